@@ -1,0 +1,268 @@
+"""The one list of processes: what a server, a robot and the demo consist of.
+
+Plain data, standard library only. The launch files (launching.py) turn it into launch_ros nodes,
+the supervisor (supervisor.py) into processes where `launch` is not installed, tests read it.
+An empty value means "as the node or its parameter file has it", so that a default written
+here never overrides what a user wrote into a parameter file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from inferential_ros.resources import PACKAGE, share_path
+
+# One thread each: a dozen processes whose BLAS spins up a pool each would fight for the cores.
+SINGLE_THREADED = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+SLOWDOWN_FILE_VARIABLE = "INFERENTIAL_DEMO_SLOWDOWN_FILE"  # demo/slowdown.py reads it
+DEMO_MODEL = "cartpole"
+DEMO_POLICY = f"{DEMO_MODEL}:=inferential_ros.demo.policy:CartPolePolicy"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One ROS 2 process, in the words of launch_ros."""
+
+    executable: str
+    name: str
+    namespace: str = ""
+    package: str = PACKAGE
+    params_file: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # win over params_file
+    remappings: Sequence[tuple[str, str]] = ()
+    arguments: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)  # added to the environment
+    log_level: str = ""
+    respawn: bool = False
+    required: bool = False  # its end is the end of the whole list
+    foreground: bool = False  # owns the terminal; the others write to logs
+
+    @property
+    def label(self) -> str:
+        """Name that is unique within a list, usable as a file name."""
+        return "_".join(part for part in (self.namespace.strip("/"), self.name) if part)
+
+    def ros_arguments(self) -> list[str]:
+        """What stands after the executable on its command line."""
+        rules = ["-r", f"__node:={self.name}"]
+        if self.namespace:
+            rules += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
+        for source, target in self.remappings:
+            rules += ["-r", f"{source}:={target}"]
+        if self.params_file:
+            rules += ["--params-file", self.params_file]
+        for name, value in self.parameters.items():
+            rules += ["-p", f"{name}:={yaml_scalar(value)}"]
+        if self.log_level:
+            rules += ["--log-level", self.log_level]
+        return [*self.arguments, "--ros-args", *rules]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One launch argument: named as nav2 names it, text on the command line, typed in here."""
+
+    name: str
+    default: str
+    description: str
+    parse: Callable[[str], Any] = str
+
+
+def flag(text: str) -> bool | None:
+    """'true' or 'false'; empty leaves the choice to the node."""
+    if text.strip().lower() in ("true", "1"):
+        return True
+    if text.strip().lower() in ("false", "0"):
+        return False
+    if not text.strip():
+        return None
+    raise ValueError(f"expected true or false, not {text!r}")
+
+
+def words(text: str) -> list[str]:
+    """Blank-separated words."""
+    return text.split()
+
+
+COMMON_ARGUMENTS = (
+    Argument("namespace", "", "Namespace of the nodes"),
+    Argument("params_file", "", "ROS parameter file (keyed '/**:') with the nodes' parameters"),
+    Argument("use_sim_time", "", "Take the time from /clock (true or false)", flag),
+    Argument("autostart", "true", "Configure and activate the nodes at start", flag),
+    Argument("use_respawn", "false", "Start a node again when it dies", flag),
+    Argument("log_level", "info", "Log level of the nodes"),
+)
+
+SERVER_ARGUMENTS = (
+    *COMMON_ARGUMENTS,
+    Argument("bind", "", "Address to listen on (default tcp://127.0.0.1:5555)"),
+    Argument("models", "", "Models to serve: blank-separated 'id:=module:Attribute'", words),
+    Argument("config_file", "", "YAML file with the server's InferentialConfig"),
+)
+
+ROBOT_ARGUMENTS = (
+    *COMMON_ARGUMENTS,
+    Argument("contract_file", "", "YAML contract: topics to observations, actions to topics"),
+    Argument("server", "", "Address of the inference server (default tcp://127.0.0.1:5555)"),
+    Argument("client_id", "", "Id towards the server (default: the namespace)"),
+)
+
+DEMO_ARGUMENTS = (
+    Argument("robots", "6", "How many robots to simulate", int),
+    Argument("port", "5555", "TCP port of the inference server, on loopback", int),
+    Argument("report", "demo/report.png", "Where to write the picture of the run"),
+    Argument("seconds", "30", "Length of the run, in seconds", float),
+    Argument("slowdown", "true", "Slow the model down after the fast phase", flag),
+    Argument("seed", "0", "Seed of the noise and of the pushes", int),
+    Argument("log_level", "info", "Log level of the nodes"),
+)
+
+
+def server(
+    *,
+    namespace: str = "",
+    params_file: str = "",
+    use_sim_time: bool | None = None,
+    autostart: bool | None = True,
+    use_respawn: bool | None = False,
+    log_level: str = "",
+    bind: str = "",
+    models: Sequence[str] = (),
+    config_file: str = "",
+    env: Mapping[str, str] | None = None,
+) -> list[Process]:
+    """The inference server."""
+    return [
+        Process(
+            executable="server_node",
+            name="inference_server",
+            namespace=namespace,
+            params_file=params_file,
+            parameters=_given(
+                bind=bind,
+                models=list(models),
+                config_file=config_file,
+                use_sim_time=use_sim_time,
+                autostart=autostart,
+            ),
+            env=dict(env or {}),
+            log_level=log_level,
+            respawn=bool(use_respawn),
+        )
+    ]
+
+
+def robot(
+    *,
+    namespace: str = "",
+    params_file: str = "",
+    use_sim_time: bool | None = None,
+    autostart: bool | None = True,
+    use_respawn: bool | None = False,
+    log_level: str = "",
+    contract_file: str = "",
+    server: str = "",
+    client_id: str = "",
+    env: Mapping[str, str] | None = None,
+) -> list[Process]:
+    """One robot's bridge to the server."""
+    return [
+        Process(
+            executable="bridge_node",
+            name="inference_bridge",
+            namespace=namespace,
+            params_file=params_file,
+            parameters=_given(
+                contract_file=contract_file,
+                server=server,
+                client_id=client_id,
+                use_sim_time=use_sim_time,
+                autostart=autostart,
+            ),
+            env=dict(env or {}),
+            log_level=log_level,
+            respawn=bool(use_respawn),
+        )
+    ]
+
+
+def demo(
+    *,
+    robots: int = 6,
+    port: int = 5555,
+    report: str = "demo/report.png",
+    seconds: float = 30.0,
+    slowdown: bool | None = True,
+    seed: int = 0,
+    log_level: str = "",
+    slowdown_file: str = "",
+    plain: bool = False,
+) -> list[Process]:
+    """Simulated robots, a bridge each, one server, and the director that runs the show."""
+    if robots < 1:
+        raise ValueError(f"robots must be at least 1, not {robots}")
+    address = f"tcp://127.0.0.1:{port}"
+    slowdown_file = slowdown_file or f"/tmp/inferential_demo_{os.getpid()}_slowdown_ms"
+    knob = {**SINGLE_THREADED, SLOWDOWN_FILE_VARIABLE: slowdown_file}
+    processes = server(bind=address, models=[DEMO_POLICY], log_level=log_level, env=knob)
+    for number in range(1, robots + 1):
+        namespace = f"robot_{number}"
+        processes.append(
+            Process(
+                executable="cartpole_node",
+                name="cartpole",
+                namespace=namespace,
+                parameters={"seed": seed * 1000 + number},
+                env=SINGLE_THREADED,
+                log_level=log_level,
+            )
+        )
+        processes += robot(
+            namespace=namespace,
+            contract_file=share_path("config/demo/cartpole.yaml"),
+            server=address,
+            client_id=namespace,
+            log_level=log_level,
+            env=SINGLE_THREADED,
+        )
+    processes.append(
+        Process(
+            executable="demo_director",
+            name="demo_director",
+            parameters={
+                "robots": robots,
+                "seconds": float(seconds),
+                "slowdown": bool(slowdown),
+                "seed": seed,
+                "report": os.path.abspath(report),
+                "plain": plain,
+            },
+            env=knob,
+            required=True,
+            foreground=True,
+        )
+    )
+    return processes
+
+
+def yaml_scalar(value: Any) -> str:
+    """A parameter value as YAML on one line, quoted so that rcl reads back the same type."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return "[" + ", ".join(yaml_scalar(item) for item in value) + "]"
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, "", [])}

@@ -1,0 +1,46 @@
+"""Where this package's files are: in a source tree, or in the prefix colcon installed it to.
+
+The answer follows the module that asks: imported from a checkout, it gives that checkout's
+files; imported from an install tree, the installed ones. The two are never mixed.
+"""
+
+from __future__ import annotations
+
+import os
+
+PACKAGE = "inferential"
+
+
+def source_root() -> str | None:
+    """The checkout this module was imported from, None if it was installed."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return root if os.path.isfile(os.path.join(root, "package.xml")) else None
+
+
+def share_path(relative: str) -> str:
+    """Absolute path of one of this package's own files, such as 'config/demo/cartpole.yaml'."""
+    root = source_root() or os.path.join(package_prefix(PACKAGE), "share", PACKAGE)
+    return os.path.join(root, relative)
+
+
+def executable_path(package: str, executable: str) -> str:
+    """Absolute path of a package's executable; FileNotFoundError names where it was expected."""
+    root = source_root()
+    if package == PACKAGE and root is not None:
+        path = os.path.join(root, "scripts", executable)
+    else:
+        path = os.path.join(package_prefix(package), "lib", package, executable)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"no executable {executable!r} of package {package!r}: {path}")
+    return path
+
+
+def package_prefix(package: str) -> str:
+    """The prefix a package is installed to, from the ament index (AMENT_PREFIX_PATH)."""
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
+        marker = os.path.join(prefix, "share", "ament_index", "resource_index", "packages", package)
+        if os.path.isfile(marker):
+            return prefix
+    raise FileNotFoundError(
+        f"package {package!r} is in no prefix of AMENT_PREFIX_PATH: source install/setup.bash"
+    )
