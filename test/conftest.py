@@ -1,0 +1,129 @@
+"""What every test stands on: a ROS domain of its own, and a clean end.
+
+Each pytest process (so each xdist worker) takes a free ROS domain, kept to this machine. A
+process that a test starts must be gone when the test is, processes and threads alike when its
+module is.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MARK = "INFERENTIAL_TEST_RUN"  # inherited by everything a test starts, however detached
+GRACE_S = 10.0  # for what was told to stop and is on its way out
+TRACKER = b"multiprocessing.resource_tracker"  # Python's own helper, ends with the interpreter
+
+_domain_lock: socket.socket | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _domain_lock
+    domain_id, _domain_lock = take_domain()
+    os.environ["ROS_DOMAIN_ID"] = str(domain_id)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
+        os.environ["ROS_LOCALHOST_ONLY"] = "1"
+    os.environ[MARK] = str(os.getpid())
+
+
+def take_domain() -> tuple[int, socket.socket]:
+    """A domain no test on this machine uses, and what keeps it ours until we end.
+
+    The port is the one that ROS 2's own domain_coordinator binds, so we keep out of each
+    other's way.
+    """
+    for domain_id in range(1, 101):
+        lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            lock.bind(("127.0.0.1", 22119 + domain_id))
+        except OSError:
+            lock.close()
+        else:
+            return domain_id, lock
+    raise pytest.UsageError("no free ROS domain: too many tests run on this machine")
+
+
+def started_processes() -> dict[int, str]:
+    """Everything alive that this pytest process started, directly or not: id and command."""
+    mark = f"{MARK}={os.getpid()}".encode()
+    parents: dict[int, int] = {}
+    marked: set[int] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_bytes().rpartition(b")")[2].split()[:2]
+            if state in b"ZX":
+                continue
+            parents[int(folder.name)] = int(parent)
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                marked.add(int(folder.name))
+        except OSError:
+            continue  # it ended while we looked, or is another user's
+    marked.discard(os.getpid())
+    grown = True
+    while grown:  # children that were given another environment
+        children = {pid for pid, parent in parents.items() if parent in marked | {os.getpid()}}
+        grown = not children <= marked
+        marked |= children
+    commands = {pid: command(pid) for pid in marked}
+    return {pid: line for pid, line in commands.items() if line and TRACKER.decode() not in line}
+
+
+def command(pid: int) -> str:
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return line.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def wait_for_end(pid: int, timeout_s: float) -> bool:
+    """Whether the process ended in time."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], max(0.0, timeout_s))[0])
+    finally:
+        os.close(handle)
+
+
+def end_leftovers(before: dict[int, str]) -> list[str]:
+    """Commands of the processes that would have outlived the test; none of them does now."""
+    deadline = time.monotonic() + GRACE_S
+    while left := {pid: line for pid, line in started_processes().items() if pid not in before}:
+        if not wait_for_end(next(iter(left)), deadline - time.monotonic()):
+            break
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return [f"{pid}: {line}" for pid, line in left.items()]
+
+
+@pytest.fixture(autouse=True)
+def no_process_outlives_its_test() -> Iterator[None]:
+    before = started_processes()
+    yield
+    left = end_leftovers(before)
+    assert not left, f"processes outlived the test: {left}"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_outlives_its_module() -> Iterator[None]:
+    processes, threads = started_processes(), set(threading.enumerate())
+    yield
+    left = end_leftovers(processes)
+    deadline = time.monotonic() + GRACE_S
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            left.append(f"thread {thread.name}")
+    assert not left, f"outlived the module's tests: {left}"

@@ -1,0 +1,25 @@
+# Source this (bash) to stand in the environment: .venv, ROS 2, and the built tree if there is one.
+#     source tools/activate.sh
+
+_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [[ -n ${ROS_DISTRO:-} ]] && command -v ros2 >/dev/null; then
+  :  # the installation has set everything
+else
+  # What another environment, or a ROS 2 that is no longer there, may have left behind.
+  if [[ -n ${_ROS_WHEELS_BOOTSTRAP_COMPLETE:-} ]]; then
+    unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH
+  fi
+  unset PYTHONPATH PYTHONHOME COLCON_PREFIX_PATH RMW_IMPLEMENTATION
+  export AMENT_PREFIX_PATH=$_root/.venv CMAKE_PREFIX_PATH=$_root/.venv
+fi
+export VIRTUAL_ENV=$_root/.venv
+export PATH=$VIRTUAL_ENV/bin:$PATH
+
+if [[ -e $_root/install/setup.bash ]]; then
+  _options=$-
+  set +u  # colcon's script reads variables that may be unset
+  source "$_root/install/setup.bash"
+  [[ $_options != *u* ]] || set -u
+  unset _options
+fi
+unset _root
