@@ -14,8 +14,8 @@ flock 9
 stamp=$(
   cat .venv/stamp
   cat CMakeLists.txt package.xml msg/*.msg | sha256sum
-  find inferential_core inferential_ros config launch scripts test -type f \
-    -not -path '*/__pycache__/*' -not -path '*/.*' | LC_ALL=C sort
+  find . -type d \( -name '.?*' -o -name __pycache__ -o -path ./build -o -path ./install \
+    -o -path ./log -o -path ./demo \) -prune -o -type f -print | LC_ALL=C sort
 )
 if [[ -e install/setup.bash && $(cat install/stamp 2>/dev/null) == "$stamp" ]]; then
   exit
