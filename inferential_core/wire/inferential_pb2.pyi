@@ -100,7 +100,6 @@ class Observation(Message):
     SUPERSEDE_FIELD_NUMBER: ClassVar[int]
     EPOCH_FIELD_NUMBER: ClassVar[int]
     CLIENT_SEND_NS_FIELD_NUMBER: ClassVar[int]
-    DESCRIBE_MODEL_FIELD_NUMBER: ClassVar[int]
     ACCEPTS_FRAMES_FIELD_NUMBER: ClassVar[int]
     client: Client
     timestamp_ns: int
@@ -116,7 +115,6 @@ class Observation(Message):
     supersede: bool
     epoch: int
     client_send_ns: int
-    describe_model: bool
     accepts_frames: bool
     def __init__(
         self,
@@ -135,7 +133,6 @@ class Observation(Message):
         supersede: bool | None = ...,
         epoch: int | None = ...,
         client_send_ns: int | None = ...,
-        describe_model: bool | None = ...,
         accepts_frames: bool | None = ...,
     ) -> None: ...
 
