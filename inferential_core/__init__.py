@@ -1,0 +1,78 @@
+"""Inferential: one inference server, many robots.
+
+The client side is imported at once and needs pyzmq, protobuf and numpy. The names of the server
+side are imported when they are first used, and need pydantic as well.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .client import AsyncConnection, AsyncModel, Connection, Model, Reply
+from .errors import ConfigError, InferentialError, UsageError, WireError
+from .status import Status
+from .version import __version__
+from .wire.images import EncodedImage
+
+if TYPE_CHECKING:
+    from .config.schema import InferentialConfig
+    from .dispatch.base import Dispatcher, InferenceContext
+    from .dispatch.local import LocalDispatcher
+    from .request import InferenceRequest
+    from .scheduler.base import Scheduler, register_policy, register_scheduler
+    from .server import Server
+
+_SERVER_SIDE = {
+    "Dispatcher": ".dispatch.base",
+    "InferenceContext": ".dispatch.base",
+    "InferenceRequest": ".request",
+    "InferentialConfig": ".config.schema",
+    "LocalDispatcher": ".dispatch.local",
+    "Scheduler": ".scheduler.base",
+    "Server": ".server",
+    "register_policy": ".scheduler.base",
+    "register_scheduler": ".scheduler.base",
+}
+
+__all__ = [
+    "AsyncConnection",
+    "AsyncModel",
+    "ConfigError",
+    "Connection",
+    "Dispatcher",
+    "EncodedImage",
+    "InferenceContext",
+    "InferenceRequest",
+    "InferentialConfig",
+    "InferentialError",
+    "LocalDispatcher",
+    "Model",
+    "Reply",
+    "Scheduler",
+    "Server",
+    "Status",
+    "UsageError",
+    "WireError",
+    "__version__",
+    "register_policy",
+    "register_scheduler",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _SERVER_SIDE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(module, __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("pydantic"):
+            raise ModuleNotFoundError(
+                f"{name} is on the server side and needs pydantic 2:"
+                " pip install 'inferential[server]'",
+                name=error.name,
+            ) from None
+        raise
+    globals()[name] = value
+    return value

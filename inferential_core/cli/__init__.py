@@ -1,0 +1,66 @@
+"""The `inferential` command: one module a subcommand, imported when it is called.
+
+Some subcommands live in inferential_ros; they are only named here, so that this package depends
+on nothing of ROS.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from ..errors import InferentialError
+from ..version import __version__
+
+# name -> (module:function taking the arguments and returning an exit code, what it does)
+COMMANDS = {
+    "serve": ("inferential_core.cli.serve:main", "serve models of this machine to robots"),
+    "demo": ("inferential_ros.demo.command:main", "six simulated robots balanced by one server"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"inferential {__version__}")
+        return 0
+    if arguments[0] not in COMMANDS:
+        print(f"inferential: no command {arguments[0]!r}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    module, _, function = COMMANDS[arguments[0]][0].partition(":")
+    try:
+        command = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        print(_missing(arguments[0], error), file=sys.stderr)
+        return 1
+    try:
+        return int(command(arguments[1:]))
+    except InferentialError as error:
+        print(f"inferential {arguments[0]}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: inferential COMMAND ...   (inferential COMMAND --help for its options)", *lines]
+    )
+
+
+def _missing(command: str, error: ModuleNotFoundError) -> str:
+    name = (error.name or "").partition(".")[0]
+    if name in ("rclpy", "inferential"):
+        fix = "it needs ROS 2 and this package built: make build, then source install/setup.bash"
+    elif name in ("mujoco", "matplotlib", "rich"):
+        fix = "pip install 'inferential[demo]'"
+    else:
+        fix = "pip install 'inferential[server]'"
+    return f"inferential {command}: {name!r} is not installed: {fix}"

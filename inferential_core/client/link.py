@@ -1,0 +1,143 @@
+"""The client's socket: sends without blocking, and knows whether the server is there."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from ..transport.waker import Waker
+from ..wire.images import Buffer
+from .session import ClientSession
+
+_ZERO_COPY_FROM = 64 * 1024
+# Observations kept while there is no connection. When it comes, the newest is sent whatever its
+# age, as somebody waits for it; older ones only if fresh, as a stale one is worth nothing.
+_OUTBOX = 64
+_FRESH_S = 1.0
+_LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+
+
+class Link:
+    """A DEALER socket that feeds a session. Belongs to one thread; only `wake` is for others.
+
+    While the link is down observations stay here, the newest ones only, and those in flight are
+    lost at once: the server that would answer them is gone.
+    """
+
+    def __init__(
+        self,
+        session: ClientSession,
+        server: str,
+        reconnect_ivl_ms: int,
+        reconnect_max_ms: int,
+        heartbeat_ms: int,
+    ) -> None:
+        self.connected = False
+        self.server = server if "://" in server else f"tcp://{server}"
+        self._session = session
+        self._outbox: deque[tuple[int, float, list[Buffer]]] = deque()
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        for option, value in (
+            (zmq.IDENTITY, session.client_id.encode()),
+            (zmq.LINGER, 100),
+            (zmq.IMMEDIATE, 1),  # nothing piles up in a socket that is not connected
+            (zmq.RECONNECT_IVL, reconnect_ivl_ms),
+            (zmq.RECONNECT_IVL_MAX, reconnect_max_ms),
+            (zmq.CONNECT_TIMEOUT, 2000),
+            (zmq.HEARTBEAT_IVL, heartbeat_ms),
+            (zmq.HEARTBEAT_TIMEOUT, 3 * heartbeat_ms),
+        ):
+            self._socket.setsockopt(option, value)
+        self._monitor = self._socket.get_monitor_socket(_LINK_EVENTS)
+        self._waker = Waker()
+        self._poller = zmq.Poller()
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._poller.register(self._waker.fileno(), zmq.POLLIN)
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._socket.connect(self.server)
+
+    def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
+        """Send now or, while the link is down, when it is back."""
+        self.drain()
+        if supersede:
+            while self._outbox:
+                self._session.lost_one(self._outbox.popleft()[0], "replaced before it was sent")
+        self._outbox.append((request_id, time.monotonic(), frames))
+        if len(self._outbox) > _OUTBOX:
+            self._session.lost_one(self._outbox.popleft()[0], "the link was down for too long")
+        self._flush()
+
+    def drain(self) -> None:
+        """Feed the session with everything that arrived, then notice what the link did."""
+        receive = self._socket.recv
+        while True:
+            try:
+                frame = receive(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            frames: list[Buffer] = [frame.buffer]
+            while frame.more:
+                frame = receive(copy=False)
+                frames.append(frame.buffer)
+            self._session.feed(frames)
+        while int(self._monitor.get(zmq.EVENTS)) & zmq.POLLIN:
+            self._on_link_event(recv_monitor_message(self._monitor)["event"])
+
+    def wait(self, timeout_ms: float | None) -> bool:
+        """Sleep until something arrives, the link changes or `wake` is called; False if not."""
+        self._poller.modify(self._socket, zmq.POLLIN | (zmq.POLLOUT if self._outbox else 0))
+        # rounded up: poll counts whole milliseconds, and 0.4 left would spin
+        events = self._poller.poll(None if timeout_ms is None else math.ceil(timeout_ms))
+        for ready, _ in events:
+            if ready == self._waker.fileno():
+                self._waker.clear()
+        self.drain()
+        self._flush()
+        return bool(events)
+
+    def wake(self) -> None:
+        self._waker.wake()
+
+    def filenos(self) -> tuple[int, int]:
+        """For event loops: both are edge-triggered, `drain` after every event and every send."""
+        return int(self._socket.get(zmq.FD)), int(self._monitor.get(zmq.FD))
+
+    def close(self) -> None:
+        if self._context.closed:
+            return
+        self._session.lost("the connection was closed")
+        self._socket.disable_monitor()
+        self._monitor.close(0)
+        self._socket.close()
+        self._waker.close()
+        self._context.term()
+
+    def _on_link_event(self, event: int) -> None:
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self.connected = True
+            self._flush()
+        elif event == zmq.EVENT_DISCONNECTED:
+            self.connected = False
+            unsent = {item[0] for item in self._outbox}
+            self._session.lost("the link went down before an answer came", except_for=unsent)
+
+    def _flush(self) -> None:
+        while self._outbox:
+            request_id, made_at, frames = self._outbox[0]
+            if len(self._outbox) > 1 and time.monotonic() - made_at > _FRESH_S:
+                self._session.lost_one(request_id, "the link was down for too long")
+                self._outbox.popleft()
+                continue
+            last = len(frames) - 1
+            try:
+                for index, frame in enumerate(frames):
+                    more = 0 if index == last else zmq.SNDMORE
+                    self._socket.send(frame, zmq.NOBLOCK | more, len(frame) < _ZERO_COPY_FROM)
+            except zmq.Again:  # only ever on the first frame: no connection, or its buffer is full
+                return
+            self._outbox.popleft()

@@ -1,0 +1,269 @@
+"""What a client knows of its conversation with the server, without any I/O.
+
+An observation is pending from `observe` until its reply was taken, in the order of the
+observations. Replies are matched by request id; a published server sends none, and its replies
+are taken for the oldest unanswered observation of that model. What is abandoned is forgotten, so
+that a late reply finds nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+import warnings
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..clock import Clock
+from ..errors import UsageError, WireError
+from ..status import Status
+from ..wire.images import Buffer
+from ..wire.observation import ObservationHeader, encode_observation
+from ..wire.response import decode_result, parse_response, status_of
+from .reply import Reply
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How a handle asks its model; see `Connection.model`."""
+
+    latency_budget_ms: float = 50.0
+    priority: int | None = None
+    control_period_ms: float = 0.0
+    supersede: bool = False
+    lost_after_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.latency_budget_ms > 0:
+            raise UsageError(f"latency_budget_ms must be above 0, not {self.latency_budget_ms}")
+        if self.priority is not None and self.priority < 0:
+            raise UsageError(f"priority is a tier from 0 (most important), not {self.priority}")
+        if not self.control_period_ms >= 0:
+            raise UsageError(f"control_period_ms must not be negative: {self.control_period_ms}")
+
+
+@dataclass
+class Pending:
+    """An observation that was made and whose reply was not taken yet."""
+
+    request_id: int
+    sent_at: float
+    timed_out: bool = False  # a blocking get_result gave up on it
+    reply: Reply | None = None
+
+
+class ModelSession:
+    """One handle on one model: its options, its epoch, and what it waits for."""
+
+    def __init__(self, model_id: str, options: ModelOptions) -> None:
+        self.model_id = model_id
+        self.options = options
+        self.epoch = 0
+        self.pending: deque[Pending] = deque()
+
+    def take(self, now: float) -> Reply | None:
+        """The reply to the oldest pending observation, if it is there."""
+        if not self.pending:
+            return None
+        head = self.pending[0]
+        if head.reply is None:
+            limit_ms = self.options.lost_after_ms
+            if limit_ms is None or now - head.sent_at < limit_ms / 1000.0:
+                return None
+            self.lose(head, now, f"no answer within {limit_ms:.0f} ms")
+        self.pending.popleft()
+        return head.reply
+
+    def lose(self, pending: Pending, now: float, reason: str) -> None:
+        pending.reply = Reply(
+            pending.request_id,
+            self.model_id,
+            Status.LOST,
+            pending.sent_at,
+            now,
+            error=reason,
+            epoch=self.epoch,
+        )
+
+
+class ClientSession:
+    """One client's conversation: makes the frames to send, takes the frames that arrived."""
+
+    def __init__(self, client_id: str | int, client_type: str, clock: Clock) -> None:
+        self.client_id = checked_client_id(client_id)
+        self._client_type = client_type
+        self._clock = clock
+        self._handles: list[ModelSession] = []
+        self._requests = 0
+        self._waiting: dict[int, tuple[ModelSession, Pending]] = {}
+        self._server_accepts_frames = False
+
+    def open(self, model_id: str, options: ModelOptions) -> ModelSession:
+        if not model_id:
+            raise UsageError("model id must not be empty")
+        handle = ModelSession(model_id, options)
+        self._handles.append(handle)
+        return handle
+
+    def observe(
+        self,
+        handle: ModelSession,
+        values: dict[str, Any],
+        urgency: float = 0.0,
+        steps_remaining: int | None = None,
+        priority: int | None = None,
+    ) -> tuple[int, list[Buffer]]:
+        """Request id and frames of a new observation, which is pending from now on.
+
+        UsageError or WireError says what is wrong; then nothing is pending.
+        """
+        if steps_remaining is not None and steps_remaining < 0:
+            raise UsageError(f"steps_remaining must not be negative: {steps_remaining}")
+        if priority is not None and priority < 0:
+            raise UsageError(f"priority is a tier from 0 (most important), not {priority}")
+        options = handle.options
+        now = self._clock.now()
+        request_id = self._requests + 1
+        header = ObservationHeader(
+            client_id=self.client_id,
+            client_type=self._client_type,
+            model_id=handle.model_id,
+            timestamp_ns=self._clock.wall_ns(),
+            urgency=_clipped(urgency),
+            steps_remaining=steps_remaining,
+            priority=options.priority if priority is None else priority,
+            request_id=request_id,
+            latency_budget_ms=options.latency_budget_ms,
+            control_period_ms=options.control_period_ms,
+            supersede=options.supersede,
+            epoch=handle.epoch,
+            client_send_ns=int(now * 1e9),
+            accepts_frames=True,
+        )
+        frames = encode_observation(header, values, one_frame_each=self._server_accepts_frames)
+        self._requests = request_id
+        if handle.pending and handle.pending[0].timed_out:
+            self._abandon(handle, [item for item in handle.pending if item.timed_out])
+        pending = Pending(request_id, now)
+        handle.pending.append(pending)
+        self._waiting[request_id] = (handle, pending)
+        return request_id, frames
+
+    def reset(self, handle: ModelSession) -> int:
+        """Begin a new epoch: what is pending is abandoned. Returns the epoch."""
+        handle.epoch += 1
+        self._abandon(handle, list(handle.pending))
+        return handle.epoch
+
+    def feed(self, frames: Sequence[Buffer]) -> None:
+        """Take in what arrived; what answers nothing that waits is dropped."""
+        try:
+            message = parse_response(frames)
+        except WireError:
+            return
+        self._server_accepts_frames = message.accepts_frames
+        entry = self._match(message)
+        if entry is None:
+            return
+        handle, pending = entry
+        status, error, result = status_of(message), message.error, None
+        if status is Status.OK:
+            try:
+                result = decode_result(message, frames)
+            except WireError as broken:
+                status, error = Status.ERROR, f"the reply cannot be read: {broken}"
+        pending.reply = Reply(
+            request_id=pending.request_id,
+            model_id=handle.model_id,
+            status=status,
+            sent_at=pending.sent_at,
+            received_at=self._clock.now(),
+            error=error,
+            result=result,
+            response_id=message.response_id,
+            epoch=handle.epoch,
+            model_version=message.model_version,
+            inference_latency_ms=message.inference_latency_ms,
+            queue_ms=message.queue_ms,
+            batch_size=message.batch_size,
+            valid_for_ms=message.valid_for_ms,
+            requery_after_steps=message.requery_after_steps,
+        )
+
+    def lost(self, reason: str, except_for: Collection[int] = ()) -> None:
+        """Nothing that waits will be answered any more, but for what was never sent."""
+        for request_id in list(self._waiting):
+            if request_id not in except_for:
+                self.lost_one(request_id, reason)
+
+    def lost_one(self, request_id: int, reason: str) -> None:
+        """This observation will not be answered; nothing happens if it does not wait."""
+        entry = self._waiting.pop(request_id, None)
+        if entry is not None:
+            handle, pending = entry
+            handle.lose(pending, self._clock.now(), reason)
+
+    def take(self, handle: ModelSession) -> Reply | None:
+        """The next reply of a handle, in the order of its observations."""
+        reply = handle.take(self._clock.now())
+        if reply is not None:
+            self._waiting.pop(reply.request_id, None)
+        return reply
+
+    def take_result(self, handle: ModelSession) -> tuple[bool, dict[str, Any] | None]:
+        """(True, result or None) once the oldest observation has ended, else (False, None).
+
+        A superseded one has no end of its own: its successor's reply is the answer.
+        """
+        while (reply := self.take(handle)) is not None:
+            if reply.status is not Status.SUPERSEDED:
+                return True, reply.as_result()
+        return False, None
+
+    def give_up(self, handle: ModelSession) -> None:
+        """A blocking wait for the oldest observation timed out: the next one abandons it."""
+        if handle.pending:
+            handle.pending[0].timed_out = True
+
+    def patience_ms(self, handle: ModelSession, left_ms: float) -> float:
+        """How long to sleep at most, as the oldest observation may end LOST before `left_ms`."""
+        limit_ms = handle.options.lost_after_ms
+        if limit_ms is None or not handle.pending:
+            return left_ms
+        age_ms = 1000.0 * (self._clock.now() - handle.pending[0].sent_at)
+        return max(0.0, min(left_ms, limit_ms - age_ms))
+
+    def _match(self, message: Any) -> tuple[ModelSession, Pending] | None:
+        if message.request_id:
+            return self._waiting.pop(message.request_id, None)
+        for request_id, (handle, _) in self._waiting.items():  # oldest first
+            if handle.model_id == message.model_id:
+                return self._waiting.pop(request_id)
+        return None
+
+    def _abandon(self, handle: ModelSession, items: list[Pending]) -> None:
+        for item in items:
+            handle.pending.remove(item)
+            self._waiting.pop(item.request_id, None)
+
+
+def checked_client_id(client_id: str | int) -> str:
+    """The id as a string; a new unique one for ''. UsageError if it cannot be an identity."""
+    text = str(client_id)
+    if not text:
+        return f"client-{uuid.uuid4().hex[:12]}"
+    if len(text.encode()) > 255:
+        raise UsageError("client_id is longer than 255 bytes")
+    if text[0] == "\0":
+        raise UsageError("client_id must not begin with a zero byte")
+    return text
+
+
+def _clipped(urgency: float) -> float:
+    if math.isnan(urgency):
+        raise UsageError("urgency is NaN; it goes from 0.0 to 1.0")
+    if not 0.0 <= urgency <= 1.0:
+        warnings.warn(f"urgency {urgency} is clipped to 0.0 .. 1.0", stacklevel=4)
+    return min(1.0, max(0.0, urgency))

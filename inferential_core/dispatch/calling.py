@@ -1,0 +1,141 @@
+"""How a user's model is called: the forms it may have, and the form its answer is brought into."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import UsageError
+from ..wire.images import EncodedImage, decode
+from ..wire.tensors import split_values
+from .base import InferenceContext, Result
+
+Inputs = Mapping[str, Any]
+
+# The key under which a model's bare array comes back.
+ACTIONS = "actions"
+
+
+class ModelCaller:
+    """One model, whatever its form: a function, an object with `infer` or `infer_batch`, a class
+    or object that is callable; sync or async; with or without the context argument.
+
+    `call` runs on a worker thread and never raises: each observation gets its own result, and a
+    bad one fails alone.
+    """
+
+    def __init__(self, model_id: str, model: Any) -> None:
+        self.batches = callable(getattr(model, "infer_batch", None))
+        if self.batches:
+            self._function: Callable[..., Any] = model.infer_batch
+        elif callable(getattr(model, "infer", None)):
+            self._function = model.infer
+        elif callable(model):
+            self._function = model
+        else:
+            raise UsageError(
+                f"model {model_id!r}: {type(model).__name__} is not callable and has no"
+                " infer(obs) or infer_batch(list_of_obs)"
+            )
+        self._wants_context = _accepts_second(self._function)
+        self.version = str(getattr(model, "version", ""))
+
+    def call(self, inputs: Sequence[Inputs], contexts: Sequence[InferenceContext]) -> list[Result]:
+        """Results in the order of `inputs`."""
+        results: list[Result | None] = [None] * len(inputs)
+        good: list[int] = []
+        prepared: list[Inputs] = []
+        for index, values in enumerate(inputs):
+            try:
+                prepared.append(_decode_images(values))
+                good.append(index)
+            except Exception as error:
+                results[index] = error
+        if good:
+            chosen = [contexts[index] for index in good]
+            for index, result in zip(good, self._run(prepared, chosen)):
+                results[index] = result
+        return [result for result in results if result is not None]
+
+    def _run(self, inputs: list[Inputs], contexts: list[InferenceContext]) -> list[Result]:
+        if not self.batches:
+            return [self._one(values, context) for values, context in zip(inputs, contexts)]
+        try:
+            answers = list(self._invoke(inputs, contexts))
+            if len(answers) != len(inputs):
+                raise UsageError(
+                    f"infer_batch returned {len(answers)} results for {len(inputs)} observations"
+                )
+        except Exception as error:
+            if len(inputs) == 1:
+                return [error]
+            # One of them may have spoilt it for all: find out which.
+            return [self._run([values], [context])[0] for values, context in zip(inputs, contexts)]
+        return [_guarded(answer) for answer in answers]
+
+    def _one(self, values: Inputs, context: InferenceContext) -> Result:
+        try:
+            return as_values(self._invoke(values, context))
+        except Exception as error:
+            return error
+
+    def _invoke(self, argument: Any, context: Any) -> Any:
+        answer = (
+            self._function(argument, context) if self._wants_context else self._function(argument)
+        )
+        if inspect.isawaitable(answer):
+            return asyncio.run(_await(answer))
+        return answer
+
+
+def as_values(answer: Any) -> Mapping[str, Any]:
+    """A model's answer as arrays and strings by key; a bare array becomes {"actions": array}.
+
+    UsageError or WireError says what cannot be sent.
+    """
+    if answer is None:
+        raise UsageError("the model returned None: return a dict or an array")
+    if not isinstance(answer, Mapping):
+        answer = {ACTIONS: answer}
+    arrays, strings = split_values(answer)
+    return {**arrays, **strings}
+
+
+def _guarded(answer: Any) -> Result:
+    if isinstance(answer, Exception):  # infer_batch may fail single observations this way
+        return answer
+    try:
+        return as_values(answer)
+    except Exception as error:
+        return error
+
+
+def _decode_images(values: Inputs) -> Inputs:
+    if not any(isinstance(value, EncodedImage) for value in values.values()):
+        return values
+    return {
+        key: decode(value) if isinstance(value, EncodedImage) else value
+        for key, value in values.items()
+    }
+
+
+async def _await(answer: Any) -> Any:
+    return await answer
+
+
+def _accepts_second(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # built-in functions may have no signature
+        return False
+    positional = [
+        parameter
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    # A second parameter with a default is an option of the function's own, unless it says so.
+    return len(positional) >= 2 and (
+        positional[1].default is inspect.Parameter.empty or positional[1].name == "context"
+    )

@@ -1,0 +1,61 @@
+"""Models named on a command line or in a parameter: `name:=module:attribute`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import ConfigError
+
+
+def load_models(specs: Iterable[str]) -> dict[str, Any]:
+    """Models by id from `name:=module:attribute` (or `name=module:attribute`).
+
+    A class or a function without parameters is called to make the model; any other callable or
+    object is the model itself.
+    ConfigError says which part of which spec cannot be found.
+    """
+    models: dict[str, Any] = {}
+    for spec in specs:
+        name, target = _split(spec)
+        if name in models:
+            raise ConfigError(f"model {name!r} is given twice")
+        models[name] = _instantiate(spec, _resolve(spec, target))
+    return models
+
+
+def _split(spec: str) -> tuple[str, str]:
+    separator = ":=" if ":=" in spec else "="
+    name, found, target = spec.partition(separator)
+    if not found or not name.strip() or ":" not in target:
+        raise ConfigError(f"model {spec!r}: write name:=module:attribute")
+    return name.strip(), target.strip()
+
+
+def _resolve(spec: str, target: str) -> Any:
+    module_name, _, path = target.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f"model {spec!r}: cannot import {module_name!r}: {error}") from None
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise ConfigError(f"model {spec!r}: {module_name!r} has no {path!r}")
+        found = getattr(found, part)
+    return found
+
+
+def _instantiate(spec: str, found: Any) -> Any:
+    if inspect.isclass(found) or _is_factory(found):
+        try:
+            return found()
+        except Exception as error:
+            raise ConfigError(f"model {spec!r}: {type(error).__name__}: {error}") from error
+    return found
+
+
+def _is_factory(found: Any) -> bool:
+    """A function that takes nothing cannot be a model: models take an observation."""
+    return inspect.isfunction(found) and not inspect.signature(found).parameters

@@ -1,0 +1,99 @@
+"""From a decoded message to a request: whose it is, when it is due, whether it is served."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import RejectedError
+from .request import InferenceRequest
+from .wire.images import Buffer
+from .wire.observation import decode_values
+
+if TYPE_CHECKING:
+    from .config.schema import ClientEntry, InferentialConfig
+    from .tracking.cadence import Cadence
+
+
+class Intake:
+    """Applies the client configuration and the limits to observations as they arrive."""
+
+    def __init__(self, config: InferentialConfig) -> None:
+        self._clients = config.clients
+        self._limits = config.limits.as_limits()
+        self._known: dict[str, list[ClientEntry]] = {}
+        for entry in config.clients.known:
+            self._known.setdefault(str(entry.id), []).append(entry)
+
+    def request(
+        self, message: Any, client_id: str, identity: bytes, now: float
+    ) -> InferenceRequest:
+        """The request a message makes, still without values and deadline."""
+        entry = self._entry(client_id, message.model_id)
+        defaults = self._clients.defaults
+        priority = message.priority if message.HasField("priority") else defaults.priority
+        budget_ms = message.latency_budget_ms or defaults.latency_budget_ms
+        if entry is not None:  # what the operator configured wins over what the client claims
+            priority = priority if entry.priority is None else entry.priority
+            budget_ms = entry.latency_budget_ms or budget_ms
+        return InferenceRequest(
+            client_id=client_id,
+            model_id=message.model_id,
+            identity=identity,
+            received_at=now,
+            urgency=min(1.0, max(0.0, message.urgency)),
+            steps_remaining=message.steps_remaining
+            if message.HasField("steps_remaining")
+            else None,
+            latency_budget_ms=budget_ms,
+            priority=priority,
+            supersede=message.supersede,
+            request_id=message.request_id,
+            epoch=message.epoch,
+            client_send_ns=message.client_send_ns,
+            accepts_frames=message.accepts_frames,
+        )
+
+    def admit(
+        self,
+        request: InferenceRequest,
+        message: Any,
+        frames: Sequence[Buffer],
+        models: Iterable[str],
+    ) -> None:
+        """Check a request against configuration and limits, and decode its values.
+
+        RejectedError says what is wrong with it.
+        """
+        if not self._clients.accept_unknown and request.client_id not in self._known:
+            raise RejectedError(f"client {request.client_id!r} is not among the known clients")
+        if request.model_id not in models:
+            close = difflib.get_close_matches(request.model_id, models, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            known = ", ".join(sorted(models))
+            raise RejectedError(f"model {request.model_id!r} is unknown: {hint}known: {known}")
+        request.inputs = decode_values(message, frames, self._limits)
+
+    def schedule(self, request: InferenceRequest, message: Any, cadence: Cadence) -> None:
+        """Say when the answer is due: the earliest of what is known.
+
+        When the robot's actions run out (steps_remaining x control period), when its latency
+        budget is spent, and when its next observation is expected, which makes this one stale.
+        All are counted from reception; the way back is the client's margin.
+        """
+        now = request.received_at
+        due = [now + request.latency_budget_ms / 1000.0]
+        if request.steps_remaining is not None and message.control_period_ms > 0:
+            due.append(now + request.steps_remaining * message.control_period_ms / 1000.0)
+        next_observation = cadence.expected()
+        if next_observation > now:
+            request.time_until_next = next_observation - now
+            due.append(next_observation)
+        request.deadline = min(due)
+
+    def _entry(self, client_id: str, model_id: str) -> ClientEntry | None:
+        for entry in self._known.get(client_id, ()):
+            if entry.model in (None, model_id):
+                return entry
+        return None

@@ -1,0 +1,295 @@
+"""The path of an observation through the server:
+
+    on_message     decode -> intake -> scheduler.submit
+    form_batches   scheduler.pick -> dispatcher.submit
+    on_completion  results -> settle -> encode -> transport.send
+
+Runs on one thread and owns no clock, socket or thread itself, so that the whole path can be driven
+step by step in tests. Every observation ends in `settle`, once.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .clock import Clock
+from .dispatch.base import Batch, Completion, Dispatcher
+from .errors import MalformedError, RejectedError
+from .intake import Intake
+from .metrics.store import NO_LABELS, Labels
+from .request import InferenceRequest
+from .scheduler.batching import BatchScheduler
+from .status import Status
+from .tracking.clients import ClientRegistry
+from .tracking.ledger import Ledger
+from .tracking.models import ModelRecord
+from .transport.base import Transport
+from .wire.images import Buffer
+from .wire.observation import parse_observation
+from .wire.response import ResponseHeader, encode_response
+
+if TYPE_CHECKING:
+    from .config.schema import InferentialConfig
+
+_log = logging.getLogger(__name__)
+
+_SWEEP_PERIOD_S = 1.0
+
+Record = Callable[[str, float, Labels], None]
+
+
+class Pipeline:
+    """The state of a running server that concerns requests. One thread owns it."""
+
+    def __init__(
+        self,
+        config: InferentialConfig,
+        transport: Transport,
+        scheduler: BatchScheduler,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        record: Record,
+    ) -> None:
+        tracking = config.response_tracking
+        self.scheduler = scheduler
+        self.ledger = Ledger()
+        self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
+        self.models = {
+            info.id: ModelRecord(info.id, info.max_batch, info.lanes, info.version)
+            for info in dispatcher.models().values()
+        }
+        self._config = config
+        self._intake = Intake(config)
+        self._transport = transport
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._record = record
+        self._labels: dict[tuple[str, str], Labels] = {}
+        self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
+        self._next_sweep = math.inf
+        self._responses = 0
+        self._in_flight: set[Batch] = set()
+
+    # --- in ---
+
+    def on_message(self, identity: bytes, frames: Sequence[Buffer]) -> None:
+        """One message from a client. Never raises, whatever is in it."""
+        now = self._clock.now()
+        try:
+            message = parse_observation(frames)
+        except MalformedError as error:
+            self.ledger.malformed += 1
+            self._record("observation_errors", 1, NO_LABELS)
+            _log.debug("malformed message from %r: %s", identity, error)
+            return
+        client_id = message.client.id or f"anonymous-{identity.hex()}"
+        client = self.clients.heard(client_id, identity, now)
+        client.type = message.client.type
+        request = self._intake.request(message, client_id, identity, now)
+        self.ledger.received += 1
+        if self._next_sweep == math.inf:
+            self._next_sweep = now + _SWEEP_PERIOD_S
+        try:
+            self._intake.admit(request, message, frames, self.models)
+        except RejectedError as error:
+            self._record("observation_errors", 1, self._labels_of(request))
+            self.settle(request, Status.REJECTED, str(error))
+            return
+        cadence = self.clients.observed(client, request.model_id, now)
+        request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
+        client.epochs[request.model_id] = request.epoch
+        self._intake.schedule(request, message, cadence)
+        self._record("payload_size_bytes", sum(map(len, frames[2:])), self._labels_of(request))
+        self.scheduler.submit(request)
+
+    # --- through ---
+
+    def form_batches(self) -> None:
+        """Give every free model the batch its scheduler chooses now."""
+        now = self._clock.now()
+        for model in self.models.values():
+            self._holds.pop(model.id, None)
+            while model.free and self.scheduler.pending.count(model.id):
+                limit = min(model.max_batch, self._config.scheduling.max_batch_size)
+                requests = self.scheduler.pick(model.id, limit, now, model.latency)
+                if not requests:
+                    if self.scheduler.pending.count(model.id):
+                        self._holds[model.id] = self.scheduler.hold_until(model.id)
+                    break
+                self._dispatch(model, requests, now)
+        self._settle_removed()
+
+    def _dispatch(self, model: ModelRecord, requests: list[InferenceRequest], now: float) -> None:
+        for request in requests:
+            request.dispatched_at = now
+            wait_ms = 1000 * (now - request.received_at)
+            self._record("scheduling_wait_ms", wait_ms, self._labels_of(request))
+        model.begin(len(requests))
+        self._record("batch_size", len(requests), {"model": model.id})
+        self._record("queue_depth", len(self.scheduler.pending), NO_LABELS)
+        batch = Batch(model.id, requests, now)
+        self._in_flight.add(batch)
+        self._dispatcher.submit(batch)
+
+    def on_timer(self) -> None:
+        """Whatever is due: expired requests, silent clients."""
+        now = self._clock.now()
+        self.scheduler.tick()
+        self._settle_removed()
+        if now >= self._next_sweep:
+            for client in self.clients.sweep(now):
+                self._record("client_disconnected", 1, {"client": client.id})
+            active = self.clients.active()
+            self._record("active_clients", active, NO_LABELS)
+            self._next_sweep = now + _SWEEP_PERIOD_S if active else math.inf
+
+    def next_timer(self) -> float:
+        """Monotonic time at which `on_timer` and `form_batches` have something to do."""
+        holds = min(self._holds.values(), default=math.inf)
+        return min(self.scheduler.pending.next_expiry(), self._next_sweep, holds)
+
+    # --- out ---
+
+    def on_completion(self, completion: Completion) -> None:
+        """The results of a batch."""
+        batch = completion.batch
+        if batch not in self._in_flight:
+            return  # settled already: a dispatcher may say it only once
+        self._in_flight.remove(batch)
+        model = self.models[batch.model_id]
+        failed = sum(isinstance(result, Exception) for result in completion.results)
+        model.end(len(batch.requests), completion.duration, failed)
+        for request, result in zip(batch.requests, completion.results):
+            if isinstance(result, Exception):
+                self._failed(model, request, result)
+            else:
+                self.settle(request, Status.OK, values=result, completion=completion)
+
+    def _failed(self, model: ModelRecord, request: InferenceRequest, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, RejectedError):
+            self.settle(request, Status.REJECTED, str(error))
+            return
+        model.last_error = reason
+        self._record("dispatch_errors", 1, self._labels_of(request))
+        if request.retry_count < self._config.scheduling.max_retries:
+            request.retry_count += 1
+            self._record("dispatch_retries", 1, self._labels_of(request))
+            self.scheduler.put_back(request)
+        else:
+            self.settle(request, Status.ERROR, reason)
+
+    def _settle_removed(self) -> None:
+        for request, status, reason in self.scheduler.take_removed():
+            if status is Status.EXPIRED:
+                self._record("requests_expired", 1, self._labels_of(request))
+            elif status is Status.DROPPED:
+                self._record("queue_full_drops", 1, self._labels_of(request))
+            self.settle(request, status, reason)
+
+    def settle(
+        self,
+        request: InferenceRequest,
+        status: Status,
+        error: str = "",
+        values: Mapping[str, Any] | None = None,
+        completion: Completion | None = None,
+    ) -> None:
+        """The one end of every observation: counted, and told to a client that understands it."""
+        now = self._clock.now()
+        self.ledger.outcomes[status] += 1
+        client = self.clients.by_id.get(request.client_id)
+        if client is not None:
+            client.settle(status, error)
+        if status is Status.OK:
+            self._measure(request, completion, now)
+            if client is not None:
+                if now <= request.deadline:
+                    client.deadline_hits += 1
+                else:
+                    client.deadline_misses += 1
+        elif not request.request_id:
+            return  # a published client knows results only
+        frames = self._reply(request, status, error, values or {}, completion, now)
+        if not self._transport.send(request.identity, frames):
+            self.ledger.undelivered += 1
+            self._record("replies_undelivered", 1, self._labels_of(request))
+
+    def _measure(
+        self, request: InferenceRequest, completion: Completion | None, now: float
+    ) -> None:
+        labels = self._labels_of(request)
+        since_received_ms = 1000 * (now - request.received_at)
+        if completion is not None:
+            self._record("inference_latency_ms", 1000 * completion.duration, labels)
+        self._record("e2e_latency_ms", since_received_ms, labels)
+        self._record("observation_staleness_ms", since_received_ms, labels)
+
+    def _reply(
+        self,
+        request: InferenceRequest,
+        status: Status,
+        error: str,
+        values: Mapping[str, Any],
+        completion: Completion | None,
+        now: float,
+    ) -> list[Buffer]:
+        self._responses += 1
+        dispatched = request.dispatched_at
+        waited = (now if math.isnan(dispatched) else dispatched) - request.received_at
+        header = ResponseHeader(
+            client_id=request.client_id,
+            model_id=request.model_id,
+            response_id=str(self._responses),
+            timestamp_ns=self._clock.wall_ns(),
+            inference_latency_ms=1000 * completion.duration if completion else 0.0,
+            request_id=request.request_id,
+            status=status,
+            error=error,
+            epoch=request.epoch,
+            model_version=self.models[request.model_id].version if completion else "",
+            queue_ms=1000 * waited,
+            batch_size=len(completion.batch.requests) if completion else 0,
+            server_receive_ns=int(request.received_at * 1e9),
+            server_send_ns=int(now * 1e9),
+            client_send_ns=request.client_send_ns,
+        )
+        return encode_response(header, values, one_frame_each=request.accepts_frames)
+
+    # --- aside ---
+
+    def use_scheduler(self, scheduler: BatchScheduler, config: InferentialConfig) -> None:
+        """Change the strategy; whatever waits moves over."""
+        self._settle_removed()
+        waiting = self.scheduler.pending.drain()
+        self._config = config
+        self.scheduler = scheduler
+        for request in reversed(waiting):  # the oldest ends up first
+            scheduler.put_back(request)
+
+    def drop_all(self, reason: str) -> None:
+        """The server stops: whatever waits or is with a model ends here."""
+        requests = self.scheduler.pending.drain()
+        for batch in self._in_flight:
+            requests.extend(batch.requests)
+            model = self.models[batch.model_id]
+            model.busy_lanes -= 1
+            model.in_flight -= len(batch.requests)
+        self._in_flight.clear()
+        for request in requests:
+            self.settle(request, Status.DROPPED, reason)
+
+    def in_flight(self) -> int:
+        return sum(model.in_flight for model in self.models.values())
+
+    def _labels_of(self, request: InferenceRequest) -> Labels:
+        key = (request.client_id, request.model_id)
+        labels = self._labels.get(key)
+        if labels is None:
+            if len(self._labels) > 10_000:  # clients come and go
+                self._labels.clear()
+            labels = self._labels[key] = {"client": key[0], "model": key[1]}
+        return labels

@@ -1,0 +1,70 @@
+"""The server's state as plain data, for status calls, topics and pages."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .pipeline import Pipeline
+from .status import Status
+from .tracking.clients import Client
+from .tracking.models import ModelRecord
+
+
+def report(pipeline: Pipeline, now: float) -> dict[str, Any]:
+    """Counters, models and clients; the names are those of msg/ServerStatus.msg and its parts.
+
+    received = ok + expired + superseded + dropped + rejected + errors + queued + in_flight.
+    NaN where unmeasured.
+    """
+    outcomes = pipeline.ledger.outcomes
+    return {
+        "strategy": pipeline.scheduler.config.strategy,
+        "received": pipeline.ledger.received,
+        "ok": outcomes[Status.OK],
+        "expired": outcomes[Status.EXPIRED],
+        "superseded": outcomes[Status.SUPERSEDED],
+        "dropped": outcomes[Status.DROPPED],
+        "rejected": outcomes[Status.REJECTED],
+        "errors": outcomes[Status.ERROR],
+        "queued": len(pipeline.scheduler.pending),
+        "in_flight": pipeline.in_flight(),
+        "malformed": pipeline.ledger.malformed,
+        "undelivered": pipeline.ledger.undelivered,
+        "models": [_model(model, pipeline) for model in pipeline.models.values()],
+        "clients": [_client(client, now) for client in pipeline.clients.by_id.values()],
+    }
+
+
+def _model(model: ModelRecord, pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "version": model.version,
+        "lanes": model.lanes,
+        "max_batch": model.max_batch,
+        "queued": pipeline.scheduler.pending.count(model.id),
+        "in_flight": model.in_flight,
+        "batches": model.batches,
+        "served": model.served,
+        "failed": model.failed,
+        "mean_batch": model.mean_batch,
+        "latency_fixed_s": model.latency.fixed,
+        "latency_per_observation_s": model.latency.per_observation,
+        "last_error": model.last_error,
+    }
+
+
+def _client(client: Client, now: float) -> dict[str, Any]:
+    return {
+        "id": client.id,
+        "type": client.type,
+        "connected": client.connected,
+        "silence_s": now - client.last_seen if math.isfinite(client.last_seen) else math.nan,
+        "rate_hz": client.cadence.rate,
+        "received": client.received,
+        "ok": client.ok,
+        "failed": client.failed,
+        "deadline_hits": client.deadline_hits,
+        "deadline_misses": client.deadline_misses,
+        "last_error": client.last_error,
+    }

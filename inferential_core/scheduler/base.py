@@ -1,0 +1,100 @@
+"""The published scheduler interface, and the registries of schedulers and scoring policies."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import ConfigError
+from ..request import InferenceRequest
+
+if TYPE_CHECKING:
+    from ..config.schema import SchedulingConfig
+
+Policy = Callable[[InferenceRequest], float]
+
+
+class Scheduler(ABC):
+    """Five methods; register an implementation with `register_scheduler("name")`.
+
+    The server holds what was submitted as well: a request that a scheduler forgets expires, one
+    that it returns twice is served once.
+    """
+
+    @abstractmethod
+    def __init__(self, config: SchedulingConfig) -> None: ...
+
+    @abstractmethod
+    def submit(self, request: InferenceRequest) -> None:
+        """Take a request in."""
+
+    @abstractmethod
+    def next_batch(self) -> list[InferenceRequest]:
+        """Requests to serve now, first served first; empty if none should be."""
+
+    @abstractmethod
+    def tick(self) -> None:
+        """Called now and then while requests wait."""
+
+    @abstractmethod
+    def status(self) -> dict[str, Any]:
+        """Whatever an operator may want to see."""
+
+    @abstractmethod
+    def queue_len(self) -> int:
+        """Requests taken in and not yet returned."""
+
+
+SchedulerClass = TypeVar("SchedulerClass", bound="type[Scheduler]")
+PolicyFunction = TypeVar("PolicyFunction", bound=Policy)
+Entry = TypeVar("Entry")
+
+_SCHEDULERS: dict[str, type[Scheduler]] = {}
+_POLICIES: dict[str, Policy] = {}
+
+
+def register_scheduler(name: str) -> Callable[[SchedulerClass], SchedulerClass]:
+    """Class decorator that makes a scheduler selectable by `name`; a later one replaces it."""
+
+    def register(cls: SchedulerClass) -> SchedulerClass:
+        _SCHEDULERS[name] = cls
+        return cls
+
+    return register
+
+
+def register_policy(name: str) -> Callable[[PolicyFunction], PolicyFunction]:
+    """Decorator for `score(request) -> float`, higher is served first; for `policy=name`."""
+
+    def register(function: PolicyFunction) -> PolicyFunction:
+        _POLICIES[name] = function
+        return function
+
+    return register
+
+
+def create_scheduler(config: SchedulingConfig) -> Scheduler:
+    """The scheduler that `config.strategy` names; ConfigError names the nearest known one."""
+    return scheduler_class(config.strategy)(config)
+
+
+def scheduler_class(name: str) -> type[Scheduler]:
+    """The class registered as `name`, built in or not."""
+    from . import builtin  # noqa: F401  registers the strategies of this package
+
+    return _look_up("strategy", name, _SCHEDULERS)
+
+
+def policy_named(name: str) -> Policy:
+    """The scoring function registered as `name`."""
+    return _look_up("policy", name, _POLICIES)
+
+
+def _look_up(kind: str, name: str, table: dict[str, Entry]) -> Entry:
+    if name in table:
+        return table[name]
+    close = difflib.get_close_matches(name, table, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(table)) or '-'}"
+    raise ConfigError(f"{kind} {name!r} is not registered: {hint}")

@@ -1,0 +1,132 @@
+"""What waits: capacity, time to live and supersede, in one place for every strategy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..request import InferenceRequest
+from ..status import Status
+
+if TYPE_CHECKING:
+    from ..config.schema import SchedulingConfig
+
+Removed = tuple[InferenceRequest, Status, str]
+
+
+class Pending:
+    """Waiting requests by model, oldest first. All operations O(1) but eviction, O(models).
+
+    `removed` collects those that leave without being served, with outcome and reason; whoever
+    owns the queue empties it (`take_removed`).
+    """
+
+    def __init__(self, config: SchedulingConfig) -> None:
+        self._config = config
+        self._ttl = config.request_ttl_ms / 1000.0
+        self._by_model: dict[str, dict[InferenceRequest, None]] = {}
+        self._by_client: dict[tuple[str, str], dict[InferenceRequest, None]] = {}
+        self._count = 0
+        self._removed: list[Removed] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, request: InferenceRequest) -> bool:
+        return request in self._by_model.get(request.model_id, ())
+
+    def of(self, model_id: str) -> list[InferenceRequest]:
+        """Those waiting for a model, oldest first."""
+        return list(self._by_model.get(model_id, ()))
+
+    def count(self, model_id: str) -> int:
+        return len(self._by_model.get(model_id, ()))
+
+    def models(self) -> list[str]:
+        """Models that somebody waits for."""
+        return [model_id for model_id, waiting in self._by_model.items() if waiting]
+
+    def oldest(self) -> InferenceRequest | None:
+        heads = (next(iter(waiting)) for waiting in self._by_model.values() if waiting)
+        return min(heads, key=lambda request: request.received_at, default=None)
+
+    def add(self, request: InferenceRequest) -> bool:
+        """Take a request in; False if it was refused at once (full, `reject_newest`)."""
+        if request.supersede:
+            self._supersede(request)
+        if self._count >= self._config.max_queue_size:
+            reason = f"the queue is full ({self._config.max_queue_size})"
+            if self._config.overflow_policy == "reject_newest":
+                self._removed.append((request, Status.DROPPED, reason))
+                return False
+            victim = self.oldest()
+            if victim is not None:
+                self.remove(victim, Status.DROPPED, f"{reason}; this was the oldest in it")
+        self._insert(request)
+        return True
+
+    def add_first(self, request: InferenceRequest) -> None:
+        """Take one back that was out already (a retry, a change of strategy): never refused."""
+        waiting = self._by_model.get(request.model_id, {})
+        self._by_model[request.model_id] = {request: None, **waiting}
+        self._by_client.setdefault((request.client_id, request.model_id), {})[request] = None
+        self._count += 1
+
+    def take(self, requests: Iterable[InferenceRequest]) -> None:
+        """These are being served."""
+        for request in requests:
+            self._discard(request)
+
+    def remove(self, request: InferenceRequest, status: Status, reason: str) -> None:
+        """This one ends here, unserved."""
+        self._discard(request)
+        self._removed.append((request, status, reason))
+
+    def expire(self, now: float) -> None:
+        """End those that waited longer than their time to live."""
+        for waiting in self._by_model.values():
+            while waiting:
+                head = next(iter(waiting))
+                if now < head.received_at + self._ttl:
+                    break
+                reason = f"waited {1000 * (now - head.received_at):.0f} ms in the queue"
+                self.remove(head, Status.EXPIRED, reason)
+
+    def next_expiry(self) -> float:
+        """When `expire` has something to do; inf if nothing waits."""
+        head = self.oldest()
+        return math.inf if head is None else head.received_at + self._ttl
+
+    def take_removed(self) -> list[Removed]:
+        removed, self._removed = self._removed, []
+        return removed
+
+    def drain(self) -> list[InferenceRequest]:
+        """Everything that waits, oldest first, for another queue to take over."""
+        requests = [request for waiting in self._by_model.values() for request in waiting]
+        self.take(requests)
+        return sorted(requests, key=lambda request: request.received_at)
+
+    def _supersede(self, request: InferenceRequest) -> None:
+        older = self._by_client.get((request.client_id, request.model_id))
+        if not older:
+            return
+        for old in list(older):
+            # A robot that refreshes its observation must not lose its place in time.
+            request.waiting_since = min(request.waiting_since, old.waiting_since)
+            self.remove(old, Status.SUPERSEDED, "a newer observation took its place")
+
+    def _insert(self, request: InferenceRequest) -> None:
+        self._by_model.setdefault(request.model_id, {})[request] = None
+        self._by_client.setdefault((request.client_id, request.model_id), {})[request] = None
+        self._count += 1
+
+    def _discard(self, request: InferenceRequest) -> None:
+        del self._by_model[request.model_id][request]
+        key = (request.client_id, request.model_id)
+        of_client = self._by_client[key]
+        del of_client[request]
+        if not of_client:
+            del self._by_client[key]
+        self._count -= 1

@@ -1,0 +1,30 @@
+"""How an observation can end. Every one ends in exactly one of these."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Status(str, Enum):
+    """An outcome. The first six are told by the server, LOST is the client's own finding."""
+
+    OK = "ok"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    DROPPED = "dropped"
+    REJECTED = "rejected"
+    ERROR = "error"
+    LOST = "lost"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+SERVER_OUTCOMES = (
+    Status.OK,
+    Status.EXPIRED,
+    Status.SUPERSEDED,
+    Status.DROPPED,
+    Status.REJECTED,
+    Status.ERROR,
+)

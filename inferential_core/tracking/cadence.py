@@ -1,0 +1,40 @@
+"""How often somebody does something, learned from when they did it."""
+
+from __future__ import annotations
+
+import math
+
+
+class Cadence:
+    """Exponential moving average of the interval between events.
+
+    interval <- (1 - alpha) * interval + alpha * newest, seconds; the first interval is taken as
+    it is. `expected` is read *before* the event at hand is counted in by whoever wants to know
+    how late it was, and after it by whoever wants to know when the next one is due.
+    """
+
+    __slots__ = ("_alpha", "interval", "last")
+
+    def __init__(self, alpha: float) -> None:
+        self._alpha = alpha
+        self.interval = math.nan  # s; NaN until two events were seen
+        self.last = math.nan
+
+    def event(self, now: float) -> None:
+        if not math.isnan(self.last):
+            newest = now - self.last
+            if math.isnan(self.interval):
+                self.interval = newest
+            else:
+                self.interval += self._alpha * (newest - self.interval)
+        self.last = now
+
+    def expected(self) -> float:
+        """When the next event is due; inf while unknown."""
+        due = self.last + self.interval
+        return math.inf if math.isnan(due) else due
+
+    @property
+    def rate(self) -> float:
+        """Events per second; NaN while unknown."""
+        return 1.0 / self.interval if self.interval > 0 else math.nan

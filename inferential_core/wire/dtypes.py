@@ -1,0 +1,46 @@
+"""The wire's element types and their numpy counterparts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import inferential_pb2 as pb
+
+_BY_WIRE: dict[int, np.dtype] = {
+    pb.FLOAT16: np.dtype("<f2"),
+    pb.FLOAT32: np.dtype("<f4"),
+    pb.FLOAT64: np.dtype("<f8"),
+    pb.UINT8: np.dtype("u1"),
+    pb.INT32: np.dtype("<i4"),
+    pb.INT64: np.dtype("<i8"),
+    pb.BOOL: np.dtype("?"),
+}
+
+try:
+    import ml_dtypes  # type: ignore[import-not-found, unused-ignore]
+
+    _BY_WIRE[pb.BFLOAT16] = np.dtype(ml_dtypes.bfloat16)
+except ImportError:  # an extra: numpy itself has no bfloat16
+    pass
+
+_BY_NUMPY = {dtype: wire for wire, dtype in _BY_WIRE.items()}
+
+SUPPORTED = "float16, float32, float64, bfloat16, uint8, int32, int64, bool"
+
+
+def to_numpy(wire: int) -> np.dtype:
+    """The numpy dtype of a wire DType; TypeError says what to install or send instead."""
+    dtype = _BY_WIRE.get(wire)
+    if dtype is not None:
+        return dtype
+    if wire == pb.BFLOAT16:
+        raise TypeError("bfloat16 needs the ml_dtypes package: pip install inferential[bfloat16]")
+    raise TypeError(f"dtype {wire} is unknown; the wire carries {SUPPORTED}")
+
+
+def to_wire(dtype: np.dtype) -> int:
+    """The wire DType of a little-endian numpy dtype; TypeError names the supported ones."""
+    wire = _BY_NUMPY.get(dtype)
+    if wire is None:
+        raise TypeError(f"dtype {dtype} cannot be sent; the wire carries {SUPPORTED}")
+    return wire

@@ -1,0 +1,102 @@
+"""Images that travel compressed: the value that holds one, and its size read from its header.
+
+Only headers are read here, a few bytes each; decoding the pixels is the business of whoever
+needs them, off the I/O thread (`decode`, with Pillow).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import WireError
+
+Buffer = bytes | bytearray | memoryview
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+# Start-of-frame markers of JPEG; 0xC4, 0xC8 and 0xCC are tables and extensions.
+_JPEG_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """A compressed image that is sent as it is.
+
+    data: the bytes of the file. encoding: "jpeg" or "png". shape: of the decoded array,
+    (height, width, channels) in RGB order or (height, width), read from the header where not
+    given; WireError if the header cannot be read.
+    """
+
+    data: Buffer
+    encoding: str
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ("jpeg", "png"):
+            raise WireError(f"image encoding {self.encoding!r}: use 'jpeg' or 'png'")
+        if not self.shape:
+            object.__setattr__(self, "shape", read_shape(self.data, self.encoding))
+
+
+def read_shape(data: Buffer, encoding: str) -> tuple[int, ...]:
+    """Shape of the decoded image from the header alone: (H, W) or (H, W, C)."""
+    view = memoryview(data).cast("B")
+    return _png_shape(view) if encoding == "png" else _jpeg_shape(view)
+
+
+def _png_shape(view: memoryview) -> tuple[int, ...]:
+    if len(view) < 26 or view[:8] != _PNG_SIGNATURE:
+        raise WireError("not a PNG: its signature is missing")
+    width, height, depth, colour = struct.unpack_from(">IIBB", view, 16)
+    if depth != 8 or colour not in _PNG_CHANNELS:
+        raise WireError(f"PNG of {depth} bits a channel: 8 are supported")
+    channels = _PNG_CHANNELS[colour]
+    return (height, width) if channels == 1 else (height, width, channels)
+
+
+def _jpeg_shape(view: memoryview) -> tuple[int, ...]:
+    if len(view) < 4 or view[0] != 0xFF or view[1] != 0xD8:
+        raise WireError("not a JPEG: its signature is missing")
+    at = 2
+    while at + 9 <= len(view):
+        if view[at] != 0xFF:
+            raise WireError(f"broken JPEG: no marker at byte {at}")
+        marker = view[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif marker in _JPEG_ALONE:
+            at += 2
+        elif marker in _JPEG_SOF:
+            height, width, channels = struct.unpack_from(">HHB", view, at + 5)
+            return (height, width) if channels == 1 else (height, width, channels)
+        else:
+            at += 2 + struct.unpack_from(">H", view, at + 2)[0]
+    raise WireError("broken JPEG: it ends before its size is told")
+
+
+def decode(image: EncodedImage) -> np.ndarray:
+    """The pixels, uint8, in the declared shape; WireError where they do not fit it.
+
+    Needs Pillow (`pip install inferential[images]`).
+    """
+    try:
+        from PIL import Image
+    except ImportError:
+        raise WireError(
+            "decoding a compressed image needs Pillow: pip install inferential[images]"
+        ) from None
+    if read_shape(image.data, image.encoding) != image.shape:  # before any pixel is allocated
+        raise WireError(f"the image header does not say the declared shape {image.shape}")
+    try:
+        with Image.open(io.BytesIO(image.data), formats=(image.encoding,)) as picture:
+            pixels = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise WireError(f"broken {image.encoding}: {error}") from None
+    if pixels.shape != image.shape or pixels.dtype != np.uint8:
+        raise WireError(f"decoded to {pixels.dtype} {pixels.shape}, declared {image.shape}")
+    return pixels

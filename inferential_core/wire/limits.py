@@ -1,0 +1,20 @@
+"""How much a peer may ask of us; checked before anything is allocated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Beyond any of these an observation is rejected, with the limit named in the reason."""
+
+    max_message_bytes: int = 64 * 1024 * 1024  # one frame; larger ones never leave the socket
+    max_tensors: int = 64
+    max_dimensions: int = 16
+    max_metadata_bytes: int = 64 * 1024  # all keys and values together
+    max_id_bytes: int = 255  # client and model ids; ZeroMQ allows no longer identity
+    max_image_pixels: int = 50_000_000  # height x width of one encoded image
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,105 @@
+"""The message Observation: what a client writes and what the server reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from ..errors import MalformedError, RejectedError
+from . import inferential_pb2 as pb
+from . import tensors
+from .images import Buffer
+from .limits import Limits
+
+
+@dataclass(frozen=True)
+class ObservationHeader:
+    """Everything an observation says beside its values; times as on the wire."""
+
+    client_id: str
+    model_id: str
+    client_type: str = ""
+    timestamp_ns: int = 0
+    urgency: float = 0.0
+    steps_remaining: int | None = None
+    priority: int | None = None
+    request_id: int = 0
+    latency_budget_ms: float = 0.0
+    control_period_ms: float = 0.0
+    supersede: bool = False
+    epoch: int = 0
+    client_send_ns: int = 0
+    accepts_frames: bool = False
+
+
+def encode_observation(
+    header: ObservationHeader,
+    values: Mapping[str, Any],
+    *,
+    one_frame_each: bool = False,
+) -> list[Buffer]:
+    """Frames of an observation, without the identity; WireError names a key that cannot be sent.
+
+    values: arrays, EncodedImage and strings by key, see `tensors.split_values`.
+    """
+    arrays, strings = tensors.split_values(values)
+    message = pb.Observation(
+        client=pb.Client(id=header.client_id, type=header.client_type),
+        timestamp_ns=header.timestamp_ns,
+        urgency=header.urgency,
+        model_id=header.model_id,
+        steps_remaining=header.steps_remaining,
+        metadata=strings,
+        priority=header.priority,
+        request_id=header.request_id,
+        latency_budget_ms=header.latency_budget_ms,
+        control_period_ms=header.control_period_ms,
+        supersede=header.supersede,
+        epoch=header.epoch,
+        client_send_ns=header.client_send_ns,
+        accepts_frames=header.accepts_frames,
+    )
+    payload = tensors.pack(arrays, message.tensors, one_frame_each=one_frame_each)
+    return [b"", message.SerializeToString(), *(payload or [b""])]
+
+
+def parse_observation(frames: Sequence[Buffer]) -> Any:
+    """The protobuf message in `frames` (identity taken off); MalformedError where there is none.
+
+    An observation counts as received from here on: it has a client (its socket's identity, if it
+    names none) and a model.
+    """
+    if len(frames) < 2 or len(frames[0]) != 0:
+        raise MalformedError(f"{len(frames)} frames: an observation has '', envelope, payload")
+    try:
+        message = pb.Observation.FromString(bytes(frames[1]))
+    except DecodeError:
+        raise MalformedError(f"the envelope of {len(frames[1])} bytes is no Observation") from None
+    if not message.model_id:
+        raise MalformedError("the observation names no model")
+    return message
+
+
+def decode_values(message: Any, frames: Sequence[Buffer], limits: Limits) -> dict[str, Any]:
+    """The observation as its model sees it: arrays, EncodedImage and strings by key.
+
+    Arrays are views into the payload frames. RejectedError says which key broke which rule.
+    """
+    for name, text in (("client id", message.client.id), ("model id", message.model_id)):
+        if len(text.encode()) > limits.max_id_bytes:
+            raise RejectedError(f"{name} is longer than {limits.max_id_bytes} bytes")
+    values: dict[str, Any] = tensors.unpack(message.tensors, frames[2:], limits)
+    metadata_bytes = 0
+    for key, text in message.metadata.items():
+        if key in values:
+            raise RejectedError(f"{key!r} is both a tensor and a string")
+        metadata_bytes += len(key) + len(text)
+        values[key] = text
+    if metadata_bytes > limits.max_metadata_bytes:
+        raise RejectedError(
+            f"{metadata_bytes} bytes of strings, limit {limits.max_metadata_bytes}"
+        )
+    return values
