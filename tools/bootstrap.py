@@ -19,18 +19,21 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "requirements"
 
-# ROS 2's compiled messages and its pytest plugins fit the versions the installation has.
-KEEP = ("numpy", "protobuf", "pytest", "PyYAML", "pyzmq")
+# ROS 2's compiled messages and its pytest plugins fit the versions the installation has, and the
+# robot side is tested on them. The number: from which major version on it serves us.
+KEEP = {"numpy": 1, "protobuf": 4, "pytest": 6, "PyYAML": 5, "pyzmq": 22}
 
 
 def installed_versions() -> str:
     """Constraints that keep pip from replacing what the ROS 2 installation brings."""
     lines = []
-    for name in KEEP:
+    for name, oldest in KEEP.items():
         try:
-            lines.append(f"{name}=={metadata.version(name)}\n")
+            version = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+        if int(version.partition(".")[0]) >= oldest:
+            lines.append(f"{name}=={version}\n")
     return "".join(lines)
 
 

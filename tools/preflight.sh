@@ -30,12 +30,13 @@ choose_python() {
   fi
   for candidate in "${candidates[@]}"; do
     if python_fits "$candidate"; then
-      python=$("$candidate" -c 'import sys; print(sys.executable)')
+      # Of a virtual environment, the Python it was made with: that one stays.
+      python=$("$candidate" -c 'import sys; print(sys._base_executable or sys.executable)')
       return
     fi
   done
   fail "needs Python 3.10 or newer, and ${candidates[*]} is not: install one" \
-    "(sudo apt install python3.12 python3.12-venv python3.12-dev) and name it: make PYTHON=python3.12"
+    "(sudo apt install python3.12 python3.12-venv python3.12-dev), then make PYTHON=python3.12 ..."
 }
 
 require_python() {
@@ -56,6 +57,8 @@ require_python() {
 
 require_compiler() {
   local header
+  [[ $PWD != *[[:space:]]* ]] ||
+    fail "colcon's setup scripts cannot live in a path with a space: move the checkout, '$PWD'"
   command -v "${CXX:-c++}" >/dev/null || fail "needs a C++ compiler: sudo apt install g++"
   command -v "${CC:-cc}" >/dev/null || fail "needs a C compiler: sudo apt install gcc"
   command -v cmake >/dev/null || fail "needs cmake 3.16 or newer: sudo apt install cmake"
