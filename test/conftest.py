@@ -20,7 +20,9 @@ import pytest
 
 MARK = "INFERENTIAL_TEST_RUN"  # inherited by everything a test starts, however detached
 GRACE_S = 10.0  # for what was told to stop and is on its way out
-TRACKER = b"multiprocessing.resource_tracker"  # Python's own helper, ends with the interpreter
+# Helpers of Python and of pyzmq, one a process, that end with the interpreter.
+TRACKER = "multiprocessing.resource_tracker"
+COLLECTOR = "zmq.utils.garbage"
 
 _domain_lock: socket.socket | None = None
 
@@ -33,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
         os.environ["ROS_LOCALHOST_ONLY"] = "1"
     os.environ[MARK] = str(os.getpid())
+
+
+def pytest_unconfigure() -> None:
+    if _domain_lock is not None:
+        _domain_lock.close()
 
 
 def take_domain() -> tuple[int, socket.socket]:
@@ -74,7 +81,7 @@ def started_processes() -> dict[int, str]:
         grown = not children <= marked
         marked |= children
     commands = {pid: command(pid) for pid in marked}
-    return {pid: line for pid, line in commands.items() if line and TRACKER.decode() not in line}
+    return {pid: line for pid, line in commands.items() if line and TRACKER not in line}
 
 
 def command(pid: int) -> str:
@@ -123,6 +130,8 @@ def nothing_outlives_its_module() -> Iterator[None]:
     left = end_leftovers(processes)
     deadline = time.monotonic() + GRACE_S
     for thread in set(threading.enumerate()) - threads:
+        if type(thread).__module__ == COLLECTOR:
+            continue
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
             left.append(f"thread {thread.name}")
