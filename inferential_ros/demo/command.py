@@ -1,0 +1,91 @@
+"""`inferential demo`: starts the demo's processes in a domain and on a port of their own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from inferential_ros import bringup
+from inferential_ros.supervisor import Supervisor
+
+DOMAIN_LOCK_PORT = 22119  # plus the domain id: the port ROS 2's domain_coordinator binds
+MAX_DOMAIN = 100
+
+
+def main(argv: list[str]) -> int:
+    """Exit status: 0 if all robots stood while the model was fast."""
+    options = _parser().parse_args(argv)
+    missing = [name for name in ("rclpy", "inferential", "mujoco") if find_spec(name) is None]
+    if missing:
+        print(
+            f"inferential demo needs {', '.join(missing)}: source install/setup.bash "
+            "in the environment the package was built in, or run `make demo`"
+        )
+        return 2
+    scratch = Path(tempfile.mkdtemp(prefix="inferential_demo_"))
+    processes = bringup.demo(
+        robots=options.robots,
+        port=free_port(),
+        report=options.report,
+        seconds=options.seconds,
+        slowdown=not options.no_slowdown,
+        seed=options.seed,
+        plain=options.plain,
+        slowdown_file=str(scratch / "slowdown_ms"),
+    )
+    domain_id, lock = take_domain()
+    with lock:
+        env = {"ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        status = Supervisor(processes, scratch / "log", env).run()
+    if status == 0 or status >= 128:
+        shutil.rmtree(scratch, ignore_errors=True)
+    else:
+        print(f"logs of the processes: {scratch / 'log'}")
+    return status
+
+
+def take_domain() -> tuple[int, socket.socket]:
+    """A ROS domain nobody else coordinates here, and the socket that keeps it ours."""
+    for domain_id in range(1, MAX_DOMAIN + 1):
+        lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            lock.bind(("127.0.0.1", DOMAIN_LOCK_PORT + domain_id))
+        except OSError:
+            lock.close()
+        else:
+            return domain_id, lock
+    raise RuntimeError("no free ROS domain: too many programs on this machine took one")
+
+
+def free_port() -> int:
+    """A TCP port on loopback that was free a moment ago."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inferential demo",
+        description="A fleet of simulated robots, balanced by one inference server.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--robots", type=_at_least_one, default=6, help="how many robots")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of the run")
+    parser.add_argument("--report", default=os.path.join("demo", "report.png"), help="the picture")
+    parser.add_argument("--no-slowdown", action="store_true", help="keep the model fast")
+    parser.add_argument("--seed", type=int, default=0, help="of the wind and the pushes")
+    parser.add_argument("--plain", action="store_true", help="lines instead of a live table")
+    return parser
+
+
+def _at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value

@@ -1,0 +1,74 @@
+"""Where the director shows the run: a live table on a terminal, lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from inferential_ros.demo.record import RunRecord
+from inferential_ros.demo.table import plain_line, rich_table
+
+LINE_EVERY_S = 2.0
+
+
+class Screen(Protocol):
+    """A context manager that shows the run while it is open."""
+
+    def __enter__(self) -> Screen: ...
+    def __exit__(self, *_: object) -> None: ...
+    def show(self, run: RunRecord, now_s: float, title: str) -> None: ...
+    def say(self, text: str) -> None: ...
+
+
+def make_screen(plain: bool) -> Screen:
+    """A live table, or lines where that is wanted or rich is not installed."""
+    if plain:
+        return PlainScreen()
+    try:
+        return LiveScreen()
+    except ImportError:
+        return PlainScreen()
+
+
+class PlainScreen:
+    """A line every two seconds and one for each announcement."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def __enter__(self) -> PlainScreen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, run: RunRecord, now_s: float, title: str) -> None:
+        if time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + LINE_EVERY_S
+            print(plain_line(run, now_s, title), flush=True)
+
+    def say(self, text: str) -> None:
+        print(f"== {text}", flush=True)
+        self._next_s = time.monotonic() + LINE_EVERY_S
+
+
+class LiveScreen:
+    """The table, redrawn in place; announcements scroll by above it."""
+
+    def __init__(self) -> None:
+        from rich.live import Live
+
+        self._live = Live(auto_refresh=False)
+
+    def __enter__(self) -> LiveScreen:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, run: RunRecord, now_s: float, title: str) -> None:
+        self._live.update(rich_table(run, now_s, title), refresh=True)
+
+    def say(self, text: str) -> None:
+        self._live.console.print(text, style="bold")

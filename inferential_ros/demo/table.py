@@ -1,0 +1,108 @@
+"""The run in words: the live table, its plain twin for logs, and the summary."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from inferential_ros.demo.record import RobotRecord, RunRecord
+
+COLUMNS = ("robot", "", "Hz", "latency p50", "p95", "deadline hits", "runway")
+
+
+def cells(robot: RobotRecord, now_s: float) -> list[str]:
+    """One row of the table."""
+    judged = robot.deadline_hits + robot.deadline_misses
+    return [
+        robot.name,
+        "FALLEN" if robot.fallen else robot.state,
+        _number(robot.action_rate, "{:.0f}"),
+        _milliseconds(robot.recent_latency(now_s, 50)),
+        _milliseconds(robot.recent_latency(now_s, 95)),
+        f"{100.0 * robot.deadline_hits / judged:.1f} %" if judged else "-",
+        _milliseconds(robot.runway_s, "{:.0f} ms"),
+    ]
+
+
+def rich_table(run: RunRecord, now_s: float, title: str) -> Any:
+    """The live table; needs rich."""
+    from rich.table import Table
+
+    table = Table(title=title, title_style="bold", title_justify="left")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("robot", "") else "right")
+    for robot in run.robots:
+        style = "bold red" if robot.fallen else ("" if robot.state == "moving" else "yellow")
+        table.add_row(*cells(robot, now_s), style=style)
+    return table
+
+
+def plain_line(run: RunRecord, now_s: float, title: str) -> str:
+    """The same on one line, for a log."""
+    up = sum(not robot.fallen for robot in run.robots)
+    recent = [robot.recent_latency(now_s, 95) for robot in run.robots]
+    worst = max((value for value in recent if not math.isnan(value)), default=math.nan)
+    return (
+        f"{now_s:5.1f} s  {title:<26} {up} of {len(run.robots)} standing, "
+        f"slowest p95 {_milliseconds(worst)}"
+    )
+
+
+def summary(run: RunRecord) -> list[str]:
+    """What to say at the end, line by line."""
+    count = len(run.robots)
+    lines = []
+    start_s, end_s = run.span("fast")
+    if math.isnan(start_s):
+        return ["stopped before the first phase began"]
+    down = {robot.name for robot, _ in run.falls("fast")}
+    lines.append(
+        f"model fast, {end_s - start_s:.0f} s: {count - len(down)} of {count} robots stood; "
+        f"sensor to action p50 {_milliseconds(run.latency('fast', 50))}, "
+        f"p95 {_milliseconds(run.latency('fast', 95))}"
+    )
+    lines += [f"  {robot.name} fell at {fall.at_s:.1f} s" for robot, fall in run.falls("fast")]
+    if not math.isnan(run.span("slow")[0]):
+        lines += _slow_lines(run, count)
+    if not math.isnan(run.span("recovery")[0]):
+        down = {robot.name for robot, _ in run.falls("recovery")}
+        lines.append(
+            f"model fast again: {count - len(down)} of {count} stood, put back on their feet; "
+            f"p95 {_milliseconds(run.latency('recovery', 95))}"
+        )
+    hits = sum(robot.deadline_hits for robot in run.robots)
+    judged = hits + sum(robot.deadline_misses for robot in run.robots)
+    lines.append(
+        f"plans in time over the whole run: {hits} of {judged}; "
+        f"robots answered per call of the model: {_number(run.mean_batch, '{:.1f}')}"
+    )
+    if run.interrupted:
+        lines.append("stopped early")
+    return lines
+
+
+def _slow_lines(run: RunRecord, count: int) -> list[str]:
+    falls = run.falls("slow")
+    if not falls:
+        most = max(phase.added_ms for phase, _, _ in run.spans)
+        return [f"model slowed, up to {most:g} ms added: all {count} still stood"]
+    steps: dict[float, list[str]] = {}
+    for robot, fall in falls:
+        steps.setdefault(fall.phase.added_ms, []).append(robot.name)
+    withstood = [
+        phase.added_ms
+        for phase, _, _ in run.spans
+        if phase.name == "slow" and phase.added_ms < falls[0][1].phase.added_ms
+    ]
+    told = f" (all stood at {max(withstood):g} ms)" if withstood else ""
+    lines = [f"model slowed: the first robot fell at {min(steps):g} ms added{told}"]
+    lines += [f"  at {ms:g} ms: {', '.join(names)}" for ms, names in sorted(steps.items())]
+    return lines
+
+
+def _milliseconds(seconds: float, form: str = "{:.1f} ms") -> str:
+    return _number(seconds * 1000.0, form)
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else form.format(value)
