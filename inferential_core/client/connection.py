@@ -112,13 +112,17 @@ class Model:
         priority: int | None = None,
         **values: Any,
     ) -> int:
-        """Send an observation; returns its request id without waiting for anything.
+        """Send an observation; returns its request id without waiting for an answer.
+
+        Only the very first one waits, a quarter of a second at most, for the connection. While
+        the link is down observations are kept for a moment, the newest one until it is back.
 
         values: arrays (or numbers), strings, EncodedImage. Keep an array of 64 KiB or more
         unchanged until the reply: it is sent from its own memory. urgency: 0.0 to 1.0.
         steps_remaining: actions the robot still has. WireError names a value that cannot be
         sent, UsageError an argument out of range.
         """
+        self._link.connect()
         request_id, frames = self._session.observe(
             self._handle, values, urgency, steps_remaining, priority
         )

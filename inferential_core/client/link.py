@@ -18,6 +18,9 @@ _ZERO_COPY_FROM = 64 * 1024
 # age, as somebody waits for it; older ones only if fresh, as a stale one is worth nothing.
 _OUTBOX = 64
 _FRESH_S = 1.0
+# The first observation waits this long for the first connection, so that it is sent at once and
+# not with the next call.
+_FIRST_CONNECT_MS = 250
 _LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 
@@ -39,6 +42,7 @@ class Link:
         self.connected = False
         self.server = server if "://" in server else f"tcp://{server}"
         self._session = session
+        self._waits_for_first = True
         self._outbox: deque[tuple[int, float, list[Buffer]]] = deque()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
@@ -61,6 +65,14 @@ class Link:
         self._poller.register(self._socket, zmq.POLLIN)
         self._socket.connect(self.server)
 
+    def connect(self) -> None:
+        """Wait for the first connection, the first time this is called, and not for long."""
+        if self._waits_for_first:
+            self._waits_for_first = False
+            deadline = time.monotonic() + _FIRST_CONNECT_MS / 1000.0
+            while not self.connected and (left := deadline - time.monotonic()) > 0:
+                self.wait(1000.0 * left)
+
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back."""
         self.drain()
@@ -73,7 +85,7 @@ class Link:
         self._flush()
 
     def drain(self) -> None:
-        """Feed the session with everything that arrived, then notice what the link did."""
+        """Feed the session with what arrived, notice what the link did, send what waits."""
         receive = self._socket.recv
         while True:
             try:
@@ -87,6 +99,7 @@ class Link:
             self._session.feed(frames)
         while int(self._monitor.get(zmq.EVENTS)) & zmq.POLLIN:
             self._on_link_event(recv_monitor_message(self._monitor)["event"])
+        self._flush()
 
     def wait(self, timeout_ms: float | None) -> bool:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
@@ -97,7 +110,6 @@ class Link:
             if ready == self._waker.fileno():
                 self._waker.clear()
         self.drain()
-        self._flush()
         return bool(events)
 
     def wake(self) -> None:
@@ -120,7 +132,6 @@ class Link:
     def _on_link_event(self, event: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.connected = True
-            self._flush()
         elif event == zmq.EVENT_DISCONNECTED:
             self.connected = False
             unsent = {item[0] for item in self._outbox}

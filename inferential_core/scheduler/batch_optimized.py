@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
@@ -23,7 +24,7 @@ class BatchOptimized(BatchScheduler):
         return list(waiting[:size])
 
     def hold_until(self, model_id: str) -> float:
-        return self._flush_at(self.pending.of(model_id)[0])
+        return self._flush_at(min(self.pending.of(model_id), key=attrgetter("waiting_since")))
 
     def _flush_at(self, head: InferenceRequest) -> float:
-        return head.received_at + self.config.batch_optimized.max_wait_ms / 1000.0
+        return head.waiting_since + self.config.batch_optimized.max_wait_ms / 1000.0

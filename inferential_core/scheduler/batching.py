@@ -6,6 +6,7 @@ import logging
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock, SystemClock
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
 
 _log = logging.getLogger(__name__)
+
+_waiting_since = attrgetter("waiting_since")
 
 
 class BatchScheduler(Scheduler):
@@ -35,7 +38,9 @@ class BatchScheduler(Scheduler):
     def choose(
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
     ) -> list[InferenceRequest]:
-        """At most `limit` of `waiting` (oldest first, never empty), first served first.
+        """At most `limit` of `waiting` (longest waiting first, never empty), first served first.
+
+        A request that superseded another waits since that one came.
 
         Empty means: wait; `hold_until` then says until when.
         """
@@ -52,7 +57,7 @@ class BatchScheduler(Scheduler):
     ) -> list[InferenceRequest]:
         """The next batch for a model that is free; those in it no longer wait."""
         self.pending.expire(now)
-        waiting = self.pending.of(model_id)
+        waiting = sorted(self.pending.of(model_id), key=_waiting_since)
         if not waiting:
             return []
         batch = self.choose(waiting, limit, now, latency)
@@ -65,7 +70,7 @@ class BatchScheduler(Scheduler):
 
     def put_back(self, request: InferenceRequest) -> None:
         """A request that was out already waits again."""
-        self.pending.add_first(request)
+        self.pending.put_back(request)
 
     # --- the published five ---
 
@@ -73,6 +78,7 @@ class BatchScheduler(Scheduler):
         self.pending.add(request)
 
     def next_batch(self) -> list[InferenceRequest]:
+        self.pending.take_removed()  # without a server, nobody else empties it
         now = self.clock.now()
         self.pending.expire(now)
         unknown = LatencyModel()

@@ -44,8 +44,10 @@ class Pending:
         return len(self._by_model.get(model_id, ()))
 
     def models(self) -> list[str]:
-        """Models that somebody waits for."""
-        return [model_id for model_id, waiting in self._by_model.items() if waiting]
+        """Models that somebody waits for, the one with the oldest request first."""
+        heads = [next(iter(waiting)) for waiting in self._by_model.values() if waiting]
+        heads.sort(key=lambda request: request.received_at)
+        return [request.model_id for request in heads]
 
     def oldest(self) -> InferenceRequest | None:
         heads = (next(iter(waiting)) for waiting in self._by_model.values() if waiting)
@@ -53,25 +55,39 @@ class Pending:
 
     def add(self, request: InferenceRequest) -> bool:
         """Take a request in; False if it was refused at once (full, `reject_newest`)."""
+        if request in self:
+            return True
         if request.supersede:
             self._supersede(request)
-        if self._count >= self._config.max_queue_size:
+        while self._count >= self._config.max_queue_size:
             reason = f"the queue is full ({self._config.max_queue_size})"
             if self._config.overflow_policy == "reject_newest":
                 self._removed.append((request, Status.DROPPED, reason))
                 return False
             victim = self.oldest()
-            if victim is not None:
-                self.remove(victim, Status.DROPPED, f"{reason}; this was the oldest in it")
+            assert victim is not None  # a full queue is not empty
+            self.remove(victim, Status.DROPPED, f"{reason}; this was the oldest in it")
         self._insert(request)
         return True
 
-    def add_first(self, request: InferenceRequest) -> None:
-        """Take one back that was out already (a retry, a change of strategy): never refused."""
-        waiting = self._by_model.get(request.model_id, {})
-        self._by_model[request.model_id] = {request: None, **waiting}
-        self._by_client.setdefault((request.client_id, request.model_id), {})[request] = None
-        self._count += 1
+    def put_back(self, request: InferenceRequest) -> bool:
+        """Take one back that was out already (a retry, a change of strategy).
+
+        It gets its old place, in however full a queue. False if it ended meanwhile, because its
+        client superseded it.
+        """
+        of_client = self._by_client.get((request.client_id, request.model_id), ())
+        if any(other.supersede and other.received_at > request.received_at for other in of_client):
+            reason = "a newer observation took its place"
+            self._removed.append((request, Status.SUPERSEDED, reason))
+            return False
+        waiting = self._by_model.get(request.model_id)
+        if waiting and next(reversed(waiting)).received_at > request.received_at:
+            older = [other for other in waiting if other.received_at < request.received_at]
+            ordered = [*older, request, *waiting]  # of the twice named, the first place counts
+            self._by_model[request.model_id] = dict.fromkeys(ordered)
+        self._insert(request)
+        return True
 
     def take(self, requests: Iterable[InferenceRequest]) -> None:
         """These are being served."""

@@ -22,5 +22,5 @@ class PriorityTiered(BatchScheduler):
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
     ) -> list[InferenceRequest]:
         last = self.config.priority_tiered.num_tiers - 1
-        # nsmallest is stable, and `waiting` is oldest first
+        # nsmallest is stable, and `waiting` is longest waiting first
         return heapq.nsmallest(limit, waiting, key=lambda request: min(request.priority, last))

@@ -63,7 +63,7 @@ def _jpeg_shape(view: memoryview) -> tuple[int, ...]:
     if len(view) < 4 or view[0] != 0xFF or view[1] != 0xD8:
         raise WireError("not a JPEG: its signature is missing")
     at = 2
-    while at + 9 <= len(view):
+    while at + 10 <= len(view):  # enough for a start of frame
         if view[at] != 0xFF:
             raise WireError(f"broken JPEG: no marker at byte {at}")
         marker = view[at + 1]

@@ -1,0 +1,270 @@
+"""The codec: what goes in comes out, and what does not fit is refused by name."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from inferential_core.errors import MalformedError, RejectedError, WireError
+from inferential_core.wire import inferential_pb2 as pb
+from inferential_core.wire.images import EncodedImage
+from inferential_core.wire.limits import Limits
+from inferential_core.wire.observation import (
+    ObservationHeader,
+    decode_values,
+    encode_observation,
+    parse_observation,
+)
+from inferential_core.wire.response import (
+    ResponseHeader,
+    decode_result,
+    encode_response,
+    parse_response,
+)
+
+LIMITS = Limits()
+HEADER = ObservationHeader(client_id="robot", model_id="policy")
+DTYPES = ["<f2", "<f4", "<f8", "u1", "<i4", "<i8", "?"]
+
+arrays = st.sampled_from(DTYPES).flatmap(
+    lambda dtype: hnp.arrays(
+        dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
+    )
+)
+keys = st.text(min_size=1, max_size=20).filter(lambda key: key == key.strip("\ud800"))
+
+
+def round_trip(values, one_frame_each=False):
+    frames = encode_observation(HEADER, values, one_frame_each=one_frame_each)
+    frames = [bytes(frame) for frame in frames]
+    return decode_values(parse_observation(frames), frames, LIMITS)
+
+
+@given(values=st.dictionaries(keys, st.one_of(arrays, st.text(max_size=50)), max_size=6))
+@pytest.mark.parametrize("one_frame_each", [False, True])
+def test_any_values_arrive_as_they_were_sent(values, one_frame_each):
+    arrived = round_trip(values, one_frame_each)
+    assert arrived.keys() == values.keys()
+    for key, value in values.items():
+        if isinstance(value, str):
+            assert arrived[key] == value
+        else:
+            assert arrived[key].dtype == value.dtype
+            assert arrived[key].shape == value.shape
+            assert arrived[key].tobytes() == value.tobytes()  # NaN payloads included
+
+
+@given(arrays)
+def test_a_result_arrives_as_the_model_returned_it(array):
+    frames = encode_response(ResponseHeader("robot", "policy"), {"actions": array, "note": "x"})
+    frames = [bytes(frame) for frame in frames]
+    result = decode_result(parse_response(frames), frames)
+    assert result["note"] == "x"
+    assert result["actions"].tobytes() == array.tobytes()
+    assert result["actions"].shape == array.shape
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24.0).reshape(4, 6)[::2, ::3],
+        np.asfortranarray(np.arange(6, dtype=np.int32).reshape(2, 3)),
+        np.arange(5, dtype=">f8"),
+        np.float32(1.5),
+        np.array(7, dtype=np.int64),
+        np.zeros((0, 3), np.float32),
+    ],
+    ids=["strided", "fortran", "big endian", "scalar", "zero-dimensional", "empty"],
+)
+def test_arrays_of_any_layout_arrive_with_their_values(array):
+    arrived = round_trip({"x": array})["x"]
+    assert arrived.shape == np.shape(array)
+    np.testing.assert_array_equal(arrived, array)
+
+
+def test_one_large_array_is_sent_from_its_own_memory():
+    array = np.zeros((720, 1280, 3), np.uint8)
+    frames = encode_observation(HEADER, {"image": array})
+    assert np.shares_memory(np.frombuffer(frames[2], np.uint8), array)
+
+
+def test_received_arrays_are_views_into_the_frame():
+    frames = encode_observation(HEADER, {"a": np.arange(3.0), "b": np.arange(4.0)})
+    values = decode_values(parse_observation(frames), frames, LIMITS)
+    payload = np.frombuffer(frames[2], np.uint8)
+    assert np.shares_memory(values["a"], payload)
+    assert np.shares_memory(values["b"], payload)
+
+
+@pytest.mark.parametrize("value", [object(), np.array(["text"]), np.complex64(1), [[1], [1, 2]]])
+def test_what_cannot_be_sent_is_named(value):
+    with pytest.raises(WireError, match="'odd'"):
+        encode_observation(HEADER, {"odd": value})
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [],
+        [b""],
+        [b"", b"\xff\xff\xff"],
+        [b"not empty", b"", b""],
+        [b"", b"", b""],  # an Observation that names no model
+        [b"", pb.Observation(model_id="policy").SerializeToString()[:-2], b""],
+    ],
+    ids=["none", "delimiter only", "garbage", "no delimiter", "no model", "truncated"],
+)
+def test_what_is_no_observation_is_malformed(frames):
+    with pytest.raises(MalformedError):
+        parse_observation(frames)
+
+
+def tensor(**fields):
+    defaults = dict(key="x", dtype=pb.FLOAT32, shape=[2], byte_offset=0, byte_length=8)
+    return pb.Tensor(**{**defaults, **fields})
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (tensor(byte_offset=4), "bytes 4 to 12 of a payload of 8"),
+        (tensor(byte_length=1 << 30, shape=[1 << 28]), "of a payload of 8 bytes"),
+        (tensor(byte_offset=(1 << 64) - 8), "of a payload of 8 bytes"),
+        (tensor(shape=[3]), "takes 12 bytes, the descriptor says 8"),
+        (tensor(shape=[-2]), "negative size"),
+        (tensor(shape=[1 << 62, 1 << 62]), "the descriptor says 8"),
+        (tensor(shape=[1] * 20), "20 dimensions, limit 16"),
+        (tensor(dtype=99), "dtype 99 is unknown"),
+        (tensor(dtype=pb.DTYPE_UNSPECIFIED), "dtype 0 is unknown"),
+        (tensor(encoding=9), "encoding 9 is unknown"),
+        (tensor(frame=3), "payload frame 3 of 1"),
+        (tensor(encoding=pb.JPEG, dtype=pb.UINT8, shape=[9]), "H x W"),
+        (tensor(encoding=pb.JPEG, dtype=pb.UINT8, shape=[1 << 20, 1 << 20, 3]), "pixels, limit"),
+    ],
+)
+def test_a_tensor_that_does_not_fit_is_rejected_with_its_key(broken, reason):
+    message = pb.Observation(model_id="policy", tensors=[broken])
+    frames = [b"", message.SerializeToString(), bytes(8)]
+    with pytest.raises(RejectedError, match=f"'x'.*{reason}"):
+        decode_values(parse_observation(frames), frames, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (pb.Observation(model_id="m", tensors=[tensor(), tensor()]), "'x' is there twice"),
+        (pb.Observation(model_id="m", tensors=[tensor()], metadata={"x": "y"}), "both"),
+        (
+            pb.Observation(model_id="m", tensors=[tensor(key=str(n)) for n in range(65)]),
+            "limit 64",
+        ),
+        (pb.Observation(model_id="m", metadata={"k": "v" * 70_000}), "limit 65536"),
+        (pb.Observation(model_id="m" * 300), "model id is longer"),
+    ],
+)
+def test_limits_hold_for_the_whole_observation(message, reason):
+    frames = [b"", message.SerializeToString(), bytes(8)]
+    with pytest.raises(RejectedError, match=reason):
+        decode_values(parse_observation(frames), frames, LIMITS)
+
+
+@given(st.binary(max_size=200), st.binary(max_size=64))
+def test_random_bytes_raise_nothing_but_wire_errors(envelope, payload):
+    frames = [b"", envelope, payload]
+    try:
+        decode_values(parse_observation(frames), frames, LIMITS)
+    except WireError:
+        pass
+
+
+def test_an_absent_priority_is_not_the_most_important_one():
+    absent = parse_observation(encode_observation(HEADER, {}))
+    assert not absent.HasField("priority")
+    zero = parse_observation(
+        encode_observation(ObservationHeader("robot", "policy", priority=0), {})
+    )
+    assert zero.HasField("priority") and zero.priority == 0
+
+
+def test_published_field_numbers_never_change():
+    """Numbers as the published releases 0.1.0 and 1.4.0 send them."""
+    numbers = {
+        name: {field.name: field.number for field in message.fields if field.number < 100}
+        for name, message in pb.DESCRIPTOR.message_types_by_name.items()
+    }
+    assert numbers["Client"] == {"id": 1, "type": 2}
+    assert numbers["Tensor"] == {
+        "key": 1,
+        "dtype": 2,
+        "shape": 3,
+        "byte_offset": 4,
+        "byte_length": 5,
+        "timestamp_ns": 6,
+        "encoding": 7,
+    }
+    assert numbers["Observation"] == {
+        "client": 1,
+        "timestamp_ns": 2,
+        "urgency": 3,
+        "tensors": 4,
+        "model_id": 5,
+        "steps_remaining": 6,
+        "metadata": 7,
+        "priority": 8,
+    }
+    assert numbers["ModelResponse"] == {
+        "client": 1,
+        "response_id": 2,
+        "timestamp_ns": 3,
+        "tensors": 4,
+        "inference_latency_ms": 5,
+        "model_id": 6,
+        "metadata": 7,
+    }
+
+
+def jpeg_header(height: int, width: int) -> bytes:
+    app0 = b"\xff\xe0" + struct.pack(">H", 4) + b"\0\0"
+    frame = b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, height, width, 3) + bytes(9)
+    return b"\xff\xd8" + app0 + frame
+
+
+def test_the_size_of_a_jpeg_is_read_from_its_header():
+    assert EncodedImage(jpeg_header(480, 640), "jpeg").shape == (480, 640, 3)
+
+
+@pytest.mark.parametrize("cut", range(18))
+def test_a_truncated_jpeg_header_is_a_wire_error(cut):
+    data = jpeg_header(480, 640)[:cut]
+    with pytest.raises(WireError):
+        EncodedImage(data, "jpeg")
+
+
+def test_a_compressed_image_passes_through_byte_by_byte():
+    data = jpeg_header(4, 6) + bytes(range(256))
+    arrived = round_trip({"camera": EncodedImage(data, "jpeg"), "x": np.arange(3.0)})["camera"]
+    assert bytes(arrived.data) == data
+    assert arrived.shape == (4, 6, 3)
+
+
+def test_real_images_are_decoded_to_their_pixels():
+    image_module = pytest.importorskip("PIL.Image", reason="Pillow is the [images] extra")
+    import io
+
+    from inferential_core.wire.images import decode
+
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 10, 3), np.uint8)
+    file = io.BytesIO()
+    image_module.fromarray(pixels).save(file, "PNG")
+    image = EncodedImage(file.getvalue(), "png")
+    assert image.shape == (12, 10, 3)
+    np.testing.assert_array_equal(decode(image), pixels)
+    with pytest.raises(WireError, match="declared shape"):
+        decode(EncodedImage(image.data, "png", (10, 12, 3)))
+    with pytest.raises(WireError):
+        decode(EncodedImage(image.data[:60], "png"))
