@@ -10,8 +10,8 @@ import pytest
 import zmq
 
 from inferential_core import AsyncConnection, Connection, Status, UsageError
-from inferential_core.clock import FakeClock
 from inferential_core.client.session import ClientSession, ModelOptions
+from inferential_core.clock import FakeClock
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.observation import parse_observation
 from inferential_core.wire.response import ResponseHeader, encode_response

@@ -1,0 +1,479 @@
+"""The path of an observation, driven step by step: no socket, no thread, a clock that obeys."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inferential_core import InferentialConfig, Status
+from inferential_core.clock import FakeClock
+from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
+from inferential_core.pipeline import Pipeline
+from inferential_core.scheduler.base import create_scheduler
+from inferential_core.transport.memory import MemoryTransport
+from inferential_core.wire import inferential_pb2 as pb
+from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.response import decode_result, parse_response, status_of
+
+
+class ManualDispatcher(Dispatcher):
+    """Holds batches until the test completes them."""
+
+    def __init__(self, *infos: ModelInfo) -> None:
+        self.infos = {info.id: info for info in infos}
+        self.batches = []
+
+    def start(self, on_done):
+        pass
+
+    def models(self):
+        return self.infos
+
+    def submit(self, batch):
+        self.batches.append(batch)
+
+    def close(self):
+        pass
+
+
+class House:
+    """A pipeline with everything around it in the test's hands."""
+
+    def __init__(self, *infos: ModelInfo, **sections) -> None:
+        self.clock = FakeClock(start=100.0)
+        self.transport = MemoryTransport()
+        self.dispatcher = ManualDispatcher(*(infos or [ModelInfo("policy", max_batch=8)]))
+        self.records = []
+        config = InferentialConfig(**sections)
+        scheduler = create_scheduler(config.scheduling)
+        scheduler.clock = self.clock
+        self.pipeline = Pipeline(
+            config,
+            self.transport,
+            scheduler,
+            self.dispatcher,
+            self.clock,
+            lambda name, value, labels: self.records.append((name, value, labels)),
+        )
+        self.requests = 0
+
+    def client(self, name):
+        return self.transport.peer(name.encode())
+
+    def observe(self, peer, model="policy", values=None, **fields):
+        self.requests += 1
+        fields.setdefault("request_id", self.requests)
+        header = ObservationHeader(client_id=peer.identity.decode(), model_id=model, **fields)
+        peer.send(encode_observation(header, values or {}))
+        self.settle()
+        return fields["request_id"]
+
+    def settle(self):
+        while (message := self.transport.receive()) is not None:
+            self.pipeline.on_message(*message)
+        self.pipeline.form_batches()
+        self.balanced()
+
+    def complete(self, *results, duration=0.01):
+        batch = self.dispatcher.batches.pop(0)
+        answers = list(results) or [{"actions": np.zeros(1)} for _ in batch.requests]
+        self.pipeline.on_completion(Completion(batch, answers, duration))
+        self.settle()
+        return batch
+
+    def pass_time(self, seconds):
+        self.clock.advance(seconds)
+        self.pipeline.on_timer()
+        self.settle()
+
+    def balanced(self):
+        queued = len(self.pipeline.scheduler.pending)
+        assert self.pipeline.ledger.balance(queued, self.pipeline.in_flight()) == 0
+
+    def count(self, status):
+        return self.pipeline.ledger.outcomes[status]
+
+
+def reply(peer):
+    frames = peer.receive()
+    if frames is None:
+        return None
+    return parse_response(frames)
+
+
+def test_an_idle_model_gets_a_new_observation_with_no_timer_in_between():
+    house = House()
+    house.observe(house.client("a"), values={"x": np.arange(3.0)})
+    (batch,) = house.dispatcher.batches
+    np.testing.assert_array_equal(batch.requests[0].inputs["x"], np.arange(3.0))
+
+
+def test_those_that_wait_while_the_model_is_busy_go_in_one_batch():
+    house = House()
+    peers = [house.client(name) for name in "abcd"]
+    for peer in peers:
+        house.observe(peer)
+    house.complete()
+    (batch,) = house.dispatcher.batches
+    assert [request.client_id for request in batch.requests] == ["b", "c", "d"]
+
+
+def test_no_batch_is_larger_than_the_model_or_the_configuration_allows():
+    house = House(ModelInfo("policy", max_batch=64), scheduling={"max_batch_size": 3})
+    peer = house.client("a")
+    for _ in range(6):
+        house.observe(peer)
+    house.complete()
+    assert len(house.dispatcher.batches[0].requests) == 3
+
+
+def test_a_model_never_gets_more_batches_than_it_has_lanes():
+    house = House(ModelInfo("policy", max_batch=1, lanes=2))
+    for _ in range(5):
+        house.observe(house.client("a"))
+    assert len(house.dispatcher.batches) == 2
+
+
+def test_models_do_not_wait_for_each_other():
+    house = House(ModelInfo("slow"), ModelInfo("fast"))
+    peer = house.client("a")
+    house.observe(peer, "slow")
+    house.observe(peer, "slow")
+    house.observe(peer, "fast")
+    assert [batch.model_id for batch in house.dispatcher.batches] == ["slow", "fast"]
+
+
+def test_the_reply_carries_the_result_and_the_story():
+    house = House(ModelInfo("policy", max_batch=8, version="v7"))
+    peer = house.client("a")
+    request_id = house.observe(peer, epoch=2, client_send_ns=42)
+    house.clock.advance(0.05)
+    house.complete({"actions": np.float32([1, 2]), "note": "hi"}, duration=0.05)
+    frames = peer.receive()
+    message = parse_response(frames)
+    result = decode_result(message, frames)
+    np.testing.assert_array_equal(result["actions"], np.float32([1, 2]))
+    assert result["note"] == "hi"
+    assert status_of(message) is Status.OK
+    assert (message.request_id, message.epoch, message.client_send_ns) == (request_id, 2, 42)
+    assert (message.model_version, message.batch_size) == ("v7", 1)
+    assert message.inference_latency_ms == pytest.approx(50)
+    assert message.server_send_ns - message.server_receive_ns == pytest.approx(50e6, abs=1e3)
+
+
+def test_one_bad_observation_fails_alone():
+    house = House()
+    first, second, third = (house.client(name) for name in "abc")
+    house.observe(first)
+    house.observe(second)
+    house.observe(third)
+    house.complete()
+    house.complete({"actions": np.zeros(1)}, ValueError("bad pixel"))
+    assert status_of(reply(second)) is Status.OK
+    failed = reply(third)
+    assert status_of(failed) is Status.ERROR
+    assert failed.error == "ValueError: bad pixel"
+
+
+def test_a_failed_dispatch_is_retried_as_often_as_configured_and_then_an_error():
+    house = House(scheduling={"max_retries": 2})
+    peer = house.client("a")
+    house.observe(peer)
+    for _ in range(2):
+        house.complete(RuntimeError("no"))
+        assert peer.receive() is None
+    house.complete(RuntimeError("no"))
+    assert status_of(reply(peer)) is Status.ERROR
+    assert sum(name == "dispatch_retries" for name, _, _ in house.records) == 2
+
+
+def test_a_retry_succeeds_where_the_first_try_failed():
+    house = House(scheduling={"max_retries": 1})
+    peer = house.client("a")
+    house.observe(peer)
+    house.complete(RuntimeError("no"))
+    house.complete()
+    assert status_of(reply(peer)) is Status.OK
+
+
+def test_what_waits_longer_than_its_time_to_live_expires_and_is_told():
+    house = House(scheduling={"request_ttl_ms": 500})
+    peer = house.client("a")
+    house.observe(peer)
+    house.observe(peer)
+    house.pass_time(0.6)
+    assert status_of(reply(peer)) is Status.EXPIRED
+    house.complete()
+    assert status_of(reply(peer)) is Status.OK
+    assert not house.dispatcher.batches
+
+
+def test_the_timer_for_the_next_expiry_is_known():
+    house = House(scheduling={"request_ttl_ms": 500})
+    house.observe(house.client("a"))
+    house.observe(house.client("a"))
+    assert house.pipeline.next_timer() == pytest.approx(100.5)
+
+
+def test_an_idle_server_that_nobody_ever_spoke_to_needs_no_timer():
+    assert House().pipeline.next_timer() == float("inf")
+
+
+def test_a_newer_observation_supersedes_the_queued_one_where_the_client_asked():
+    house = House()
+    peer = house.client("a")
+    house.observe(peer)
+    old = house.observe(peer, supersede=True)
+    new = house.observe(peer, supersede=True)
+    message = reply(peer)
+    assert (message.request_id, status_of(message)) == (old, Status.SUPERSEDED)
+    house.complete()
+    assert [request.request_id for request in house.dispatcher.batches[0].requests] == [new]
+
+
+def test_superseding_keeps_the_time_waited():
+    house = House()
+    peer = house.client("a")
+    house.observe(peer)
+    house.observe(peer, supersede=True)
+    house.clock.advance(0.2)
+    house.observe(peer, supersede=True)
+    house.complete()
+    assert house.dispatcher.batches[0].requests[0].waiting_since == pytest.approx(100.0)
+
+
+def test_a_full_queue_drops_the_oldest_and_says_so():
+    house = House(scheduling={"max_queue_size": 2})
+    peer = house.client("a")
+    requests = [house.observe(peer) for _ in range(4)]
+    message = reply(peer)
+    assert (message.request_id, status_of(message)) == (requests[1], Status.DROPPED)
+    assert "full" in message.error
+
+
+def test_a_full_queue_may_refuse_the_newest_instead():
+    house = House(scheduling={"max_queue_size": 2, "overflow_policy": "reject_newest"})
+    peer = house.client("a")
+    requests = [house.observe(peer) for _ in range(4)]
+    message = reply(peer)
+    assert (message.request_id, status_of(message)) == (requests[3], Status.DROPPED)
+
+
+def test_an_unknown_model_is_rejected_with_the_nearest_name():
+    house = House(ModelInfo("policy-v2"))
+    peer = house.client("a")
+    house.observe(peer, "policy-v1")
+    message = reply(peer)
+    assert status_of(message) is Status.REJECTED
+    assert "did you mean 'policy-v2'" in message.error
+
+
+def test_an_unknown_client_is_rejected_where_only_known_ones_are_served():
+    house = House(clients={"accept_unknown": False, "known": [{"id": "a"}]})
+    known, unknown = house.client("a"), house.client("b")
+    house.observe(known)
+    house.observe(unknown)
+    assert status_of(reply(unknown)) is Status.REJECTED
+    house.complete()
+    assert status_of(reply(known)) is Status.OK
+
+
+def test_a_published_client_hears_of_results_only():
+    house = House()
+    peer = house.client("a")
+    house.observe(peer, "nonsense", request_id=0)
+    house.observe(peer, request_id=0)
+    house.complete(RuntimeError("no"))
+    assert peer.receive() is None
+    house.observe(peer, request_id=0)
+    house.complete()
+    assert status_of(reply(peer)) is Status.OK
+    assert house.count(Status.REJECTED) == house.count(Status.ERROR) == 1
+
+
+def test_a_tensor_that_does_not_fit_is_rejected_and_named():
+    house = House()
+    peer = house.client("a")
+    tensor = pb.Tensor(key="camera", dtype=pb.UINT8, shape=[1 << 30], byte_length=1 << 30)
+    message = pb.Observation(model_id="policy", tensors=[tensor], request_id=9)
+    message.client.id = "a"
+    peer.send([b"", message.SerializeToString(), b"tiny"])
+    house.settle()
+    answer = reply(peer)
+    assert status_of(answer) is Status.REJECTED
+    assert "'camera'" in answer.error
+
+
+@pytest.mark.parametrize("frames", [[b""], [b"", b"\xff"], [b"", b"", b""], [b"x"]])
+def test_what_is_no_observation_is_counted_and_not_received(frames):
+    house = House()
+    house.client("a").send(frames)
+    house.settle()
+    assert house.pipeline.ledger.malformed == 1
+    assert house.pipeline.ledger.received == 0
+    assert ("observation_errors", 1, {}) in house.records
+
+
+def deadline_of(house, peer, **fields):
+    house.observe(peer, **fields)
+    batch = house.complete()
+    return batch.requests[0].deadline - batch.requests[0].received_at
+
+
+def test_a_robot_is_due_when_its_actions_run_out():
+    house = House()
+    seconds = deadline_of(
+        house, house.client("a"), steps_remaining=3, control_period_ms=10, latency_budget_ms=1000
+    )
+    assert seconds == pytest.approx(0.03)
+
+
+def test_without_steps_the_latency_budget_counts():
+    house = House()
+    assert deadline_of(house, house.client("a"), latency_budget_ms=80) == pytest.approx(0.08)
+
+
+def test_with_nothing_said_the_configured_budget_counts():
+    house = House(clients={"defaults": {"latency_budget_ms": 70}})
+    assert deadline_of(house, house.client("a")) == pytest.approx(0.07)
+
+
+def test_what_the_operator_configured_wins_over_what_the_client_claims():
+    known = [{"id": "a", "model": "policy", "latency_budget_ms": 25, "priority": 2}]
+    house = House(clients={"known": known})
+    house.observe(house.client("a"), latency_budget_ms=900, priority=0)
+    request = house.complete().requests[0]
+    assert (request.latency_budget_ms, request.priority) == (25, 2)
+
+
+def test_an_absent_priority_is_the_configured_default():
+    house = House()
+    house.observe(house.client("a"))
+    assert house.complete().requests[0].priority == 1
+    house.observe(house.client("a"), priority=0)
+    assert house.complete().requests[0].priority == 0
+
+
+def test_a_learned_cadence_makes_the_next_observation_the_deadline():
+    house = House()
+    peer = house.client("a")
+    for _ in range(3):
+        assert deadline_of(house, peer, latency_budget_ms=500) > 0
+        house.clock.advance(0.1)
+    assert deadline_of(house, peer, latency_budget_ms=500) == pytest.approx(0.1)
+
+
+def test_the_first_observation_of_an_episode_is_marked():
+    house = House()
+    peer = house.client("a")
+    marks = []
+    for epoch in (0, 0, 1, 1):
+        house.observe(peer, epoch=epoch)
+        marks.append(house.complete().requests[0].first_of_episode)
+    assert marks == [True, False, True, False]
+
+
+def test_a_client_that_left_is_reported_once():
+    house = House(response_tracking={"disconnect_timeout_s": 2.0})
+    house.observe(house.client("a"))
+    house.complete()
+    for _ in range(10):
+        house.pass_time(1.0)
+    gone = [labels for name, _, labels in house.records if name == "client_disconnected"]
+    assert gone == [{"client": "a"}]
+    assert house.pipeline.next_timer() == float("inf")
+
+
+def test_a_client_that_left_is_active_again_when_it_speaks():
+    house = House(response_tracking={"disconnect_timeout_s": 2.0})
+    peer = house.client("a")
+    house.observe(peer)
+    house.pass_time(3.0)
+    assert house.pipeline.clients.active() == 0
+    house.observe(peer)
+    assert house.pipeline.clients.active() == 1
+
+
+def test_a_reply_to_a_client_that_is_gone_is_counted_and_harms_nobody():
+    house = House()
+    gone, here = house.client("a"), house.client("b")
+    house.observe(gone)
+    house.observe(here)
+    gone.close()
+    house.complete()
+    house.complete()
+    assert house.pipeline.ledger.undelivered == 1
+    assert status_of(reply(here)) is Status.OK
+
+
+def test_changing_the_strategy_loses_nobody():
+    house = House(ModelInfo("policy", max_batch=2))
+    peers = [house.client(name) for name in "abcde"]
+    for peer in peers:
+        house.observe(peer)
+    config = InferentialConfig(scheduling={"strategy": "round_robin"})
+    house.pipeline.use_scheduler(create_scheduler(config.scheduling), config)
+    house.settle()
+    while house.dispatcher.batches:
+        house.complete()
+    assert all(status_of(reply(peer)) is Status.OK for peer in peers)
+
+
+def test_when_the_server_stops_every_observation_still_has_an_end():
+    house = House()
+    peer = house.client("a")
+    in_flight = house.observe(peer)
+    waiting = house.observe(peer)
+    house.pipeline.drop_all("the server stops")
+    house.balanced()
+    ends = {message.request_id: status_of(message) for message in (reply(peer), reply(peer))}
+    assert ends == {in_flight: Status.DROPPED, waiting: Status.DROPPED}
+
+
+def test_a_batch_completed_twice_is_settled_once():
+    house = House()
+    peer = house.client("a")
+    house.observe(peer)
+    batch = house.complete()
+    house.pipeline.on_completion(Completion(batch, [{"actions": np.ones(1)}], 0.01))
+    house.balanced()
+    assert reply(peer) is not None
+    assert reply(peer) is None
+
+
+def test_every_published_metric_is_recorded():
+    house = House(
+        scheduling={"max_queue_size": 1, "max_retries": 1, "request_ttl_ms": 100},
+        response_tracking={"disconnect_timeout_s": 1.0},
+    )
+    peer = house.client("a")
+    house.observe(peer, values={"x": np.zeros(3)})
+    house.observe(peer)
+    house.observe(peer)  # drops the one before
+    house.complete(RuntimeError("once"))
+    house.complete()
+    house.pass_time(0.2)
+    house.observe(peer)
+    house.observe(peer)
+    house.pass_time(0.2)  # expires
+    house.client("b").send([b"junk"])
+    house.settle()
+    for _ in range(4):
+        house.pass_time(1.0)
+    names = {name for name, _, _ in house.records}
+    assert names >= {
+        "inference_latency_ms",
+        "observation_staleness_ms",
+        "payload_size_bytes",
+        "queue_depth",
+        "queue_full_drops",
+        "dispatch_errors",
+        "dispatch_retries",
+        "requests_expired",
+        "active_clients",
+        "observation_errors",
+        "e2e_latency_ms",
+        "scheduling_wait_ms",
+        "batch_size",
+        "client_disconnected",
+    }
