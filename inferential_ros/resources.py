@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 PACKAGE = "inferential"
+INDEX = os.path.join("share", "ament_index", "resource_index", "packages")
 
 
 def source_root() -> str | None:
@@ -38,8 +39,7 @@ def executable_path(package: str, executable: str) -> str:
 def package_prefix(package: str) -> str:
     """The prefix a package is installed to, from the ament index (AMENT_PREFIX_PATH)."""
     for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
-        marker = os.path.join(prefix, "share", "ament_index", "resource_index", "packages", package)
-        if os.path.isfile(marker):
+        if os.path.isfile(os.path.join(prefix, INDEX, package)):
             return prefix
     raise FileNotFoundError(
         f"package {package!r} is in no prefix of AMENT_PREFIX_PATH: source install/setup.bash"

@@ -7,19 +7,21 @@ from collections.abc import Callable
 import numpy as np
 
 Dynamics = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (n,), (m,) -> (n,)
+MAX_DOUBLINGS = 60
 
 
-def linearise(step: Dynamics, state: np.ndarray, action: np.ndarray, eps: float = 1e-5):
+def linearise(
+    step: Dynamics, state: np.ndarray, action: np.ndarray, eps: float = 1e-5
+) -> tuple[np.ndarray, np.ndarray]:
     """A (n, n) and B (n, m) of `step` around a point, by central differences."""
-    a = [(step(state + d, action) - step(state - d, action)) / (2 * eps) for d in _deltas(state, eps)]
-    b = [
-        (step(state, action + d) - step(state, action - d)) / (2 * eps)
-        for d in _deltas(action, eps)
-    ]
-    return np.stack(a, axis=1), np.stack(b, axis=1)
+    a = [step(state + d, action) - step(state - d, action) for d in eps * np.eye(len(state))]
+    b = [step(state, action + d) - step(state, action - d) for d in eps * np.eye(len(action))]
+    return np.stack(a, axis=1) / (2 * eps), np.stack(b, axis=1) / (2 * eps)
 
 
-def solve_riccati(a, b, q, r, tolerance: float = 1e-10, max_doublings: int = 60) -> np.ndarray:
+def solve_riccati(
+    a: np.ndarray, b: np.ndarray, q: np.ndarray, r: np.ndarray, tolerance: float = 1e-10
+) -> np.ndarray:
     """Stabilising P of P = A'PA - A'PB (R + B'PB)^-1 B'PA + Q.
 
     Structure-preserving doubling (Chu, Fan, Lin, Wang 2004): converges quadratically, so a
@@ -29,7 +31,7 @@ def solve_riccati(a, b, q, r, tolerance: float = 1e-10, max_doublings: int = 60)
     identity = np.eye(a.shape[0])
     g = b @ np.linalg.solve(r, b.T)
     p = q.copy()
-    for _ in range(max_doublings):
+    for _ in range(MAX_DOUBLINGS):
         w = identity + g @ p
         wa = np.linalg.solve(w, a)
         wg = np.linalg.solve(w, g)
@@ -40,11 +42,7 @@ def solve_riccati(a, b, q, r, tolerance: float = 1e-10, max_doublings: int = 60)
     raise ArithmeticError("the Riccati equation did not converge: is (A, B) stabilisable?")
 
 
-def lqr_gain(a, b, q, r) -> np.ndarray:
+def lqr_gain(a: np.ndarray, b: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
     """K (m, n) of the optimal u = -K x for the cost sum of x'Qx + u'Ru."""
     p = solve_riccati(a, b, q, r)
     return np.linalg.solve(r + b.T @ p @ b, b.T @ p @ a)
-
-
-def _deltas(point: np.ndarray, eps: float) -> np.ndarray:
-    return eps * np.eye(point.shape[0])

@@ -15,20 +15,19 @@ from rclpy.subscription import Subscription
 
 def drain(subscription: Subscription) -> Iterator[tuple[Any, int]]:
     """Every waiting message, oldest first, with the wall time in ns at which it was published."""
+    kind, raw = subscription.msg_type, subscription.raw
     with subscription.handle:
-        while (taken := subscription.handle.take_message(
-            subscription.msg_type, subscription.raw
-        )) is not None:  # fmt: skip
+        while (taken := subscription.handle.take_message(kind, raw)) is not None:
             message, info = taken
             yield message, info["source_timestamp"]
 
 
 def newest(subscription: Subscription) -> Any:
     """The newest waiting message; None when there is none."""
-    message = None
+    last = None
     for message, _ in drain(subscription):
-        pass
-    return message
+        last = message
+    return last
 
 
 def ignore(_: object) -> None:

@@ -24,7 +24,7 @@ FORCE_COST = np.diag([0.02])
 
 
 class CartPolePolicy:
-    """Observation: `position` and `velocity`, each (2,): slider [m, m/s], hinge [rad, rad/s].
+    """Observation: `state` (4,): x [m], theta [rad], and their rates, as in dynamics.py.
 
     Answer: `actions` (HORIZON, 1) float32, the force on the slider [N] at each step.
     """
@@ -43,12 +43,8 @@ class CartPolePolicy:
         """One plan for each observation, all computed together."""
         if self._slowdown_file:
             time.sleep(read_slowdown_s(self._slowdown_file))
-        states = np.array(
-            [np.concatenate((obs["position"], obs["velocity"])) for obs in observations],
-            dtype=np.float64,
-        )
-        plans = self._roll_out(states)
-        return [{"actions": plan} for plan in plans]
+        states = np.array([obs["state"] for obs in observations], dtype=np.float64)
+        return [{"actions": plan} for plan in self._roll_out(states)]
 
     def _roll_out(self, state: np.ndarray) -> np.ndarray:
         """States (B, 4) -> forces (B, HORIZON, 1) of the closed loop."""

@@ -56,9 +56,7 @@ def _angle(axis: Any, robot: RobotRecord, pushed_s: list[float]) -> None:
         axis.plot(fall.at_s, 0.0, "x", color=FALLEN, markersize=6, markeredgewidth=1.8)
     axis.set_ylim(-95.0, 95.0)
     axis.set_yticks([-90, 0, 90], ["", "0°", ""], fontsize=7)
-    axis.set_ylabel(
-        robot.name.replace("_", " "), rotation=0, ha="right", va="center", fontsize=9
-    )
+    axis.set_ylabel(robot.name.replace("_", " "), rotation=0, ha="right", va="center", fontsize=9)
     axis.axhline(0.0, color="black", linewidth=0.3, alpha=0.5)
     axis.tick_params(axis="x", length=0)
 
