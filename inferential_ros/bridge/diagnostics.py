@@ -1,0 +1,98 @@
+"""/diagnostics of a bridge: one status per input, one for the link, one for the actions."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from inferential_ros.bridge.inputs import Input
+from inferential_ros.bridge.session import Session
+from inferential_ros.bridge.state import State
+from inferential_ros.convert.chunk import time_message
+
+OK, WARN, ERROR, STALE = (
+    DiagnosticStatus.OK,
+    DiagnosticStatus.WARN,
+    DiagnosticStatus.ERROR,
+    DiagnosticStatus.STALE,
+)
+ACTIONS = {
+    State.INACTIVE: (OK, "not active"),
+    State.WAITING: (WARN, "no valid plan yet: nothing is published"),
+    State.EXECUTING: (OK, "executing the model's plan"),
+    State.FALLBACK: (WARN, "actions ran out: publishing the declared fallback"),
+    State.PAUSED: (WARN, "paused: publishing the declared fallback"),
+    State.EMERGENCY_STOPPED: (ERROR, "emergency stop: publishing the declared fallback"),
+}
+
+
+def diagnostics_message(
+    session: Session, node: str, robot: str, server: str, now_ns: int
+) -> DiagnosticArray:
+    """The report of this moment; hardware id is the robot's name."""
+    message = DiagnosticArray()
+    message.header.stamp = time_message(now_ns)
+    with session.lock:
+        for item in session.inputs.topics:
+            message.status.append(_input(item, now_ns))
+        message.status.append(_link(session, server))
+        message.status.append(_actions(session, now_ns))
+    for status in message.status:
+        status.name = f"{node}: {status.name}"
+        status.hardware_id = robot
+    return message
+
+
+def _input(item: Input, now_ns: int) -> DiagnosticStatus:
+    key = item.key
+    status = _status(f"input {key.name}", topic=key.topic, type=key.type, received=item.received)
+    if not item.received:
+        status.level, status.message = STALE, item.error or f"no message on {key.topic}"
+        return status
+    age_s = item.age_s(now_ns)
+    status.values.append(KeyValue(key="age_s", value=f"{age_s:.3f}"))
+    if item.error:
+        status.level, status.message = ERROR, item.error
+    elif key.max_age_s is not None and not -key.max_age_s <= age_s <= key.max_age_s:
+        status.level, status.message = ERROR, f"the newest sample is {age_s:.3f} s old"
+    else:
+        status.level, status.message = OK, "receiving"
+    return status
+
+
+def _link(session: Session, server: str) -> DiagnosticStatus:
+    statistics = session.statistics
+    status = _status(
+        "link",
+        server=server,
+        observations=statistics.observations,
+        ok=statistics.ok,
+        lost=statistics.lost,
+        last_error=statistics.last_error,
+    )
+    if session.link.connected:
+        status.level, status.message = OK, "connected"
+    else:
+        status.level, status.message = ERROR, f"no connection to {server}"
+    return status
+
+
+def _actions(session: Session, now_ns: int) -> DiagnosticStatus:
+    statistics = session.statistics
+    samples, p50, p95 = statistics.latency_percentiles()
+    status = _status(
+        "actions",
+        runway_s=f"{session.runway_ns(now_ns) / 1e9:.3f}",
+        rate_hz=f"{statistics.action_rate:.1f}",
+        deadline_hits=statistics.deadline_hits,
+        deadline_misses=statistics.deadline_misses,
+        invalid_plans=statistics.invalid_plans,
+        latency_p50_ms=f"{1000 * p50:.1f}" if samples else "unmeasured",
+        latency_p95_ms=f"{1000 * p95:.1f}" if samples else "unmeasured",
+    )
+    status.level, status.message = ACTIONS[session.state]
+    return status
+
+
+def _status(name: str, **values: object) -> DiagnosticStatus:
+    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    return DiagnosticStatus(name=name, values=pairs)

@@ -1,0 +1,125 @@
+"""The newest sample of every observation key, when they make an observation, and that one itself.
+
+No rclpy in here: messages and times are handed in. `store` belongs to the ROS thread,
+`assemble` to the network thread; the session's lock guards what both touch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from inferential_ros.contract.schema import Contract, ObservationKey, Trigger
+from inferential_ros.convert.registry import InputError
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is sent. generation: discarded with everything it started once that moved on."""
+
+    values: dict[str, Any]
+    stamp_ns: int
+    generation: int
+    epoch: int
+
+
+@dataclass
+class Input:
+    """One topic key: its newest sample and what is known of it."""
+
+    key: ObservationKey
+    message: Any = None
+    stamp_ns: int = 0
+    fresh: bool = False  # not sent yet
+    received: int = 0
+    error: str = ""
+
+    def store(self, message: Any, now_ns: int) -> None:
+        self.message = message
+        self.stamp_ns = now_ns
+        if self.key.stamp == "header":
+            stamp = message.header.stamp
+            self.stamp_ns = stamp.sec * 10**9 + stamp.nanosec or now_ns  # 0: nobody stamped it
+        self.fresh = True
+        self.received += 1
+
+    def age_s(self, now_ns: int) -> float:
+        return (now_ns - self.stamp_ns) / 1e9
+
+    def value(self, message: Any, stamp_ns: int, now_ns: int) -> Any:
+        """The sample as the model gets it; InputError if it is missing, too old, or unfit."""
+        if message is None:
+            raise InputError(self.key.path, f"no message on {self.key.topic} yet")
+        age_s, limit_s = (now_ns - stamp_ns) / 1e9, self.key.max_age_s
+        if limit_s is not None and age_s > limit_s:
+            raise InputError(
+                f"{self.key.path}.max_age_s", f"the newest sample is {age_s:.3f} s old"
+            )
+        if limit_s is not None and age_s < -limit_s:
+            raise InputError(
+                f"{self.key.path}.max_age_s", f"the newest sample is stamped {-age_s:.3f} s ahead"
+            )
+        assert self.key.decode is not None
+        return self.key.decode(message)
+
+
+@dataclass
+class Inputs:
+    """All keys of a contract."""
+
+    contract: Contract
+    topics: list[Input] = field(init=False)
+    _next_ns: int = 0  # when a rate trigger is due next
+
+    def __post_init__(self) -> None:
+        self.topics = [Input(key) for key in self.contract.topics]
+        self._texts = {k.name: k.text for k in self.contract.observation if k.text is not None}
+        self._reference = next(i for i in self.topics if i.key is self.contract.reference)
+        on = self.contract.trigger.on or (self._reference.key.name,)
+        self._waited_for = [item for item in self.topics if item.key.name in on]
+
+    def due(self, now_ns: int, share_left: float) -> bool:
+        """Whether to observe now; share_left is the part of the current chunk not executed yet."""
+        if not all(item.fresh for item in self._waited_for):
+            return False
+        trigger: Trigger = self.contract.trigger
+        if trigger.runway is not None:
+            return share_left <= trigger.runway
+        if trigger.rate_hz is not None:
+            return now_ns >= self._next_ns or now_ns < self._next_ns - int(2e9 / trigger.rate_hz)
+        return True
+
+    def take(self, now_ns: int) -> list[tuple[Input, Any, int]]:
+        """The newest samples with their stamps, to be decoded later; none is fresh any more."""
+        self.forget_fresh()
+        rate_hz = self.contract.trigger.rate_hz
+        if rate_hz is not None:
+            period_ns = int(1e9 / rate_hz)
+            on_time = 0 <= now_ns - self._next_ns < period_ns
+            self._next_ns = (self._next_ns if on_time else now_ns) + period_ns
+        return [(item, item.message, item.stamp_ns) for item in self.topics]
+
+    def forget_fresh(self) -> None:
+        """Only samples that arrive from now on make an observation."""
+        for item in self.topics:
+            item.fresh = False
+
+    def assemble(
+        self, samples: list[tuple[Input, Any, int]], now_ns: int
+    ) -> tuple[dict[str, Any], int]:
+        """Values by key, and the stamp of the reference key; InputError names the key at fault."""
+        values: dict[str, Any] = dict(self._texts)
+        reference_ns = 0
+        failure: InputError | None = None
+        for item, message, stamp_ns in samples:
+            try:
+                values[item.key.name] = item.value(message, stamp_ns, now_ns)
+                item.error = ""
+            except InputError as error:
+                item.error = str(error)
+                failure = failure or error
+            if item is self._reference:
+                reference_ns = stamp_ns
+        if failure is not None:
+            raise failure
+        return values, reference_ns

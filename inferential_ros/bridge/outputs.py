@@ -1,0 +1,48 @@
+"""The publishers of a contract's outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode
+
+from inferential_ros.bridge.qos import qos_profile
+from inferential_ros.contract.schema import Output
+from inferential_ros.execution.executor import Tick
+
+ACK_WAIT_S = 0.1  # for the last word to a controller, before its publisher goes away
+
+
+class Outputs:
+    """One publisher per output, in the contract's order."""
+
+    def __init__(self, node: LifecycleNode, outputs: tuple[Output, ...]) -> None:
+        self._node = node
+        self._outputs = [
+            (
+                output.encode,
+                node.create_lifecycle_publisher(
+                    output.message, output.topic, qos_profile(output.qos)
+                ),
+            )
+            for output in outputs
+        ]
+
+    def publish(self, tick: Tick) -> None:
+        for (encode, publisher), values in zip(self._outputs, tick.values):
+            if values is not None:
+                publisher.publish(encode(values))
+
+    def flush(self) -> None:
+        """Wait until the subscribers have what was published, or a moment."""
+        for _, publisher in self._outputs:
+            publisher.wait_for_all_acked(Duration(seconds=ACK_WAIT_S))
+
+    def destroy(self) -> None:
+        outputs, self._outputs = self._outputs, []
+        for _, publisher in outputs:
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def publishers(self) -> list[Any]:
+        return [publisher for _, publisher in self._outputs]

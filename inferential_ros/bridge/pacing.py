@@ -1,0 +1,70 @@
+"""The control thread: ticks pinned to absolute times of the node's clock.
+
+A late tick shifts none after it, and ticks that were missed are not made up for. Clock.sleep_until
+is not used: it adds a shutdown callback to the context at every call and cannot be interrupted,
+which a deactivation during a paused simulation must be able to do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from rclpy.clock import JumpThreshold, ROSClock
+from rclpy.duration import Duration
+
+
+class ControlLoop:
+    """Calls tick(now_ns) every period, and went_back() when the clock was set back."""
+
+    def __init__(
+        self,
+        clock: ROSClock,
+        period_ns: int,
+        tick: Callable[[int], None],
+        went_back: Callable[[], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self._clock = clock
+        self._period_ns = period_ns
+        self._tick = tick
+        self._went_back = went_back
+        self._on_failure = on_failure
+        self._stopping = False
+        self._moved = threading.Event()  # the simulated clock moved, or stop was asked for
+        self._thread = threading.Thread(target=self._run, name="bridge-control", daemon=True)
+        nanosecond = Duration(nanoseconds=1)
+        self._jumps = clock.create_jump_callback(
+            JumpThreshold(min_forward=nanosecond, min_backward=Duration(nanoseconds=-1)),
+            post_callback=lambda jump: self._moved.set(),
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when no tick will come any more. Idempotent."""
+        self._stopping = True
+        self._moved.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._jumps.unregister()
+
+    def _run(self) -> None:
+        due_ns = self._clock.now().nanoseconds
+        while not self._stopping:
+            now_ns = self._clock.now().nanoseconds
+            left_ns = due_ns - now_ns
+            if left_ns > 2 * self._period_ns:
+                self._went_back()
+                due_ns = now_ns
+            elif left_ns > 0:
+                simulated = self._clock.ros_time_is_active
+                self._moved.wait(None if simulated else left_ns / 1e9)
+                self._moved.clear()
+            else:
+                due_ns += (-left_ns // self._period_ns + 1) * self._period_ns
+                try:
+                    self._tick(now_ns)
+                except Exception as error:  # one failed tick must not end all of them
+                    self._on_failure(error)

@@ -1,0 +1,265 @@
+"""One active bridge: samples in, observations out, replies in, actions out. No rclpy.
+
+Three threads meet here: `store` and the services come from the ROS thread, `tick` from the
+control thread, the link's callbacks from the network thread. One lock guards the inputs'
+freshness, the executor, the statistics and the order of what is published; messages are decoded
+outside of it.
+
+Nothing that began before a break (pause, emergency stop, lost link, reset, clock set back) is
+executed after it: each break starts a new generation, and replies of older ones are discarded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from inferential_core import Reply, Status
+from inferential_ros.bridge.inputs import Inputs, Observation
+from inferential_ros.bridge.plans import make_plan
+from inferential_ros.bridge.state import Mode, State, state_of
+from inferential_ros.bridge.statistics import Statistics
+from inferential_ros.contract.schema import Contract
+from inferential_ros.convert.registry import InputError
+from inferential_ros.execution.executor import (
+    Executor,
+    PlanRefused,
+    PlanTooLate,
+    Rule,
+    Source,
+    Tick,
+)
+from inferential_ros.execution.overlap import MODES
+from inferential_ros.execution.plan import Plan
+from inferential_ros.link import Link, LinkCallbacks, LinkSettings
+
+
+@dataclass(frozen=True)
+class Sinks:
+    """The clock, and where a session publishes. Called with its lock held: the order is kept."""
+
+    now_ns: Callable[[], int]
+    actions: Callable[[Tick], None]
+    chunk: Callable[[Plan, str], None]  # a plan and the version of its model
+    state_changed: Callable[[], None]
+
+
+class Session:
+    """From activation to deactivation."""
+
+    def __init__(self, contract: Contract, server: str, client_id: str, sinks: Sinks) -> None:
+        self.lock = threading.RLock()
+        self.statistics = Statistics()
+        self.inputs = Inputs(contract)
+        self.state = State.WAITING
+        self._contract = contract
+        self._sinks = sinks
+        self._mode = Mode.RUNNING
+        self._generation = 0
+        self._planned = False  # whether a plan of this generation came
+        self._published_request = 0
+        self._period_ns = round(1e9 / contract.action.rate_hz)
+        self._executor = make_executor(contract)
+        callbacks = LinkCallbacks(
+            next_observation=self._next_observation,
+            on_sent=self._on_sent,
+            on_reply=self._on_reply,
+            on_connected=self._on_connected,
+            on_error=self._fail,
+        )
+        self.link = Link(link_settings(contract, server, client_id), callbacks)
+
+    # --- lifecycle ---
+
+    def start(self) -> None:
+        self.link.start()
+
+    def stop(self) -> None:
+        """End the conversation and publish the fallback of every output once more."""
+        self.link.stop()
+        with self.lock:
+            self._executor.clear()
+            self._sinks.actions(self._executor.stopped())
+            self.state = State.INACTIVE
+
+    # --- ROS thread ---
+
+    def store(self, index: int, message: Any) -> None:
+        """A new sample of the topic key with that index."""
+        now_ns = self._sinks.now_ns()
+        with self.lock:
+            self.inputs.topics[index].store(message, now_ns)
+            due = self._due(now_ns)
+        if due and self.link.ready:
+            self.link.wake()
+
+    def pause(self) -> str:
+        """Stop asking and executing, publish the fallback."""
+        with self.lock:
+            if self._mode is Mode.RUNNING:
+                self._break(Mode.PAUSED)
+        return ""
+
+    def resume(self) -> str:
+        """Ask again, from the next sample on. Returns why not, or ''."""
+        with self.lock:
+            if self._mode is Mode.STOPPED:
+                return "stopped by emergency_stop: call reset first"
+            if self._mode is Mode.PAUSED:
+                self._break(Mode.RUNNING)
+        return ""
+
+    def emergency_stop(self) -> str:
+        """As pause, but only reset and then resume lead out of it."""
+        with self.lock:
+            self._break(Mode.STOPPED)
+        return ""
+
+    def reset(self) -> str:
+        """Begin a new episode; an emergency stop becomes a pause."""
+        with self.lock:
+            self._executor.new_epoch()
+            self._break(Mode.PAUSED if self._mode is Mode.STOPPED else self._mode)
+            self.link.reset()
+        return ""
+
+    # --- control thread ---
+
+    def tick(self, now_ns: int) -> None:
+        """Publish what is due."""
+        with self.lock:
+            self._publish(now_ns)
+
+    def clock_went_back(self) -> None:
+        """The clock was set back (a simulation began anew): the plan's times mean nothing now."""
+        with self.lock:
+            self._break(self._mode)
+
+    # --- figures, with the lock held ---
+
+    @property
+    def epoch(self) -> int:
+        return self._executor.epoch
+
+    def runway_ns(self, now_ns: int) -> int:
+        return self._executor.runway_ns(now_ns)
+
+    # --- network thread ---
+
+    def _next_observation(self) -> tuple[Observation, int | None] | None:
+        now_ns = self._sinks.now_ns()
+        with self.lock:
+            if not self._due(now_ns):
+                return None
+            samples = self.inputs.take(now_ns)
+            generation, epoch = self._generation, self._executor.epoch
+            steps = self._executor.runway_ns(now_ns) // self._period_ns
+            steps_remaining = steps if self._planned else None
+        try:
+            values, stamp_ns = self.inputs.assemble(samples, now_ns)
+        except InputError as error:
+            self._fail(str(error))
+            return None
+        return Observation(values, stamp_ns, generation, epoch), steps_remaining
+
+    def _on_sent(self) -> None:
+        with self.lock:
+            self.statistics.observations += 1
+
+    def _on_reply(self, observation: Observation, reply: Reply) -> None:
+        with self.lock:
+            self.statistics.count(reply.status)
+            if reply.status is not Status.OK:
+                if reply.status is not Status.SUPERSEDED:
+                    self._fail(f"{reply.status}: {reply.error}")
+                return
+            if observation.generation != self._generation or self._mode is not Mode.RUNNING:
+                return
+            now_ns = self._sinks.now_ns()
+            dry = self._executor.runway_ns(now_ns) == 0
+            try:
+                plan = make_plan(self._contract.action, observation, reply)
+                self._executor.accept(plan, now_ns)
+            except PlanTooLate as error:
+                self.statistics.deadline_misses += 1
+                self._fail(str(error))
+                return
+            except PlanRefused as error:
+                self.statistics.invalid_plans += 1
+                self._fail(f"plan refused: {error}")
+                return
+            if self._planned:
+                self.statistics.deadline_misses += dry
+                self.statistics.deadline_hits += not dry
+            self._planned = True
+            if self._contract.action.publish_on_arrival:
+                self._publish(now_ns)
+            self._sinks.chunk(plan, reply.model_version)
+
+    def _on_connected(self, connected: bool) -> None:
+        with self.lock:
+            if connected:
+                self.inputs.forget_fresh()
+            else:
+                self._generation += 1  # the plan at hand stays valid until its lease ends
+                self._fail("the link to the server is down")
+            self._sinks.state_changed()
+
+    def _fail(self, reason: str) -> None:
+        with self.lock:
+            self.statistics.fail(reason)
+
+    # --- inside, with the lock held ---
+
+    def _due(self, now_ns: int) -> bool:
+        running = self._mode is Mode.RUNNING and self.link.connected
+        return running and self.inputs.due(now_ns, self._executor.share_left(now_ns))
+
+    def _break(self, mode: Mode) -> None:
+        self._mode = mode
+        self._generation += 1
+        self._planned = False
+        self._executor.clear()
+        self.inputs.forget_fresh()
+        self._publish(self._sinks.now_ns())
+
+    def _publish(self, now_ns: int) -> None:
+        running = self._mode is Mode.RUNNING
+        tick = self._executor.tick(now_ns) if running else self._executor.stopped()
+        self._sinks.actions(tick)
+        if tick.source is Source.PLAN and tick.request_id != self._published_request:
+            self._published_request = tick.request_id
+            self.statistics.latencies_s.append((self._sinks.now_ns() - tick.start_ns) / 1e9)
+        if tick.source is not Source.WAITING:
+            self.statistics.action_ticks += 1
+        state = state_of(self._mode, tick.source)
+        self.statistics.fallback_ticks += state is State.FALLBACK
+        if state is not self.state:
+            self.state = state
+            self._sinks.state_changed()
+
+
+def make_executor(contract: Contract) -> Executor:
+    """The executor for the outputs of a contract."""
+    rules = tuple(
+        Rule(output.columns, output.fallback, output.limits.lower, output.limits.upper)
+        for output in contract.action.outputs
+    )
+    return Executor(rules, len(contract.action.names), MODES[contract.action.overlap])
+
+
+def link_settings(contract: Contract, server: str, client_id: str) -> LinkSettings:
+    """What the contract says about the conversation with the server."""
+    model = contract.model
+    return LinkSettings(
+        server=server,
+        client_id=client_id,
+        model_id=model.id,
+        latency_budget_ms=model.latency_budget_ms,
+        priority=model.priority,
+        control_period_ms=1000.0 / contract.action.rate_hz,
+        supersede=model.supersede,
+        lost_after_ms=1000.0 * model.answer_timeout_s,
+    )

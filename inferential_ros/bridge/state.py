@@ -1,0 +1,41 @@
+"""The states of a bridge, with the numbers of BridgeStatus."""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+
+from inferential_ros.execution.executor import Source
+
+
+class State(IntEnum):
+    """BridgeStatus.STATE_*; a test compares the numbers."""
+
+    INACTIVE = 0
+    WAITING = 1
+    EXECUTING = 2
+    FALLBACK = 3
+    PAUSED = 4
+    EMERGENCY_STOPPED = 5
+
+
+class Mode(Enum):
+    """What the services asked for."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"  # emergency: only a reset leads out of it
+
+
+BY_SOURCE = {
+    Source.WAITING: State.WAITING,
+    Source.PLAN: State.EXECUTING,
+    Source.FALLBACK: State.FALLBACK,
+}
+
+
+def state_of(mode: Mode, source: Source) -> State:
+    if mode is Mode.PAUSED:
+        return State.PAUSED
+    if mode is Mode.STOPPED:
+        return State.EMERGENCY_STOPPED
+    return BY_SOURCE[source]

@@ -1,0 +1,65 @@
+"""What a bridge counts and measures; turned into a message by status.py."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from inferential_core import Status
+
+COUNTERS = {status: status.value for status in Status} | {Status.ERROR: "errors"}
+LATENCY_WINDOW = 500  # newest samples, 10 s at 50 Hz: a percentile of now, not of always
+
+
+@dataclass
+class Statistics:
+    """Counters since the last activation, named as in BridgeStatus, and the latency window."""
+
+    observations: int = 0
+    ok: int = 0
+    expired: int = 0
+    superseded: int = 0
+    dropped: int = 0
+    rejected: int = 0
+    errors: int = 0
+    lost: int = 0
+    invalid_plans: int = 0
+    deadline_hits: int = 0
+    deadline_misses: int = 0
+    fallback_ticks: int = 0
+    action_ticks: int = 0
+    last_error: str = ""
+    failures: int = 0
+    latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCY_WINDOW))
+    observation_rate: float = math.nan
+    action_rate: float = math.nan
+    _before: tuple[float, int, int] | None = None
+
+    def count(self, status: Status) -> None:
+        """One more reply with that status."""
+        name = COUNTERS[status]
+        setattr(self, name, getattr(self, name) + 1)
+
+    def fail(self, reason: str) -> None:
+        """An observation or a plan failed."""
+        self.last_error = reason
+        self.failures += 1
+
+    def measure_rates(self, now_s: float) -> None:
+        """Rates since the last call, which comes once a second."""
+        if self._before is not None and now_s > self._before[0]:
+            seconds = now_s - self._before[0]
+            self.observation_rate = (self.observations - self._before[1]) / seconds
+            self.action_rate = (self.action_ticks - self._before[2]) / seconds
+        self._before = (now_s, self.observations, self.action_ticks)
+
+    def latency_percentiles(self) -> tuple[int, float, float]:
+        """Samples, median and 95th percentile in seconds, NaN without samples."""
+        samples = list(self.latencies_s)
+        if not samples:
+            return 0, math.nan, math.nan
+        p50, p95 = np.percentile(samples, (50, 95))
+        return len(samples), float(p50), float(p95)

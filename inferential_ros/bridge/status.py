@@ -1,0 +1,46 @@
+"""A session's figures -> inferential/msg/BridgeStatus."""
+
+from __future__ import annotations
+
+from inferential.msg import BridgeStatus
+
+from inferential_ros.bridge.session import Session
+from inferential_ros.bridge.state import State
+from inferential_ros.convert.chunk import duration_message, time_message
+
+COUNTERS = (
+    "observations",
+    "ok",
+    "expired",
+    "superseded",
+    "dropped",
+    "rejected",
+    "errors",
+    "lost",
+    "invalid_plans",
+    "deadline_hits",
+    "deadline_misses",
+    "fallback_ticks",
+    "last_error",
+    "observation_rate",
+    "action_rate",
+)
+
+
+def status_message(
+    session: Session, client_id: str, model: str, server: str, now_ns: int
+) -> BridgeStatus:
+    """The report of this moment."""
+    message = BridgeStatus(client=client_id, model=model, server=server)
+    message.header.stamp = time_message(now_ns)
+    with session.lock:
+        statistics = session.statistics
+        message.state = int(session.state)
+        message.connected = session.link.connected and session.state is not State.INACTIVE
+        message.epoch = session.epoch
+        message.runway = duration_message(session.runway_ns(now_ns))
+        for name in COUNTERS:
+            setattr(message, name, getattr(statistics, name))
+        samples, p50, p95 = statistics.latency_percentiles()
+    message.latency_samples, message.latency_p50, message.latency_p95 = samples, p50, p95
+    return message

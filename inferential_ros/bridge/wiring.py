@@ -1,0 +1,184 @@
+"""Everything of a configured bridge that lives in ROS: made at configure, gone after cleanup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from inferential.msg import ActionChunk, BridgeStatus
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode
+from std_srvs.srv import Trigger
+
+from inferential_ros.bridge.diagnostics import diagnostics_message
+from inferential_ros.bridge.outputs import Outputs
+from inferential_ros.bridge.pacing import ControlLoop
+from inferential_ros.bridge.qos import CHUNKS, DIAGNOSTICS, STATUS, qos_profile
+from inferential_ros.bridge.session import Session, Sinks
+from inferential_ros.bridge.status import status_message
+from inferential_ros.contract.schema import Contract
+from inferential_ros.convert.chunk import chunk_message
+from inferential_ros.execution.plan import Plan
+
+REPORT_PERIOD_S = 1.0
+SERVICES = ("reset", "pause", "resume", "emergency_stop")
+
+
+class Wiring:
+    """Publishers, subscriptions, services and the session between them."""
+
+    def __init__(
+        self, node: LifecycleNode, contract: Contract, server: str, client_id: str
+    ) -> None:
+        self._node = node
+        self._contract = contract
+        self._server = server
+        self._client_id = client_id
+        self._clock = node.get_clock()
+        self._session: Session | None = None
+        self._loop: ControlLoop | None = None
+        self._failures_told = 0
+        self._outputs = Outputs(node, contract.action.outputs)
+        self._chunks = node.create_lifecycle_publisher(ActionChunk, "action_chunk", CHUNKS)
+        self._status = node.create_publisher(BridgeStatus, "bridge_status", STATUS)
+        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+        group = MutuallyExclusiveCallbackGroup()
+        self._subscriptions = [
+            node.create_subscription(
+                key.message,
+                key.topic,
+                self._storing(index),
+                qos_profile(key.qos),
+                callback_group=group,
+            )
+            for index, key in enumerate(contract.topics)
+        ]
+        self._services = [
+            node.create_service(Trigger, f"~/{name}", self._calling(name), callback_group=group)
+            for name in SERVICES
+        ]
+        # Reports go on while a simulation is paused, so their clock is a steady one.
+        self._timer = node.create_timer(
+            REPORT_PERIOD_S, self._report, callback_group=group, clock=Clock(clock_type=STEADY)
+        )
+
+    # --- lifecycle ---
+
+    def activate(self) -> None:
+        """Connect, and tick at the control rate."""
+        sinks = Sinks(
+            now_ns=lambda: self._clock.now().nanoseconds,
+            actions=self._outputs.publish,
+            chunk=self._publish_chunk,
+            state_changed=self._publish_status,
+        )
+        session = Session(self._contract, self._server, self._client_id, sinks)
+        self._failures_told = 0
+        self._session = session
+        self._loop = ControlLoop(
+            self._clock,
+            round(1e9 / self._contract.action.control_rate_hz),
+            session.tick,
+            session.clock_went_back,
+            self._tick_failed,
+        )
+        session.start()
+        self._loop.start()
+        self._publish_status()
+
+    def deactivate(self) -> None:
+        """Stop motion by the declared fallback, while the publishers still work."""
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None
+        if self._session is not None:
+            self._session.stop()
+            self._outputs.flush()
+            self._publish_status()
+            self._session = None
+
+    def destroy(self) -> None:
+        self.deactivate()
+        node = self._node
+        node.destroy_timer(self._timer)
+        for service in self._services:
+            node.destroy_service(service)
+        for subscription in self._subscriptions:
+            node.destroy_subscription(subscription)
+        self._outputs.destroy()
+        node.destroy_lifecycle_publisher(self._chunks)
+        node.destroy_publisher(self._status)
+        node.destroy_publisher(self._diagnostics)
+
+    # --- ROS thread ---
+
+    def _storing(self, index: int) -> Callable[[Any], None]:
+        def store(message: Any) -> None:
+            session = self._session
+            if session is not None:
+                session.store(index, message)
+
+        return store
+
+    def _calling(self, name: str) -> Callable[[Trigger.Request, Trigger.Response], Any]:
+        def call(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            session = self._session
+            refusal = getattr(session, name)() if session is not None else "the node is not active"
+            response.success = not refusal
+            response.message = refusal or f"{name}: done"
+            self._node.get_logger().info(f"{name}: {refusal or 'done'}")
+            return response
+
+        return call
+
+    def _report(self) -> None:
+        session = self._session
+        if session is None:
+            return
+        with session.lock:
+            statistics = session.statistics
+            statistics.measure_rates(self._timer.clock.now().nanoseconds / 1e9)
+            told, self._failures_told = self._failures_told, statistics.failures
+            news = statistics.last_error if statistics.failures > told else ""
+        if news:
+            self._node.get_logger().warning(news, throttle_duration_sec=5.0)
+        self._publish_status()
+        self._diagnostics.publish(
+            diagnostics_message(
+                session,
+                self._node.get_fully_qualified_name(),
+                self._contract.robot,
+                self._server,
+                self._clock.now().nanoseconds,
+            )
+        )
+
+    # --- any thread ---
+
+    def _publish_status(self) -> None:
+        session = self._session
+        if session is not None:
+            self._status.publish(
+                status_message(
+                    session,
+                    self._client_id,
+                    self._contract.model.id,
+                    self._server,
+                    self._clock.now().nanoseconds,
+                )
+            )
+
+    def _publish_chunk(self, plan: Plan, model_version: str) -> None:
+        names, model = self._contract.action.names, self._contract.model.id
+        self._chunks.publish(chunk_message(plan, names, self._client_id, model, model_version))
+
+    def _tick_failed(self, error: Exception) -> None:
+        self._node.get_logger().error(
+            f"control tick failed: {type(error).__name__}: {error}", throttle_duration_sec=1.0
+        )
+
+
+STEADY = ClockType.STEADY_TIME

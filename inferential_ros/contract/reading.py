@@ -1,0 +1,130 @@
+"""Reads plain YAML values and knows where it is: every complaint names the key's path.
+
+A `Section` is one mapping of the file. Who parses it asks for its keys one by one; `finish()`
+then refuses what nobody asked for, so that a misspelt key is never silently ignored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from inferential_ros.contract.errors import ContractError, suggestion
+
+T = TypeVar("T")
+MISSING: Any = object()
+
+
+class Section:
+    """One mapping of the contract, with its path."""
+
+    def __init__(self, value: Any, path: str) -> None:
+        if not isinstance(value, Mapping):
+            raise ContractError(path, f"expected a mapping of keys, got {_shown(value)}")
+        self.path = path
+        self._values = value
+        self._asked: set[str] = set()
+
+    def at(self, key: str) -> str:
+        """Path of a key in here."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def has(self, key: str) -> bool:
+        self._asked.add(key)
+        return self._values.get(key) is not None
+
+    def get(self, key: str, kind: Callable[[Any, str], T], default: Any = MISSING) -> T:
+        """The value of `key` as `kind` reads it; an empty value counts as absent."""
+        if not self.has(key):
+            if default is MISSING:
+                raise ContractError(self.at(key), "is missing")
+            return default
+        return kind(self._values[key], self.at(key))
+
+    def items(self) -> Iterator[tuple[str, Any, str]]:
+        """Every key with its value and path, for mappings whose keys are the user's names."""
+        for key, value in self._values.items():
+            self._asked.add(key)
+            yield text(key, self.at(str(key))), value, self.at(str(key))
+
+    def keys(self) -> list[str]:
+        return [str(key) for key in self._values]
+
+    def finish(self) -> None:
+        """Refuse the keys that nobody asked for."""
+        for key in self._values:
+            if key not in self._asked:
+                hint = suggestion(key, self._asked)
+                raise ContractError(self.at(str(key)), f"unknown key; {hint}")
+
+
+def text(value: Any, path: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ContractError(path, f"expected text, got {_shown(value)}")
+    return value
+
+
+def number(value: Any, path: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        raise ContractError(path, f"expected a number, got {_shown(value)}")
+    return float(value)
+
+
+def positive(value: Any, path: str) -> float:
+    result = number(value, path)
+    if not 0.0 < result < math.inf:
+        raise ContractError(path, f"must be greater than 0 and finite, not {value}")
+    return result
+
+
+def fraction(value: Any, path: str) -> float:
+    result = number(value, path)
+    if not 0.0 <= result <= 1.0:
+        raise ContractError(path, f"must lie between 0 and 1, not {value}")
+    return result
+
+
+def integer(value: Any, path: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ContractError(path, f"expected a whole number of at least 0, got {_shown(value)}")
+    return value
+
+
+def boolean(value: Any, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise ContractError(path, f"expected true or false, got {_shown(value)}")
+    return value
+
+
+def names(value: Any, path: str) -> tuple[str, ...]:
+    """A list of different names, at least one."""
+    found = sequence(value, path)
+    if not found:
+        raise ContractError(path, "must name at least one")
+    result = tuple(text(item, f"{path}[{index}]") for index, item in enumerate(found))
+    for index, name in enumerate(result):
+        if name in result[:index]:
+            raise ContractError(f"{path}[{index}]", f"{name!r} is named twice")
+    return result
+
+
+def sequence(value: Any, path: str) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise ContractError(path, f"expected a list, got {_shown(value)}")
+    return value
+
+
+def one_of(*choices: str) -> Callable[[Any, str], str]:
+    """Reader of a name out of a few."""
+
+    def read(value: Any, path: str) -> str:
+        if value not in choices:
+            raise ContractError(path, f"unknown value {value!r}; {suggestion(value, choices)}")
+        return value
+
+    return read
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else f"{type(value).__name__} {value!r}"

@@ -1,0 +1,130 @@
+"""What a contract says, as data: which topics make an observation, where its answer goes.
+
+Filled by `loading.py` from YAML, read by the bridge; docs/contract.md explains every key.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from inferential_ros.convert.registry import Decode, Encode
+
+POSITION, VELOCITY, EFFORT, TWIST = "position", "velocity", "effort", "twist"
+HOLD, ZEROS, NONE = "hold", "zeros", "none"
+
+# What an output does when actions run out, unless the contract says otherwise: holding the last
+# target keeps a position-controlled arm where it is; anything else stops only at zero.
+DEFAULT_FALLBACK = {POSITION: HOLD, VELOCITY: ZEROS, EFFORT: ZEROS, TWIST: ZEROS}
+
+
+@dataclass(frozen=True)
+class Qos:
+    """Quality of service of one topic."""
+
+    reliable: bool
+    transient_local: bool = False
+    depth: int = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which model is asked, and how."""
+
+    id: str
+    latency_budget_ms: float | None = None
+    priority: int | None = None
+    supersede: bool = True
+    answer_timeout_s: float = 2.0  # an observation unanswered for so long is given up
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """When an observation is sent; exactly one is set."""
+
+    on: tuple[str, ...] = ()  # as soon as each of these keys has a sample not sent before
+    runway: float | None = None  # when this share of the chunk or less is left
+    rate_hz: float | None = None  # at most so often
+
+
+@dataclass(frozen=True)
+class ObservationKey:
+    """One entry of the observation: either a topic or a constant text."""
+
+    name: str
+    path: str
+    topic: str = ""
+    type: str = ""
+    message: type[Any] | None = None
+    qos: Qos = Qos(reliable=False)
+    stamp: str = "header"  # header | receive
+    max_age_s: float | None = None
+    decode: Decode | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of the columns of one output, in its order."""
+
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+    @property
+    def unbounded(self) -> bool:
+        return all(map(math.isinf, (*self.lower, *self.upper)))
+
+
+@dataclass(frozen=True)
+class Output:
+    """One topic that some columns of the chunk go to."""
+
+    path: str
+    topic: str
+    type: str
+    message: type[Any]
+    kind: str
+    columns: tuple[int, ...]
+    names: tuple[str, ...]
+    fallback: str
+    limits: Limits
+    qos: Qos
+    encode: Encode
+
+
+@dataclass(frozen=True)
+class Action:
+    """How the model's answer is executed."""
+
+    key: str
+    names: tuple[str, ...]
+    rate_hz: float
+    control_rate_hz: float
+    lease_s: float | None
+    overlap: str
+    publish_on_arrival: bool
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All of it."""
+
+    robot: str
+    model: Model
+    trigger: Trigger
+    observation: tuple[ObservationKey, ...]
+    action: Action
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def topics(self) -> tuple[ObservationKey, ...]:
+        """The keys that come from topics."""
+        return tuple(key for key in self.observation if key.text is None)
+
+    @property
+    def reference(self) -> ObservationKey:
+        """The key whose stamp is the observation's: of the trigger, else the first topic."""
+        name = self.trigger.on[0] if self.trigger.on else self.topics[0].name
+        return next(key for key in self.topics if key.name == name)

@@ -1,0 +1,60 @@
+"""The keys `topic`, `type` and `qos`, which inputs and outputs share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.contract.reading import Section, boolean, integer, one_of, text
+from inferential_ros.contract.schema import Qos
+from inferential_ros.contract.types import message_class, type_name
+
+TOPIC = re.compile(r"[~/]?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|~/[A-Za-z0-9_/]+")
+PROFILES = {
+    "sensor": Qos(reliable=False),
+    "reliable": Qos(reliable=True),
+    "latched": Qos(reliable=True, transient_local=True),
+}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic and its type; `qos` is read last, as its default depends on the type."""
+
+    name: str
+    type: str
+    message: type[Any]
+
+    def qos(self, section: Section, *, reliable: bool) -> Qos:
+        return section.get("qos", _qos, Qos(reliable=reliable))
+
+
+def read_topic(section: Section, known: Collection[str], verb: str) -> Topic:
+    """Name and type of a topic; the type must be importable and one we can convert."""
+    name = section.get("topic", text)
+    if not TOPIC.fullmatch(name):
+        raise ContractError(section.at("topic"), f"{name!r} is no valid topic name")
+    path = section.at("type")
+    given = type_name(section.get("type", text))
+    message = message_class(given, path)
+    if given not in known:
+        raise ContractError(path, f"{given} cannot be {verb}; {suggestion(given, known)}")
+    return Topic(name, given, message)
+
+
+def _qos(value: Any, path: str) -> Qos:
+    if isinstance(value, str):
+        return PROFILES[one_of(*PROFILES)(value, path)]
+    section = Section(value, path)
+    qos = Qos(
+        reliable=section.get("reliable", boolean, False),
+        transient_local=section.get("transient_local", boolean, False),
+        depth=section.get("depth", integer, 1),
+    )
+    section.finish()
+    if qos.depth < 1:
+        raise ContractError(f"{path}.depth", "must be at least 1")
+    return qos

@@ -1,0 +1,35 @@
+"""Message types by name, resolved by import and nothing else. Needs no rclpy."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from inferential_ros.contract.errors import ContractError, suggestion
+
+
+def message_class(name: str, path: str) -> type[Any]:
+    """The Python class of `package/msg/Name`; ContractError at `path` if there is none."""
+    parts = name.split("/")
+    if len(parts) == 2:  # package/Name, as people write it too
+        parts.insert(1, "msg")
+    if len(parts) != 3 or parts[1] != "msg" or not all(part.isidentifier() for part in parts):
+        raise ContractError(path, f"{name!r} is no message type; write package/msg/Name")
+    package, _, message = parts
+    try:
+        module = importlib.import_module(f"{package}.msg")
+    except ImportError as error:
+        raise ContractError(path, f"{name!r}: cannot import {package}.msg ({error})") from None
+    found = getattr(module, message, None)
+    if not hasattr(found, "get_fields_and_field_types"):
+        known = [item for item in vars(module) if item[0].isupper() and not item.endswith("_")]
+        raise ContractError(
+            path, f"package {package} has no message {message!r}; {suggestion(message, known)}"
+        )
+    return found
+
+
+def type_name(name: str) -> str:
+    """`package/msg/Name`, also for the short form."""
+    package, _, message = name.partition("/")
+    return name if message.startswith("msg/") else f"{package}/msg/{message}"

@@ -1,0 +1,46 @@
+"""A plan -> inferential/msg/ActionChunk, so that others can execute or record it."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+
+from inferential_ros.execution.plan import Plan
+
+
+def chunk_message(
+    plan: Plan, names: tuple[str, ...], client: str, model: str, model_version: str
+) -> Any:
+    """The message of a plan; its stamp is the observation's, which is when step 0 is due."""
+    from inferential.msg import ActionChunk
+
+    chunk = ActionChunk(
+        client=client,
+        model=model,
+        model_version=model_version,
+        request_id=plan.request_id,
+        epoch=plan.epoch,
+        names=list(names),
+        horizon=plan.horizon,
+        dimension=plan.actions.shape[1],
+        data=array("f", plan.actions.astype(np.float32).tobytes()),
+        start=time_message(plan.start_ns),
+        period=duration_message(plan.period_ns),
+        lease=duration_message(plan.lease_ns),
+    )
+    chunk.header.stamp = chunk.start
+    return chunk
+
+
+def time_message(nanoseconds: int) -> Any:
+    from builtin_interfaces.msg import Time
+
+    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def duration_message(nanoseconds: int) -> Any:
+    from builtin_interfaces.msg import Duration
+
+    return Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)

@@ -1,0 +1,79 @@
+"""sensor_msgs/msg/JointState -> a vector, joints found by name in every message.
+
+The order of the joints in a message is the publisher's business and may change from one message
+to the next; the vector's order is the contract's: for each field, each joint.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.contract.reading import Section, names, one_of
+from inferential_ros.convert.registry import Decode, InputError, input_converter
+
+FIELDS = ("position", "velocity", "effort")
+DTYPES = ("float32", "float64")
+
+
+@input_converter("sensor_msgs/msg/JointState")
+def joint_state(section: Section, message: type[Any]) -> Decode:
+    joints = section.get("joints", names)
+    fields = section.get("fields", names, ("position",))
+    for index, field in enumerate(fields):
+        if field not in FIELDS:
+            path = f"{section.at('fields')}[{index}]"
+            raise ContractError(
+                path, f"JointState has no field {field!r}; {suggestion(field, FIELDS)}"
+            )
+    dtype = section.get("dtype", one_of(*DTYPES), "float32")
+    return JointVector(joints, fields, dtype, section.at("joints"), section.at("fields"))
+
+
+class JointVector:
+    """Decoder with the column of each joint remembered as long as the names stay the same."""
+
+    def __init__(
+        self,
+        joints: tuple[str, ...],
+        fields: tuple[str, ...],
+        dtype: str,
+        path: str,
+        fields_path: str,
+    ) -> None:
+        self._joints = joints
+        self._fields = fields
+        self._dtype = np.dtype(dtype)
+        self._path = path
+        self._fields_path = fields_path
+        self._names: list[str] | None = None
+        self._columns = np.zeros(0, dtype=np.intp)
+
+    def __call__(self, message: Any) -> np.ndarray:
+        if message.name != self._names:
+            self._columns = self._find(list(message.name))
+            self._names = list(message.name)
+        count = len(self._joints)
+        vector = np.empty(count * len(self._fields), dtype=self._dtype)
+        for index, field in enumerate(self._fields):
+            values = getattr(message, field)
+            if len(values) != len(message.name):
+                raise InputError(
+                    f"{self._fields_path}[{index}]",
+                    f"the message has {len(values)} values of {field} for"
+                    f" {len(message.name)} joints",
+                )
+            vector[index * count : (index + 1) * count] = np.asarray(values)[self._columns]
+        return vector
+
+    def _find(self, present: list[str]) -> np.ndarray:
+        columns = {name: index for index, name in enumerate(present)}
+        for index, joint in enumerate(self._joints):
+            if joint not in columns:
+                raise InputError(
+                    f"{self._path}[{index}]",
+                    f"no joint {joint!r} in the message; {suggestion(joint, present)}",
+                )
+        return np.array([columns[joint] for joint in self._joints], dtype=np.intp)

@@ -1,0 +1,13 @@
+"""std_msgs/msg/String -> text, such as an instruction. It stays valid until the next one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inferential_ros.contract.reading import Section
+from inferential_ros.convert.registry import Decode, input_converter
+
+
+@input_converter("std_msgs/msg/String", reliable=True, max_age_s=None)
+def text(section: Section, message: type[Any]) -> Decode:
+    return lambda received: received.data

@@ -1,0 +1,116 @@
+"""What both nodes share: logged transitions, autostart, and a clean end on a signal."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
+
+
+class WrongSetup(Exception):
+    """The user can mend it: the text is logged without a traceback."""
+
+
+def transition(method: Transition) -> Transition:
+    """A transition that logs why it failed, which rclpy itself does not, and then fails."""
+
+    @functools.wraps(method)
+    def logged(self: LifecycleNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return method(self, state)
+        except WrongSetup as error:
+            self.get_logger().error(f"{method.__name__}: {error}")
+        except Exception:
+            self.get_logger().error(f"{method.__name__} failed:\n{traceback.format_exc()}")
+        return TransitionCallbackReturn.FAILURE
+
+    return logged
+
+
+def run(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> int:
+    """Spin a node until a signal or a shutdown; 1 if it could not start by itself.
+
+    SIGINT and SIGTERM end the spinning; the node then goes through its shutdown transition while
+    its publishers still work.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    stop = _Stop(executor)
+    node: LifecycleNode | None = None
+    try:
+        node = make_node()
+        executor.add_node(node)
+        if node.get_parameter("autostart").value and not _start(node):
+            return 1
+        while not stop.asked and rclpy.ok():
+            executor.spin_once()
+        return 0
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        if node is not None:
+            _shut_down(node)
+            executor.remove_node(node)
+            node.destroy_node()
+        stop.close()
+        executor.shutdown()
+        rclpy.try_shutdown()
+
+
+class _Stop:
+    """Whether a signal came.
+
+    Python runs its handlers on the main thread, which sleeps in the executor and does not notice;
+    so a thread waits for the byte that the interpreter writes at once, and wakes the executor.
+    """
+
+    def __init__(self, executor: SingleThreadedExecutor) -> None:
+        self.asked = False
+        self._executor = executor
+        self._bell, written = socket.socketpair()
+        written.setblocking(False)
+        self._written = written
+        self._previous_fd = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+        self._previous = {n: signal.signal(n, self._ask) for n in SIGNALS}
+        self._thread = threading.Thread(target=self._wait, name="signals", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._previous_fd)
+        self._written.close()
+        self._thread.join()
+        self._bell.close()
+
+    def _ask(self, number: int, frame: Any) -> None:
+        self.asked = True
+
+    def _wait(self) -> None:
+        while self._bell.recv(1):
+            self._executor.wake()
+
+
+def _start(node: LifecycleNode) -> bool:
+    steps = (node.trigger_configure, node.trigger_activate)
+    return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+
+
+def _shut_down(node: LifecycleNode) -> None:
+    try:
+        node.trigger_shutdown()
+    except Exception as error:  # finalized already
+        print(f"{node.get_name()}: {error}", file=sys.stderr)

@@ -1,0 +1,144 @@
+"""The network thread: the only place where the bridge meets the server.
+
+It owns the Connection, and asks for an observation (`next_observation`) exactly when one may be
+sent: the link is up and either none is in flight or the model lets a newer one replace it. So an
+observation is always made of the newest samples, and none is kept for later. All callbacks run
+on this thread; they must not block and may not raise.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from inferential_core import Connection, InferentialError, Reply
+from inferential_ros.bridge.inputs import Observation
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """Whom to ask, as whom, and how."""
+
+    server: str
+    client_id: str
+    model_id: str
+    latency_budget_ms: float | None
+    priority: int | None
+    control_period_ms: float
+    supersede: bool
+    lost_after_ms: float
+
+
+@dataclass(frozen=True)
+class LinkCallbacks:
+    """What the link asks for and tells."""
+
+    next_observation: Callable[[], tuple[Observation, int | None] | None]
+    on_sent: Callable[[], None]
+    on_reply: Callable[[Observation, Reply], None]
+    on_connected: Callable[[bool], None]
+    on_error: Callable[[str], None]
+
+
+class Link:
+    """Started once, stopped once; `wake`, `reset` and `stop` may be called from any thread."""
+
+    def __init__(self, settings: LinkSettings, callbacks: LinkCallbacks) -> None:
+        self._settings = settings
+        self._call = callbacks
+        self._stopping = False
+        self._reset = False
+        self._connected = False
+        self._in_flight: dict[int, Observation] = {}
+        self._connection = Connection(
+            server=settings.server, client_id=settings.client_id, client_type="bridge"
+        )
+        options: dict[str, Any] = {}
+        if settings.latency_budget_ms is not None:
+            options["latency_budget_ms"] = settings.latency_budget_ms
+        self._model = self._connection.model(
+            settings.model_id,
+            priority=settings.priority,
+            control_period_ms=settings.control_period_ms,
+            supersede=settings.supersede,
+            lost_after_ms=settings.lost_after_ms,
+            **options,
+        )
+        self._thread = threading.Thread(target=self._run, name="bridge-link", daemon=True)
+
+    @property
+    def connected(self) -> bool:
+        return self._connected
+
+    @property
+    def ready(self) -> bool:
+        """Whether an observation would be sent if there was one."""
+        return self._connected and (self._settings.supersede or not self._in_flight)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._connection.wake()
+
+    def reset(self) -> None:
+        """A new episode: replies to what was sent so far never come out."""
+        self._reset = True
+        self._connection.wake()
+
+    def stop(self) -> None:
+        """End the thread and close the connection; returns when both are gone."""
+        self._stopping = True
+        self._connection.wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        else:
+            self._connection.close()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                # An unanswered observation is only found lost when somebody looks.
+                timeout_ms = self._settings.lost_after_ms / 4 if self._in_flight else None
+                self._connection.wait(timeout_ms)
+                self._note_link()
+                self._start_epoch()
+                self._take_replies()
+                self._send()
+        finally:
+            self._connection.close()
+
+    def _note_link(self) -> None:
+        if self._connection.connected != self._connected:
+            self._connected = not self._connected
+            self._call.on_connected(self._connected)
+
+    def _start_epoch(self) -> None:
+        if self._reset:
+            self._reset = False
+            self._model.reset()
+            self._in_flight.clear()
+
+    def _take_replies(self) -> None:
+        while (reply := self._model.get_reply(timeout_ms=0)) is not None:
+            observation = self._in_flight.pop(reply.request_id, None)
+            if observation is not None:
+                self._call.on_reply(observation, reply)
+
+    def _send(self) -> None:
+        if not self.ready:
+            return
+        made = self._call.next_observation()
+        if made is None:
+            return
+        observation, steps_remaining = made
+        try:
+            request_id = self._model.observe(steps_remaining=steps_remaining, **observation.values)
+        except (InferentialError, TypeError, ValueError) as error:
+            self._call.on_error(f"the observation cannot be sent: {error}")
+            return
+        self._in_flight[request_id] = observation
+        self._call.on_sent()

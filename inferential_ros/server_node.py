@@ -1,0 +1,158 @@
+"""The server node: the inference server with a lifecycle, parameters and a status topic.
+
+Lifecycle:  configure   load the configuration and the models
+            activate    bind and serve, on a thread of the server's own
+            deactivate  stop serving; robots fall back and reconnect later
+            cleanup     let go of the models
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from inferential.msg import ServerStatus
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from inferential_ros.bridge.qos import STATUS
+from inferential_ros.lifecycle import WrongSetup, run, transition
+from inferential_ros.parameters import declare, declare_texts, texts
+from inferential_ros.server_report import server_message
+
+if TYPE_CHECKING:
+    from inferential_core import Server
+
+DEFAULT_BIND = "tcp://127.0.0.1:5555"
+
+
+class ServerNode(LifecycleNode):
+    """Parameters and transitions around `inferential_core.Server`."""
+
+    def __init__(self) -> None:
+        super().__init__("inference_server")
+        declare(
+            self,
+            "bind",
+            "",
+            "ZeroMQ address to listen on; beyond loopback anybody who reaches it may ask. Empty:"
+            f" as config_file has it, and {DEFAULT_BIND} without one",
+        )
+        declare_texts(self, "models", "Models to serve, each as id:=module:attribute")
+        declare(self, "config_file", "", "YAML file with the server's InferentialConfig")
+        declare(self, "strategy", "", "Scheduling strategy; empty: as config_file has it")
+        declare(self, "autostart", True, "Configure and activate at start, without a manager")
+        declare(
+            self,
+            "status_period",
+            1.0,
+            "Time from one server_status to the next, in seconds",
+            between=(0.05, 60.0),
+        )
+        self._server: Server | None = None
+        self._serving = False
+        self._publisher = None
+        self._timer = None
+
+    @transition
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load what is served; a wrong setting or model is named."""
+        self._server = self._make_server()
+        self._publisher = self.create_publisher(ServerStatus, "server_status", STATUS)
+        self._timer = self.create_timer(
+            self.get_parameter("status_period").value,
+            self._publish_status,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),  # a paused simulation is no silence
+        )
+        return super().on_configure(state)
+
+    @transition
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Bind and serve."""
+        from inferential_core import InferentialError
+
+        assert self._server is not None
+        try:
+            self._server.start()
+        except InferentialError as error:
+            raise WrongSetup(str(error)) from None
+        self._serving = True
+        self.get_logger().info(f"serving on {self._server.address}")
+        self._publish_status()
+        return super().on_activate(state)
+
+    @transition
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop serving."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    @transition
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the models."""
+        self._release()
+        return super().on_cleanup(state)
+
+    @transition
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop serving and let go of the models, from any state."""
+        self._release()
+        return super().on_shutdown(state)
+
+    @transition
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to unconfigured, with nothing left over."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _make_server(self) -> Server:
+        # Imported here: only a machine that serves needs the server's dependencies.
+        from inferential_core import InferentialConfig, InferentialError, LocalDispatcher, Server
+        from inferential_core.config import load_config
+        from inferential_core.dispatch.loading import load_models
+
+        specs = texts(self, "models")
+        if not specs:
+            raise WrongSetup("parameter models is empty: give at least one id:=module:attribute")
+        config_file = self.get_parameter("config_file").value
+        try:
+            config = load_config(config_file) if config_file else InferentialConfig()
+            bind = self.get_parameter("bind").value or (None if config_file else DEFAULT_BIND)
+            server = Server(
+                bind=bind, config=config, dispatcher=LocalDispatcher(load_models(specs))
+            )
+            strategy = self.get_parameter("strategy").value
+            if strategy:
+                server.use_scheduler(strategy)
+        except InferentialError as error:
+            raise WrongSetup(str(error)) from None
+        return server
+
+    def _publish_status(self) -> None:
+        if self._serving and self._server is not None and self._publisher is not None:
+            now_ns = self.get_clock().now().nanoseconds
+            self._publisher.publish(server_message(self._server.status(), now_ns))
+
+    def _stop(self) -> None:
+        if self._serving and self._server is not None:
+            self._serving = False
+            self._server.stop()
+
+    def _release(self) -> None:
+        self._stop()
+        self._server = None
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+        if self._publisher is not None:
+            self.destroy_publisher(self._publisher)
+        self._timer = self._publisher = None
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until a signal; 1 if it could not be configured and activated."""
+    return run(ServerNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""A wrong contract is refused with the path of the wrong key and the nearest right name."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
+
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.loading import load_contract, parse_contract
+from inferential_ros.contract.yaml_file import parse_yaml
+
+GOOD = parse_yaml("""
+robot: arm
+model: {id: policy, latency_budget_ms: 80, supersede: true, priority: 0}
+observation:
+  trigger: {runway: 0.5}
+  keys:
+    state:
+      topic: joint_states
+      type: sensor_msgs/msg/JointState
+      joints: [shoulder, elbow]
+      fields: [position, velocity]
+    camera: {topic: camera/image/compressed, type: sensor_msgs/msg/CompressedImage, qos: sensor}
+    instruction: {text: pick up the cup}
+action:
+  names: [shoulder, elbow, gripper]
+  rate_hz: 50
+  outputs:
+    - topic: arm/joint_trajectory
+      type: trajectory_msgs/msg/JointTrajectory
+      select: [elbow, shoulder]
+      limits: {elbow: [-1.5, 1.5]}
+    - topic: gripper/commands
+      type: std_msgs/msg/Float64MultiArray
+      kind: effort
+      select: [gripper]
+      limits: [-3, 3]
+""")
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The good contract with one key replaced; a value of ... removes it."""
+    contract = copy.deepcopy(GOOD)
+    *way, last = path.replace("[", ".").replace("]", "").split(".")
+    place: Any = contract
+    for step in way:
+        place = place[int(step) if isinstance(place, list) else step]
+    key = int(last) if isinstance(place, list) else last
+    if value is ...:
+        del place[key]
+    else:
+        place[key] = value
+    return contract
+
+
+def test_a_right_contract_says_what_it_says() -> None:
+    contract = parse_contract(copy.deepcopy(GOOD))
+    assert contract.model.id == "policy" and contract.model.priority == 0
+    assert [key.name for key in contract.topics] == ["state", "camera"]
+    assert contract.reference.name == "state"
+    arm, gripper = contract.action.outputs
+    assert (arm.kind, arm.fallback, arm.columns) == ("position", "hold", (1, 0))
+    assert arm.limits.lower == (-1.5, -float("inf"))
+    assert (gripper.kind, gripper.fallback, gripper.columns) == ("effort", "zeros", (2,))
+    assert contract.action.control_rate_hz == 50.0 and contract.warnings == ()
+
+
+WRONG = [
+    ("modle", {}, "modle", "did you mean 'model'"),
+    ("model.id", ..., "model.id", "is missing"),
+    ("model.latency_budget", 80, "model.latency_budget", "did you mean 'latency_budget_ms'"),
+    ("model.latency_budget_ms", "fast", "model.latency_budget_ms", "expected a number"),
+    ("observation.trigger", {"on": "stat"}, "observation.trigger.on", "did you mean 'state'"),
+    ("observation.trigger", {}, "observation.trigger", "exactly one of"),
+    ("observation.trigger.runway", 1.5, "observation.trigger.runway", "between 0 and 1"),
+    (
+        "observation.keys.state.type",
+        "sensor_msgs/msg/JoinState",
+        "observation.keys.state.type",
+        "did you mean 'JointState'",
+    ),
+    (
+        "observation.keys.state.type",
+        "sensor_mgs/msg/JointState",
+        "observation.keys.state.type",
+        "cannot import sensor_mgs.msg",
+    ),
+    (
+        "observation.keys.state.type",
+        "std_msgs/msg/Empty",
+        "observation.keys.state.type",
+        "cannot be read",
+    ),
+    (
+        "observation.keys.state.type",
+        "__import__('os')",
+        "observation.keys.state.type",
+        "is no message type",
+    ),
+    ("observation.keys.state.joints", ..., "observation.keys.state.joints", "is missing"),
+    (
+        "observation.keys.state.joints[1]",
+        "shoulder",
+        "observation.keys.state.joints[1]",
+        "named twice",
+    ),
+    (
+        "observation.keys.state.fields[1]",
+        "velocty",
+        "observation.keys.state.fields[1]",
+        "did you mean 'velocity'",
+    ),
+    ("observation.keys.state.dtype", "float16", "observation.keys.state.dtype", "'float64'"),
+    ("observation.keys.state.align", "exact", "observation.keys.state.align", "hold"),
+    ("observation.keys.state.topic", "joint states", "observation.keys.state.topic", "no valid"),
+    ("observation.keys.camera.joints", ["a"], "observation.keys.camera.joints", "unknown key"),
+    ("observation.keys.camera.qos", "sensors", "observation.keys.camera.qos", "'sensor'"),
+    ("observation.keys.camera.qos", {"depth": 0}, "observation.keys.camera.qos.depth", "least 1"),
+    ("observation.keys.instruction.topic", "x", "observation.keys.instruction.topic", "unknown"),
+    ("observation.keys.urgency", {"text": "x"}, "observation.keys.urgency", "cannot name a key"),
+    ("action.names", [], "action.names", "at least one"),
+    ("action.rate_hz", 0, "action.rate_hz", "greater than 0"),
+    ("action.overlap", "newest", "action.overlap", "latest"),
+    ("action.outputs", [], "action.outputs", "at least one"),
+    (
+        "action.outputs[0].select[1]",
+        "sholder",
+        "action.outputs[0].select[1]",
+        "did you mean 'shoulder'",
+    ),
+    ("action.outputs[0].type", "sensor_msgs/msg/Image", "action.outputs[0].type", "written"),
+    ("action.outputs[0].limits.elbw", [0, 1], "action.outputs[0].limits.elbw", "'elbow'"),
+    ("action.outputs[0].limits.elbow", [1, 0], "action.outputs[0].limits.elbow", "greater than"),
+    ("action.outputs[0].joints", ["a"], "action.outputs[0].joints", "1 joints for 2 actions"),
+    ("action.outputs[1].kind", ..., "action.outputs[1].kind", "is missing"),
+    ("action.outputs[1].kind", "torque", "action.outputs[1].kind", "effort"),
+    ("action.outputs[1].fallback", "zero", "action.outputs[1].fallback", "'zeros'"),
+    (
+        "action.outputs[1].topic",
+        "arm/joint_trajectory",
+        "action.outputs[1].topic",
+        "written twice",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "path", "hint"), WRONG, ids=[w[2] for w in WRONG])
+def test_a_wrong_key_is_named_with_its_path(key: str, value: Any, path: str, hint: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        parse_contract(changed(key, value))
+    assert caught.value.path == path
+    assert hint in caught.value.problem
+
+
+def test_a_file_that_is_no_yaml_or_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="cannot be read"):
+        load_contract(tmp_path / "absent.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("robot: [")
+    with pytest.raises(ContractError, match="not valid YAML"):
+        load_contract(broken)
+    broken.write_text("just text")
+    with pytest.raises(ContractError, match="expected a mapping"):
+        load_contract(broken)
+
+
+def test_on_is_a_word_and_a_key_given_twice_is_told(tmp_path: Path) -> None:
+    assert parse_yaml("on: yes") == {"on": "yes"} and parse_yaml("a: true") == {"a": True}
+    with pytest.raises(ContractError, match="line 2: key 'a' is given twice"):
+        parse_yaml("a: 1\na: 2")
+
+
+def test_zeros_under_position_control_and_holding_a_velocity_are_warned_of() -> None:
+    zeros = parse_contract(changed("action.outputs[0].fallback", "zeros"))
+    assert "zero pose" in zeros.warnings[0]
+    hold = parse_contract(changed("action.outputs[1].fallback", "hold"))
+    assert "keeps moving" in hold.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "config").rglob("contracts/*.yaml")), ids=str
+)
+def test_contracts_that_come_with_the_package_load(path: Path) -> None:
+    assert load_contract(path).warnings == ()
