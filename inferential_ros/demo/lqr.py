@@ -31,12 +31,14 @@ def solve_riccati(
     identity = np.eye(a.shape[0])
     g = b @ np.linalg.solve(r, b.T)
     p = q.copy()
-    for _ in range(MAX_DOUBLINGS):
+    for _ in range(MAX_DOUBLINGS):  # what does not converge overflows first
         w = identity + g @ p
         wa = np.linalg.solve(w, a)
         wg = np.linalg.solve(w, g)
         update = a.T @ p @ wa
         a, g, p = a @ wa, g + a @ wg @ a.T, p + update
+        if not np.isfinite(p).all():
+            break
         if np.abs(update).max() <= tolerance * np.abs(p).max():
             return 0.5 * (p + p.T)
     raise ArithmeticError("the Riccati equation did not converge: is (A, B) stabilisable?")
