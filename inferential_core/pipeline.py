@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ class Pipeline:
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._next_sweep = math.inf
         self._responses = 0
+        self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
         self._in_flight: set[Batch] = set()
 
     # --- in ---
@@ -243,7 +245,7 @@ class Pipeline:
         header = ResponseHeader(
             client_id=request.client_id,
             model_id=request.model_id,
-            response_id=str(self._responses),
+            response_id=f"{self._run}-{self._responses}",
             timestamp_ns=self._clock.wall_ns(),
             inference_latency_ms=1000 * completion.duration if completion else 0.0,
             request_id=request.request_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class InferenceRequest:
     """What schedulers and policies see of an observation. Times are monotonic seconds.
 

@@ -137,7 +137,8 @@ class Model:
         `observe` abandons that observation. With timeout_ms=0 nothing is ever abandoned.
         """
         deadline = time.monotonic() + timeout_ms / 1000.0
-        self._link.drain()
+        if timeout_ms <= 0:
+            self._link.drain()
         while True:
             ended, result = self._session.take_result(self._handle)
             if ended:
@@ -155,7 +156,8 @@ class Model:
         Unlike `get_result` it tells every end, and why. Abandons nothing.
         """
         deadline = time.monotonic() + timeout_ms / 1000.0
-        self._link.drain()
+        if timeout_ms <= 0:
+            self._link.drain()
         while True:
             reply = self._session.take(self._handle)
             left_ms = 1000.0 * (deadline - time.monotonic())

@@ -43,6 +43,7 @@ class Link:
         self.server = server if "://" in server else f"tcp://{server}"
         self._session = session
         self._waits_for_first = True
+        self._polls_for_output = False
         self._outbox: deque[tuple[int, float, list[Buffer]]] = deque()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
@@ -75,7 +76,7 @@ class Link:
 
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back."""
-        self.drain()
+        self._watch()
         if supersede:
             while self._outbox:
                 self._session.lost_one(self._outbox.popleft()[0], "replaced before it was sent")
@@ -86,30 +87,30 @@ class Link:
 
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""
-        receive = self._socket.recv
-        while True:
-            try:
-                frame = receive(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                break
-            frames: list[Buffer] = [frame.buffer]
-            while frame.more:
-                frame = receive(copy=False)
-                frames.append(frame.buffer)
-            self._session.feed(frames)
-        while int(self._monitor.get(zmq.EVENTS)) & zmq.POLLIN:
-            self._on_link_event(recv_monitor_message(self._monitor)["event"])
+        self._receive()
+        self._watch()
         self._flush()
 
     def wait(self, timeout_ms: float | None) -> bool:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
-        self._poller.modify(self._socket, zmq.POLLIN | (zmq.POLLOUT if self._outbox else 0))
+        if self._polls_for_output is not bool(self._outbox):
+            self._polls_for_output = bool(self._outbox)
+            flags = zmq.POLLIN | (zmq.POLLOUT if self._outbox else 0)
+            self._poller.modify(self._socket, flags)
         # rounded up: poll counts whole milliseconds, and 0.4 left would spin
         events = self._poller.poll(None if timeout_ms is None else math.ceil(timeout_ms))
-        for ready, _ in events:
-            if ready == self._waker.fileno():
+        for ready, flags in events:
+            if ready is self._socket:
+                if flags & zmq.POLLIN:
+                    self._receive()
+            elif ready is self._monitor:
+                # what arrived before the link went down counts
+                self._receive()
+                self._watch()
+            else:
                 self._waker.clear()
-        self.drain()
+        if self._outbox:
+            self._flush()
         return bool(events)
 
     def wake(self) -> None:
@@ -128,6 +129,21 @@ class Link:
         self._socket.close()
         self._waker.close()
         self._context.term()
+
+    def _receive(self) -> None:
+        receive = self._socket.recv
+        # asking first is cheaper than an exception
+        while int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
+            frame = receive(zmq.NOBLOCK, copy=False)
+            frames: list[Buffer] = [frame.buffer]
+            while frame.more:
+                frame = receive(copy=False)
+                frames.append(frame.buffer)
+            self._session.feed(frames)
+
+    def _watch(self) -> None:
+        while int(self._monitor.get(zmq.EVENTS)) & zmq.POLLIN:
+            self._on_link_event(recv_monitor_message(self._monitor)["event"])
 
     def _on_link_event(self, event: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:

@@ -8,7 +8,7 @@ from typing import Any
 from ..status import Status
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Reply:
     """How an observation ended. Times are this client's monotonic seconds."""
 

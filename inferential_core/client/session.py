@@ -44,7 +44,7 @@ class ModelOptions:
             raise UsageError(f"control_period_ms must not be negative: {self.control_period_ms}")
 
 
-@dataclass
+@dataclass(slots=True)
 class Pending:
     """An observation that was made and whose reply was not taken yet."""
 

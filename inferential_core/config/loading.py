@@ -16,9 +16,11 @@ def load_config(path: str | Path) -> InferentialConfig:
     """The configuration in a YAML (.yaml, .yml) or JSON file; ConfigError says what is wrong."""
     path = Path(path)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file: {error}") from None
     data = _parse(path, text)
     if data is None:
         data = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,14 +20,18 @@ ACTIONS = "actions"
 
 
 class ModelCaller:
-    """One model, whatever its form: a function, an object with `infer` or `infer_batch`, a class
-    or object that is callable; sync or async; with or without the context argument.
+    """One model, whatever its form: a function, an object with `infer` or `infer_batch` or one
+    that is callable; sync or async; with or without the context argument.
 
     `call` runs on a worker thread and never raises: each observation gets its own result, and a
-    bad one fails alone.
+    bad one fails alone. Every call gets a dict of its own, which a model may change. Asynchronous
+    calls of one thread share an event loop, which `end_thread` closes.
     """
 
     def __init__(self, model_id: str, model: Any) -> None:
+        if inspect.isclass(model):
+            raise UsageError(f"model {model_id!r}: give an instance of {model.__name__}")
+        self._local = threading.local()  # .loop: of this thread's asynchronous calls
         self.batches = callable(getattr(model, "infer_batch", None))
         if self.batches:
             self._function: Callable[..., Any] = model.infer_batch
@@ -59,35 +64,55 @@ class ModelCaller:
                 results[index] = result
         return [result for result in results if result is not None]
 
+    def end_thread(self) -> None:
+        """This thread calls no more."""
+        loop = getattr(self._local, "loop", None)
+        if loop is not None:
+            self._local.loop = None
+            loop.close()
+
     def _run(self, inputs: list[Inputs], contexts: list[InferenceContext]) -> list[Result]:
         if not self.batches:
             return [self._one(values, context) for values, context in zip(inputs, contexts)]
         try:
-            answers = list(self._invoke(inputs, contexts))
+            answers = self._invoke([dict(values) for values in inputs], contexts)
+            if isinstance(answers, (Mapping, str)):
+                raise UsageError(
+                    f"infer_batch returned one {type(answers).__name__}:"
+                    " return a list with a result for each observation"
+                )
+            answers = list(answers)
             if len(answers) != len(inputs):
                 raise UsageError(
                     f"infer_batch returned {len(answers)} results for {len(inputs)} observations"
                 )
-        except Exception as error:
+        except BaseException as error:  # a model may call sys.exit
             if len(inputs) == 1:
-                return [error]
+                return [_as_exception(error)]
             # One of them may have spoilt it for all: find out which.
             return [self._run([values], [context])[0] for values, context in zip(inputs, contexts)]
         return [_guarded(answer) for answer in answers]
 
     def _one(self, values: Inputs, context: InferenceContext) -> Result:
         try:
-            return as_values(self._invoke(values, context))
-        except Exception as error:
-            return error
+            return as_values(self._invoke(dict(values), context))
+        except BaseException as error:  # a model may call sys.exit
+            return _as_exception(error)
 
     def _invoke(self, argument: Any, context: Any) -> Any:
         answer = (
             self._function(argument, context) if self._wants_context else self._function(argument)
         )
         if inspect.isawaitable(answer):
-            return asyncio.run(_await(answer))
+            return self._loop().run_until_complete(answer)
         return answer
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # One for all calls, not asyncio.run: what a model opened in one call serves the next.
+        loop: asyncio.AbstractEventLoop | None = getattr(self._local, "loop", None)
+        if loop is None:
+            loop = self._local.loop = asyncio.new_event_loop()
+        return loop
 
 
 def as_values(answer: Any) -> Mapping[str, Any]:
@@ -121,8 +146,10 @@ def _decode_images(values: Inputs) -> Inputs:
     }
 
 
-async def _await(answer: Any) -> Any:
-    return await answer
+def _as_exception(error: BaseException) -> Exception:
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError(f"the model raised {type(error).__name__}: {error}")
 
 
 def _accepts_second(function: Callable[..., Any]) -> bool:

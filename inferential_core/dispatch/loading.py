@@ -40,6 +40,10 @@ def _resolve(spec: str, target: str) -> Any:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise ConfigError(f"model {spec!r}: cannot import {module_name!r}: {error}") from None
+    except Exception as error:  # whatever the module does when it is imported
+        raise ConfigError(
+            f"model {spec!r}: importing {module_name!r}: {type(error).__name__}: {error}"
+        ) from error
     for part in path.split("."):
         if not hasattr(found, part):
             raise ConfigError(f"model {spec!r}: {module_name!r} has no {path!r}")

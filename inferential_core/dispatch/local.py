@@ -12,6 +12,8 @@ from ..errors import UsageError
 from .base import Batch, Completion, Dispatcher, InferenceContext, ModelInfo
 from .calling import ModelCaller
 
+_Inbox = queue.SimpleQueue[Batch | None]
+
 
 class LocalDispatcher(Dispatcher):
     """`LocalDispatcher({model_id: callable or object})`, see `ModelCaller` for the forms.
@@ -19,6 +21,8 @@ class LocalDispatcher(Dispatcher):
     lanes: calls a model can work on at once, for all of them or by id. A model with `infer_batch`
     takes up to `max_batch` observations in one call, others one.
     """
+
+    GRACE_S = 1.0  # for models to finish what they are at, when closed
 
     def __init__(
         self,
@@ -29,6 +33,11 @@ class LocalDispatcher(Dispatcher):
     ) -> None:
         if not models:
             raise UsageError("LocalDispatcher needs at least one model: {model_id: callable}")
+        if max_batch < 1:
+            raise UsageError(f"max_batch must be at least 1, not {max_batch}")
+        for model_id in () if isinstance(lanes, int) else lanes:
+            if model_id not in models:
+                raise UsageError(f"lanes for {model_id!r}, which is none of {sorted(models)}")
         self._workers: dict[str, _Worker] = {}
         self._infos: dict[str, ModelInfo] = {}
         for model_id, model in models.items():
@@ -55,47 +64,53 @@ class LocalDispatcher(Dispatcher):
         self._workers[batch.model_id].inbox.put(batch)
 
     def close(self) -> None:
-        for worker in self._workers.values():
-            worker.stop()
+        deadline = time.monotonic() + self.GRACE_S
+        threads = [thread for worker in self._workers.values() for thread in worker.dismiss()]
+        for thread in threads:
+            if thread is not threading.current_thread():  # a model may stop the server
+                thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class _Worker:
     """The lanes of one model: threads that take batches from one queue."""
 
     def __init__(self, model_id: str, caller: ModelCaller, lanes: int) -> None:
-        self.inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self.inbox = _Inbox()
         self._model_id = model_id
         self._caller = caller
         self._lanes = lanes
         self._threads: list[threading.Thread] = []
 
     def start(self, on_done: Callable[[Completion], None]) -> None:
+        # A new inbox: a lane that hung when it was dismissed goes on with the old one.
+        self.inbox = _Inbox()
         for lane in range(self._lanes):
             thread = threading.Thread(
                 target=self._run,
-                args=(on_done,),
+                args=(self.inbox, on_done),
                 name=f"inferential-model-{self._model_id}-{lane}",
                 daemon=True,  # a hanging model must not keep the process alive
             )
             thread.start()
             self._threads.append(thread)
 
-    def stop(self, grace: float = 1.0) -> None:
-        for _ in self._threads:
+    def dismiss(self) -> list[threading.Thread]:
+        """Tell the lanes to end after what they are at; the threads, to be joined."""
+        threads, self._threads = self._threads, []
+        for _ in threads:
             self.inbox.put(None)
-        deadline = time.monotonic() + grace
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        self._threads.clear()
+        return threads
 
-    def _run(self, on_done: Callable[[Completion], None]) -> None:
-        while (batch := self.inbox.get()) is not None:
-            inputs = [request.inputs for request in batch.requests]
-            contexts = [InferenceContext.of(request) for request in batch.requests]
-            begun = time.monotonic()
-            try:
-                results = self._caller.call(inputs, contexts)
-            except BaseException as error:  # SystemExit in a model must not end its lane
-                failure = RuntimeError(f"the model raised {type(error).__name__}: {error}")
-                results = [failure for _ in inputs]
-            on_done(Completion(batch, results, time.monotonic() - begun))
+    def _run(self, inbox: _Inbox, on_done: Callable[[Completion], None]) -> None:
+        try:
+            while (batch := inbox.get()) is not None:
+                on_done(self._serve(batch))
+        finally:
+            self._caller.end_thread()
+
+    def _serve(self, batch: Batch) -> Completion:
+        inputs = [request.inputs for request in batch.requests]
+        contexts = [InferenceContext.of(request) for request in batch.requests]
+        begun = time.monotonic()
+        results = self._caller.call(inputs, contexts)
+        return Completion(batch, results, time.monotonic() - begun)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from .store import Labels
 
 Callback = Callable[[str, float, Labels], object]
+_Queue = queue.Queue[tuple[str, float, Labels] | None]
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ class CallbackRunner:
     """Calls `callback(name, value, labels)` for each published measurement, in order.
 
     A slow callback loses measurements (counted in `lost`), a raising one is logged once for each
-    kind of error; neither is felt by the server. The thread starts with the first callback.
+    kind of error; neither is felt by the server. The thread starts with the first measurement.
     """
 
     BACKLOG = 10_000
@@ -26,46 +27,64 @@ class CallbackRunner:
     def __init__(self) -> None:
         self.lost = 0
         self._callbacks: list[Callback] = []
-        self._queue: queue.Queue[tuple[str, float, Labels] | None] = queue.Queue(self.BACKLOG)
+        self._queue = _Queue(self.BACKLOG)
         self._thread: threading.Thread | None = None
         self._complained: set[tuple[str, str]] = set()
 
     def add(self, callback: Callback) -> None:
+        """From any thread."""
         self._callbacks.append(callback)
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, name="inferential-metric-callbacks", daemon=True
-            )
-            self._thread.start()
 
     def publish(self, name: str, value: float, labels: Labels) -> None:
+        """From one thread, the server's."""
         if not self._callbacks:
             return
+        if self._thread is None:
+            self._start()
         try:
             self._queue.put_nowait((name, value, labels))
         except queue.Full:
             self.lost += 1
 
     def close(self, timeout: float = 1.0) -> None:
-        """Let the callbacks finish what is published, but no longer than `timeout` seconds."""
-        if self._thread is None:
+        """Let the callbacks finish what is published, but no longer than `timeout` seconds.
+
+        What is published later starts again.
+        """
+        thread, self._thread = self._thread, None
+        if thread is None:
             return
         try:
             self._queue.put(None, timeout=timeout)
-        except queue.Full:
-            return  # a hanging callback: the thread is a daemon and dies with the process
-        self._thread.join(timeout)
-        self._thread = None
+        except queue.Full:  # a hanging callback: give up what waits, to tell the thread to end
+            with self._queue.mutex:
+                self.lost += len(self._queue.queue)
+                self._queue.queue.clear()
+            self._queue.put(None)
+            return
+        if thread is not threading.current_thread():  # a callback may stop the server
+            thread.join(timeout)
 
-    def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
+    def _start(self) -> None:
+        # A new queue: a thread that hung when it was closed goes on with the old one.
+        self._queue = _Queue(self.BACKLOG)
+        self._thread = threading.Thread(
+            target=self._run,
+            args=(self._queue,),
+            name="inferential-metric-callbacks",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def _run(self, measurements: _Queue) -> None:
+        while (item := measurements.get()) is not None:
             for callback in self._callbacks:
                 try:
                     callback(*item)
-                except Exception as error:
+                except BaseException as error:  # SystemExit would end the thread for all
                     self._complain(callback, error)
 
-    def _complain(self, callback: Callback, error: Exception) -> None:
+    def _complain(self, callback: Callback, error: BaseException) -> None:
         kind = (repr(callback), type(error).__name__)
         if kind not in self._complained:
             self._complained.add(kind)

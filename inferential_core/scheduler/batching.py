@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +110,7 @@ class CustomScheduler(BatchScheduler):
     """
 
     TICK_S = 0.01  # how soon it is asked again after it gave a free model nothing
+    ASKS = 1000  # times it is asked in a row for something to serve
 
     def __init__(
         self, user: Scheduler, config: SchedulingConfig, clock: Clock | None = None
@@ -124,8 +125,8 @@ class CustomScheduler(BatchScheduler):
             self._call("submit", request)
 
     def put_back(self, request: InferenceRequest) -> None:
-        super().put_back(request)
-        self._call("submit", request)
+        if self.pending.put_back(request):
+            self._call("submit", request)
 
     def tick(self) -> None:
         super().tick()
@@ -138,10 +139,18 @@ class CustomScheduler(BatchScheduler):
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
     ) -> list[InferenceRequest]:
         model_id = waiting[0].model_id
-        if not self._alive(model_id):
-            for request in self._call("next_batch") or ():
-                self._ready.setdefault(request.model_id, []).append(request)
         ready = self._alive(model_id)
+        # What it returns may be over or for other models: ask until it has nothing new.
+        seen: set[InferenceRequest] = set()
+        for _ in range(self.ASKS):
+            batch = [] if ready else [each for each in self._next_batch() if each not in seen]
+            if not batch:
+                break
+            seen.update(batch)
+            for request in batch:
+                if request in self.pending:
+                    self._ready.setdefault(request.model_id, []).append(request)
+            ready = self._alive(model_id)
         self._ready[model_id] = ready[limit:]
         return ready[:limit]
 
@@ -153,10 +162,15 @@ class CustomScheduler(BatchScheduler):
         ready = self._ready.get(model_id, ())
         return [request for request in dict.fromkeys(ready) if request in self.pending]
 
-    def _call(self, method: str, *args: Any) -> Any:
+    def _next_batch(self) -> list[InferenceRequest]:
+        batch = self._call("next_batch", then=list) or []
+        return [request for request in batch if isinstance(request, InferenceRequest)]
+
+    def _call(self, method: str, *args: Any, then: Callable[[Any], Any] | None = None) -> Any:
         try:
-            return getattr(self.user, method)(*args)
-        except Exception:
+            answer = getattr(self.user, method)(*args)
+            return answer if then is None or answer is None else then(answer)
+        except (Exception, SystemExit):
             if method not in self._complained:
                 self._complained.add(method)
                 _log.exception("%s.%s raised; further ones are not logged", self.user, method)

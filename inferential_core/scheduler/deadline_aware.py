@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,11 @@ class DeadlineAware(BatchScheduler):
     def _score(self, request: InferenceRequest, now: float) -> float:
         if self._policy is not None:
             try:
-                return float(self._policy(request))
-            except Exception:
+                score = float(self._policy(request))
+                if math.isnan(score):  # has no place in any order
+                    raise ValueError("the score is not a number")
+                return score
+            except (Exception, SystemExit):
                 if not self._policy_failed:
                     self._policy_failed = True
                     _log.exception(

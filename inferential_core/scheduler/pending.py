@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Removed = tuple[InferenceRequest, Status, str]
 
+_SUPERSEDED = "a newer observation took its place"
+
 
 class Pending:
     """Waiting requests by model, oldest first. All operations O(1) but eviction, O(models).
@@ -76,11 +78,11 @@ class Pending:
         It gets its old place, in however full a queue. False if it ended meanwhile, because its
         client superseded it.
         """
-        of_client = self._by_client.get((request.client_id, request.model_id), ())
-        if any(other.supersede and other.received_at > request.received_at for other in of_client):
-            reason = "a newer observation took its place"
-            self._removed.append((request, Status.SUPERSEDED, reason))
-            return False
+        for newer in self._by_client.get((request.client_id, request.model_id), ()):
+            if newer.supersede and newer.received_at >= request.received_at:
+                newer.waiting_since = min(newer.waiting_since, request.waiting_since)
+                self._removed.append((request, Status.SUPERSEDED, _SUPERSEDED))
+                return False
         waiting = self._by_model.get(request.model_id)
         if waiting and next(reversed(waiting)).received_at > request.received_at:
             older = [other for other in waiting if other.received_at < request.received_at]
@@ -131,7 +133,7 @@ class Pending:
         for old in list(older):
             # A robot that refreshes its observation must not lose its place in time.
             request.waiting_since = min(request.waiting_since, old.waiting_since)
-            self.remove(old, Status.SUPERSEDED, "a newer observation took its place")
+            self.remove(old, Status.SUPERSEDED, _SUPERSEDED)
 
     def _insert(self, request: InferenceRequest) -> None:
         self._by_model.setdefault(request.model_id, {})[request] = None

@@ -84,7 +84,7 @@ class ClientRegistry:
     def _make_room(self) -> None:
         # A tenth at once: a flood of new ids must not search the whole table for each.
         oldest = heapq.nsmallest(
-            self._capacity // 10, self.by_id.values(), key=lambda client: client.last_seen
+            max(1, self._capacity // 10), self.by_id.values(), key=lambda client: client.last_seen
         )
         for client in oldest:
             del self.by_id[client.id]

@@ -6,46 +6,46 @@ import math
 
 
 class LatencyModel:
-    """Recursive least squares on (b, seconds) with forgetting; O(1) per batch.
+    """Least squares on (b, seconds), older batches forgotten exponentially; O(1) per batch.
 
-    The first call of a model is its warm-up and is not learned from. Until batches of different
-    sizes were seen, the prior (everything is fixed cost) keeps the two parts apart.
+    The first call of a model is its warm-up and is not learned from. Kept as weighted means and
+    moments about them (West 1979), which stay sane however long batches of one size come: the
+    slope then holds what it was, at first 0 (everything is fixed cost), and the level follows.
     """
 
-    FORGETTING = 0.98
-    _PRIOR = 1e3  # initial covariance, relative to (seconds / observation)^2
+    FORGETTING = 0.98  # weight that a batch keeps with every newer one
+    _RIDGE = 1e-3  # weight of the slope so far, in squared observations
 
     def __init__(self) -> None:
         self.calls = 0
         self.fixed = math.nan  # a, s
         self.per_observation = math.nan  # c, s
-        self._p = (self._PRIOR, 0.0, self._PRIOR * 1e-3)  # symmetric 2 x 2
+        self._weight = 0.0
+        self._mean_size = 0.0
+        self._mean_seconds = 0.0
+        self._size_moment = 0.0  # weighted sum of squares about the mean
+        self._cross_moment = 0.0
         self._variance = 0.0
 
     def learn(self, batch_size: int, seconds: float) -> None:
         self.calls += 1
         if self.calls == 1:
             return
-        if math.isnan(self.fixed):
-            self.fixed, self.per_observation = seconds, 0.0
-            return
-        p00, p01, p11 = self._p
-        b = float(batch_size)
-        # gain = P x / (forgetting + x' P x) with x = (1, b)
-        px0, px1 = p00 + p01 * b, p01 + p11 * b
-        scale = self.FORGETTING + px0 + px1 * b
-        k0, k1 = px0 / scale, px1 / scale
-        error = seconds - (self.fixed + self.per_observation * b)
-        self.fixed += k0 * error
-        self.per_observation += k1 * error
-        self._variance += (1 - self.FORGETTING) * (error * error - self._variance)
-        # Without batches of different sizes P would grow for ever in the direction not seen.
-        limit = self._PRIOR
-        self._p = (
-            min((p00 - k0 * px0) / self.FORGETTING, limit),
-            (p01 - k0 * px1) / self.FORGETTING,
-            min((p11 - k1 * px1) / self.FORGETTING, limit),
-        )
+        slope = 0.0 if math.isnan(self.per_observation) else self.per_observation
+        self._weight = self.FORGETTING * self._weight + 1.0
+        if not math.isnan(self.fixed):
+            error = seconds - (self.fixed + slope * batch_size)
+            self._variance += (error * error - self._variance) / self._weight
+        from_mean = batch_size - self._mean_size
+        self._mean_size += from_mean / self._weight
+        self._mean_seconds += (seconds - self._mean_seconds) / self._weight
+        self._size_moment *= self.FORGETTING
+        self._size_moment += from_mean * (batch_size - self._mean_size)
+        self._cross_moment *= self.FORGETTING
+        self._cross_moment += from_mean * (seconds - self._mean_seconds)
+        slope = (self._cross_moment + self._RIDGE * slope) / (self._size_moment + self._RIDGE)
+        self.per_observation = slope = max(0.0, slope)  # more work never takes less time
+        self.fixed = self._mean_seconds - slope * self._mean_size
 
     def predict(self, batch_size: int) -> float:
         """Expected seconds for a batch; 0 while nothing is known."""

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 
 
-class Waker:
-    """`wake()` from any thread makes `fileno()` readable until `clear()`."""
+class _EventFd:
+    """Linux: one descriptor, one system call each way."""
+
+    def __init__(self) -> None:
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def wake(self) -> None:
+        os.eventfd_write(self._fd, 1)
+
+    def clear(self) -> None:
+        os.eventfd_read(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class _SocketPair:
+    """Anywhere else."""
 
     def __init__(self) -> None:
         self._read, self._write = socket.socketpair()
@@ -17,18 +38,45 @@ class Waker:
         return self._read.fileno()
 
     def wake(self) -> None:
-        try:
-            self._write.send(b"\0")
-        except (BlockingIOError, OSError):  # already readable, or closed
-            pass
+        self._write.send(b"\0")
 
     def clear(self) -> None:
-        try:
-            while len(self._read.recv(4096)) == 4096:
-                pass
-        except (BlockingIOError, OSError):
+        while len(self._read.recv(4096)) == 4096:
             pass
 
     def close(self) -> None:
         self._read.close()
         self._write.close()
+
+
+class Waker:
+    """`wake()` from any thread makes `fileno()` readable until `clear()`; harmless once closed."""
+
+    def __init__(self) -> None:
+        self._signal = _EventFd() if hasattr(os, "eventfd") else _SocketPair()
+        self._lock = threading.Lock()  # a closed descriptor's number may be somebody else's
+        self._closed = False
+        self._fileno = self._signal.fileno()
+
+    def fileno(self) -> int:
+        return self._fileno
+
+    def wake(self) -> None:
+        with self._lock:
+            if not self._closed:
+                try:
+                    self._signal.wake()
+                except BlockingIOError:  # readable already
+                    pass
+
+    def clear(self) -> None:
+        try:
+            self._signal.clear()
+        except BlockingIOError:  # nobody woke us
+            pass
+
+    def close(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._signal.close()

@@ -15,7 +15,7 @@ from .images import Buffer
 from .limits import Limits
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ObservationHeader:
     """Everything an observation says beside its values; times as on the wire."""
 

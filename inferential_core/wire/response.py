@@ -29,7 +29,7 @@ _STATUS_FROM_WIRE = {wire: status for status, wire in _STATUS_TO_WIRE.items()} |
 }
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ResponseHeader:
     """Everything a reply says beside its values; times as on the wire."""
 
