@@ -1,0 +1,242 @@
+"""What the server learns: cadence, latency, clients, models, and the sum of all outcomes."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inferential_core.status import SERVER_OUTCOMES, Status
+from inferential_core.tracking.cadence import Cadence
+from inferential_core.tracking.clients import Client, ClientRegistry
+from inferential_core.tracking.latency import LatencyModel
+from inferential_core.tracking.ledger import Ledger
+from inferential_core.tracking.models import ModelRecord
+
+# --- cadence ---
+
+
+def test_one_event_tells_no_cadence() -> None:
+    cadence = Cadence(0.3)
+    assert cadence.expected() == math.inf
+    cadence.event(1.0)
+    assert cadence.expected() == math.inf
+    assert math.isnan(cadence.rate)
+
+
+def test_the_first_interval_is_taken_as_it_is_and_later_ones_by_their_weight() -> None:
+    cadence = Cadence(0.25)
+    for at in (10.0, 10.1, 10.3):
+        cadence.event(at)
+    assert cadence.interval == pytest.approx(0.75 * 0.1 + 0.25 * 0.2)
+    assert cadence.expected() == pytest.approx(10.3 + 0.125)
+    assert cadence.rate == pytest.approx(8.0)
+
+
+def test_events_at_the_same_instant_have_no_rate() -> None:
+    cadence = Cadence(0.3)
+    cadence.event(1.0)
+    cadence.event(1.0)
+    assert math.isnan(cadence.rate)
+    assert cadence.expected() == 1.0
+
+
+@given(st.floats(0.01, 0.99), st.lists(st.floats(1e-3, 10), min_size=1, max_size=50))
+def test_the_learned_interval_lies_between_the_shortest_and_the_longest(
+    alpha: float, intervals: list[float]
+) -> None:
+    cadence = Cadence(alpha)
+    now = 0.0
+    cadence.event(now)
+    for interval in intervals:
+        now += interval
+        cadence.event(now)
+    assert min(intervals) * 0.999 <= cadence.interval <= max(intervals) * 1.001
+
+
+# --- latency of a model ---
+
+
+def test_the_warm_up_call_is_not_learned_from() -> None:
+    latency = LatencyModel()
+    latency.learn(1, 30.0)
+    assert latency.predict(1) == 0.0
+    assert math.isnan(latency.fixed)
+    latency.learn(1, 0.02)
+    assert latency.predict(1) == pytest.approx(0.02)
+
+
+def test_before_sizes_differ_all_cost_is_fixed() -> None:
+    latency = LatencyModel()
+    for _ in range(10):
+        latency.learn(4, 0.06)
+    assert latency.predict(1) == pytest.approx(0.06)
+    assert latency.per_observation == pytest.approx(0.0)
+
+
+@settings(deadline=None)
+@given(st.floats(1e-3, 0.5), st.floats(1e-4, 0.1), st.integers(0, 1000))
+def test_fixed_and_marginal_cost_are_learned_from_batches_of_different_sizes(
+    fixed: float, each: float, seed: int
+) -> None:
+    latency, dice = LatencyModel(), random.Random(seed)
+    for _ in range(200):
+        size = dice.randint(1, 8)
+        latency.learn(size, (fixed + each * size) * dice.uniform(0.99, 1.01))
+    for size in (1, 4, 8):
+        assert latency.predict(size) == pytest.approx(fixed + each * size, rel=0.03)
+    assert latency.deviation < 0.02 * (fixed + 8 * each)
+
+
+def test_hours_of_batches_of_one_size_do_not_upset_what_comes_after() -> None:
+    latency, dice = LatencyModel(), random.Random(1)
+
+    def serve(size: int) -> None:
+        latency.learn(size, 0.02 + 0.01 * size + dice.gauss(0, 0.001))
+
+    for _ in range(20_000):
+        serve(8)
+    for _ in range(2000):
+        serve(8 if dice.random() < 0.95 else dice.randint(1, 4))
+        assert 0.05 < latency.predict(8) < 0.15
+        assert 0.0 <= latency.predict(1) < 0.15
+    assert latency.predict(1) == pytest.approx(0.03, abs=0.005)
+
+
+def test_a_model_that_slows_down_is_noticed_even_if_batches_are_all_of_one_size() -> None:
+    latency = LatencyModel()
+    for size in (1, 2, 4, 8) * 20:
+        latency.learn(size, 0.02 + 0.01 * size)
+    for _ in range(300):
+        latency.learn(1, 0.2)
+    assert latency.predict(1) == pytest.approx(0.2, rel=0.01)
+
+
+@given(st.lists(st.tuples(st.integers(1, 64), st.floats(0, 10)), max_size=60))
+def test_a_larger_batch_is_never_expected_to_take_less_time(
+    calls: list[tuple[int, float]],
+) -> None:
+    latency = LatencyModel()
+    for size, seconds in calls:
+        latency.learn(size, seconds)
+    predictions = [latency.predict(size) for size in range(1, 65)]
+    assert all(0 <= seconds < 100 for seconds in predictions)
+    assert predictions == sorted(predictions)
+    assert latency.deviation >= 0
+
+
+# --- records of models ---
+
+
+def test_a_model_is_free_while_it_has_an_idle_lane() -> None:
+    model = ModelRecord("policy", max_batch=8, lanes=2)
+    model.begin(3)
+    assert model.free
+    model.begin(4)
+    assert not model.free
+    assert model.in_flight == 7
+    model.end(3, 0.01, failed=1)
+    assert model.free
+    assert (model.in_flight, model.batches, model.served, model.failed) == (4, 1, 2, 1)
+
+
+def test_a_call_that_failed_altogether_teaches_nothing_about_latency() -> None:
+    model = ModelRecord("policy", max_batch=8, lanes=1)
+    for _ in range(3):
+        model.begin(2)
+        model.end(2, 1e-6, failed=2)
+    assert model.latency.calls == 0
+    assert (model.served, model.failed) == (0, 6)
+
+
+def test_the_mean_batch_is_a_recent_mean() -> None:
+    model = ModelRecord("policy", max_batch=8, lanes=1)
+    assert math.isnan(model.mean_batch)
+    for size in [8] + [2] * 200:
+        model.begin(size)
+        model.end(size, 0.01, failed=0)
+        assert 2 <= model.mean_batch <= 8
+    assert model.mean_batch == pytest.approx(2, abs=0.01)
+
+
+# --- the ledger ---
+
+
+def test_the_ledger_shows_what_is_missing_or_counted_twice() -> None:
+    ledger = Ledger()
+    ledger.received = 10
+    for status in SERVER_OUTCOMES:
+        ledger.outcomes[status] += 1
+    assert ledger.settled() == 6
+    assert ledger.balance(queued=3, in_flight=1) == 0
+    assert ledger.balance(queued=1, in_flight=1) == 2
+    assert ledger.balance(queued=4, in_flight=1) == -1
+
+
+def test_malformed_messages_and_undelivered_replies_are_counted_apart() -> None:
+    ledger = Ledger()
+    ledger.malformed = ledger.undelivered = 5
+    assert ledger.balance(0, 0) == 0
+
+
+# --- clients ---
+
+
+def registry(capacity: int = 10_000) -> ClientRegistry:
+    return ClientRegistry(alpha=0.3, disconnect_timeout=10.0, capacity=capacity)
+
+
+def test_a_client_is_the_same_one_under_a_new_identity() -> None:
+    clients = registry()
+    first = clients.heard("robot", b"1", 0.0)
+    again = clients.heard("robot", b"2", 1.0)
+    assert again is first
+    assert (again.identity, again.last_seen) == (b"2", 1.0)
+
+
+def test_a_client_has_a_cadence_of_its_own_for_each_model() -> None:
+    clients = registry()
+    robot = clients.heard("robot", b"1", 0.0)
+    for step in range(20):
+        clients.observed(robot, "fast", step * 0.1)
+        if step % 5 == 0:
+            clients.observed(robot, "slow", step * 0.1)
+    assert clients.observed(robot, "fast", 2.0).interval == pytest.approx(0.1)
+    assert clients.observed(robot, "slow", 2.0).interval == pytest.approx(0.5)
+    assert robot.received == 26
+
+
+def test_a_silent_client_is_reported_gone_once_and_back_when_it_speaks() -> None:
+    clients = registry()
+    clients.heard("quiet", b"1", 0.0)
+    clients.heard("lively", b"2", 8.0)
+    assert clients.sweep(10.0) == []
+    assert [client.id for client in clients.sweep(10.5)] == ["quiet"]
+    assert clients.sweep(11.0) == []
+    assert clients.active() == 1
+    assert clients.heard("quiet", b"1", 12.0).connected
+    assert clients.active() == 2
+
+
+@pytest.mark.parametrize("capacity", [1, 5, 100])
+def test_a_flood_of_ids_never_takes_more_than_the_capacity_and_pushes_out_the_oldest(
+    capacity: int,
+) -> None:
+    clients = registry(capacity)
+    for index in range(3 * capacity):
+        clients.heard(f"robot_{index}", b"", float(index))
+        assert len(clients.by_id) <= capacity
+        assert f"robot_{index}" in clients.by_id
+    assert "robot_0" not in clients.by_id
+
+
+def test_every_outcome_but_ok_counts_as_failed_and_leaves_its_reason() -> None:
+    client = Client("robot", b"1", Cadence(0.3))
+    client.settle(Status.OK, "")
+    client.settle(Status.ERROR, "ValueError: broken")
+    assert (client.ok, client.failed, client.last_error) == (1, 1, "error: ValueError: broken")
+    client.settle(Status.EXPIRED, "")
+    assert (client.ok, client.failed, client.last_error) == (1, 2, "expired")
