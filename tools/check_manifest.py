@@ -27,6 +27,9 @@ def faults() -> list[str]:
     project = re.search(r"^project\((\w+)\)", (ROOT / "CMakeLists.txt").read_text(), re.M)
     if project is None or project[1] != package.name:
         found.append(f"CMakeLists.txt has another project name than {package.name}")
+    code = (ROOT / "inferential_core" / "version.py").read_text()
+    if f'"{package.version}"' not in code:
+        found.append(f"inferential_core/version.py has another version than {package.version}")
     return found
 
 

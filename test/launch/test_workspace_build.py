@@ -19,7 +19,7 @@ PATHS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "AMENT_PREFIX_PATH", "CMAKE_PR
 
 
 def environment_without_this_package() -> dict[str, str]:
-    """Ours, less every prefix that already holds an `inferential`, so that the copy is what runs."""
+    """Ours, less every prefix that holds an `inferential`, so that the copy is what runs."""
     held = [
         prefix
         for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
@@ -172,6 +172,6 @@ def test_launch_and_config_files_are_shared(workspace: Workspace, folder: str) -
 def test_the_robot_side_imports_without_what_the_server_needs(workspace: Workspace) -> None:
     workspace.run(
         "import sys\n"
-        "for name in ('ray', 'pydantic', 'mujoco', 'matplotlib', 'PIL'): sys.modules[name] = None\n"
+        "sys.modules.update(dict.fromkeys(('ray', 'pydantic', 'mujoco', 'matplotlib', 'PIL')))\n"
         "import inferential.msg, inferential_core.client, inferential_ros.bridge_node"
     )
