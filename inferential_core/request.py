@@ -7,23 +7,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .clock import SystemClock
+
 
 @dataclass(eq=False, slots=True)
 class InferenceRequest:
     """What schedulers and policies see of an observation. Times are monotonic seconds.
 
+    The order of the first fields is that of the published package, for requests made by hand.
     Two requests are equal only if they are the same one: a request is an event, not a value.
     """
 
     client_id: str
     model_id: str
     identity: bytes = b""
-    received_at: float = 0.0
+    envelope: bytes = b""  # published; empty here, as what was observed is in `inputs`
+    payload: bytes = b""  # likewise
+    received_at: float = field(default_factory=SystemClock.now)
     urgency: float = 0.0  # 0 to 1, as the client claims
     steps_remaining: int | None = None  # actions the robot still has
     time_until_next: float = math.inf  # s from received_at to its next observation, by cadence
     latency_budget_ms: float = 50.0
     priority: int = 1  # tier, 0 is the most important
+    score: float = 0.0  # set when a batch is formed, by schedulers that score
+    retry_count: int = 0
     deadline: float = math.inf  # when the answer stops being useful at the server
     supersede: bool = False
     request_id: int = 0  # 0: a published client, which understands no statuses
@@ -33,8 +40,6 @@ class InferenceRequest:
     accepts_frames: bool = False
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     waiting_since: float = 0.0  # received_at of the oldest observation this one supersedes
-    score: float = 0.0  # set when a batch is formed, by schedulers that score
-    retry_count: int = 0
     dispatched_at: float = math.nan
 
     def __post_init__(self) -> None:

@@ -99,9 +99,9 @@ class Link:
             self._poller.modify(self._socket, flags)
         # rounded up: poll counts whole milliseconds, and 0.4 left would spin
         events = self._poller.poll(None if timeout_ms is None else math.ceil(timeout_ms))
-        for ready, flags in events:
+        for ready, event in events:
             if ready is self._socket:
-                if flags & zmq.POLLIN:
+                if event & zmq.POLLIN:
                     self._receive()
             elif ready is self._monitor:
                 # what arrived before the link went down counts
