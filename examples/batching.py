@@ -1,6 +1,8 @@
-"""A model that answers several robots in one call: inferential serve --model policy=batching:Policy
+"""A model that answers several robots in one call.
 
-Run it from this folder; see examples/server.py for the same from Python.
+    inferential serve --model policy=batching:Policy
+
+Run from this folder; examples/server.py does the same from Python.
 """
 
 import numpy as np
