@@ -1,0 +1,230 @@
+"""The `inferential` command, and `inferential serve` as the process it is."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import inferential_core
+from inferential_core import Connection, Status
+from inferential_core import cli as command
+
+SOON_S = 30.0  # a bound, not a duration
+ROOT = Path(inferential_core.__file__).parent.parent
+
+MODELS = """
+import numpy as np
+
+class Doubler:
+    version = "v7"
+
+    def infer_batch(self, batch):
+        return [{"actions": 2 * obs["state"]} for obs in batch]
+"""
+
+
+# --- the command ---
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"]])
+def test_help_lists_the_subcommands(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: inferential")
+    assert all(name in said for name in command.COMMANDS)
+
+
+def test_without_a_subcommand_the_usage_is_shown_and_the_exit_code_is_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command.main([]) == 2
+    assert "usage: inferential" in capsys.readouterr().out
+
+
+def test_an_unknown_subcommand_is_told_with_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command.main(["sreve"]) == 2
+    said = capsys.readouterr().err
+    assert "no command 'sreve'" in said
+    assert "serve" in said
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"inferential {inferential_core.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "fix"),
+    [("rclpy", "make build"), ("mujoco", "inferential[demo]"), ("pydantic", "[server]")],
+)
+def test_a_missing_package_is_told_with_what_brings_it(
+    missing: str,
+    fix: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "needs_something.py").write_text(
+        f"raise ModuleNotFoundError('gone', name='{missing}.part')"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(command.COMMANDS, "odd", ("needs_something:main", "a test"))
+    assert command.main(["odd"]) == 1
+    said = capsys.readouterr().err
+    assert f"'{missing}' is not installed" in said
+    assert fix in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "policy"], "write name:=module:attribute"),
+        (["--model", "p=no_such_module_anywhere:P"], "cannot import 'no_such_module_anywhere'"),
+        (["--model", "p=math:sqrt", "--strategy", "roundrobin"], "'round_robin'"),
+        (["--model", "p=math:sqrt", "--config", "/nowhere.yaml"], "/nowhere.yaml: No such file"),
+        (["--model", "p=math:sqrt", "--lanes", "0"], "lanes must be at least 1"),
+        (["--model", "p=math:sqrt", "--bind", "tcp://nonsense"], "bind 'tcp://nonsense'"),
+        (["--model", "p=math:pi"], "not callable"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_one_line_and_exit_code_1(
+    arguments: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert command.main(["serve", *arguments]) == 1
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("inferential serve: ")
+    assert said in error
+    assert "Traceback" not in error
+
+
+# --- a server process ---
+
+
+class Process:
+    """`inferential serve` with the models of a folder."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "inferential_core.cli", "serve", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def address(self) -> str:
+        """The one it prints once it serves."""
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], SOON_S)
+        line = self._process.stdout.readline().decode() if ready else ""
+        assert line.startswith("serving "), f"{line!r}, {self.end(signal.SIGKILL)}"
+        return line.split()[-1]
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """Exit code after this signal, and what it said on stderr."""
+        self._process.send_signal(number)
+        _, said = self._process.communicate(timeout=SOON_S)
+        return self._process.returncode, said.decode()
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    (tmp_path / "my_models.py").write_text(MODELS)
+    processes: list[Process] = []
+
+    def start(*arguments: str) -> Process:
+        processes.append(Process(tmp_path, *arguments))
+        return processes[-1]
+
+    yield start
+    for each in processes:
+        each.close()
+
+
+MODEL = "--model=policy=my_models:Doubler"
+ANY_PORT = "--bind=tcp://127.0.0.1:*"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_answers_a_robot_and_stops_cleanly(
+    serve: Callable[..., Process], number: signal.Signals
+) -> None:
+    process = serve(MODEL, ANY_PORT)
+    with Connection(process.address(), client_id="robot_1") as connection:
+        model = connection.model("policy")
+        for step in range(3):
+            model.observe(state=np.full(4, step, np.float32))
+            reply = model.get_reply(timeout_ms=1000 * SOON_S)
+            assert reply is not None and reply.status is Status.OK
+            assert reply.model_version == "v7"
+            assert reply.result is not None
+            np.testing.assert_array_equal(reply.result["actions"], np.full(4, 2 * step))
+        code, said = process.end(number)
+    assert code == 0
+    assert "Traceback" not in said
+
+
+def test_a_robot_that_waits_for_a_hanging_model_does_not_keep_it_from_stopping(
+    serve: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "hangs.py").write_text(
+        "import pathlib, time\n"
+        "def infer(obs):\n"
+        "    pathlib.Path('begun').touch()\n"
+        "    time.sleep(3600)\n"
+    )
+    process = serve("--model=policy=hangs:infer", ANY_PORT)
+    with Connection(process.address(), client_id="robot_1") as connection:
+        model = connection.model("policy")
+        model.observe(state=np.zeros(1))
+        deadline = time.monotonic() + SOON_S
+        while not (tmp_path / "begun").exists():  # connected, and the model is at it
+            assert time.monotonic() < deadline
+            connection.wait(timeout_ms=10)
+        code, said = process.end(signal.SIGTERM)
+        assert (code, "Traceback" in said) == (0, False)
+
+
+def test_it_reads_a_configuration_and_says_on_which_address_it_serves(
+    serve: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "server.yaml").write_text(
+        "transport: {bind: 'ipc://robots'}\nscheduling: {strategy: round_robin}\n"
+    )
+    process = serve(MODEL, "--config=server.yaml")
+    assert process.address() == "ipc://robots"
+    assert process.end(signal.SIGTERM)[0] == 0
+
+
+def test_an_address_that_is_taken_is_one_line_and_exit_code_1(
+    serve: Callable[..., Process],
+) -> None:
+    address = serve(MODEL, ANY_PORT).address()
+    late = serve(MODEL, f"--bind={address}")
+    _, said = late._process.communicate(timeout=SOON_S)
+    assert late._process.returncode == 1
+    assert f"inferential serve: bind '{address}'" in said.decode()
+    assert "Traceback" not in said.decode()
