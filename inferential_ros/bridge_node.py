@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
@@ -30,8 +31,8 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 class BridgeNode(LifecycleNode):
     """Parameters and transitions; the rest is `Wiring`."""
 
-    def __init__(self) -> None:
-        super().__init__(DEFAULT_NAME)
+    def __init__(self, name: str = DEFAULT_NAME, **options: Any) -> None:
+        super().__init__(name, **options)
         declare(
             self,
             "contract_file",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -47,25 +47,20 @@ def run(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -
     its publishers still work.
     """
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node = make_node()
+    stop = _Stop(node)
     executor = SingleThreadedExecutor()
-    stop = _Stop(executor)
-    node: LifecycleNode | None = None
     try:
-        node = make_node()
         executor.add_node(node)
         if node.get_parameter("autostart").value and not _start(node):
             return 1
         while not stop.asked and rclpy.ok():
             executor.spin_once()
         return 0
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
     finally:
-        if node is not None:
-            _shut_down(node)
-            executor.remove_node(node)
-            node.destroy_node()
+        _shut_down(node)
         stop.close()
+        node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()
 
@@ -74,12 +69,13 @@ class _Stop:
     """Whether a signal came.
 
     Python runs its handlers on the main thread, which sleeps in the executor and does not notice;
-    so a thread waits for the byte that the interpreter writes at once, and wakes the executor.
+    so a thread waits for the byte that the interpreter writes at once and triggers a callback.
+    Executor.wake would not do: spin_once goes back to sleep where no callback is ready.
     """
 
-    def __init__(self, executor: SingleThreadedExecutor) -> None:
+    def __init__(self, node: LifecycleNode) -> None:
         self.asked = False
-        self._executor = executor
+        self._guard = node.create_guard_condition(lambda: None)
         self._bell, written = socket.socketpair()
         written.setblocking(False)
         self._written = written
@@ -101,7 +97,7 @@ class _Stop:
 
     def _wait(self) -> None:
         while self._bell.recv(1):
-            self._executor.wake()
+            self._guard.trigger()
 
 
 def _start(node: LifecycleNode) -> bool:

@@ -9,7 +9,7 @@ Lifecycle:  configure   load the configuration and the models
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inferential.msg import ServerStatus
 from rclpy.clock import Clock
@@ -30,8 +30,8 @@ DEFAULT_BIND = "tcp://127.0.0.1:5555"
 class ServerNode(LifecycleNode):
     """Parameters and transitions around `inferential_core.Server`."""
 
-    def __init__(self) -> None:
-        super().__init__("inference_server")
+    def __init__(self, name: str = "inference_server", **options: Any) -> None:
+        super().__init__(name, **options)
         declare(
             self,
             "bind",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from inferential_core import EncodedImage
+from inferential_core import EncodedImage, InferentialError
 from inferential_ros.contract.errors import suggestion
 from inferential_ros.contract.reading import Section, names
 from inferential_ros.convert.registry import Decode, InputError, input_converter
@@ -30,6 +30,7 @@ RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {
     "16UC1": ("u2", 1, None),
     "32FC1": ("f4", 1, None),
 }
+MARKS = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
 # The wire has no unsigned 16-bit type; int32 holds every value of a depth image.
 WIDEN = {np.dtype("u2"): np.dtype("i4")}
 
@@ -84,10 +85,12 @@ def compressed_decoder(path: str) -> Callable[[Any], EncodedImage]:
 
     def decode(received: Any) -> EncodedImage:
         data = bytes(received.data)
-        if data.startswith(b"\xff\xd8"):
-            return EncodedImage(data=data, encoding="jpeg")
-        if data.startswith(b"\x89PNG"):
-            return EncodedImage(data=data, encoding="png")
+        for mark, encoding in MARKS.items():
+            if data.startswith(mark):
+                try:
+                    return EncodedImage(data=data, encoding=encoding)
+                except InferentialError as error:
+                    raise InputError(path, str(error)) from None
         raise InputError(path, f"format {received.format!r} is neither JPEG nor PNG")
 
     return decode
