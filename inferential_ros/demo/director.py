@@ -1,8 +1,8 @@
 """Runs the show: watches every robot, pushes them, slows the model, tells what happened.
 
-Latency is measured from outside and without trust in the bridge's own figures: from the stamp
-of the sensor reading, which the plan carries, to the source timestamp DDS gave the first
-command published after that plan.
+Latency is measured from outside, without trust in the bridge's own figures: from the stamp of
+the sensor reading, which a plan carries, to the time at which DDS sent the first command that
+holds an action of that plan (matching.py).
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Empty, Float64, Float64MultiArray
 
 from inferential_ros.demo.mailbox import drain, ignore, newest
+from inferential_ros.demo.matching import ActionMatcher
 from inferential_ros.demo.phases import Phase, Push, phases, pushes
 from inferential_ros.demo.record import Fall, RobotRecord, RunRecord
 from inferential_ros.demo.screen import make_screen
@@ -55,17 +57,17 @@ class RobotWatch:
         self.record = RobotRecord(name)
         self.phase: Phase | None = None  # while it is set, falls count
         self._clock = clock
-        self._open_stamp_ns = 0  # of the newest plan no action of which has been seen yet
+        self._matcher = ActionMatcher()
         self._push = node.create_publisher(Float64, f"/{name}/push", 10)
         self._reset = node.create_publisher(Empty, f"/{name}/reset", 10)
 
-        def listen(kind, topic, qos=DEEP, raw=False):
-            return node.create_subscription(kind, f"/{name}/{topic}", ignore, qos, raw=raw)
+        def listen(kind: type, topic: str, qos: QoSProfile = DEEP) -> Subscription:
+            return node.create_subscription(kind, f"/{name}/{topic}", ignore, qos)
 
         self._readings = listen(JointState, "joint_states", SENSOR)
         self._fallen = listen(Bool, "fallen", LATCHED)
         self._plans = listen(ActionChunk, "action_chunk")
-        self._commands = listen(Float64MultiArray, "effort_controller/commands", raw=True)
+        self._commands = listen(Float64MultiArray, "effort_controller/commands")
         self._statuses = listen(BridgeStatus, "bridge_status")
 
     @property
@@ -92,20 +94,15 @@ class RobotWatch:
         status = newest(self._statuses)
         if status is not None:
             self._note_status(status)
-        self._match_actions()
+        self._measure_latency()
 
-    def _match_actions(self) -> None:
-        """Each plan with the first command published after it."""
-        plans = [(at_ns, _nanoseconds(plan.header.stamp)) for plan, at_ns in drain(self._plans)]
-        for _, published_ns in drain(self._commands):
-            while plans and plans[0][0] <= published_ns:
-                self._open_stamp_ns = plans.pop(0)[1]
-            if self._open_stamp_ns:
-                latency_s = (published_ns - self._open_stamp_ns) * 1e-9
-                self.record.add_latency(self._clock(published_ns), latency_s)
-                self._open_stamp_ns = 0
-        if plans:
-            self._open_stamp_ns = plans[-1][1]
+    def _measure_latency(self) -> None:
+        for plan, published_ns in drain(self._plans):
+            self._matcher.plan(published_ns, _nanoseconds(plan.header.stamp), set(plan.data))
+        for command, published_ns in drain(self._commands):
+            self._matcher.command(published_ns, command.data[0])
+        for published_ns, latency_ns in self._matcher.latencies():
+            self.record.add_latency(self._clock(published_ns), latency_ns * 1e-9)
 
     def _note_status(self, message: BridgeStatus) -> None:
         record = self.record

@@ -9,7 +9,9 @@ from typing import Any
 from inferential_ros.demo.record import RobotRecord, RunRecord
 
 MAX_STRIPES = 12  # robots that get an axis of their own
+SHOWN = 30.0  # degrees to either side of upright
 STANDING, FALLEN, PUSH = "#1f5fa8", "#c62f2f", "#777777"
+LEGEND = "pole angle, \u00b130\u00b0 about upright     \u25b2 pushed     \u2716 fallen"
 FAST_SHADE, SLOW_SHADE = "#e4f2e4", "#f4a259"
 
 
@@ -40,22 +42,25 @@ def write_report(run: RunRecord, path: str) -> None:
     end_s = run.spans[-1][2] if run.spans else 1.0
     axes[-1].set_xlim(0.0, end_s)
     axes[-1].set_xlabel("time, s")
-    figure.suptitle(_headline(run), fontsize=12, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(_headline(run) + "\n", fontsize=12, fontweight="bold", x=0.01, ha="left")
+    figure.text(0.01, 0.945, LEGEND, fontsize=9, color="#444444", va="center")
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     figure.savefig(path, dpi=100, metadata={"Software": None})
     pyplot.close(figure)
 
 
 def _angle(axis: Any, robot: RobotRecord, pushed_s: list[float]) -> None:
+    """The angle while it is one that can be saved; beyond that the robot lies on the floor."""
     times = [at_s for at_s, _ in robot.angles]
     degrees = [math.degrees(angle) for _, angle in robot.angles]
-    colour = FALLEN if any(fall.phase.name == "fast" for fall in robot.falls) else STANDING
-    axis.plot(times, degrees, color=colour, linewidth=0.9)
-    axis.plot(pushed_s, [-82.0] * len(pushed_s), "^", color=PUSH, markersize=2.5)
+    axis.plot(times, [v if abs(v) <= SHOWN else math.nan for v in degrees], color=STANDING, lw=1.0)
+    down = [math.copysign(0.93 * SHOWN, v) if abs(v) > SHOWN else math.nan for v in degrees]
+    axis.plot(times, down, color=FALLEN, linewidth=2.5, solid_capstyle="butt")
+    axis.plot(pushed_s, [-0.82 * SHOWN] * len(pushed_s), "^", color=PUSH, markersize=3)
     for fall in robot.falls:
-        axis.plot(fall.at_s, 0.0, "x", color=FALLEN, markersize=6, markeredgewidth=1.8)
-    axis.set_ylim(-95.0, 95.0)
-    axis.set_yticks([-90, 0, 90], ["", "0°", ""], fontsize=7)
+        axis.plot(fall.at_s, 0.0, "X", color=FALLEN, markersize=7, markeredgecolor="white")
+    axis.set_ylim(-SHOWN, SHOWN)
+    axis.set_yticks([-20, 0, 20], ["", "", ""])
     axis.set_ylabel(robot.name.replace("_", " "), rotation=0, ha="right", va="center", fontsize=9)
     axis.axhline(0.0, color="black", linewidth=0.3, alpha=0.5)
     axis.tick_params(axis="x", length=0)
@@ -87,7 +92,8 @@ def _shade(axis: Any, run: RunRecord, most_ms: float) -> None:
             alpha = 0.12 + 0.48 * phase.added_ms / most_ms
             axis.axvspan(start_s, end_s, color=SLOW_SHADE, alpha=alpha, linewidth=0)
         else:
-            axis.axvspan(start_s, end_s, color=FAST_SHADE, linewidth=0)
+            axis.axvspan(start_s, end_s, color=LEGEND = "pole angle, \u00b130\u00b0 about upright     \u25b2 pushed     \u2716 fallen"
+FAST_SHADE, linewidth=0)
 
 
 def _name_phases(axis: Any, run: RunRecord) -> None:

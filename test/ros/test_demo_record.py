@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from inferential_ros.demo.matching import ActionMatcher
 from inferential_ros.demo.phases import Phase, phases, pushes
 from inferential_ros.demo.record import Fall, RobotRecord, RunRecord, percentile
 from inferential_ros.demo.table import plain_line, summary
@@ -111,3 +112,22 @@ def test_the_picture_is_written_and_small(run: RunRecord, tmp_path) -> None:
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert len(content) < 300_000
+
+
+def test_a_plans_first_action_is_known_by_its_value_though_published_before_it() -> None:
+    matcher = ActionMatcher()
+    matcher.plan(2_000_000, stamp_ns=1_000_000, values={0.5, 0.25})
+    matcher.command(1_900_000, 0.125)  # of the plan before
+    matcher.command(1_950_000, 0.5)
+    matcher.command(2_100_000, 0.25)
+    assert matcher.latencies() == [(1_950_000, 950_000)]
+    assert matcher.latencies() == []
+
+
+def test_a_plan_waits_for_its_action_until_another_plan_has_one() -> None:
+    matcher = ActionMatcher()
+    matcher.plan(2_000_000, stamp_ns=1_000_000, values={0.5})
+    assert matcher.latencies() == []
+    matcher.plan(23_000_000, stamp_ns=21_000_000, values={0.75})
+    matcher.command(22_900_000, 0.75)
+    assert matcher.latencies() == [(22_900_000, 1_900_000)]
