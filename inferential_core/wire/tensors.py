@@ -79,15 +79,16 @@ def pack(tensors: Mapping[str, Value], descriptors: Any, *, one_frame_each: bool
             data = _bytes_view(value)
             wire = dtypes.to_wire(value.dtype)
             encoding = pb.RAW
-        descriptors.add(
-            key=key,
-            dtype=wire,
-            shape=value.shape,
-            byte_offset=offset,
-            byte_length=length,
-            encoding=encoding,
-            frame=len(buffers) if one_frame_each else 0,
-        )
+        tensor = descriptors.add()
+        tensor.key = key
+        tensor.dtype = wire
+        tensor.shape.extend(value.shape)
+        tensor.byte_length = length
+        tensor.encoding = encoding
+        if one_frame_each:
+            tensor.frame = len(buffers)
+        else:
+            tensor.byte_offset = offset
         buffers.append(data)
         if not one_frame_each:
             offset += length
