@@ -10,8 +10,8 @@ from inferential_ros.demo.record import RobotRecord, RunRecord
 
 MAX_STRIPES = 12  # robots that get an axis of their own
 SHOWN = 30.0  # degrees to either side of upright
+LEGEND = "pole angle, ±30° about upright     ▲ pushed     ✖ fallen"
 STANDING, FALLEN, PUSH = "#1f5fa8", "#c62f2f", "#777777"
-LEGEND = "pole angle, \u00b130\u00b0 about upright     \u25b2 pushed     \u2716 fallen"
 FAST_SHADE, SLOW_SHADE = "#e4f2e4", "#f4a259"
 
 
@@ -92,8 +92,7 @@ def _shade(axis: Any, run: RunRecord, most_ms: float) -> None:
             alpha = 0.12 + 0.48 * phase.added_ms / most_ms
             axis.axvspan(start_s, end_s, color=SLOW_SHADE, alpha=alpha, linewidth=0)
         else:
-            axis.axvspan(start_s, end_s, color=LEGEND = "pole angle, \u00b130\u00b0 about upright     \u25b2 pushed     \u2716 fallen"
-FAST_SHADE, linewidth=0)
+            axis.axvspan(start_s, end_s, color=FAST_SHADE, linewidth=0)
 
 
 def _name_phases(axis: Any, run: RunRecord) -> None:
