@@ -62,6 +62,8 @@ class Graph:
         self.node = rclpy.create_node("test_robot", context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
+        self._nodes: list[Any] = []
+        self._repeated: list[Repeated] = []
         self._stopping = False
         # A callback ends spin_once; Executor.wake does not where no callback is ready.
         self._ended = self.node.create_guard_condition(lambda: None)
@@ -77,6 +79,18 @@ class Graph:
         self.node.create_subscription(kind, topic, inbox.put, qos)
         self.executor.wake()
         return inbox
+
+    def add(self, node: Any) -> Any:
+        """Spin a node of ours in here too, until the end."""
+        self.executor.add_node(node)
+        self._nodes.append(node)
+        return node
+
+    def repeat(self, *messages: tuple[Any, Any]) -> Repeated:
+        """Publish (publisher, message) pairs again and again, stamped anew each time."""
+        repeated = Repeated(self.node.get_clock(), list(messages))
+        self._repeated.append(repeated)
+        return repeated
 
     def publisher(self, kind: type[Any], topic: str, qos: Any = 10) -> Any:
         return self.node.create_publisher(kind, topic, qos)
@@ -105,11 +119,37 @@ class Graph:
         import rclpy
 
         self._stopping = True
+        for repeated in self._repeated:
+            repeated.stop()
         self._ended.trigger()
         self._thread.join()
+        for node in self._nodes:
+            node.trigger_shutdown()
+            node.destroy_node()
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)
+
+
+class Repeated:
+    """Stamps and publishes messages at 50 Hz until stopped."""
+
+    def __init__(self, clock: Any, messages: list[tuple[Any, Any]]) -> None:
+        self._clock = clock
+        self._messages = messages
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.02):
+            for publisher, message in self._messages:
+                message.header.stamp = self._clock.now().to_msg()
+                publisher.publish(message)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
 
 
 class NodeProcess:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,44 +34,17 @@ action:
 """
 
 
-class Sensors:
-    """Joint states of all robots at 50 Hz, until stopped."""
-
-    def __init__(self, graph: Any) -> None:
-        self._clock = graph.node.get_clock()
-        self._publishers = [graph.publisher(JointState, f"/{r}/joint_states") for r in ROBOTS]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        message = JointState(name=["gripper", "arm"], position=[0.0, 0.0])
-        while not self._stop.wait(0.02):
-            message.header.stamp = self._clock.now().to_msg()
-            for publisher in self._publishers:
-                publisher.publish(message)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-
-@pytest.fixture
-def sensors(graph: Any):
-    sensors = Sensors(graph)
-    yield sensors
-    sensors.stop()
-
-
 def seconds(stamp: Any) -> float:
     return stamp.sec + stamp.nanosec / 1e9
 
 
 def test_robots_hold_while_the_server_is_gone_and_go_on_when_it_is_back(
-    graph: Any, start: Callable[..., Any], address: str, tmp_path: Path, sensors: Sensors
+    graph: Any, start: Callable[..., Any], address: str, tmp_path: Path
 ) -> None:
     contract = tmp_path / "contract.yaml"
     contract.write_text(CONTRACT)
+    joints = JointState(name=["gripper", "arm"], position=[0.0, 0.0])
+    graph.repeat(*((graph.publisher(JointState, f"/{r}/joint_states"), joints) for r in ROBOTS))
     models = ["policy:=robot_models:Constant"]
     server = start("inferential_ros.server_node", bind=address, models=models)
     bridges = [

@@ -1,0 +1,98 @@
+"""The server node: its lifecycle, what it says of itself, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
+pytest.importorskip("pydantic", reason="the server side needs pydantic")
+
+from inferential.msg import ServerStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from inferential_core import Connection, Status
+
+LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+SERVER = "inferential_ros.server_node"
+MODELS = ["policy:=robot_models:Constant"]
+
+
+def ask(address: str) -> Any:
+    """The reply to one observation."""
+    with Connection(server=address, client_id="tester", client_type="test") as connection:
+        model = connection.model("policy", latency_budget_ms=10_000)
+        model.observe(state=np.zeros(2, dtype=np.float32))
+        return model.get_reply(timeout_ms=10_000)
+
+
+def test_it_serves_and_reports(graph: Any, start: Callable[..., Any], address: str) -> None:
+    server = start(SERVER, bind=address, models=MODELS, status_period=0.1)
+    inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    first = inbox.wait()
+    assert (first.bind, first.received, [m.id for m in first.models]) == (address, 0, ["policy"])
+    assert ask(address).status is Status.OK
+    report = inbox.wait(lambda m: m.ok == 1)
+    assert (report.received, report.malformed, report.models[0].served) == (1, 0, 1)
+    assert [(c.id, c.type, c.ok) for c in report.clients] == [("tester", "test", 1)]
+    assert server.stop() == 0
+
+
+def test_deactivating_frees_the_address_and_activating_serves_again(
+    graph: Any, start: Callable[..., Any], address: str
+) -> None:
+    start(SERVER, bind=address, models=MODELS, autostart=False)
+
+    def change(transition: int) -> None:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        assert graph.call(ChangeState, "/inference_server/change_state", request).success
+
+    change(Transition.TRANSITION_CONFIGURE)
+    for _ in range(2):
+        change(Transition.TRANSITION_ACTIVATE)
+        assert ask(address).status is Status.OK
+        change(Transition.TRANSITION_DEACTIVATE)
+    change(Transition.TRANSITION_CLEANUP)
+    change(Transition.TRANSITION_CONFIGURE)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({}, "parameter models is empty"),
+        ({"models": ["policy:=robot_models:Constnt"]}, "'robot_models' has no 'Constnt'"),
+        ({"models": MODELS, "strategy": "dedline_aware"}, "dedline_aware"),
+        ({"models": MODELS, "config_file": "/nowhere.yaml"}, "/nowhere.yaml"),
+    ],
+    ids=["models", "attribute", "strategy", "config_file"],
+)
+def test_a_wrong_setting_ends_an_autostarted_server(
+    start: Callable[..., Any], address: str, parameters: dict[str, Any], told: str
+) -> None:
+    server = start(SERVER, bind=address, **parameters)
+    assert server.wait() == 1
+    assert told in server.text() and "Traceback" not in server.text()
+
+
+def test_an_address_in_use_is_told(start: Callable[..., Any], address: str, graph: Any) -> None:
+    inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    start(SERVER, bind=address, models=MODELS)
+    inbox.wait()
+    second = start(SERVER, bind=address, models=MODELS)
+    assert second.wait() == 1 and address in second.text()
+
+
+def test_it_takes_a_configuration_file(
+    graph: Any, start: Callable[..., Any], address: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "server.yaml"
+    config.write_text(f"transport:\n  bind: {address}\nscheduling:\n  strategy: round_robin\n")
+    start(SERVER, config_file=str(config), models=MODELS)
+    report = graph.inbox(ServerStatus, "/server_status", LATCHED).wait()
+    assert (report.bind, report.strategy) == (address, "round_robin")
