@@ -158,7 +158,9 @@ def test_executables_stand_in_lib_and_can_be_run(workspace: Workspace) -> None:
     for path in folder.iterdir():
         assert os.access(path, os.X_OK), path
         assert path.read_text().startswith("#!/usr/bin/env python3\n"), path
-        workspace.run(f"import runpy; runpy.run_path({str(path)!r}, run_name='imported')")
+        lines = path.read_text().splitlines()
+        imports = [line for line in lines if line.startswith(("import ", "from "))]
+        workspace.run("\n".join(imports))
     assert os.access(workspace.prefix / "bin" / "inferential", os.X_OK)
 
 
