@@ -117,13 +117,17 @@ def test_a_mistake_in_the_arguments_is_one_line_and_exit_code_1(
 # --- a server process ---
 
 
+# The installed command does not have the folder one stands in on its path, as `-m` has.
+AS_INSTALLED = "import sys; del sys.path[0]; from inferential_core.cli import main; exit(main())"
+
+
 class Process:
     """`inferential serve` with the models of a folder."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "inferential_core.cli", "serve", *arguments],
+            [sys.executable, "-c", AS_INSTALLED, "serve", *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path},
             stdout=subprocess.PIPE,

@@ -106,6 +106,18 @@ def test_what_was_superseded_or_dropped_meanwhile_delays_nobody() -> None:
     assert len(made.take_removed()) == 99
 
 
+def test_what_was_chosen_and_superseded_before_its_turn_is_not_served() -> None:
+    made = drive(MyScheduler())
+    first, chosen = request("a", 0.0), request("b", 0.0)
+    made.submit(first)
+    made.submit(chosen)
+    assert pick(made, limit=1) == [first]
+    newer = request("b", 1.0, supersede=True)
+    made.submit(newer)
+    assert pick(made, limit=1, now=1.0) == [newer]
+    assert pick(made, now=1.0) == []
+
+
 def test_what_it_returns_twice_is_served_once() -> None:
     class Stutterer(MyScheduler):
         def next_batch(self) -> Any:

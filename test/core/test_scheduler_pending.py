@@ -127,6 +127,14 @@ def test_one_that_comes_back_gets_its_old_place() -> None:
         assert queue.of("policy") == requests
 
 
+def test_without_supersede_one_that_comes_back_waits_beside_newer_ones_of_its_client() -> None:
+    queue = pending()
+    older, newer = request(at=1.0), request(at=2.0)
+    queue.add(newer)
+    assert queue.put_back(older)
+    assert queue.of("policy") == [older, newer]
+
+
 def test_one_that_comes_back_newer_than_the_head_shields_nobody_from_expiry() -> None:
     queue = pending(request_ttl_ms=1000)
     old, newer = request("a", 0.0), request("b", 0.9)
@@ -181,6 +189,7 @@ def test_draining_takes_everything_out_oldest_first() -> None:
         queue.add(each)
     assert queue.drain() == requests
     assert (len(queue), queue.models(), queue.oldest()) == (0, [], None)
+    assert queue._by_client == {}  # clients come and go: nothing of them stays
 
 
 operations = st.lists(

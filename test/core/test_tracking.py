@@ -106,6 +106,15 @@ def test_hours_of_batches_of_one_size_do_not_upset_what_comes_after() -> None:
     assert latency.predict(1) == pytest.approx(0.03, abs=0.005)
 
 
+def test_the_cost_of_each_observation_is_remembered_while_batches_are_all_of_one_size() -> None:
+    latency = LatencyModel()
+    for size in (1, 2, 4, 8) * 20:
+        latency.learn(size, 0.02 + 0.01 * size)
+    for _ in range(5000):
+        latency.learn(1, 0.03)
+    assert latency.predict(8) == pytest.approx(0.1, rel=0.01)
+
+
 def test_a_model_that_slows_down_is_noticed_even_if_batches_are_all_of_one_size() -> None:
     latency = LatencyModel()
     for size in (1, 2, 4, 8) * 20:
