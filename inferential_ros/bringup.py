@@ -9,6 +9,7 @@ here never overrides what a user wrote into a parameter file.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -210,7 +211,9 @@ def demo(
     if robots < 1:
         raise ValueError(f"robots must be at least 1, not {robots}")
     address = f"tcp://127.0.0.1:{port}"
-    slowdown_file = slowdown_file or f"/tmp/inferential_demo_{os.getpid()}_slowdown_ms"
+    slowdown_file = slowdown_file or os.path.join(
+        tempfile.gettempdir(), f"inferential_demo_{os.getpid()}_slowdown_ms"
+    )
     knob = {**SINGLE_THREADED, SLOWDOWN_FILE_VARIABLE: slowdown_file}
     processes = server(bind=address, models=[DEMO_POLICY], log_level=log_level, env=knob)
     for number in range(1, robots + 1):

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import rclpy
 from inferential.msg import ActionChunk, BridgeStatus, ServerStatus
@@ -137,10 +138,13 @@ class Director(Node):
 
     def direct(self) -> int:
         """The whole show. 0: all robots stood while the model was fast."""
-        with self._screen:
-            began = self._wait_for_robots()
-            if began:
-                self._play()
+        try:
+            with self._screen:
+                began = self._wait_for_robots()
+                if began:
+                    self._play()
+        finally:
+            self._turn_knob(0.0)
         if not began and not self._stop:
             return 1
         if self._stop:
@@ -162,7 +166,8 @@ class Director(Node):
                 self._screen.say(f"no actions after {START_TIMEOUT_S:g} s: {', '.join(missing)}")
                 return False
             up = len(self._watches) - len(missing)
-            self._screen.show(self.run_record, 0.0, f"starting: {up} robots are up")
+            title = f"starting: {up} of {len(self._watches)} robots are up"
+            self._screen.show(self.run_record, None, title)
             self._watch_until(time.monotonic() + REFRESH_S)
         return False
 
@@ -177,7 +182,7 @@ class Director(Node):
             self._begin(phase)
             end_s = phase_start_s + phase.duration_s
             while not self._stop and (now_s := self._elapsed_s()) < end_s:
-                self._screen.show(self.run_record, now_s, f"{now_s:4.1f} s  {phase.title}")
+                self._screen.show(self.run_record, now_s, phase.title)
                 self._push_until(due, min(end_s, now_s + REFRESH_S))
             phase_start_s, start_s = min(end_s, self._elapsed_s()), phase_start_s
             self.run_record.spans.append((phase, start_s, phase_start_s))
@@ -185,9 +190,8 @@ class Director(Node):
                 return
 
     def _begin(self, phase: Phase) -> None:
-        if knob_path():
-            write_slowdown_ms(knob_path(), phase.added_ms)
-        self._screen.say(phase.title)
+        self._turn_knob(phase.added_ms)
+        self._screen.say(f"== {phase.title}")
         if phase.name == "recovery":
             for watch in self._watches:
                 watch.phase = None
@@ -195,6 +199,14 @@ class Director(Node):
                     watch.stand_up()
         for watch in self._watches:
             watch.phase = phase
+
+    @staticmethod
+    def _turn_knob(added_ms: float) -> None:
+        path = knob_path()
+        if path and added_ms > 0.0:
+            write_slowdown_ms(path, added_ms)
+        elif path:
+            Path(path).unlink(missing_ok=True)
 
     def _push_until(self, due: list[Push], end_s: float) -> None:
         while due and due[0].at_s < end_s:
@@ -209,7 +221,10 @@ class Director(Node):
         while not self._stop and (wait_s := end_s - time.monotonic()) > 0.0:
             time.sleep(min(wait_s, TICK_S))
             for watch in self._watches:
+                before = len(watch.record.falls)
                 watch.take_messages()
+                for fall in watch.record.falls[before:]:
+                    self._screen.say(f"   {watch.record.name} fell at {fall.at_s:.1f} s")
             status = newest(self._server)
             if status is not None and status.models:
                 self.run_record.mean_batch = status.models[0].mean_batch

@@ -8,7 +8,7 @@ from typing import Protocol
 from inferential_ros.demo.record import RunRecord
 from inferential_ros.demo.table import plain_line, rich_table
 
-LINE_EVERY_S = 2.0
+LINE_EVERY_S = 1.0
 
 
 class Screen(Protocol):
@@ -16,7 +16,7 @@ class Screen(Protocol):
 
     def __enter__(self) -> Screen: ...
     def __exit__(self, *_: object) -> None: ...
-    def show(self, run: RunRecord, now_s: float, title: str) -> None: ...
+    def show(self, run: RunRecord, now_s: float | None, title: str) -> None: ...
     def say(self, text: str) -> None: ...
 
 
@@ -31,7 +31,7 @@ def make_screen(plain: bool) -> Screen:
 
 
 class PlainScreen:
-    """A line every two seconds and one for each announcement."""
+    """A line every second and one for each announcement."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
@@ -42,13 +42,13 @@ class PlainScreen:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def show(self, run: RunRecord, now_s: float, title: str) -> None:
+    def show(self, run: RunRecord, now_s: float | None, title: str) -> None:
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + LINE_EVERY_S
             print(plain_line(run, now_s, title), flush=True)
 
     def say(self, text: str) -> None:
-        print(f"== {text}", flush=True)
+        print(text, flush=True)
         self._next_s = time.monotonic() + LINE_EVERY_S
 
 
@@ -67,7 +67,7 @@ class LiveScreen:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, run: RunRecord, now_s: float, title: str) -> None:
+    def show(self, run: RunRecord, now_s: float | None, title: str) -> None:
         self._live.update(rich_table(run, now_s, title), refresh=True)
 
     def say(self, text: str) -> None:

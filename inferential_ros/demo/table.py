@@ -24,10 +24,11 @@ def cells(robot: RobotRecord, now_s: float) -> list[str]:
     ]
 
 
-def rich_table(run: RunRecord, now_s: float, title: str) -> Any:
-    """The live table; needs rich."""
+def rich_table(run: RunRecord, now_s: float | None, title: str) -> Any:
+    """The live table; needs rich. Time None: the run has not begun."""
     from rich.table import Table
 
+    title, now_s = (title, 0.0) if now_s is None else (f"{now_s:4.1f} s  {title}", now_s)
     table = Table(title=title, title_style="bold", title_justify="left")
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in ("robot", "") else "right")
@@ -37,8 +38,10 @@ def rich_table(run: RunRecord, now_s: float, title: str) -> Any:
     return table
 
 
-def plain_line(run: RunRecord, now_s: float, title: str) -> str:
+def plain_line(run: RunRecord, now_s: float | None, title: str) -> str:
     """The same on one line, for a log."""
+    if now_s is None:
+        return title
     up = sum(not robot.fallen for robot in run.robots)
     recent = [robot.recent_latency(now_s, 95) for robot in run.robots]
     worst = max((value for value in recent if not math.isnan(value)), default=math.nan)
