@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import logging
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,13 +32,20 @@ def main(argv: Sequence[str]) -> int:
     server = Server(bind, config=config, dispatcher=LocalDispatcher(models, lanes=options.lanes))
     if options.strategy:
         server.use_scheduler(options.strategy)
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    with server:
-        print(f"serving {', '.join(models)} on {server.address}", flush=True)
-        stop.wait()
+    asyncio.run(_serve(server, f"serving {', '.join(models)}"))
     return 0
+
+
+async def _serve(server: Server, announcement: str) -> None:
+    """Serve until a signal, or until the server fails, which raises."""
+    running = asyncio.ensure_future(server.run())
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, running.cancel)
+    await asyncio.sleep(0)  # it has started, or failed to
+    if not running.done():
+        print(f"{announcement} on {server.address}", flush=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -145,6 +145,10 @@ class Process:
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Exit code after this signal, and what it said on stderr."""
         self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        """Exit code once it has ended by itself, and what it said on stderr."""
         _, said = self._process.communicate(timeout=SOON_S)
         return self._process.returncode, said.decode()
 
@@ -212,6 +216,23 @@ def test_a_robot_that_waits_for_a_hanging_model_does_not_keep_it_from_stopping(
         assert (code, "Traceback" in said) == (0, False)
 
 
+def test_a_server_that_broke_ends_with_an_error_instead_of_staying_there_deaf(
+    serve: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "breaks.py").write_text(
+        "from inferential_core.pipeline import Pipeline\n"
+        "def infer(obs): ...\n"
+        "def broken(*_): raise RuntimeError('a bug')\n"
+        "Pipeline.on_message = broken\n"
+    )
+    process = serve("--model=policy=breaks:infer", ANY_PORT)
+    with Connection(process.address(), client_id="robot_1") as connection:
+        connection.model("policy").observe(state=np.zeros(1))
+        code, said = process.wait()
+    assert code == 1
+    assert "RuntimeError: a bug" in said
+
+
 def test_it_reads_a_configuration_and_says_on_which_address_it_serves(
     serve: Callable[..., Process], tmp_path: Path
 ) -> None:
@@ -228,7 +249,7 @@ def test_an_address_that_is_taken_is_one_line_and_exit_code_1(
 ) -> None:
     address = serve(MODEL, ANY_PORT).address()
     late = serve(MODEL, f"--bind={address}")
-    _, said = late._process.communicate(timeout=SOON_S)
-    assert late._process.returncode == 1
-    assert f"inferential serve: bind '{address}'" in said.decode()
-    assert "Traceback" not in said.decode()
+    code, said = late.wait()
+    assert code == 1
+    assert f"inferential serve: bind '{address}'" in said
+    assert "Traceback" not in said
