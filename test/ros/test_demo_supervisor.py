@@ -20,12 +20,12 @@ PATIENCE_S = 30.0
 # Children say "<name> <pid>" once they run. `foreground` lets them share our pipe.
 CHILDREN = {
     "polite": """
-import os, signal, sys, time
+import os, signal, sys
 print(sys.argv[1], os.getpid(), flush=True)
 try:
     signal.pause()
 except KeyboardInterrupt:
-    pass
+    print("goodbye", flush=True)
 """,
     "stubborn": """
 import os, signal, sys
@@ -127,12 +127,14 @@ Start = Callable[..., Supervised]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_told_to_stop_it_ends_every_child_even_a_stubborn_one(supervise: Start, signum) -> None:
+def test_told_to_stop_it_lets_its_children_say_goodbye(supervise: Start, signum) -> None:
     run = supervise(child("polite"))
     run.hear("polite")
     run.popen.send_signal(signum)
     assert run.popen.wait(PATIENCE_S) == 128 + signum
     assert run.all_ended()
+    assert run.popen.stdout is not None
+    assert run.popen.stdout.read() == "goodbye\n"
 
 
 def test_a_child_that_ignores_signals_is_killed(supervise: Start) -> None:
