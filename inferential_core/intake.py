@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class Intake:
             request_id=message.request_id,
             epoch=message.epoch,
             client_send_ns=message.client_send_ns,
+            sent_at=_sent_at(message, now),
             accepts_frames=message.accepts_frames,
         )
 
@@ -97,3 +99,11 @@ class Intake:
             if entry.model in (None, model_id):
                 return entry
         return None
+
+
+def _sent_at(message: Any, now: float) -> float:
+    """When the client sent it, on our clock; NaN where it does not know the offset."""
+    if not message.clock_offset_known:
+        return math.nan
+    sent_at: float = (message.client_send_ns + message.clock_offset_ns) / 1e9
+    return min(now, sent_at)

@@ -24,7 +24,7 @@ from .metrics.store import NO_LABELS, Labels
 from .request import InferenceRequest
 from .scheduler.batching import BatchScheduler
 from .status import Status
-from .tracking.clients import ClientRegistry
+from .tracking.clients import Client, ClientRegistry
 from .tracking.ledger import Ledger
 from .tracking.models import ModelRecord
 from .transport.base import Transport
@@ -90,6 +90,8 @@ class Pipeline:
         client_id = message.client.id or f"anonymous-{identity.hex()}"
         client = self.clients.heard(client_id, identity, now)
         client.type = message.client.type
+        if message.session and message.session != client.session:
+            self._on_new_session(client, message.session, now)
         request = self._intake.request(message, client_id, identity, now)
         self.ledger.received += 1
         if self._next_sweep == math.inf:
@@ -106,6 +108,15 @@ class Pipeline:
         self._intake.schedule(request, message, cadence)
         self._record("payload_size_bytes", sum(map(len, frames[2:])), self._labels_of(request))
         self.scheduler.submit(request)
+
+    def _on_new_session(self, client: Client, session: int, now: float) -> None:
+        """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""
+        if client.session:
+            client.takeovers += 1
+            self._record("client_takeovers", 1, {"client": client.id})
+            _log.warning("client %r was taken over by a new connection", client.id)
+            self.scheduler.pending.remove_client(client.id, "another connection took this id over")
+        client.session = session
 
     # --- through ---
 
@@ -127,8 +138,9 @@ class Pipeline:
     def _dispatch(self, model: ModelRecord, requests: list[InferenceRequest], now: float) -> None:
         for request in requests:
             request.dispatched_at = now
-            wait_ms = 1000 * (now - request.received_at)
-            self._record("scheduling_wait_ms", wait_ms, self._labels_of(request))
+            labels = self._labels_of(request)
+            self._record("scheduling_wait_ms", 1000 * (now - request.received_at), labels)
+            self._record("observation_staleness_ms", 1000 * request.staleness(now), labels)
         model.begin(len(requests))
         self._record("batch_size", len(requests), {"model": model.id})
         self._record("queue_depth", len(self.scheduler.pending), NO_LABELS)
@@ -224,11 +236,9 @@ class Pipeline:
         self, request: InferenceRequest, completion: Completion | None, now: float
     ) -> None:
         labels = self._labels_of(request)
-        since_received_ms = 1000 * (now - request.received_at)
         if completion is not None:
             self._record("inference_latency_ms", 1000 * completion.duration, labels)
-        self._record("e2e_latency_ms", since_received_ms, labels)
-        self._record("observation_staleness_ms", since_received_ms, labels)
+        self._record("e2e_latency_ms", 1000 * (now - request.received_at), labels)
 
     def _reply(
         self,

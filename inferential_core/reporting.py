@@ -66,5 +66,6 @@ def _client(client: Client, now: float) -> dict[str, Any]:
         "failed": client.failed,
         "deadline_hits": client.deadline_hits,
         "deadline_misses": client.deadline_misses,
+        "takeovers": client.takeovers,
         "last_error": client.last_error,
     }

@@ -37,6 +37,7 @@ class InferenceRequest:
     epoch: int = 0
     first_of_episode: bool = False
     client_send_ns: int = 0  # client's monotonic clock, echoed
+    sent_at: float = math.nan  # the same on our clock, where the offset is known
     accepts_frames: bool = False
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     waiting_since: float = 0.0  # received_at of the oldest observation this one supersedes
@@ -45,6 +46,10 @@ class InferenceRequest:
     def __post_init__(self) -> None:
         if not self.waiting_since:
             self.waiting_since = self.received_at
+
+    def staleness(self, now: float) -> float:
+        """Seconds since the client sent it, as far as known, else since it was received."""
+        return now - (self.received_at if math.isnan(self.sent_at) else self.sent_at)
 
     def age(self, now: float) -> float:
         """Seconds since this observation, or the first one it superseded, was received."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..clock import SystemClock
+from ..clock import Clock, SystemClock
 from .link import Link
 from .reply import Reply
 from .session import ClientSession, ModelOptions
@@ -22,8 +22,10 @@ class AsyncConnection:
         reconnect_ivl_ms: int = 100,
         reconnect_max_ms: int = 1000,
         heartbeat_ms: int = 1000,
+        *,
+        clock: Clock | None = None,
     ) -> None:
-        self._session = ClientSession(client_id, client_type, SystemClock())
+        self._session = ClientSession(client_id, client_type, clock or SystemClock())
         self._link = Link(self._session, server, reconnect_ivl_ms, reconnect_max_ms, heartbeat_ms)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived = asyncio.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..clock import SystemClock
+from ..clock import Clock, SystemClock
 from .link import Link
 from .reply import Reply
 from .session import ClientSession, ModelOptions
@@ -15,7 +15,7 @@ class Connection:
     """A link to a server, under one client id. Belongs to one thread, but for `wake`.
 
     server: ZeroMQ address or host:port. client_id: who this is, str or int; '' makes a unique
-    one. UsageError if it cannot be used. Reconnects by itself, for ever.
+    one. UsageError if it cannot be used. Reconnects by itself, for ever. clock: for tests.
     """
 
     def __init__(
@@ -26,8 +26,10 @@ class Connection:
         reconnect_ivl_ms: int = 100,
         reconnect_max_ms: int = 1000,
         heartbeat_ms: int = 1000,
+        *,
+        clock: Clock | None = None,
     ) -> None:
-        self._session = ClientSession(client_id, client_type, SystemClock())
+        self._session = ClientSession(client_id, client_type, clock or SystemClock())
         self._link = Link(self._session, server, reconnect_ivl_ms, reconnect_max_ms, heartbeat_ms)
 
     @property

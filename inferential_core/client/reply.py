@@ -27,10 +27,17 @@ class Reply:
     batch_size: int = 0  # observations served in the same call
     valid_for_ms: float = 0.0  # lease the server grants, 0: none stated
     requery_after_steps: int = 0  # the server's hint, 0: none
+    uplink_ms: float = 0.0  # on the way to the server, by the estimated clock offset
+    clock_offset_s: float = 0.0  # server's monotonic clock minus ours, 0 while unknown
 
     @property
     def round_trip_ms(self) -> float:
         return 1000.0 * (self.received_at - self.sent_at)
+
+    @property
+    def staleness_ms(self) -> float:
+        """How old the observation was when the model began on it; no wall clock plays a part."""
+        return self.uplink_ms + self.queue_ms
 
     def as_result(self) -> dict[str, Any] | None:
         """What `get_result` returns: the result with what is known of it, or None."""

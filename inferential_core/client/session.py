@@ -9,6 +9,7 @@ that a late reply finds nothing.
 from __future__ import annotations
 
 import math
+import secrets
 import uuid
 import warnings
 from collections import deque
@@ -22,6 +23,7 @@ from ..status import Status
 from ..wire.images import Buffer
 from ..wire.observation import ObservationHeader, encode_observation
 from ..wire.response import decode_result, parse_response, status_of
+from .clocksync import ClockOffset
 from .reply import Reply
 
 
@@ -96,7 +98,9 @@ class ClientSession:
         self._client_type = client_type
         self._clock = clock
         self._handles: list[ModelSession] = []
-        self._requests = 0
+        self._requests = secrets.randbits(32) << 20  # not to be confused with an earlier life's
+        self._session = secrets.randbits(63) + 1
+        self._clock_offset = ClockOffset()
         self._waiting: dict[int, tuple[ModelSession, Pending]] = {}
         self._server_accepts_frames = False
 
@@ -114,9 +118,11 @@ class ClientSession:
         urgency: float = 0.0,
         steps_remaining: int | None = None,
         priority: int | None = None,
+        describe: bool = False,
     ) -> tuple[int, list[Buffer]]:
         """Request id and frames of a new observation, which is pending from now on.
 
+        describe: ask for the model's specification instead of an answer.
         UsageError or WireError says what is wrong; then nothing is pending.
         """
         if steps_remaining is not None and steps_remaining < 0:
@@ -140,7 +146,10 @@ class ClientSession:
             supersede=options.supersede,
             epoch=handle.epoch,
             client_send_ns=int(now * 1e9),
+            session=self._session,
             accepts_frames=True,
+            clock_offset_ns=self._clock_offset.ns,
+            describe_model=describe,
         )
         frames = encode_observation(header, values, one_frame_each=self._server_accepts_frames)
         self._requests = request_id
@@ -164,10 +173,20 @@ class ClientSession:
         except WireError:
             return
         self._server_accepts_frames = message.accepts_frames
+        now = self._clock.now()
+        self._clock_offset.learn(
+            message.client_send_ns,
+            message.server_receive_ns,
+            message.server_send_ns,
+            int(now * 1e9),
+        )
         entry = self._match(message)
         if entry is None:
             return
         handle, pending = entry
+        offset = self._clock_offset.ns
+        if offset is None:  # a published server tells no times
+            offset = message.server_receive_ns - message.client_send_ns
         status, error, result = status_of(message), message.error, None
         if status is Status.OK:
             try:
@@ -179,7 +198,7 @@ class ClientSession:
             model_id=handle.model_id,
             status=status,
             sent_at=pending.sent_at,
-            received_at=self._clock.now(),
+            received_at=now,
             error=error,
             result=result,
             response_id=message.response_id,
@@ -190,10 +209,14 @@ class ClientSession:
             batch_size=message.batch_size,
             valid_for_ms=message.valid_for_ms,
             requery_after_steps=message.requery_after_steps,
+            uplink_ms=(message.server_receive_ns - offset - message.client_send_ns) / 1e6,
+            clock_offset_s=offset / 1e9,
         )
 
     def lost(self, reason: str, except_for: Collection[int] = ()) -> None:
-        """Nothing that waits will be answered any more, but for what was never sent."""
+        """The server is gone: nothing that waits will be answered, but for what was never sent."""
+        self._clock_offset.forget()
+        self._server_accepts_frames = False
         for request_id in list(self._waiting):
             if request_id not in except_for:
                 self.lost_one(request_id, reason)

@@ -101,6 +101,12 @@ class Pending:
         self._discard(request)
         self._removed.append((request, status, reason))
 
+    def remove_client(self, client_id: str, reason: str) -> None:
+        """Drop all that a client waits for; O(clients), for rare events."""
+        keys = [key for key in self._by_client if key[0] == client_id]
+        for request in [request for key in keys for request in self._by_client[key]]:
+            self.remove(request, Status.DROPPED, reason)
+
     def expire(self, now: float) -> None:
         """End those that waited longer than their time to live."""
         for waiting in self._by_model.values():

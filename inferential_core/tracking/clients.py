@@ -26,6 +26,8 @@ class Client:
     deadline_hits: int = 0
     deadline_misses: int = 0
     last_error: str = ""
+    session: int = 0  # of the connection that spoke last, 0 for published clients
+    takeovers: int = 0
     cadences: dict[str, Cadence] = field(default_factory=dict)  # per model
     epochs: dict[str, int] = field(default_factory=dict)  # newest epoch seen per model
 

@@ -100,7 +100,11 @@ class Observation(Message):
     SUPERSEDE_FIELD_NUMBER: ClassVar[int]
     EPOCH_FIELD_NUMBER: ClassVar[int]
     CLIENT_SEND_NS_FIELD_NUMBER: ClassVar[int]
+    SESSION_FIELD_NUMBER: ClassVar[int]
     ACCEPTS_FRAMES_FIELD_NUMBER: ClassVar[int]
+    CLOCK_OFFSET_NS_FIELD_NUMBER: ClassVar[int]
+    CLOCK_OFFSET_KNOWN_FIELD_NUMBER: ClassVar[int]
+    DESCRIBE_MODEL_FIELD_NUMBER: ClassVar[int]
     client: Client
     timestamp_ns: int
     urgency: float
@@ -115,7 +119,11 @@ class Observation(Message):
     supersede: bool
     epoch: int
     client_send_ns: int
+    session: int
     accepts_frames: bool
+    clock_offset_ns: int
+    clock_offset_known: bool
+    describe_model: bool
     def __init__(
         self,
         *,
@@ -133,7 +141,11 @@ class Observation(Message):
         supersede: bool | None = ...,
         epoch: int | None = ...,
         client_send_ns: int | None = ...,
+        session: int | None = ...,
         accepts_frames: bool | None = ...,
+        clock_offset_ns: int | None = ...,
+        clock_offset_known: bool | None = ...,
+        describe_model: bool | None = ...,
     ) -> None: ...
 
 class ModelResponse(Message):

@@ -32,7 +32,10 @@ class ObservationHeader:
     supersede: bool = False
     epoch: int = 0
     client_send_ns: int = 0
+    session: int = 0
     accepts_frames: bool = False
+    clock_offset_ns: int | None = None  # server's monotonic clock minus the client's
+    describe_model: bool = False
 
 
 def encode_observation(
@@ -63,6 +66,7 @@ def _message(header: ObservationHeader) -> Any:
     message.request_id = header.request_id
     message.latency_budget_ms = header.latency_budget_ms
     message.client_send_ns = header.client_send_ns
+    message.session = header.session
     message.accepts_frames = header.accepts_frames
     if header.client_type:
         message.client.type = header.client_type
@@ -76,6 +80,11 @@ def _message(header: ObservationHeader) -> Any:
         message.supersede = True
     if header.epoch:
         message.epoch = header.epoch
+    if header.clock_offset_ns is not None:
+        message.clock_offset_ns = header.clock_offset_ns
+        message.clock_offset_known = True
+    if header.describe_model:
+        message.describe_model = True
     return message
 
 

@@ -273,7 +273,7 @@ def test_close_returns_with_observations_in_flight_and_twice(server):
 
 def test_every_request_says_what_the_handle_was_told(server, connection):
     model = connection.model("policy", latency_budget_ms=30.0, priority=0, control_period_ms=20.0)
-    model.observe(urgency=0.5, steps_remaining=3, x=np.zeros(1), prompt="go")
+    request_id = model.observe(urgency=0.5, steps_remaining=3, x=np.zeros(1), prompt="go")
     identity, message = server.receive()
     assert identity == b"robot"
     assert message.client.id == "robot"
@@ -283,7 +283,7 @@ def test_every_request_says_what_the_handle_was_told(server, connection):
     assert message.latency_budget_ms == 30.0
     assert message.control_period_ms == 20.0
     assert message.metadata == {"prompt": "go"}
-    assert message.request_id == 1
+    assert message.request_id == request_id
     assert message.client_send_ns > 0
 
 
@@ -338,6 +338,16 @@ def test_an_unanswered_observation_ends_lost_after_its_time():
     answer = pb.ModelResponse(model_id="policy", request_id=request_id)
     session.feed([b"", answer.SerializeToString(), b""])
     assert session.take(handle) is None
+
+
+def test_two_lives_of_a_client_do_not_share_request_ids():
+    lives = [ClientSession("robot", "", FakeClock()) for _ in range(2)]
+    handles = [session.open("policy", ModelOptions()) for session in lives]
+    ids = [
+        {session.observe(handle, {})[0] for _ in range(100)}
+        for session, handle in zip(lives, handles)
+    ]
+    assert not ids[0] & ids[1]
 
 
 def test_frames_go_one_by_one_only_after_the_server_showed_that_it_understands(server, connection):

@@ -373,6 +373,31 @@ def test_the_first_observation_of_an_episode_is_marked():
     assert marks == [True, False, True, False]
 
 
+def test_a_takeover_drops_what_the_old_connection_still_waits_for():
+    house = House()
+    peer = house.client("a")
+    in_flight = house.observe(peer, session=1)
+    waiting = house.observe(peer, session=1)
+    new = house.observe(peer, session=2)
+    ends = {message.request_id: status_of(message) for message in [reply(peer)]}
+    assert ends == {waiting: Status.DROPPED}
+    assert house.complete().requests[0].request_id == in_flight
+    assert house.complete().requests[0].request_id == new
+    assert ("client_takeovers", 1, {"client": "a"}) in house.records
+
+
+def test_staleness_counts_from_when_the_client_sent_it():
+    house = House()
+    peer = house.client("a")
+    house.observe(peer)  # occupies the model
+    sent_ns = int(99.9 * 1e9) - 7_000  # 100 ms before it arrives, by the server's clock
+    house.observe(peer, client_send_ns=sent_ns, clock_offset_ns=7_000)
+    house.clock.advance(0.3)
+    house.complete()
+    staleness = [value for name, value, _ in house.records if name == "observation_staleness_ms"]
+    assert staleness == [pytest.approx(0.0), pytest.approx(400.0)]
+
+
 def test_a_client_that_left_is_reported_once():
     house = House(response_tracking={"disconnect_timeout_s": 2.0})
     house.observe(house.client("a"))

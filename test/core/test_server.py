@@ -20,6 +20,7 @@ from inferential_core import (
     Status,
     UsageError,
 )
+from inferential_core.clock import SystemClock
 from inferential_core.wire.observation import ObservationHeader, encode_observation
 
 LONG_MS = 20_000  # a bound, not a delay
@@ -269,6 +270,43 @@ def test_a_rebooted_robot_takes_its_identity_over_and_is_answered():
             model.observe(x=np.ones(1))
             assert model.get_result(LONG_MS)["actions"][0] == 1
         before.close()
+
+
+class ShiftedClock(SystemClock):
+    """A machine that booted at another time and whose wall clock is an hour off."""
+
+    @staticmethod
+    def now():
+        return time.monotonic() + 5000.0
+
+    @staticmethod
+    def wall_ns():
+        return time.time_ns() - 3600 * 10**9
+
+
+def test_clock_offset_and_staleness_are_right_whatever_the_clocks_say():
+    with serve({"policy": echo}) as server:
+        with Connection(server.address, client_id="a", clock=ShiftedClock()) as connection:
+            model = connection.model("policy")
+            for _ in range(20):
+                model.observe(x=np.zeros(1))
+                reply = model.get_reply(LONG_MS)
+            assert reply.clock_offset_s == pytest.approx(-5000.0, abs=0.002)
+            assert 0.0 <= reply.staleness_ms <= reply.round_trip_ms
+            staleness = server.metrics.get_stats("observation_staleness_ms")
+            assert 0.0 <= staleness.min <= staleness.max < 3_600_000
+
+
+def test_a_takeover_is_noticed_counted_and_told(caplog):
+    with serve({"policy": echo}) as server:
+        for life in range(3):
+            with Connection(server.address, client_id="robot") as connection:
+                model = connection.model("policy")
+                model.observe(x=np.float32([life]))
+                assert model.get_result(LONG_MS)["actions"][0] == life
+                (client,) = server.status()["clients"]
+                assert client["takeovers"] == life
+    assert "taken over" in caplog.text
 
 
 def test_ten_thousand_mutated_messages_leave_the_server_alive_and_exact():

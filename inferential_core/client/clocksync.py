@@ -1,0 +1,47 @@
+"""How far the server's monotonic clock is from ours, from the times that replies echo.
+
+The wall clocks of the two machines play no part: they may be wrong by hours.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class ClockOffset:
+    """Minimum-delay filter, as in NTP (RFC 5905, section 8 and 10).
+
+    From a round trip with client times t0 (send), t3 (receive) and server times t1 (receive), t2
+    (send):  offset = ((t1 - t0) + (t2 - t3)) / 2,  delay = (t3 - t0) - (t2 - t1). The error of an
+    offset is at most half its delay, so among the newest samples the one with the smallest delay
+    counts. Old samples leave, as clocks drift apart.
+    """
+
+    WINDOW = 64  # samples
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, int]] = deque(maxlen=self.WINDOW)  # (delay, offset), ns
+        self._best: tuple[int, int] | None = None
+
+    def learn(self, t0: int, t1: int, t2: int, t3: int) -> None:
+        """Times of one round trip, ns; ignored where they contradict each other."""
+        delay = (t3 - t0) - (t2 - t1)
+        if not t1 or delay < 0:
+            return
+        sample = (delay, ((t1 - t0) + (t2 - t3)) // 2)
+        leaving = self._samples[0] if len(self._samples) == self.WINDOW else None
+        self._samples.append(sample)
+        if self._best is None or sample < self._best:
+            self._best = sample
+        elif leaving is self._best:
+            self._best = min(self._samples)
+
+    @property
+    def ns(self) -> int | None:
+        """Server's monotonic clock minus ours; None until a reply told its times."""
+        return None if self._best is None else self._best[1]
+
+    def forget(self) -> None:
+        """Another server, another clock."""
+        self._samples.clear()
+        self._best = None
