@@ -82,7 +82,11 @@ class BridgeNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Connect and execute."""
         result = super().on_activate(state)  # first: the loop's publishers must be enabled
-        self._configured().activate()
+        try:
+            self._configured().activate()
+        except Exception:
+            super().on_deactivate(state)
+            raise
         return result
 
     @transition

@@ -3,18 +3,28 @@
 It owns the Connection, and asks for an observation (`next_observation`) exactly when one may be
 sent: the link is up and either none is in flight or the model lets a newer one replace it. So an
 observation is always made of the newest samples, and none is kept for later. All callbacks run
-on this thread; they must not block and may not raise.
+on this thread and must not block.
 """
 
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from inferential_core import Connection, InferentialError, Reply
-from inferential_ros.bridge.inputs import Observation
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is sent. generation: discarded with everything it started once that moved on."""
+
+    values: dict[str, Any]
+    stamp_ns: int
+    generation: int
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -104,12 +114,18 @@ class Link:
                 # An unanswered observation is only found lost when somebody looks.
                 timeout_ms = self._settings.lost_after_ms / 4 if self._in_flight else None
                 self._connection.wait(timeout_ms)
-                self._note_link()
-                self._start_epoch()
-                self._take_replies()
-                self._send()
+                try:
+                    self._turn()
+                except Exception:  # one bad observation or reply must not silence the robot
+                    self._call.on_error(traceback.format_exc())
         finally:
             self._connection.close()
+
+    def _turn(self) -> None:
+        self._note_link()
+        self._start_epoch()
+        self._take_replies()
+        self._send()
 
     def _note_link(self) -> None:
         if self._connection.connected != self._connected:
@@ -137,7 +153,7 @@ class Link:
         observation, steps_remaining = made
         try:
             request_id = self._model.observe(steps_remaining=steps_remaining, **observation.values)
-        except (InferentialError, TypeError, ValueError) as error:
+        except InferentialError as error:
             self._call.on_error(f"the observation cannot be sent: {error}")
             return
         self._in_flight[request_id] = observation

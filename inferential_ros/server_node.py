@@ -16,9 +16,9 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from inferential_ros.bridge.qos import STATUS
 from inferential_ros.lifecycle import WrongSetup, run, transition
 from inferential_ros.parameters import declare, declare_texts, texts
+from inferential_ros.qos import STATUS
 from inferential_ros.server_report import server_message
 
 if TYPE_CHECKING:

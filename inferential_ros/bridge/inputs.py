@@ -13,16 +13,6 @@ from inferential_ros.contract.schema import Contract, ObservationKey, Trigger
 from inferential_ros.convert.registry import InputError
 
 
-@dataclass(frozen=True)
-class Observation:
-    """What is sent. generation: discarded with everything it started once that moved on."""
-
-    values: dict[str, Any]
-    stamp_ns: int
-    generation: int
-    epoch: int
-
-
 @dataclass
 class Input:
     """One topic key: its newest sample and what is known of it."""

@@ -7,9 +7,9 @@ from typing import Any
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 
-from inferential_ros.bridge.qos import qos_profile
 from inferential_ros.contract.schema import Output
 from inferential_ros.execution.executor import Tick
+from inferential_ros.qos import qos_profile
 
 ACK_WAIT_S = 0.1  # for the last word to a controller, before its publisher goes away
 

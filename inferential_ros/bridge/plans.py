@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from inferential_core import Reply
-from inferential_ros.bridge.inputs import Observation
 from inferential_ros.contract.schema import Action
 from inferential_ros.execution.executor import PlanRefused
 from inferential_ros.execution.plan import Plan
+from inferential_ros.link import Observation
 
 
 def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inferential_core import Reply, Status
-from inferential_ros.bridge.inputs import Inputs, Observation
+from inferential_ros.bridge.inputs import Inputs
 from inferential_ros.bridge.plans import make_plan
 from inferential_ros.bridge.state import Mode, State, state_of
 from inferential_ros.bridge.statistics import Statistics
@@ -33,7 +33,7 @@ from inferential_ros.execution.executor import (
 )
 from inferential_ros.execution.overlap import MODES
 from inferential_ros.execution.plan import Plan
-from inferential_ros.link import Link, LinkCallbacks, LinkSettings
+from inferential_ros.link import Link, LinkCallbacks, LinkSettings, Observation
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,10 @@ class Session:
         self.link.start()
 
     def stop(self) -> None:
-        """End the conversation and publish the fallback of every output once more."""
-        self.link.stop()
+        """Publish the fallback of every output once more, then end the conversation."""
         with self.lock:
-            self._executor.clear()
-            self._sinks.actions(self._executor.stopped())
-            self.state = State.INACTIVE
+            self._break(Mode.ENDED)  # replies on their way start nothing any more
+        self.link.stop()
 
     # --- ROS thread ---
 

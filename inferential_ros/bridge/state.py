@@ -24,8 +24,14 @@ class Mode(Enum):
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"  # emergency: only a reset leads out of it
+    ENDED = "ended"  # deactivated
 
 
+BY_MODE = {
+    Mode.PAUSED: State.PAUSED,
+    Mode.STOPPED: State.EMERGENCY_STOPPED,
+    Mode.ENDED: State.INACTIVE,
+}
 BY_SOURCE = {
     Source.WAITING: State.WAITING,
     Source.PLAN: State.EXECUTING,
@@ -34,8 +40,4 @@ BY_SOURCE = {
 
 
 def state_of(mode: Mode, source: Source) -> State:
-    if mode is Mode.PAUSED:
-        return State.PAUSED
-    if mode is Mode.STOPPED:
-        return State.EMERGENCY_STOPPED
-    return BY_SOURCE[source]
+    return BY_SOURCE[source] if mode is Mode.RUNNING else BY_MODE[mode]

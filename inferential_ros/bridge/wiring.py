@@ -16,12 +16,12 @@ from std_srvs.srv import Trigger
 from inferential_ros.bridge.diagnostics import diagnostics_message
 from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
-from inferential_ros.bridge.qos import CHUNKS, DIAGNOSTICS, STATUS, qos_profile
 from inferential_ros.bridge.session import Session, Sinks
 from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.plan import Plan
+from inferential_ros.qos import CHUNKS, DIAGNOSTICS, STATUS, qos_profile
 
 REPORT_PERIOD_S = 1.0
 SERVICES = ("reset", "pause", "resume", "emergency_stop")
@@ -97,7 +97,6 @@ class Wiring:
         if self._session is not None:
             self._session.stop()
             self._outputs.flush()
-            self._publish_status()
             self._session = None
 
     def destroy(self) -> None:

@@ -15,10 +15,10 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from inferential_ros.bridge.qos import qos_profile
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.schema import Contract, ObservationKey, Output
 from inferential_ros.convert.registry import InputError
+from inferential_ros.qos import qos_profile
 
 DISCOVERY_S = 0.5  # who has not been seen by then is taken to be absent
 SPIN_S = 0.05
