@@ -34,7 +34,9 @@ class Intake:
         entry = self._entry(client_id, message.model_id)
         defaults = self._clients.defaults
         priority = message.priority if message.HasField("priority") else defaults.priority
-        budget_ms = message.latency_budget_ms or defaults.latency_budget_ms
+        budget_ms = message.latency_budget_ms
+        if not 0 < budget_ms < math.inf:  # absent, or nonsense such as NaN
+            budget_ms = defaults.latency_budget_ms
         if entry is not None:  # what the operator configured wins over what the client claims
             priority = priority if entry.priority is None else entry.priority
             budget_ms = entry.latency_budget_ms or budget_ms
@@ -43,7 +45,7 @@ class Intake:
             model_id=message.model_id,
             identity=identity,
             received_at=now,
-            urgency=min(1.0, max(0.0, message.urgency)),
+            urgency=min(1.0, max(0.0, message.urgency)),  # in this order NaN becomes 0
             steps_remaining=message.steps_remaining
             if message.HasField("steps_remaining")
             else None,

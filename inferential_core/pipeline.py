@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .clock import Clock
-from .dispatch.base import Batch, Completion, Dispatcher
-from .errors import MalformedError, RejectedError
+from .dispatch.base import Batch, Completion, Dispatcher, Result
+from .errors import MalformedError, RejectedError, WireError
 from .intake import Intake
 from .metrics.store import NO_LABELS, Labels
 from .request import InferenceRequest
@@ -94,6 +94,7 @@ class Pipeline:
             self._on_new_session(client, message.session, now)
         request = self._intake.request(message, client_id, identity, now)
         self.ledger.received += 1
+        client.received += 1
         if self._next_sweep == math.inf:
             self._next_sweep = now + _SWEEP_PERIOD_S
         try:
@@ -126,7 +127,7 @@ class Pipeline:
         for model in self.models.values():
             self._holds.pop(model.id, None)
             while model.free and self.scheduler.pending.count(model.id):
-                limit = min(model.max_batch, self._config.scheduling.max_batch_size)
+                limit = min(model.max_batch, self.scheduler.max_batch_size)
                 requests = self.scheduler.pick(model.id, limit, now, model.latency)
                 if not requests:
                     if self.scheduler.pending.count(model.id):
@@ -174,13 +175,22 @@ class Pipeline:
             return  # settled already: a dispatcher may say it only once
         self._in_flight.remove(batch)
         model = self.models[batch.model_id]
-        failed = sum(isinstance(result, Exception) for result in completion.results)
+        results = _as_many(completion.results, len(batch.requests))
+        failed = sum(isinstance(result, Exception) for result in results)
         model.end(len(batch.requests), completion.duration, failed)
-        for request, result in zip(batch.requests, completion.results):
+        for request, result in zip(batch.requests, results):
             if isinstance(result, Exception):
                 self._failed(model, request, result)
             else:
-                self.settle(request, Status.OK, values=result, completion=completion)
+                self._succeeded(request, result, completion)
+
+    def _succeeded(
+        self, request: InferenceRequest, values: Mapping[str, Any], completion: Completion
+    ) -> None:
+        try:
+            self.settle(request, Status.OK, values=values, completion=completion)
+        except WireError as error:  # only a dispatcher that did not check them
+            self.settle(request, Status.ERROR, f"the result cannot be sent: {error}")
 
     def _failed(self, model: ModelRecord, request: InferenceRequest, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
@@ -212,8 +222,14 @@ class Pipeline:
         values: Mapping[str, Any] | None = None,
         completion: Completion | None = None,
     ) -> None:
-        """The one end of every observation: counted, and told to a client that understands it."""
+        """The one end of every observation: counted, and told to a client that understands it.
+
+        WireError if `values` cannot be sent; then nothing has happened.
+        """
         now = self._clock.now()
+        frames: list[Buffer] = []
+        if status is Status.OK or request.request_id:  # a published client knows results only
+            frames = self._reply(request, status, error, values or {}, completion, now)
         self.ledger.outcomes[status] += 1
         client = self.clients.by_id.get(request.client_id)
         if client is not None:
@@ -225,10 +241,7 @@ class Pipeline:
                     client.deadline_hits += 1
                 else:
                     client.deadline_misses += 1
-        elif not request.request_id:
-            return  # a published client knows results only
-        frames = self._reply(request, status, error, values or {}, completion, now)
-        if not self._transport.send(request.identity, frames):
+        if frames and not self._transport.send(request.identity, frames):
             self.ledger.undelivered += 1
             self._record("replies_undelivered", 1, self._labels_of(request))
 
@@ -279,7 +292,7 @@ class Pipeline:
         waiting = self.scheduler.pending.drain()
         self._config = config
         self.scheduler = scheduler
-        for request in reversed(waiting):  # the oldest ends up first
+        for request in waiting:  # oldest first: a custom scheduler keeps the order it is given
             scheduler.put_back(request)
 
     def drop_all(self, reason: str) -> None:
@@ -305,3 +318,11 @@ class Pipeline:
                 self._labels.clear()
             labels = self._labels[key] = {"client": key[0], "model": key[1]}
         return labels
+
+
+def _as_many(results: Sequence[Result], count: int) -> Sequence[Result]:
+    """One result for each request, whatever the dispatcher returned."""
+    if len(results) == count:
+        return results
+    reason = RuntimeError(f"the dispatcher returned {len(results)} results for {count} requests")
+    return [reason] * count

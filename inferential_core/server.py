@@ -116,6 +116,7 @@ class Server:
         self._dispatcher.start(self._on_done)
         self._started_at = self._clock.now()
         self._stopping = False
+        self._failure = None
         self._stopped.clear()
         self._thread = threading.Thread(target=self._serve, name="inferential-server", daemon=True)
         self._thread.start()
@@ -146,10 +147,12 @@ class Server:
             self._failure = error
             _log.exception("the server's loop failed")
         finally:
-            pipeline.drop_all("the server stops")
-            transport.close()
-            self._obey()  # nobody may wait for ever for an answer
-            self._stopped.set()
+            try:
+                pipeline.drop_all("the server stops")
+                transport.close()
+            finally:
+                self._stopped.set()
+                self._obey()  # after it is set: nobody may wait for ever for an answer
 
     def _loop(self, pipeline: Pipeline, transport: Transport) -> None:
         while not self._stopping:
@@ -238,8 +241,8 @@ class Server:
 
     def _on_loop(self, work: Callable[[], T]) -> T:
         """Run `work` on the loop's thread, between two messages, and return what it returns."""
-        if self._thread is None or self._stopped.is_set():
-            return work()
+        if self._thread in (None, threading.current_thread()) or self._stopped.is_set():
+            return work()  # on the loop's thread: a policy or scheduler of the user's asks
         done: Future[T] = Future()
 
         def command() -> None:
@@ -249,7 +252,9 @@ class Server:
                 done.set_exception(error)
 
         self._commands.append(command)
-        self._running()[1].wake()
+        transport = self._transport
+        if transport is not None:  # None: it has just stopped
+            transport.wake()
         if self._stopped.is_set():  # it stopped in between and may not have seen the command
             self._obey()
         return done.result()
@@ -276,7 +281,9 @@ class Server:
     def _make_scheduler(self, config: InferentialConfig) -> BatchScheduler:
         cls = scheduler_class(config.scheduling.strategy)
         if issubclass(cls, BatchScheduler):
-            return cls(config.scheduling, self._clock)
+            scheduler = cls(config.scheduling)
+            scheduler.clock = self._clock
+            return scheduler
         return CustomScheduler(cls(config.scheduling), config.scheduling, self._clock)
 
 
@@ -297,10 +304,10 @@ def _apply_options(
     own = values.get(strategy)  # the strategy's section, where it has one
     built_in = isinstance(own, dict) or strategy == "round_robin"
     for name, value in options.items():
-        if name in type(current).model_fields:
-            values[name] = value
-        elif isinstance(own, dict) and name in own:
+        if isinstance(own, dict) and name in own:
             own[name] = value
+        elif name in type(current).model_fields:
+            values[name] = value
         elif not built_in:
             values["options"][name] = value
         else:

@@ -125,7 +125,12 @@ def as_values(answer: Any) -> Mapping[str, Any]:
     if not isinstance(answer, Mapping):
         answer = {ACTIONS: answer}
     arrays, strings = split_values(answer)
-    return {**arrays, **strings}
+    # Copied, because the model may reuse its buffers before these have left the machine.
+    copies = {
+        key: value if isinstance(value, EncodedImage) else value.copy()
+        for key, value in arrays.items()
+    }
+    return {**copies, **strings}
 
 
 def _guarded(answer: Any) -> Result:

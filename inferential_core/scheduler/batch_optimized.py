@@ -15,10 +15,14 @@ from .batching import BatchScheduler
 class BatchOptimized(BatchScheduler):
     """Oldest first, once `max_batch_size` of them wait or the oldest waited `max_wait_ms`."""
 
+    @property
+    def max_batch_size(self) -> int:
+        return self.config.batch_optimized.max_batch_size
+
     def choose(
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
     ) -> list[InferenceRequest]:
-        size = min(limit, self.config.batch_optimized.max_batch_size)
+        size = min(limit, self.max_batch_size)
         if len(waiting) < size and now < self._flush_at(waiting[0]):
             return []
         return list(waiting[:size])

@@ -45,6 +45,11 @@ class BatchScheduler(Scheduler):
         Empty means: wait; `hold_until` then says until when.
         """
 
+    @property
+    def max_batch_size(self) -> int:
+        """Most observations in one call, whatever the model could take."""
+        return self.config.max_batch_size
+
     def hold_until(self, model_id: str) -> float:
         """When to ask again for a free model that was given nothing although requests wait.
 
@@ -83,7 +88,7 @@ class BatchScheduler(Scheduler):
         self.pending.expire(now)
         unknown = LatencyModel()
         for model_id in self.pending.models():
-            batch = self.pick(model_id, self.config.max_batch_size, now, unknown)
+            batch = self.pick(model_id, self.max_batch_size, now, unknown)
             if batch:
                 return batch
         return []

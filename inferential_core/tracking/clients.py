@@ -63,7 +63,6 @@ class ClientRegistry:
 
     def observed(self, client: Client, model_id: str, now: float) -> Cadence:
         """Count an observation for a model that exists; its cadence, the new one counted in."""
-        client.received += 1
         client.cadence.event(now)
         cadence = client.cadences.get(model_id)
         if cadence is None:

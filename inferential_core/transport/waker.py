@@ -54,7 +54,8 @@ class Waker:
 
     def __init__(self) -> None:
         self._signal = _EventFd() if hasattr(os, "eventfd") else _SocketPair()
-        self._lock = threading.Lock()  # a closed descriptor's number may be somebody else's
+        # A closed descriptor's number may be somebody else's. Reentrant: signal handlers wake too.
+        self._lock = threading.RLock()
         self._closed = False
         self._fileno = self._signal.fileno()
 

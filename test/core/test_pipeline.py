@@ -466,6 +466,44 @@ def test_a_batch_completed_twice_is_settled_once():
     assert reply(peer) is None
 
 
+def test_a_dispatcher_that_returns_too_few_results_loses_no_request():
+    house = House()
+    peers = [house.client(name) for name in "abc"]
+    for peer in peers:
+        house.observe(peer)
+    house.complete()
+    house.complete({"actions": np.zeros(1)})  # one for two
+    ends = [status_of(reply(peer)) for peer in peers]
+    assert ends == [Status.OK, Status.ERROR, Status.ERROR]
+
+
+def test_a_result_that_cannot_be_sent_is_an_error_of_its_request():
+    house = House()
+    peer = house.client("a")
+    house.observe(peer)
+    house.complete({"actions": object()})
+    message = reply(peer)
+    assert status_of(message) is Status.ERROR
+    assert "'actions'" in message.error
+    assert house.count(Status.OK) == 0
+
+
+@pytest.mark.parametrize("budget", [float("nan"), -5.0, float("inf"), 0.0])
+def test_a_nonsensical_budget_counts_as_none(budget):
+    house = House(clients={"defaults": {"latency_budget_ms": 70}})
+    assert deadline_of(house, house.client("a"), latency_budget_ms=budget) == pytest.approx(0.07)
+
+
+def test_the_oldest_is_still_the_first_after_a_change_of_strategy():
+    house = House()
+    peer = house.client("a")
+    requests = [house.observe(peer) for _ in range(6)]
+    config = InferentialConfig(scheduling={"strategy": "round_robin"})
+    house.pipeline.use_scheduler(create_scheduler(config.scheduling), config)
+    house.complete()
+    assert [request.request_id for request in house.complete().requests] == requests[1:]
+
+
 def test_every_published_metric_is_recorded():
     house = House(
         scheduling={"max_queue_size": 1, "max_retries": 1, "request_ttl_ms": 100},

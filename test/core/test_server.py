@@ -19,6 +19,7 @@ from inferential_core import (
     Server,
     Status,
     UsageError,
+    register_policy,
 )
 from inferential_core.clock import SystemClock
 from inferential_core.wire.observation import ObservationHeader, encode_observation
@@ -185,6 +186,70 @@ def test_a_wrong_option_is_named_with_the_nearest_and_changes_nothing():
         with pytest.raises(ConfigError, match="request_ttl_ms"):
             server.use_scheduler("deadline_aware", request_ttl_ms=-1)
         assert server.status()["strategy"] == "deadline_aware"
+
+
+def test_a_policy_may_ask_for_the_status():
+    with serve({"policy": echo}) as server, Connection(server.address) as connection:
+
+        @register_policy("test_server_asking")
+        def asking(request):
+            return server.status()["queued"]
+
+        server.use_scheduler("deadline_aware", policy="test_server_asking")
+        model = connection.model("policy")
+        model.observe(x=np.zeros(1))
+        assert model.get_result(LONG_MS) is not None
+
+
+def test_status_can_be_asked_for_while_the_server_stops():
+    for _ in range(20):
+        server = serve({"policy": echo})
+        server.start()
+        asking = threading.Thread(target=lambda s=server: [s.status() for _ in range(200)])
+        asking.start()
+        server.stop()
+        asking.join(LONG_MS / 1000)
+        assert not asking.is_alive()
+
+
+def test_batch_size_of_a_strategy_is_the_one_that_counts():
+    server = serve({"policy": echo})
+    server.use_scheduler("batch_optimized", max_batch_size=16)
+    assert server.config.scheduling.batch_optimized.max_batch_size == 16
+
+
+def test_a_users_own_batching_scheduler_takes_just_the_configuration():
+    from inferential_core.scheduler.base import register_scheduler
+    from inferential_core.scheduler.batching import BatchScheduler
+
+    @register_scheduler("test_server_newest_first")
+    class NewestFirst(BatchScheduler):
+        def __init__(self, config):
+            super().__init__(config)
+
+        def choose(self, waiting, limit, now, latency):
+            return list(waiting)[-limit:]
+
+    with serve({"policy": echo}) as server, Connection(server.address) as connection:
+        server.use_scheduler("test_server_newest_first")
+        model = connection.model("policy")
+        model.observe(x=np.zeros(1))
+        assert model.get_result(LONG_MS) is not None
+
+
+def test_a_model_that_reuses_its_buffer_does_not_change_answers_on_their_way():
+    buffer = np.zeros(100_000, np.float32)
+
+    def reusing(obs):
+        buffer[:] = obs["x"]
+        return {"actions": buffer}
+
+    with serve({"policy": reusing}) as server, Connection(server.address) as connection:
+        model = connection.model("policy")
+        for index in range(30):
+            model.observe(x=np.float32(index))
+        for index in range(30):
+            assert (model.get_result(LONG_MS)["actions"] == index).all()
 
 
 def test_weights_reach_their_strategy():
