@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from .clock import Clock, SystemClock
 from .config.loading import describe
 from .config.schema import InferentialConfig
-from .config.section import nearest
+from .config.section import Section, nearest
 from .dispatch.base import Completion, Dispatcher
 from .errors import ConfigError, UsageError
 from .metrics.callbacks import Callback, CallbackRunner
@@ -299,19 +299,20 @@ def _apply_options(
 ) -> Any:
     """The scheduling section with `options` in it, each where it belongs."""
     current = config.scheduling
-    values: dict[str, Any] = current.model_dump()
+    values: dict[str, Any] = current.model_dump(exclude_unset=True)
     values.update(strategy=strategy, policy=policy)
-    own = values.get(strategy)  # the strategy's section, where it has one
-    built_in = isinstance(own, dict) or strategy == "round_robin"
+    section = getattr(current, strategy, None)  # the strategy's own, where it has one
+    own_names = list(type(section).model_fields) if isinstance(section, Section) else []
+    built_in = bool(own_names) or strategy == "round_robin"
     for name, value in options.items():
-        if isinstance(own, dict) and name in own:
-            own[name] = value
+        if name in own_names:
+            values.setdefault(strategy, {})[name] = value
         elif name in type(current).model_fields:
             values[name] = value
         elif not built_in:
-            values["options"][name] = value
+            values.setdefault("options", {})[name] = value
         else:
-            known = [*type(current).model_fields, *(own or ())]
+            known = [*type(current).model_fields, *own_names]
             raise ConfigError(f"{strategy}: unknown option {name!r}: {nearest(name, known)}")
     try:
         return type(current)(**values)

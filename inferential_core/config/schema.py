@@ -43,7 +43,9 @@ class DeadlineAwareConfig(Section):
 
 
 class BatchConfig(Section):
-    max_batch_size: int = Field(default=8, ge=1, description="flush when this many wait")
+    max_batch_size: int = Field(
+        default=8, ge=1, description="flush when this many wait; unset: scheduling.max_batch_size"
+    )
     max_wait_ms: Milliseconds = Field(
         default=10.0, gt=0, description="flush when the oldest waited this"
     )

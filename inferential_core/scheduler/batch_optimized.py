@@ -17,7 +17,9 @@ class BatchOptimized(BatchScheduler):
 
     @property
     def max_batch_size(self) -> int:
-        return self.config.batch_optimized.max_batch_size
+        own = self.config.batch_optimized  # wins where it was given, else the common one counts
+        given = "max_batch_size" in own.model_fields_set
+        return own.max_batch_size if given else super().max_batch_size
 
     def choose(
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ class Rig:
     def __init__(self, graph: Any, tmp_path: Path, *overrides: Parameter) -> None:
         self.graph = graph
         self.answer: Any = GOOD
+        self.open, self.entered = threading.Event(), threading.Event()  # a gate in the model
+        self.open.set()
         self.server = Server(
             bind="tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": self._infer})
         )
@@ -78,7 +81,11 @@ class Rig:
         self.diagnostics = graph.inbox(DiagnosticArray, "/diagnostics")
 
     def _infer(self, obs: dict[str, Any]) -> dict[str, Any]:
-        return {"actions": self.answer}
+        answer = self.answer
+        if not self.open.is_set():
+            self.entered.set()
+            assert self.open.wait(20.0)
+        return {"actions": answer}
 
     def change(self, transition: int) -> None:
         request = ChangeState.Request(transition=Transition(id=transition))
@@ -194,6 +201,24 @@ def test_an_emergency_stop_needs_reset_and_resume(rig: Rig) -> None:
     assert rig.chunks.wait(since=mark).epoch == 1
 
 
+@pytest.mark.parametrize("breaks", [("pause", "resume"), ("reset",)], ids=["pause", "reset"])
+def test_an_answer_to_what_was_seen_before_a_break_is_not_executed_after_it(
+    rig: Rig, breaks: tuple[str, ...]
+) -> None:
+    rig.run()
+    rig.expect([0.5], [2.0])
+    rig.answer = np.tile(np.float32([0.9, 9.0]), (100, 1))  # long enough to be valid afterwards
+    rig.open.clear()
+    assert rig.entered.wait(20.0)
+    mark = rig.gripper.mark()
+    for service in breaks:
+        assert rig.call(service).success
+    rig.answer = np.tile(np.float32([0.5, 3.0]), (10, 1))
+    rig.open.set()
+    rig.gripper.wait(lambda m: list(m.data) == [3.0], mark)
+    assert not [m for m in rig.gripper.messages if list(m.data) == [9.0]]
+
+
 def test_deactivating_ends_with_the_fallback(rig: Rig) -> None:
     rig.run()
     rig.expect([0.5], [2.0])
@@ -223,8 +248,6 @@ def test_a_joint_that_goes_missing_is_told_and_nothing_is_asked(rig: Rig) -> Non
 
 
 def test_the_life_of_a_node_leaves_nothing_behind(rig: Rig) -> None:
-    import threading
-
     def counts() -> tuple[int, ...]:
         kinds = ("subscriptions", "publishers", "services", "timers")
         return tuple(len(list(getattr(rig.bridge, kind))) for kind in kinds)
