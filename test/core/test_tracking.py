@@ -132,7 +132,8 @@ def test_a_larger_batch_is_never_expected_to_take_less_time(
     for size, seconds in calls:
         latency.learn(size, seconds)
     predictions = [latency.predict(size) for size in range(1, 65)]
-    assert all(0 <= seconds < 100 for seconds in predictions)
+    # the steepest line through calls of 0 to 10 s, an observation apart, reaches 640 s at 64
+    assert all(0 <= seconds < 1000 for seconds in predictions)
     assert predictions == sorted(predictions)
     assert latency.deviation >= 0
 
