@@ -45,8 +45,15 @@ model: {{id: mirror, latency_budget_ms: 5000}}
 observation:
   trigger: {{on: [state, camera]}}
   keys:
-    state: {{topic: /joint_states, type: sensor_msgs/msg/JointState, joints: {joints}}}
-    camera: {{topic: {camera}, type: sensor_msgs/msg/CompressedImage}}
+    state:
+      topic: /joint_states
+      type: sensor_msgs/msg/JointState
+      joints: {joints}
+      qos: {{reliable: true, depth: 5}}     # this test counts every single one
+    camera:
+      topic: {camera}
+      type: sensor_msgs/msg/CompressedImage
+      qos: {{reliable: true, depth: 5}}
 action:
   names: [{names}, digest_0, digest_1, digest_2, digest_3]
   rate_hz: 30
@@ -141,6 +148,9 @@ def test_every_recorded_observation_reaches_the_model_and_its_answer_the_action_
         graph.matched(publisher, len(ROBOTS))
     for robot in ROBOTS:
         status[robot].wait(lambda m: m.connected)
+    clock.publish(Clock(clock=recording[0].stamp))
+    for robot in ROBOTS:
+        status[robot].wait(lambda m: m.header.stamp == recording[0].stamp)
 
     shuffled = list(joints)
     for frame in recording:

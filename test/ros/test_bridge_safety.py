@@ -292,6 +292,7 @@ def test_simulated_time_paces_the_plan_and_a_clock_set_back_drops_it(simulated: 
             rig.state.publish(rig.joints)
         inbox.wait(fits, mark)
 
+    at(100.0, rig.status, lambda m: m.header.stamp.sec == 100)  # the bridge knows the time
     at(100.0, rig.chunks, lambda m: m.start.sec == 100)
     at(100.05, rig.arm, lambda m: m.data[0] == pytest.approx(0.2))
     at(100.15, rig.arm, lambda m: m.data[0] == pytest.approx(0.7))
