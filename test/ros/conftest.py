@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -208,11 +209,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     running: list[NodeProcess] = []
 
     def start(module: str, namespace: str = "", **parameters: Any) -> NodeProcess:
-        from inferential_ros.bringup import yaml_scalar
-
         rules = ["-r", f"__ns:=/{namespace}"] if namespace else []
         for name, value in parameters.items():
-            rules += ["-p", f"{name}:={yaml_scalar(value)}"]
+            rules += ["-p", f"{name}:={json.dumps(value)}"]
         log = tmp_path / f"{module.rpartition('.')[2]}_{namespace}_{len(running)}.log"
         running.append(NodeProcess(module, log, rules))
         return running[-1]
