@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from inferential_ros.resources import PACKAGE, share_path
+from inferential_ros.process import Process
+from inferential_ros.resources import share_path
 
 # One thread each: a dozen processes whose BLAS spins up a pool each would fight for the cores.
 SINGLE_THREADED = {
@@ -26,45 +27,6 @@ SINGLE_THREADED = {
 SLOWDOWN_FILE_VARIABLE = "INFERENTIAL_DEMO_SLOWDOWN_FILE"  # demo/slowdown.py reads it
 DEMO_MODEL = "cartpole"
 DEMO_POLICY = f"{DEMO_MODEL}:=inferential_ros.demo.policy:CartPolePolicy"
-
-
-@dataclass(frozen=True)
-class Process:
-    """One ROS 2 process, in the words of launch_ros."""
-
-    executable: str
-    name: str
-    namespace: str = ""
-    package: str = PACKAGE
-    params_file: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)  # win over params_file
-    remappings: Sequence[tuple[str, str]] = ()
-    arguments: Sequence[str] = ()
-    env: Mapping[str, str] = field(default_factory=dict)  # added to the environment
-    log_level: str = ""
-    respawn: bool = False
-    required: bool = False  # its end is the end of the whole list
-    foreground: bool = False  # owns the terminal; the others write to logs
-
-    @property
-    def label(self) -> str:
-        """Name that is unique within a list, usable as a file name."""
-        return "_".join(part for part in (self.namespace.strip("/"), self.name) if part)
-
-    def ros_arguments(self) -> list[str]:
-        """What stands after the executable on its command line."""
-        rules = ["-r", f"__node:={self.name}"]
-        if self.namespace:
-            rules += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
-        for source, target in self.remappings:
-            rules += ["-r", f"{source}:={target}"]
-        if self.params_file:
-            rules += ["--params-file", self.params_file]
-        for name, value in self.parameters.items():
-            rules += ["-p", f"{name}:={yaml_scalar(value)}"]
-        if self.log_level:
-            rules += ["--log-level", self.log_level]
-        return [*self.arguments, "--ros-args", *rules]
 
 
 @dataclass(frozen=True)
@@ -254,17 +216,6 @@ def demo(
         )
     )
     return processes
-
-
-def yaml_scalar(value: Any) -> str:
-    """A parameter value as YAML on one line, quoted so that rcl reads back the same type."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return "[" + ", ".join(yaml_scalar(item) for item in value) + "]"
 
 
 def _given(**values: Any) -> dict[str, Any]:

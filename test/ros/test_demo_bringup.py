@@ -10,6 +10,7 @@ import pytest
 
 from inferential_ros import bringup
 from inferential_ros.bringup import DEMO_ARGUMENTS, ROBOT_ARGUMENTS, SERVER_ARGUMENTS
+from inferential_ros.process import Process
 from inferential_ros.resources import executable_path, share_path
 
 BUILDERS = [
@@ -72,7 +73,7 @@ def test_values_reach_a_node_with_their_type() -> None:
         "flag": False,
         "list": ["policy:=a.b:C", "x"],
     }
-    process = bringup.Process("x", "probe", namespace="/there", parameters=values)
+    process = Process("x", "probe", namespace="/there", parameters=values)
     context = rclpy.Context()
     rclpy.init(args=["x", *process.ros_arguments()], context=context)
     try:

@@ -17,12 +17,12 @@ if sys.platform != "linux":
 
 PATIENCE_S = 30.0
 
-# Children say "<name> <pid>" once they run. `foreground` lets them share our pipe.
+# Children say "<name> <pid>" in one write once they run. `foreground` lets them use our pipe.
 CHILDREN = {
     "polite": """
 import os, signal, sys
-print(sys.argv[1], os.getpid(), flush=True)
 try:
+    os.write(1, f"{sys.argv[1]} {os.getpid()}\\n".encode())
     signal.pause()
 except KeyboardInterrupt:
     print("goodbye", flush=True)
@@ -31,11 +31,11 @@ except KeyboardInterrupt:
 import os, signal, sys
 for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(signum, signal.SIG_IGN)
-print(sys.argv[1], os.getpid(), flush=True)
+os.write(1, f"{sys.argv[1]} {os.getpid()}\\n".encode())
 while True:
     signal.pause()
 """,
-    "done": "import os, sys; print('done', os.getpid(), flush=True); sys.exit(7)",
+    "done": "import os, sys; os.write(1, f'done {os.getpid()}\\n'.encode()); sys.exit(7)",
     "broken": "raise SystemExit('the motor is missing')",
 }
 
@@ -43,7 +43,7 @@ RUNNER = """
 import signal, sys
 from pathlib import Path
 from inferential_ros import supervisor
-from inferential_ros.bringup import Process
+from inferential_ros.process import Process
 
 supervisor.ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
 supervisor.RESPAWN_DELAY_S = 0.05
@@ -59,13 +59,29 @@ class Supervised:
         self.popen = popen
         self._handles: list[int] = []
 
-    def hear(self, name: str) -> None:
-        """Waits until the child of that name has said that it runs."""
+    def hear(self, *names: str) -> list[int]:
+        """Waits until the children of those names have said that they run; their ids."""
+        pids: dict[str, int] = {}
+        while set(pids) != set(names):
+            assert self.popen.stdout is not None
+            assert select.select([self.popen.stdout], [], [], PATIENCE_S)[0], f"heard {pids}"
+            name, pid = self._line().split()
+            pids[name] = int(pid)
+            try:
+                self._handles.append(os.pidfd_open(int(pid)))
+            except ProcessLookupError:
+                pass  # it has ended already
+        return [pids[name] for name in names]
+
+    def _line(self) -> str:
+        """One line, byte by byte: select() knows nothing of what a reader has buffered."""
         assert self.popen.stdout is not None
-        assert select.select([self.popen.stdout], [], [], PATIENCE_S)[0], f"no word of {name}"
-        said, pid = self.popen.stdout.readline().split()
-        assert said == name
-        self._handles.append(os.pidfd_open(int(pid)))
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = os.read(self.popen.stdout.fileno(), 1)
+            assert byte, f"the children ended in the middle of {line!r}"
+            line += byte
+        return line.decode()
 
     def all_ended(self) -> bool:
         """Whether every child heard is gone, given some time."""
@@ -156,12 +172,15 @@ def test_killed_outright_it_takes_its_children_along(supervise: Start, name: str
 
 
 def test_the_end_of_the_required_process_is_the_end_of_all(supervise: Start) -> None:
-    run = supervise(child("polite"), child("done", "required=True, foreground=True"))
-    heard = {"polite", "done"}
-    for _ in range(2):
-        assert run.popen.stdout is not None
-        heard.discard(run.popen.stdout.readline().split()[0])
-    assert not heard
+    run = supervise(child("polite"), child("stubborn", "required=True, foreground=True"))
+    _, required = run.hear("polite", "stubborn")
+    os.kill(required, signal.SIGKILL)
+    assert run.popen.wait(PATIENCE_S) == 128 + signal.SIGKILL
+    assert run.all_ended()
+
+
+def test_the_exit_status_of_the_required_process_is_that_of_all(supervise: Start) -> None:
+    run = supervise(child("done", "required=True, foreground=True"))
     assert run.popen.wait(PATIENCE_S) == 7
 
 
