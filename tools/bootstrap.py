@@ -73,4 +73,7 @@ def main(mode: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:  # half an environment has no stamp: the next run makes it anew
+        sys.exit(130)
