@@ -52,7 +52,9 @@ GOOD = np.tile(np.float32([0.5, 2.0]), (10, 1))
 class Rig:
     """A robot's topics, a bridge and a server with a model whose answer the test chooses."""
 
-    def __init__(self, graph: Any, tmp_path: Path, *overrides: Parameter) -> None:
+    def __init__(
+        self, graph: Any, tmp_path: Path, *overrides: Parameter, trigger: str = "{on: state}"
+    ) -> None:
         self.graph = graph
         self.answer: Any = GOOD
         self.open, self.entered = threading.Event(), threading.Event()  # a gate in the model
@@ -62,7 +64,7 @@ class Rig:
         )
         self.server.start()
         contract = tmp_path / "contract.yaml"
-        contract.write_text(CONTRACT)
+        contract.write_text(CONTRACT.replace("{on: state}", trigger))
         parameters = [
             Parameter("contract_file", value=str(contract)),
             Parameter("server", value=self.server.address),
@@ -127,6 +129,20 @@ def test_a_plan_is_executed_and_reported(rig: Rig) -> None:
     chunk = rig.chunks.wait()
     assert list(chunk.names) == ["arm", "gripper"] and chunk.horizon == 10
     assert chunk.lease.nanosec == 200_000_000 and chunk.start == chunk.header.stamp
+
+
+def test_with_a_runway_it_asks_for_few_samples_and_one_at_a_time(
+    graph: Any, tmp_path: Path
+) -> None:
+    rig = Rig(graph, tmp_path, trigger="{runway: 0.5}")
+    rig.run()
+    status = rig.status.wait(lambda m: m.deadline_hits >= 5)
+    report = rig.diagnostics.wait(since=rig.diagnostics.mark())
+    rig.server.stop()
+    (state,) = [s for s in report.status if s.name.endswith("input state")]
+    received = int({pair.key: pair.value for pair in state.values}["received"])
+    assert status.observations <= received / 2  # five steps are executed before the next one
+    assert status.superseded == 0 and status.observations <= status.ok + 1
 
 
 @pytest.mark.parametrize(
