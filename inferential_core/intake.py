@@ -65,13 +65,18 @@ class Intake:
         message: Any,
         frames: Sequence[Buffer],
         models: Iterable[str],
+        open_requests: int,
     ) -> None:
         """Check a request against configuration and limits, and decode its values.
 
-        RejectedError says what is wrong with it.
+        open_requests: those of its client that have not ended, this one included. RejectedError
+        says what is wrong with it.
         """
         if not self._clients.accept_unknown and request.client_id not in self._known:
             raise RejectedError(f"client {request.client_id!r} is not among the known clients")
+        limit = self._limits.max_requests_per_client
+        if open_requests > limit:
+            raise RejectedError(f"{open_requests} observations of this client wait, limit {limit}")
         if request.model_id not in models:
             close = difflib.get_close_matches(request.model_id, models, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""

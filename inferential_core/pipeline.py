@@ -10,6 +10,7 @@ step by step in tests. Every observation ends in `settle`, once.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import uuid
@@ -59,7 +60,9 @@ class Pipeline:
         self.ledger = Ledger()
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
         self.models = {
-            info.id: ModelRecord(info.id, info.max_batch, info.lanes, info.version)
+            info.id: ModelRecord(
+                info.id, info.max_batch, info.lanes, info.version, info.specification
+            )
             for info in dispatcher.models().values()
         }
         self._config = config
@@ -95,13 +98,18 @@ class Pipeline:
         request = self._intake.request(message, client_id, identity, now)
         self.ledger.received += 1
         client.received += 1
+        client.open += 1
         if self._next_sweep == math.inf:
             self._next_sweep = now + _SWEEP_PERIOD_S
         try:
-            self._intake.admit(request, message, frames, self.models)
+            self._intake.admit(request, message, frames, self.models, client.open)
         except RejectedError as error:
             self._record("observation_errors", 1, self._labels_of(request))
             self.settle(request, Status.REJECTED, str(error))
+            return
+        if message.describe_model:
+            told = json.dumps(self.models[request.model_id].specification)
+            self.settle(request, Status.OK, values={"specification": told})
             return
         cadence = self.clients.observed(client, request.model_id, now)
         request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
@@ -233,10 +241,11 @@ class Pipeline:
         self.ledger.outcomes[status] += 1
         client = self.clients.by_id.get(request.client_id)
         if client is not None:
+            client.open -= 1
             client.settle(status, error)
         if status is Status.OK:
             self._measure(request, completion, now)
-            if client is not None:
+            if client is not None and completion is not None:
                 if now <= request.deadline:
                     client.deadline_hits += 1
                 else:

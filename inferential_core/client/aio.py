@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from ..clock import Clock, SystemClock
 from .link import Link
 from .reply import Reply
-from .session import ClientSession, ModelOptions
+from .session import ClientSession, ModelOptions, specification_in
 
 
 class AsyncConnection:
@@ -48,10 +49,16 @@ class AsyncConnection:
         control_period_ms: float = 0.0,
         supersede: bool = False,
         lost_after_ms: float | None = None,
+        encode: Mapping[str, str] | None = None,
     ) -> AsyncModel:
         """A handle on one model of the server; arguments as of `Connection.model`."""
         options = ModelOptions(
-            latency_budget_ms, priority, control_period_ms, supersede, lost_after_ms
+            latency_budget_ms,
+            priority,
+            control_period_ms,
+            supersede,
+            lost_after_ms,
+            dict(encode or {}),
         )
         return AsyncModel(self, self._session, self._link, model_id, options)
 
@@ -164,3 +171,17 @@ class AsyncModel:
     def reset(self) -> int:
         """Begin a new episode; see `Model.reset`."""
         return self._session.reset(self._handle)
+
+    async def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:
+        """What the model declares of itself; see `Model.specification`."""
+        self._connection.listen()
+        question = self._session.describe(self._handle)
+        self._link.send(*question.message, supersede=False)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_ms / 1000.0
+        while (reply := self._session.take(question.handle)) is None:
+            left = deadline - loop.time()
+            if left <= 0:
+                raise TimeoutError(f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms")
+            await self._connection.arrival(left)
+        return specification_in(reply)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ..clock import Clock, SystemClock
 from .link import Link
 from .reply import Reply
-from .session import ClientSession, ModelOptions
+from .session import ClientSession, ModelOptions, specification_in
 
 
 class Connection:
@@ -50,6 +51,7 @@ class Connection:
         control_period_ms: float = 0.0,
         supersede: bool = False,
         lost_after_ms: float | None = None,
+        encode: Mapping[str, str] | None = None,
     ) -> Model:
         """A handle on one model of the server.
 
@@ -57,10 +59,16 @@ class Connection:
         important, None leaves it to the server. control_period_ms: time one action lasts, so
         that `steps_remaining` tells the server when this robot runs dry. supersede: a new
         observation replaces one that still waits at the server. lost_after_ms: an observation
-        without an answer for so long ends LOST; None waits for ever.
+        without an answer for so long ends LOST; None waits for ever. encode: keys whose arrays
+        travel compressed, as {"camera": "jpeg"} (or "png"); needs the [images] extra.
         """
         options = ModelOptions(
-            latency_budget_ms, priority, control_period_ms, supersede, lost_after_ms
+            latency_budget_ms,
+            priority,
+            control_period_ms,
+            supersede,
+            lost_after_ms,
+            dict(encode or {}),
         )
         return Model(self, self._session, self._link, model_id, options)
 
@@ -173,3 +181,20 @@ class Model:
         A stateful model starts afresh with the first observation of the new epoch.
         """
         return self._session.reset(self._handle)
+
+    def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:
+        """What the model declares of its observations and actions; {} if it declares nothing.
+
+        UsageError with the server's reason if it has no such model or cannot tell, TimeoutError
+        if it does not answer in time.
+        """
+        question = self._session.describe(self._handle)
+        self._link.connect()
+        self._link.send(*question.message, supersede=False)
+        deadline = time.monotonic() + timeout_ms / 1000.0
+        while (reply := self._session.take(question.handle)) is None:
+            left_ms = 1000.0 * (deadline - time.monotonic())
+            if left_ms <= 0:
+                raise TimeoutError(f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms")
+            self._link.wait(left_ms)
+        return specification_in(reply)

@@ -8,19 +8,22 @@ that a late reply finds nothing.
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..clock import Clock
 from ..errors import UsageError, WireError
 from ..status import Status
-from ..wire.images import Buffer
+from ..wire.images import Buffer, encode
 from ..wire.observation import ObservationHeader, encode_observation
 from ..wire.response import decode_result, parse_response, status_of
 from .clocksync import ClockOffset
@@ -36,6 +39,7 @@ class ModelOptions:
     control_period_ms: float = 0.0
     supersede: bool = False
     lost_after_ms: float | None = None
+    encode: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.latency_budget_ms > 0:
@@ -44,6 +48,9 @@ class ModelOptions:
             raise UsageError(f"priority is a tier from 0 (most important), not {self.priority}")
         if not self.control_period_ms >= 0:
             raise UsageError(f"control_period_ms must not be negative: {self.control_period_ms}")
+        for key, encoding in self.encode.items():
+            if encoding not in ("jpeg", "png"):
+                raise UsageError(f"encode[{key!r}]: 'jpeg' or 'png', not {encoding!r}")
 
 
 @dataclass(slots=True)
@@ -90,6 +97,13 @@ class ModelSession:
         )
 
 
+class Question(NamedTuple):
+    """A request for a specification: whose reply to wait for, and what to send."""
+
+    handle: ModelSession
+    message: tuple[int, list[Buffer]]
+
+
 class ClientSession:
     """One client's conversation: makes the frames to send, takes the frames that arrived."""
 
@@ -97,7 +111,6 @@ class ClientSession:
         self.client_id = checked_client_id(client_id)
         self._client_type = client_type
         self._clock = clock
-        self._handles: list[ModelSession] = []
         self._requests = secrets.randbits(32) << 20  # not to be confused with an earlier life's
         self._session = secrets.randbits(63) + 1
         self._clock_offset = ClockOffset()
@@ -107,9 +120,7 @@ class ClientSession:
     def open(self, model_id: str, options: ModelOptions) -> ModelSession:
         if not model_id:
             raise UsageError("model id must not be empty")
-        handle = ModelSession(model_id, options)
-        self._handles.append(handle)
-        return handle
+        return ModelSession(model_id, options)
 
     def observe(
         self,
@@ -151,6 +162,8 @@ class ClientSession:
             clock_offset_ns=self._clock_offset.ns,
             describe_model=describe,
         )
+        if options.encode:
+            values = {**values, **_compressed(values, options.encode)}
         frames = encode_observation(header, values, one_frame_each=self._server_accepts_frames)
         self._requests = request_id
         if handle.pending and handle.pending[0].timed_out:
@@ -159,6 +172,11 @@ class ClientSession:
         handle.pending.append(pending)
         self._waiting[request_id] = (handle, pending)
         return request_id, frames
+
+    def describe(self, handle: ModelSession) -> Question:
+        """Ask for the specification of a handle's model, apart from its observations."""
+        aside = ModelSession(handle.model_id, ModelOptions())
+        return Question(aside, self.observe(aside, {}, describe=True))
 
     def reset(self, handle: ModelSession) -> int:
         """Begin a new epoch: what is pending is abandoned. Returns the epoch."""
@@ -270,6 +288,26 @@ class ClientSession:
         for item in items:
             handle.pending.remove(item)
             self._waiting.pop(item.request_id, None)
+
+
+def specification_in(reply: Reply) -> dict[str, Any]:
+    """The specification a reply tells; UsageError with the reason if it tells none."""
+    if reply.result is None:
+        raise UsageError(f"no specification of {reply.model_id!r}: {reply.error}")
+    try:
+        specification: dict[str, Any] = json.loads(reply.result["specification"])
+    except (KeyError, ValueError):
+        raise UsageError(f"the server knows no specifications: {reply.model_id!r}") from None
+    return specification
+
+
+def _compressed(values: dict[str, Any], encodings: Mapping[str, str]) -> dict[str, Any]:
+    """The arrays among `values` that are to travel compressed, compressed."""
+    return {
+        key: encode(key, values[key], encoding)
+        for key, encoding in encodings.items()
+        if isinstance(values.get(key), np.ndarray)
+    }
 
 
 def checked_client_id(client_id: str | int) -> str:

@@ -24,6 +24,7 @@ class TransportConfig(Section):
 
 class LimitsConfig(Section):
     max_message_bytes: int = Field(default=Limits.max_message_bytes, ge=1024)
+    max_requests_per_client: int = Field(default=Limits.max_requests_per_client, ge=1)
     max_tensors: int = Field(default=Limits.max_tensors, ge=1)
     max_dimensions: int = Field(default=Limits.max_dimensions, ge=1, le=32)
     max_metadata_bytes: int = Field(default=Limits.max_metadata_bytes, ge=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..request import InferenceRequest
@@ -18,6 +18,7 @@ class ModelInfo:
     max_batch: int = 1  # observations it takes in one call
     lanes: int = 1  # calls it can work on at once
     version: str = ""
+    specification: Mapping[str, Any] = field(default_factory=dict)  # handed out as JSON
 
 
 @dataclass(frozen=True)

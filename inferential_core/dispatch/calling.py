@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -46,6 +47,7 @@ class ModelCaller:
             )
         self._wants_context = _accepts_second(self._function)
         self.version = str(getattr(model, "version", ""))
+        self.specification = _specification(model_id, model)
 
     def call(self, inputs: Sequence[Inputs], contexts: Sequence[InferenceContext]) -> list[Result]:
         """Results in the order of `inputs`."""
@@ -171,3 +173,15 @@ def _accepts_second(function: Callable[..., Any]) -> bool:
     return len(positional) >= 2 and (
         positional[1].default is inspect.Parameter.empty or positional[1].name == "context"
     )
+
+
+def _specification(model_id: str, model: Any) -> Mapping[str, Any]:
+    """What a model declares as `specification`; UsageError unless it can be told as JSON."""
+    declared = getattr(model, "specification", {})
+    try:
+        told = json.loads(json.dumps(declared))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"model {model_id!r}: its specification is no JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise UsageError(f"model {model_id!r}: its specification is no mapping")
+    return told

@@ -51,6 +51,7 @@ class LocalDispatcher(Dispatcher):
                 max_batch=max_batch if caller.batches else 1,
                 lanes=count,
                 version=caller.version,
+                specification=caller.specification,
             )
 
     def start(self, on_done: Callable[[Completion], None]) -> None:

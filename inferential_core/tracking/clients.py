@@ -21,6 +21,7 @@ class Client:
     last_seen: float = -math.inf
     connected: bool = True
     received: int = 0
+    open: int = 0  # received and not ended yet
     ok: int = 0
     failed: int = 0
     deadline_hits: int = 0

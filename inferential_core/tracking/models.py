@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .latency import LatencyModel
 
@@ -16,6 +18,7 @@ class ModelRecord:
     max_batch: int
     lanes: int
     version: str = ""
+    specification: Mapping[str, Any] = field(default_factory=dict)
     latency: LatencyModel = field(default_factory=LatencyModel)
     busy_lanes: int = 0
     in_flight: int = 0  # observations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,19 +85,40 @@ def decode(image: EncodedImage) -> np.ndarray:
 
     Needs Pillow (`pip install inferential[images]`).
     """
-    try:
-        from PIL import Image
-    except ImportError:
-        raise WireError(
-            "decoding a compressed image needs Pillow: pip install inferential[images]"
-        ) from None
+    pillow = _pillow()
     if read_shape(image.data, image.encoding) != image.shape:  # before any pixel is allocated
         raise WireError(f"the image header does not say the declared shape {image.shape}")
     try:
-        with Image.open(io.BytesIO(image.data), formats=(image.encoding,)) as picture:
+        with pillow.open(io.BytesIO(image.data), formats=(image.encoding,)) as picture:
             pixels = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         raise WireError(f"broken {image.encoding}: {error}") from None
     if pixels.shape != image.shape or pixels.dtype != np.uint8:
         raise WireError(f"decoded to {pixels.dtype} {pixels.shape}, declared {image.shape}")
     return pixels
+
+
+def encode(key: str, pixels: np.ndarray, encoding: str, quality: int = 90) -> EncodedImage:
+    """Compress uint8 pixels, H x W x 3 (RGB) or H x W; WireError names the key of others.
+
+    quality: of JPEG, 1 to 95. Needs Pillow (`pip install inferential[images]`).
+    """
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or pixels.shape[2:] == (3,)):
+        raise WireError(
+            f"{key!r}: uint8 of H x W or H x W x 3 can be sent as {encoding},"
+            f" not {pixels.dtype} {list(pixels.shape)}"
+        )
+    file = io.BytesIO()
+    options = {"quality": quality} if encoding == "jpeg" else {}
+    _pillow().fromarray(pixels).save(file, encoding, **options)
+    return EncodedImage(file.getvalue(), encoding, pixels.shape)
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise WireError(
+            "compressed images need Pillow to be made or read: pip install inferential[images]"
+        ) from None
+    return Image

@@ -504,6 +504,22 @@ def test_the_oldest_is_still_the_first_after_a_change_of_strategy():
     assert [request.request_id for request in house.complete().requests] == requests[1:]
 
 
+def test_a_client_that_floods_is_refused_beyond_its_share_and_told_so():
+    house = House(limits={"max_requests_per_client": 3})
+    flooding, modest = house.client("a"), house.client("b")
+    for _ in range(4):
+        house.observe(flooding)
+    house.observe(modest)
+    message = reply(flooding)
+    assert status_of(message) is Status.REJECTED
+    assert "limit 3" in message.error
+    assert modest.receive() is None
+    house.complete()
+    house.complete()
+    house.observe(flooding)  # room again
+    assert house.count(Status.REJECTED) == 1
+
+
 def test_every_published_metric_is_recorded():
     house = House(
         scheduling={"max_queue_size": 1, "max_retries": 1, "request_ttl_ms": 100},

@@ -12,6 +12,7 @@ import pytest
 import zmq
 
 from inferential_core import (
+    AsyncConnection,
     ConfigError,
     Connection,
     InferentialConfig,
@@ -19,6 +20,7 @@ from inferential_core import (
     Server,
     Status,
     UsageError,
+    WireError,
     register_policy,
 )
 from inferential_core.clock import SystemClock
@@ -250,6 +252,68 @@ def test_a_model_that_reuses_its_buffer_does_not_change_answers_on_their_way():
             model.observe(x=np.float32(index))
         for index in range(30):
             assert (model.get_result(LONG_MS)["actions"] == index).all()
+
+
+class Declaring:
+    specification = {"observation": {"x": {"dtype": "float32", "shape": [1]}}, "horizon": 50}
+
+    def infer(self, obs):
+        return {"actions": obs["x"]}
+
+
+def test_a_models_specification_is_one_call_away_and_disturbs_nothing():
+    with serve({"policy": Declaring(), "plain": echo}) as server:
+        with Connection(server.address) as connection:
+            model = connection.model("policy")
+            model.observe(x=np.float32([7]))
+            assert model.specification(LONG_MS) == Declaring.specification
+            assert model.get_result(LONG_MS)["actions"][0] == 7
+            assert connection.model("plain").specification(LONG_MS) == {}
+            with pytest.raises(UsageError, match="known: plain, policy"):
+                connection.model("nonsense").specification(LONG_MS)
+            assert_balanced(server)
+
+
+def test_asyncio_clients_can_ask_for_a_specification():
+    async def ask(address):
+        async with AsyncConnection(address) as connection:
+            return await connection.model("policy").specification(LONG_MS)
+
+    with serve({"policy": Declaring()}) as server:
+        assert asyncio.run(ask(server.address)) == Declaring.specification
+
+
+@pytest.mark.parametrize("encoding", ["jpeg", "png"])
+def test_a_camera_may_travel_compressed(encoding):
+    pytest.importorskip("PIL", reason="Pillow is the [images] extra")
+    ramp = np.linspace(0, 255, 64, dtype=np.uint8)
+    picture = np.stack([np.tile(ramp, (48, 1))] * 3, axis=-1)
+    sizes = []
+
+    def look(obs):
+        return {"pixels": obs["camera"]}
+
+    with serve({"policy": look}) as server, Connection(server.address) as connection:
+        model = connection.model("policy", encode={"camera": encoding})
+        model.observe(camera=picture)
+        seen = model.get_result(LONG_MS)["pixels"]
+        sizes.append(server.metrics.get_latest("payload_size_bytes"))
+    assert seen.shape == picture.shape
+    assert sizes[0] < picture.nbytes / 2
+    limit = 0 if encoding == "png" else 8
+    assert np.abs(seen.astype(int) - picture).max() <= limit
+
+
+def test_an_array_that_is_no_picture_is_refused_before_it_is_sent():
+    pytest.importorskip("PIL", reason="Pillow is the [images] extra")
+    with serve({"policy": echo}) as server, Connection(server.address) as connection:
+        model = connection.model("policy", encode={"camera": "jpeg"})
+        with pytest.raises(WireError, match="'camera'"):
+            model.observe(camera=np.zeros(3, np.float32))
+        with pytest.raises(UsageError, match="camera"):
+            connection.model("policy", encode={"camera": "gif"})
+        model.observe(x=np.zeros(1))
+        assert model.get_result(LONG_MS) is not None
 
 
 def test_weights_reach_their_strategy():
