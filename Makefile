@@ -8,11 +8,11 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto bench lock clean
+.PHONY: help env build demo test check lint proto published bench fuzz lock clean
 export PYTHON
 
 help:    ## this list
-	@grep -E '^[a-z]+: .*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+: .*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 env:     ## make .venv from requirements/lock.txt
 	@tools/environment.sh
@@ -36,11 +36,17 @@ lint: env  ## ruff
 proto: env  ## generate inferential_core/wire/inferential_pb2.py from proto/
 	@tools/run.sh python tools/generate_proto.py
 
-bench: build  ## what the figures in the README come from
+published: env  ## environments of the published releases, which tests and benchmarks compare with
+	@tools/run.sh python tools/published.py $(ARGS)
+
+bench: build  ## what the figures in the README come from (ARGS=transport: one of them)
 	@tools/run.sh python -m benchmarks $(ARGS)
+
+fuzz: build  ## a million broken messages against a server: minutes
+	@tools/run.sh python -m benchmarks fuzz $(ARGS)
 
 lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)
 	@tools/lock.sh
 
 clean:   ## remove the environment and everything built
-	rm -rf .venv build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-published build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
