@@ -18,22 +18,20 @@ from typing import Any
 
 from inferential_core import Reply, Status
 from inferential_ros.bridge.inputs import Inputs
+from inferential_ros.bridge.options import link_settings, make_executor
 from inferential_ros.bridge.plans import make_plan
 from inferential_ros.bridge.state import Mode, State, state_of
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.registry import InputError
 from inferential_ros.execution.executor import (
-    Executor,
     PlanRefused,
     PlanTooLate,
-    Rule,
     Source,
     Tick,
 )
-from inferential_ros.execution.overlap import MODES
 from inferential_ros.execution.plan import Plan
-from inferential_ros.link import Link, LinkCallbacks, LinkSettings, Observation
+from inferential_ros.link import Link, LinkCallbacks, Observation
 
 
 @dataclass(frozen=True)
@@ -237,27 +235,3 @@ class Session:
         if state is not self.state:
             self.state = state
             self._sinks.state_changed()
-
-
-def make_executor(contract: Contract) -> Executor:
-    """The executor for the outputs of a contract."""
-    rules = tuple(
-        Rule(output.columns, output.fallback, output.limits.lower, output.limits.upper)
-        for output in contract.action.outputs
-    )
-    return Executor(rules, len(contract.action.names), MODES[contract.action.overlap])
-
-
-def link_settings(contract: Contract, server: str, client_id: str) -> LinkSettings:
-    """What the contract says about the conversation with the server."""
-    model = contract.model
-    return LinkSettings(
-        server=server,
-        client_id=client_id,
-        model_id=model.id,
-        latency_budget_ms=model.latency_budget_ms,
-        priority=model.priority,
-        control_period_ms=1000.0 / contract.action.rate_hz,
-        supersede=model.supersede,
-        lost_after_ms=1000.0 * model.answer_timeout_s,
-    )

@@ -1,0 +1,32 @@
+"""What a contract means for the executor and for the conversation with the server."""
+
+from __future__ import annotations
+
+from inferential_ros.contract.schema import Contract
+from inferential_ros.execution.executor import Executor, Rule
+from inferential_ros.execution.overlap import MODES
+from inferential_ros.link import LinkSettings
+
+
+def make_executor(contract: Contract) -> Executor:
+    """The executor for the outputs of a contract."""
+    rules = tuple(
+        Rule(output.columns, output.fallback, output.limits.lower, output.limits.upper)
+        for output in contract.action.outputs
+    )
+    return Executor(rules, len(contract.action.names), MODES[contract.action.overlap])
+
+
+def link_settings(contract: Contract, server: str, client_id: str) -> LinkSettings:
+    """What the contract says about the conversation with the server."""
+    model = contract.model
+    return LinkSettings(
+        server=server,
+        client_id=client_id,
+        model_id=model.id,
+        latency_budget_ms=model.latency_budget_ms,
+        priority=model.priority,
+        control_period_ms=1000.0 / contract.action.rate_hz,
+        supersede=model.supersede,
+        lost_after_ms=1000.0 * model.answer_timeout_s,
+    )

@@ -1,0 +1,100 @@
+"""A bridge's life: what deactivation says last, what a life leaves behind, whose time it keeps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
+pytest.importorskip("pydantic", reason="the server side needs pydantic")
+
+from bridge_rig import Rig
+from inferential.msg import BridgeStatus
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import GetState
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+
+
+@pytest.fixture
+def rig(graph: Any, tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(graph, tmp_path)
+    yield rig
+    rig.server.stop()
+
+
+def test_deactivating_ends_with_the_fallback(rig: Rig) -> None:
+    rig.run()
+    rig.expect([0.5], [2.0])
+    mark, gripped = rig.status.mark(), rig.gripper.mark()
+    rig.change(Transition.TRANSITION_DEACTIVATE)
+    assert not rig.until(BridgeStatus.STATE_INACTIVE, mark).connected
+    rig.gripper.wait(lambda m: list(m.data) == [0.0], gripped)
+    silent = rig.arm.mark(), rig.gripper.mark()
+    refused = rig.call("reset")
+    assert list(rig.gripper.messages[-1].data) == [0.0]
+    assert list(rig.arm.messages[-1].data) == [0.5]
+    assert not refused.success and "not active" in refused.message
+    assert (rig.arm.mark(), rig.gripper.mark()) == silent
+    rig.change(Transition.TRANSITION_ACTIVATE)
+    rig.expect([0.5], [2.0])
+
+
+def test_the_life_of_a_node_leaves_nothing_behind(rig: Rig) -> None:
+    def counts() -> tuple[int, ...]:
+        kinds = ("subscriptions", "publishers", "services", "timers")
+        return tuple(len(list(getattr(rig.bridge, kind))) for kind in kinds)
+
+    before, threads = counts(), threading.active_count()
+    for _ in range(5):
+        rig.change(Transition.TRANSITION_CONFIGURE)
+        rig.change(Transition.TRANSITION_ACTIVATE)
+        rig.change(Transition.TRANSITION_DEACTIVATE)
+        rig.change(Transition.TRANSITION_CLEANUP)
+    assert counts() == before and threading.active_count() == threads
+    request = GetState.Request()
+    state = rig.graph.call(GetState, "/r/inference_bridge/get_state", request).current_state
+    assert state.id == State.PRIMARY_STATE_UNCONFIGURED
+
+
+@pytest.fixture
+def simulated(graph: Any, tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(graph, tmp_path, Parameter("use_sim_time", value=True))
+    yield rig
+    rig.server.stop()
+
+
+def test_simulated_time_paces_the_plan_and_a_clock_set_back_drops_it(simulated: Rig) -> None:
+    rig = simulated
+    rig.answer = np.stack([np.arange(10) / 10, np.ones(10)], axis=1).astype(np.float32)
+    rig.change(Transition.TRANSITION_CONFIGURE)
+    rig.change(Transition.TRANSITION_ACTIVATE)
+    clock = rig.graph.publisher(Clock, "/clock")
+    rig.graph.matched(clock)
+    rig.graph.matched(rig.state)
+    rig.status.wait(lambda m: m.connected)
+
+    def at(seconds: float, inbox: Any, fits: Callable[[Any], bool]) -> None:
+        """Set the clock and wait for what then comes."""
+        mark = inbox.mark()
+        now = Clock()
+        now.clock.sec, now.clock.nanosec = int(seconds), round(seconds % 1 * 1e9)
+        clock.publish(now)
+        if inbox is rig.chunks:
+            rig.joints.header.stamp = now.clock
+            rig.state.publish(rig.joints)
+        inbox.wait(fits, mark)
+
+    at(100.0, rig.status, lambda m: m.header.stamp.sec == 100)  # the bridge knows the time
+    at(100.0, rig.chunks, lambda m: m.start.sec == 100)
+    at(100.05, rig.arm, lambda m: m.data[0] == pytest.approx(0.2))
+    at(100.15, rig.arm, lambda m: m.data[0] == pytest.approx(0.7))
+    at(50.0, rig.gripper, lambda m: m.data[0] == 0.0)
+    at(100.05, rig.arm, lambda m: m.data[0] == pytest.approx(0.7))  # held: the plan is gone
+    at(100.5, rig.chunks, lambda m: (m.start.sec, m.start.nanosec) == (100, 500_000_000))
+    at(100.56, rig.arm, lambda m: m.data[0] == pytest.approx(0.3))
