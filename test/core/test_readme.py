@@ -1,0 +1,48 @@
+"""The README shows what is: its programs are the examples, its commands run somewhere in CI."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+# Every command line of the README, and what runs it.
+RUN_BY = {
+    "make demo": "test/ros/test_demo_run.py runs the command behind it, `inferential demo`",
+    "make test": ".ci/run",
+    "rosdep install --from-paths src --ignore-src -y": "needs a ROS 2 installation: by hand",
+    "colcon build --packages-select inferential": "test/launch/test_workspace_build.py",
+    "source install/setup.bash": "test/launch/test_workspace_build.py",
+    "ros2 launch inferential server.launch.py"
+    " models:=policy:=my_pkg.policy:Policy bind:=tcp://0.0.0.0:5555": "test_demo_bringup.py, data",
+    "ros2 launch inferential robot.launch.py namespace:=robot_1"
+    " contract_file:=robot.yaml server:=tcp://gpu-box:5555": "test_demo_bringup.py, data",
+    "pip install .": "test/core/test_bare_install.py",
+    "pip install '.[server]'": "test/core/test_bare_install.py reads the extra",
+}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_programs_shown_are_the_examples_that_the_tests_run():
+    shown = blocks("python")
+    assert len(shown) == 2
+    for name, block in zip(("server.py", "client.py"), shown):
+        program = (ROOT / "examples" / name).read_text()
+        assert program.partition('"""\n\n')[2] == block, f"examples/{name} differs from the README"
+
+
+def test_every_command_shown_is_run_somewhere():
+    lines = [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
+    assert sorted(lines) == sorted(RUN_BY)
+
+
+def test_every_file_linked_is_there_and_pictures_are_small():
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert picture.stat().st_size < 300_000, picture
