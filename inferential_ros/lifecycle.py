@@ -13,6 +13,7 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.guard_condition import GuardCondition
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -47,10 +48,11 @@ def run(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -
     its publishers still work.
     """
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    stop = _Stop()
     node = make_node()
-    stop = _Stop(node)
     executor = SingleThreadedExecutor()
     try:
+        stop.interrupt(node)
         executor.add_node(node)
         if node.get_parameter("autostart").value and not _start(node):
             return 1
@@ -73,9 +75,9 @@ class _Stop:
     Executor.wake would not do: spin_once goes back to sleep where no callback is ready.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self) -> None:
         self.asked = False
-        self._guard = node.create_guard_condition(lambda: None)
+        self._guard: GuardCondition | None = None
         self._bell, written = socket.socketpair()
         written.setblocking(False)
         self._written = written
@@ -84,7 +86,12 @@ class _Stop:
         self._thread = threading.Thread(target=self._wait, name="signals", daemon=True)
         self._thread.start()
 
+    def interrupt(self, node: LifecycleNode) -> None:
+        """From now on a signal interrupts the executor of this node."""
+        self._guard = node.create_guard_condition(lambda: None)
+
     def close(self) -> None:
+        self._guard = None
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._previous_fd)
@@ -97,7 +104,9 @@ class _Stop:
 
     def _wait(self) -> None:
         while self._bell.recv(1):
-            self._guard.trigger()
+            guard = self._guard
+            if guard is not None:
+                guard.trigger()
 
 
 def _start(node: LifecycleNode) -> bool:
