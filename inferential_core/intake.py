@@ -78,10 +78,7 @@ class Intake:
         if open_requests > limit:
             raise RejectedError(f"{open_requests} observations of this client wait, limit {limit}")
         if request.model_id not in models:
-            close = difflib.get_close_matches(request.model_id, models, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            known = ", ".join(sorted(models))
-            raise RejectedError(f"model {request.model_id!r} is unknown: {hint}known: {known}")
+            raise RejectedError(_unknown_model(request.model_id, models))
         request.inputs = decode_values(message, frames, self._limits)
 
     def schedule(self, request: InferenceRequest, message: Any, cadence: Cadence) -> None:
@@ -114,3 +111,12 @@ def _sent_at(message: Any, now: float) -> float:
         return math.nan
     sent_at: float = (message.client_send_ns + message.clock_offset_ns) / 1e9
     return min(now, sent_at)
+
+
+def _unknown_model(model_id: str, models: Iterable[str]) -> str:
+    known = ", ".join(sorted(models))
+    if not known:
+        return f"model {model_id!r} is unknown: this server serves no models"
+    close = difflib.get_close_matches(model_id, models, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"model {model_id!r} is unknown: {hint}known: {known}"

@@ -120,7 +120,10 @@ class Server:
         self._stopped.clear()
         self._thread = threading.Thread(target=self._serve, name="inferential-server", daemon=True)
         self._thread.start()
-        _log.info("serving %s on %s", ", ".join(self._pipeline.models), transport.address)
+        if self._pipeline.models:
+            _log.info("serving %s on %s", ", ".join(self._pipeline.models), transport.address)
+        else:
+            _log.warning("serving no model on %s: all is REJECTED", transport.address)
 
     def _bind(self) -> Transport:
         config = self.config.transport

@@ -114,7 +114,10 @@ class ServerNode(LifecycleNode):
 
         specs = texts(self, "models")
         if not specs:
-            raise WrongSetup("parameter models is empty: give at least one id:=module:attribute")
+            self.get_logger().warning(
+                "parameter models is empty: every observation is rejected until the node is"
+                " configured with models:=id:=module:attribute"
+            )
         config_file = self.get_parameter("config_file").value
         try:
             config = load_config(config_file) if config_file else InferentialConfig()

@@ -31,8 +31,6 @@ class LocalDispatcher(Dispatcher):
         lanes: int | Mapping[str, int] = 1,
         max_batch: int = 64,
     ) -> None:
-        if not models:
-            raise UsageError("LocalDispatcher needs at least one model: {model_id: callable}")
         if max_batch < 1:
             raise UsageError(f"max_batch must be at least 1, not {max_batch}")
         for model_id in () if isinstance(lanes, int) else lanes:

@@ -486,7 +486,6 @@ def test_what_a_model_takes_is_told_to_the_server() -> None:
 @pytest.mark.parametrize(
     ("models", "options", "said"),
     [
-        ({}, {}, "at least one model"),
         ({"policy": double}, {"lanes": 0}, "lanes must be at least 1"),
         ({"policy": double}, {"lanes": {"polcy": 2}}, "'polcy'.*policy"),
         ({"policy": double}, {"max_batch": 0}, "max_batch must be at least 1"),

@@ -323,6 +323,14 @@ def test_weights_reach_their_strategy():
     assert server.config.scheduling.max_retries == 2
 
 
+def test_a_server_without_models_says_so_to_its_operator_and_to_clients(caplog):
+    with serve({}) as server, Connection(server.address) as connection:
+        model = connection.model("policy")
+        model.observe(x=np.zeros(1))
+        assert "serves no models" in model.get_reply(LONG_MS).error
+    assert "no model" in caplog.text
+
+
 def test_a_taken_address_is_a_clear_error():
     with serve({"policy": echo}) as server:
         with pytest.raises(ConfigError, match="Address already in use"):

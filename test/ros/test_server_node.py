@@ -65,12 +65,11 @@ def test_deactivating_frees_the_address_and_activating_serves_again(
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
-        ({}, "parameter models is empty"),
         ({"models": ["policy:=robot_models:Constnt"]}, "'robot_models' has no 'Constnt'"),
         ({"models": MODELS, "strategy": "dedline_aware"}, "dedline_aware"),
         ({"models": MODELS, "config_file": "/nowhere.yaml"}, "/nowhere.yaml"),
     ],
-    ids=["models", "attribute", "strategy", "config_file"],
+    ids=["attribute", "strategy", "config_file"],
 )
 def test_a_wrong_setting_ends_an_autostarted_server(
     start: Callable[..., Any], address: str, parameters: dict[str, Any], told: str
@@ -78,6 +77,18 @@ def test_a_wrong_setting_ends_an_autostarted_server(
     server = start(SERVER, bind=address, **parameters)
     assert server.wait() == 1
     assert told in server.text() and "Traceback" not in server.text()
+
+
+def test_a_server_without_models_starts_and_tells_everybody_that_it_has_none(
+    graph: Any, start: Callable[..., Any], address: str
+) -> None:
+    inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    server = start(SERVER, bind=address)
+    inbox.wait()
+    reply = ask(address)
+    assert reply.status is Status.REJECTED and "serves no models" in reply.error
+    assert "parameter models is empty" in server.text()
+    assert server.stop() == 0
 
 
 def test_an_address_in_use_is_told(start: Callable[..., Any], address: str, graph: Any) -> None:
