@@ -25,7 +25,8 @@ Pythons = tuple[tuple[int, int], ...]
 
 # name -> requirements, and the versions of Python (best first) that they exist for
 ENVIRONMENTS: dict[str, tuple[list[str], Pythons]] = {
-    "0.1.0": (["inferential==0.1.0"], ((3, 11), (3, 12), (3, 13))),
+    # 0.1.0 imports pydantic without asking for it
+    "0.1.0": (["inferential==0.1.0", "pydantic>=2"], ((3, 11), (3, 12), (3, 13))),
     "1.4.0": (["inferential==1.4.0"], ((3, 11), (3, 12), (3, 13))),
     # what Ubuntu 24.04 ships; for Python 3.12 the index has no pyzmq 24
     "oldest-client": (
@@ -57,13 +58,12 @@ def version_of(python: str) -> tuple[int, int]:
 
 
 def choose_python(wanted: Pythons) -> str:
-    """The Python that runs this if it fits, else the first on the PATH that does."""
+    """The best of `wanted` that is here: the Python that runs this, or one on the PATH."""
     own = getattr(sys, "_base_executable", "") or sys.executable
-    on_path = [shutil.which(f"python{major}.{minor}") or "" for major, minor in wanted]
-    candidates = [own, *on_path]
-    for candidate in filter(None, candidates):
-        if version_of(candidate) in wanted:
-            return candidate
+    for major, minor in wanted:
+        for candidate in (own, shutil.which(f"python{major}.{minor}")):
+            if candidate and version_of(candidate) == (major, minor):
+                return candidate
     names = ", ".join(f"{major}.{minor}" for major, minor in sorted(wanted))
     raise Unavailable(f"needs Python {names}; this is {sys.version.split()[0]}")
 
