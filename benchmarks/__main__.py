@@ -1,18 +1,23 @@
-"""`python -m benchmarks [NAME ...]`: all of them, or those named."""
+"""`python -m benchmarks [NAME [OPTION ...]]`: all that make figures, or the one that is named."""
 
+from __future__ import annotations
+
+import importlib
 import sys
 
-from . import transport
+FIGURES = ("transport", "fanin", "imports")
+BENCHMARKS = (*FIGURES, "fuzz")
 
-BENCHMARKS = {"transport": transport.main}
 
-
-def main(names: list[str]) -> int:
-    for name in names or BENCHMARKS:
+def main(arguments: list[str]) -> int:
+    """0 if all went well."""
+    names, options = arguments[:1] or FIGURES, arguments[1:]
+    for name in names:
         if name not in BENCHMARKS:
             print(f"no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
             return 2
-        BENCHMARKS[name]()
+        if status := importlib.import_module(f"{__package__}.{name}").main(options):
+            return status
     return 0
 
 

@@ -1,169 +1,153 @@
-"""Round trip and throughput of the server against a bare ZeroMQ echo of the same bytes.
+"""Round trip and throughput: a bare ZeroMQ echo, the published release, and ours.
 
-Identity model, answers float32 [50, 7]. Each server is a process of its own; rounds are
-interleaved and medians reported, so that what else the machine does hits both alike. The echo is
-the floor: the same frames, sent back by the shortest program possible.
+    python -m benchmarks transport [--quick] [--rounds N] [--case NAME]
+
+Identity model, answers float32 [50, 7]. Every server and every client is a process of its own,
+all clients are measured by the same code (peers/measuring.py), rounds are interleaved and medians
+reported, so that what else the machine does hits all alike. Servers that are not measured at the
+moment are paused: the published one never sleeps.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import argparse
 import statistics
-import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection as Pipe
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
 
-import numpy as np
-import zmq
+from .machine import introduce
+from .processes import ROOT, Program
 
-from inferential_core import Connection, LocalDispatcher, Server
-from inferential_core.wire.observation import ObservationHeader, encode_observation
-
-CASES = {
-    "state, 28 B": (np.zeros(7, np.float32), 1000, 2000),
-    "60 kB": (np.zeros(60_000, np.uint8), 500, 1000),
-    "224x224x3": (np.zeros((224, 224, 3), np.uint8), 500, 1000),
-    "1280x720x3": (np.zeros((720, 1280, 3), np.uint8), 100, 200),
-}
-ROUNDS = 5
-WINDOW = 16  # observations in flight while throughput is measured
-PATIENCE_MS = 10_000
-ANSWER = np.zeros((50, 7), np.float32)
+RELEASE = "1.4.0"
+PEERS = ROOT / "benchmarks" / "peers"
+Figures = dict[str, float]  # p50_us, p99_us, per_s
 
 
-def serve_echo(pipe: Pipe) -> None:
-    context = zmq.Context()
-    socket = context.socket(zmq.ROUTER)
-    port = socket.bind_to_random_port("tcp://127.0.0.1")
-    pipe.send(f"tcp://127.0.0.1:{port}")
-    answer = [b"", bytes(100), ANSWER.tobytes()]
-    while True:
-        identity = socket.recv()
-        while socket.recv(copy=False).more:
-            pass
-        socket.send_multipart([identity, *answer])
+@dataclass(frozen=True)
+class Case:
+    """What is sent, how often in a round, and how it must compare."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    trips: int
+    requests: int
+    p50_at_most: float  # x the published release's
+    rate_at_least: float
 
 
-def serve_ours(pipe: Pipe) -> None:
-    with Server(
-        "tcp://127.0.0.1:0", dispatcher=LocalDispatcher({"policy": lambda obs: ANSWER})
-    ) as server:
-        pipe.send(server.address)
-        pipe.recv()
+CASES = (
+    Case("state, 28 B", (7,), "float32", 1000, 2000, 0.85, 1.5),
+    Case("60 kB", (60_000,), "uint8", 500, 1000, 0.80, 1.6),
+    Case("224x224x3", (224, 224, 3), "uint8", 500, 1000, 0.65, 1.8),
+    Case("1280x720x3", (720, 1280, 3), "uint8", 100, 200, 0.25, 2.8),
+)
+LARGE, LARGE_P50_AT_MOST = "1280x720x3", 1.5  # x the echo's
 
 
-class EchoClient:
-    def __init__(self, address: str, array: np.ndarray) -> None:
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.connect(address)
-        header = ObservationHeader("bench", "policy", request_id=1)
-        self.frames = encode_observation(header, {"x": array})
+class Pair:
+    """A server and its client; the server runs only while it is measured."""
 
-    def send(self) -> None:
-        for frame in self.frames[:-1]:
-            self.socket.send(frame, zmq.SNDMORE)
-        self.socket.send(self.frames[-1], copy=len(self.frames[-1]) < 65536)
+    def __init__(self, name: str, python: str, stack: ExitStack) -> None:
+        script = PEERS / f"{name}.py"
+        ours = name != "published"
+        self.server = Program(python, script, "server", ours=ours)
+        stack.callback(self.server.end)
+        self.client = Program(python, script, "client", ours=ours)
+        stack.callback(self.client.end)
+        self.address = self.server.hear()
+        self.server.pause()
 
-    def receive(self) -> None:
-        if not self.socket.poll(PATIENCE_MS):
-            raise TimeoutError("the echo does not answer")
-        while self.socket.recv(copy=False).more:
-            pass
-
-    def close(self) -> None:
-        self.socket.close(0)
-
-
-class OurClient:
-    def __init__(self, address: str, array: np.ndarray) -> None:
-        self.connection = Connection(address)
-        self.model = self.connection.model("policy", latency_budget_ms=1000.0)
-        self.array = array
-
-    def send(self) -> None:
-        self.model.observe(x=self.array)
-
-    def receive(self) -> None:
-        if self.model.get_result(PATIENCE_MS) is None:
-            raise TimeoutError("the server does not answer")
-
-    def close(self) -> None:
-        self.connection.close()
-
-
-SERVERS = {"echo": (serve_echo, EchoClient), "ours": (serve_ours, OurClient)}
-
-
-def round_trips(client: EchoClient | OurClient, count: int) -> tuple[float, float]:
-    """Median and 99th percentile in microseconds."""
-    times = []
-    for _ in range(count):
-        begun = time.perf_counter()
-        client.send()
-        client.receive()
-        times.append(1e6 * (time.perf_counter() - begun))
-    return float(np.percentile(times, 50)), float(np.percentile(times, 99))
-
-
-def throughput(client: EchoClient | OurClient, count: int) -> float:
-    """Requests per second with WINDOW of them in flight."""
-    begun = time.perf_counter()
-    for index in range(count + WINDOW):
-        if index < count:
-            client.send()
-        if index >= WINDOW:
-            client.receive()
-    return count / (time.perf_counter() - begun)
-
-
-def measure() -> dict[str, dict[str, list[tuple[float, float, float]]]]:
-    """case -> server -> (p50 us, p99 us, requests/s) of each round."""
-    spawn = multiprocessing.get_context("spawn")
-    results: dict[str, dict[str, list[tuple[float, float, float]]]] = {
-        case: {name: [] for name in SERVERS} for case in CASES
-    }
-    processes, addresses = [], {}
-    try:
-        for name, (serve, _) in SERVERS.items():
-            here, there = spawn.Pipe()
-            process = spawn.Process(target=serve, args=(there,), daemon=True)
-            process.start()
-            processes.append(process)
-            addresses[name] = here.recv()
-        for case, (array, trips, requests) in CASES.items():
-            for _ in range(ROUNDS):
-                for name, (_, client_class) in SERVERS.items():
-                    client = client_class(addresses[name], array)
-                    round_trips(client, trips // 10)
-                    p50, p99 = round_trips(client, trips)
-                    results[case][name].append((p50, p99, throughput(client, requests)))
-                    client.close()
-    finally:
-        for process in processes:
-            process.terminate()
-            process.join()
-    return results
-
-
-def median(rounds: list[tuple[float, float, float]], pick: Callable[..., float]) -> float:
-    return statistics.median(pick(values) for values in rounds)
-
-
-def main() -> None:
-    """Print one table."""
-    print(f"round trip and pipelined throughput, {os.cpu_count()} cores, {ROUNDS} rounds, medians")
-    print(f"{'':14}{'p50 us':>16}{'p99 us':>16}{'requests/s':>18}{'p50 / floor':>14}")
-    for case, servers in measure().items():
-        floor = median(servers["echo"], lambda values: values[0])
-        for name, rounds in servers.items():
-            p50, p99, rate = (median(rounds, lambda v, i=i: v[i]) for i in range(3))  # type: ignore[misc]
-            label = case if name == "echo" else ""
-            print(
-                f"{label:14}{name:>6}{p50:10.0f}{p99:16.0f}{rate:18.0f}{p50 / floor:13.2f}x",
-                flush=True,
+    def measure(self, case: Case, share: float) -> Figures:
+        self.server.resume()
+        try:
+            return self.client.ask(
+                {
+                    "address": self.address,
+                    "shape": case.shape,
+                    "dtype": case.dtype,
+                    "trips": max(20, int(case.trips * share)),
+                    "requests": max(40, int(case.requests * share)),
+                }
             )
+        finally:
+            self.server.pause()
 
 
-if __name__ == "__main__":
-    main()
+def published_python() -> str:
+    """The Python that has the published release; made now if there is none."""
+    command = [sys.executable, ROOT / "tools" / "published.py", RELEASE]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def measure(cases: list[Case], rounds: int, share: float) -> dict[str, dict[str, Figures]]:
+    """case -> who -> medians."""
+    pythons = {"echo": sys.executable, "published": published_python(), "ours": sys.executable}
+    medians: dict[str, dict[str, Figures]] = {}
+    with ExitStack() as stack:
+        pairs = {name: Pair(name, python, stack) for name, python in pythons.items()}
+        for case in cases:
+            found: dict[str, list[Figures]] = {name: [] for name in pairs}
+            for _ in range(rounds):
+                for name, pair in pairs.items():
+                    found[name].append(pair.measure(case, share))
+            medians[case.name] = {
+                name: {key: statistics.median(figures[key] for figures in each) for key in each[0]}
+                for name, each in found.items()
+            }
+            show(case, medians[case.name])
+    return medians
+
+
+def show(case: Case, medians: dict[str, Figures]) -> None:
+    """The rows of one case; the last one says whether ours is where it must be."""
+    echo, published = medians["echo"], medians["published"]
+    for name, figures in medians.items():
+        row = f"{case.name if name == 'echo' else '':12}{name:>10}"
+        row += f"{figures['p50_us']:9.0f}{figures['p99_us']:9.0f}{figures['per_s']:9.0f}"
+        row += f"{figures['p50_us'] / echo['p50_us']:9.2f}x"
+        row += f"{figures['per_s'] / echo['per_s']:7.2f}x"
+        row += f"{figures['p50_us'] / published['p50_us']:10.2f}x"
+        row += f"{figures['per_s'] / published['per_s']:7.2f}x"
+        print(row, flush=True)
+    print(f"{'':22}{verdict(case, medians)}", flush=True)
+
+
+def verdict(case: Case, medians: dict[str, Figures]) -> str:
+    """How ours stands against the bar, in words."""
+    ours, published = medians["ours"], medians["published"]
+    checks = [
+        (
+            f"p50 at most {case.p50_at_most}x published",
+            ours["p50_us"] <= case.p50_at_most * published["p50_us"],
+        ),
+        (
+            f"requests/s at least {case.rate_at_least}x",
+            ours["per_s"] >= case.rate_at_least * published["per_s"],
+        ),
+    ]
+    if case.name == LARGE:
+        reached = ours["p50_us"] <= LARGE_P50_AT_MOST * medians["echo"]["p50_us"]
+        checks.append((f"p50 at most {LARGE_P50_AT_MOST}x echo", reached))
+    return ", ".join(f"{text}: {'yes' if reached else 'NO'}" for text, reached in checks)
+
+
+def main(arguments: list[str]) -> int:
+    """Print one table."""
+    parser = argparse.ArgumentParser(prog="transport", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a first impression, in seconds")
+    parser.add_argument("--rounds", type=int, help="default 7, quick 3")
+    parser.add_argument("--case", action="append", help="only cases whose name begins so")
+    options = parser.parse_args(arguments)
+    rounds = options.rounds or (3 if options.quick else 7)
+    wanted = tuple(options.case or [""])
+    cases = [case for case in CASES if case.name.startswith(wanted)]
+    introduce(f"round trip and pipelined requests, medians of {rounds} interleaved rounds")
+    print(f"{'':22}{'':27}{'to the echo':>18}{'to published':>19}")
+    heads = ("p50 us", "p99 us", "req/s", "p50", "req/s", "p50", "req/s")
+    widths = (9, 9, 9, 10, 8, 11, 8)
+    print(" " * 22 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths)))
+    measure(cases, rounds, 0.2 if options.quick else 1.0)
+    return 0

@@ -1,0 +1,38 @@
+"""What the machine is doing: figures mean little on one that is busy with something else."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def introduce(title: str) -> None:
+    """Print what is measured, on how many cores, and whether they are free."""
+    cores = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    print(f"{title}\n{cores} cores, load average {load:.2f} before the start", flush=True)
+    if load > 0.25 * cores:
+        print(
+            "  the machine is busy: absolute figures are too high, tails most of all", flush=True
+        )
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time a process has used so far, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+
+
+def allow_many_files() -> None:
+    """Raise this process's limit of open files as far as it may."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

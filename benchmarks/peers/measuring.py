@@ -1,0 +1,70 @@
+"""How every client is measured, ours and theirs alike.
+
+Runs in the environment of a published release too: standard library and numpy only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+WINDOW = 16  # observations in flight while throughput is measured
+PATIENCE_MS = 10_000
+ANSWER = np.zeros((50, 7), np.float32)  # what every model returns
+
+
+class Client(Protocol):
+    """What is measured."""
+
+    def send(self) -> None: ...
+
+    def receive(self) -> None:
+        """Wait for the next answer; TimeoutError if there is none."""
+
+    def close(self) -> None: ...
+
+
+def round_trips_us(client: Client, count: int) -> list[float]:
+    """Microseconds of each."""
+    times = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        client.send()
+        client.receive()
+        times.append(1e6 * (time.perf_counter() - begun))
+    return times
+
+
+def requests_per_s(client: Client, count: int) -> float:
+    """With WINDOW of them in flight."""
+    begun = time.perf_counter()
+    for index in range(count + WINDOW):
+        if index < count:
+            client.send()
+        if index >= WINDOW:
+            client.receive()
+    return count / (time.perf_counter() - begun)
+
+
+def answer_questions(open_client: Callable[[str, np.ndarray], Client]) -> None:
+    """Measure what each line of stdin asks for, with a connection of its own."""
+    for line in sys.stdin:
+        question: dict[str, Any] = json.loads(line)
+        array = np.zeros(question["shape"], question["dtype"])
+        client = open_client(question["address"], array)
+        round_trips_us(client, max(10, question["trips"] // 10))  # warm
+        times = round_trips_us(client, question["trips"])
+        rate = requests_per_s(client, question["requests"])
+        client.close()
+        p50, p99 = np.percentile(times, (50, 99))
+        print(json.dumps({"p50_us": p50, "p99_us": p99, "per_s": rate}), flush=True)
+
+
+def say_address(address: str) -> None:
+    """What a server prints once it can be reached."""
+    print(json.dumps(address), flush=True)

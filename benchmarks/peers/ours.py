@@ -1,0 +1,40 @@
+"""Our server and our client, as users run them: nothing is tuned."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from measuring import ANSWER, PATIENCE_MS, answer_questions, say_address
+
+from inferential_core import Connection
+
+
+def serve() -> None:
+    from inferential_core import LocalDispatcher, Server
+
+    dispatcher = LocalDispatcher({"policy": lambda obs: ANSWER})
+    with Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
+        say_address(server.address)
+        sys.stdin.read()
+
+
+class OurClient:
+    def __init__(self, address: str, array: np.ndarray) -> None:
+        self.connection = Connection(address)
+        self.model = self.connection.model("policy", latency_budget_ms=1000.0)
+        self.array = array
+
+    def send(self) -> None:
+        self.model.observe(x=self.array)
+
+    def receive(self) -> None:
+        if self.model.get_result(PATIENCE_MS) is None:
+            raise TimeoutError("the server does not answer")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+if __name__ == "__main__":
+    serve() if sys.argv[1] == "server" else answer_questions(OurClient)

@@ -1,0 +1,43 @@
+"""The published release's server and client, in its own environment; nothing is tuned."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+
+import inferential
+import numpy as np
+import zmq
+from measuring import ANSWER, PATIENCE_MS, answer_questions, say_address
+
+
+async def serve() -> None:
+    dispatcher = inferential.LocalDispatcher({"policy": lambda obs: ANSWER})
+    server = inferential.Server("tcp://127.0.0.1:*", dispatcher=dispatcher)
+    running = asyncio.create_task(server.run())
+    while server._transport is None:  # it offers no other way to learn the port
+        await asyncio.sleep(0)
+    say_address(server._transport._socket.getsockopt_string(zmq.LAST_ENDPOINT))
+    await running
+
+
+class PublishedClient:
+    def __init__(self, address: str, array: np.ndarray) -> None:
+        self.connection = inferential.Connection(address, client_id=uuid.uuid4().hex)
+        self.model = self.connection.model("policy", latency_budget_ms=1000.0)
+        self.array = array
+
+    def send(self) -> None:
+        self.model.observe(x=self.array)
+
+    def receive(self) -> None:
+        if self.model.get_result(PATIENCE_MS) is None:
+            raise TimeoutError("the server does not answer")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve()) if sys.argv[1] == "server" else answer_questions(PublishedClient)

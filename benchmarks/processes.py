@@ -1,0 +1,63 @@
+"""Programs that a benchmark talks to over their pipes: one JSON object a line, each way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Program:
+    """A process that answers each line it is given with one line, and ends when its stdin does.
+
+    ours: whether the packages of this checkout are importable in it.
+    """
+
+    def __init__(self, *command: str | Path, ours: bool = True) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        if ours:
+            environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
+        self._process = subprocess.Popen(
+            [str(part) for part in command],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+
+    def hear(self) -> Any:
+        """The next thing it says; RuntimeError if it ended instead."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args} ended with {self._process.wait()}")
+        return json.loads(line)
+
+    def ask(self, question: Any) -> Any:
+        """Its answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return self.hear()
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        self._process.kill()  # also one that is paused
+        self._process.communicate()
+
+
+def tell(answer: Any) -> None:
+    """The other end of `hear`, in the program."""
+    print(json.dumps(answer), flush=True)
