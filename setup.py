@@ -27,7 +27,8 @@ def readme() -> str:
 
 
 IMAGES = ["pillow>=9"]
-SERVER = ["ray[serve]>=2.40", "pydantic>=2", "PyYAML>=5.4", *IMAGES]
+BFLOAT16 = ["ml_dtypes>=0.3"]
+SERVER = ["ray[serve]>=2.40", "pydantic>=2", "PyYAML>=5.4", *IMAGES, *BFLOAT16]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", "PyYAML>=5.4"]
 DEV = [
     "grpcio-tools>=1.60",
@@ -62,9 +63,10 @@ setup(
     install_requires=["numpy>=1.21", "protobuf>=4.21", "pyzmq>=22.3"],
     extras_require={
         "images": IMAGES,
+        "bfloat16": BFLOAT16,
         "server": SERVER,
         "demo": DEMO,
-        "dev": [*DEV, *IMAGES, "pydantic>=2", "PyYAML>=5.4"],
+        "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", "PyYAML>=5.4"],
     },
     entry_points={"console_scripts": ["inferential = inferential_core.cli:main"]},
 )

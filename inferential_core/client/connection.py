@@ -122,17 +122,16 @@ class Model:
         priority: int | None = None,
         **values: Any,
     ) -> int:
-        """Send an observation; returns its request id without waiting for an answer.
+        """Send an observation; returns its request id without waiting for anything.
 
-        Only the very first one waits, a quarter of a second at most, for the connection. While
-        the link is down observations are kept for a moment, the newest one until it is back.
+        While the link is down observations are kept for a second, the newest one until it is
+        back, and sent by whichever call finds it so.
 
         values: arrays (or numbers), strings, EncodedImage. Keep an array of 64 KiB or more
         unchanged until the reply: it is sent from its own memory. urgency: 0.0 to 1.0.
         steps_remaining: actions the robot still has. WireError names a value that cannot be
         sent, UsageError an argument out of range.
         """
-        self._link.connect()
         request_id, frames = self._session.observe(
             self._handle, values, urgency, steps_remaining, priority
         )
@@ -189,7 +188,6 @@ class Model:
         if it does not answer in time.
         """
         question = self._session.describe(self._handle)
-        self._link.connect()
         self._link.send(*question.message, supersede=False)
         deadline = time.monotonic() + timeout_ms / 1000.0
         while (reply := self._session.take(question.handle)) is None:

@@ -9,6 +9,7 @@ from collections import deque
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from ..errors import UsageError
 from ..transport.waker import Waker
 from ..wire.images import Buffer
 from .session import ClientSession
@@ -18,9 +19,9 @@ _ZERO_COPY_FROM = 64 * 1024
 # age, as somebody waits for it; older ones only if fresh, as a stale one is worth nothing.
 _OUTBOX = 64
 _FRESH_S = 1.0
-# The first observation waits this long for the first connection, so that it is sent at once and
-# not with the next call.
-_FIRST_CONNECT_MS = 250
+# Before the server was ever met, so many are left to ZeroMQ, which sends them the moment it
+# connects, without another call of ours.
+_BLIND = 16
 _LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 
@@ -42,7 +43,7 @@ class Link:
         self.connected = False
         self.server = server if "://" in server else f"tcp://{server}"
         self._session = session
-        self._waits_for_first = True
+        self._blind = _BLIND
         self._polls_for_output = False
         self._outbox: deque[tuple[int, float, list[Buffer]]] = deque()
         self._context = zmq.Context()
@@ -50,7 +51,6 @@ class Link:
         for option, value in (
             (zmq.IDENTITY, session.client_id.encode()),
             (zmq.LINGER, 100),
-            (zmq.IMMEDIATE, 1),  # nothing piles up in a socket that is not connected
             (zmq.RECONNECT_IVL, reconnect_ivl_ms),
             (zmq.RECONNECT_IVL_MAX, reconnect_max_ms),
             (zmq.CONNECT_TIMEOUT, 2000),
@@ -64,15 +64,13 @@ class Link:
         self._poller.register(self._monitor, zmq.POLLIN)
         self._poller.register(self._waker.fileno(), zmq.POLLIN)
         self._poller.register(self._socket, zmq.POLLIN)
-        self._socket.connect(self.server)
-
-    def connect(self) -> None:
-        """Wait for the first connection, the first time this is called, and not for long."""
-        if self._waits_for_first:
-            self._waits_for_first = False
-            deadline = time.monotonic() + _FIRST_CONNECT_MS / 1000.0
-            while not self.connected and (left := deadline - time.monotonic()) > 0:
-                self.wait(1000.0 * left)
+        try:
+            self._socket.connect(self.server)
+        except zmq.ZMQError as error:
+            self.close()
+            raise UsageError(
+                f"server {server!r}: {error.strerror}; write tcp://host:port"
+            ) from None
 
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back."""
@@ -93,10 +91,10 @@ class Link:
 
     def wait(self, timeout_ms: float | None) -> bool:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
-        if self._polls_for_output is not bool(self._outbox):
-            self._polls_for_output = bool(self._outbox)
-            flags = zmq.POLLIN | (zmq.POLLOUT if self._outbox else 0)
-            self._poller.modify(self._socket, flags)
+        full = bool(self._outbox) and self.connected
+        if self._polls_for_output is not full:
+            self._polls_for_output = full
+            self._poller.modify(self._socket, zmq.POLLIN | (zmq.POLLOUT if full else 0))
         # rounded up: poll counts whole milliseconds, and 0.4 left would spin
         events = self._poller.poll(None if timeout_ms is None else math.ceil(timeout_ms))
         for ready, event in events:
@@ -148,13 +146,14 @@ class Link:
     def _on_link_event(self, event: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.connected = True
+            self._blind = 0
         elif event == zmq.EVENT_DISCONNECTED:
             self.connected = False
             unsent = {item[0] for item in self._outbox}
             self._session.lost("the link went down before an answer came", except_for=unsent)
 
     def _flush(self) -> None:
-        while self._outbox:
+        while self._outbox and (self.connected or self._blind):
             request_id, made_at, frames = self._outbox[0]
             if len(self._outbox) > 1 and time.monotonic() - made_at > _FRESH_S:
                 self._session.lost_one(request_id, "the link was down for too long")
@@ -165,6 +164,7 @@ class Link:
                 for index, frame in enumerate(frames):
                     more = 0 if index == last else zmq.SNDMORE
                     self._socket.send(frame, zmq.NOBLOCK | more, len(frame) < _ZERO_COPY_FROM)
-            except zmq.Again:  # only ever on the first frame: no connection, or its buffer is full
+            except zmq.Again:  # only ever on the first frame: the buffer is full
                 return
             self._outbox.popleft()
+            self._blind = max(0, self._blind - 1)

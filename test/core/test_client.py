@@ -47,6 +47,7 @@ class ScriptedServer:
         self.socket.send_multipart([identity, *encode_response(header, values)])
 
     def close(self):
+        """Returns when nobody listens any more."""
         self.socket.close(0)
         self.context.term()
 
@@ -208,8 +209,9 @@ def test_when_the_server_dies_what_is_in_flight_is_lost_at_once(server, connecti
     model = connection.model("policy")
     model.observe(x=np.zeros(1))
     server.receive()
-    assert connection.connected
-    server.socket.close(0)
+    while not connection.connected:  # the news waits in the socket
+        assert connection.wait(LONG_MS)
+    server.close()
     reply = model.get_reply(LONG_MS)
     assert reply.status is Status.LOST
     assert not connection.connected
@@ -220,7 +222,7 @@ def test_a_server_that_comes_back_is_found_again(server):
         model = connection.model("policy")
         model.observe(x=np.zeros(1))
         server.receive()
-        server.socket.close(0)
+        server.close()
         assert model.get_reply(LONG_MS).status is Status.LOST
         back = ScriptedServer(server.address)
         try:
@@ -318,6 +320,12 @@ def test_client_ids_are_strings_or_integers(given, expected):
 def test_an_empty_client_id_becomes_a_unique_one():
     ids = {ClientSession("", "", FakeClock()).client_id for _ in range(3)}
     assert len(ids) == 3 and "" not in ids
+
+
+@pytest.mark.parametrize("server", ["tcp://", "localhost", "http://host:80", "tcp://host:port"])
+def test_an_address_that_cannot_be_one_is_named(server):
+    with pytest.raises(UsageError, match=server):
+        Connection(server=server)
 
 
 def test_an_impossible_client_id_is_refused():

@@ -87,6 +87,22 @@ def test_arrays_of_any_layout_arrive_with_their_values(array):
     np.testing.assert_array_equal(arrived, array)
 
 
+def test_bfloat16_arrives_bit_for_bit():
+    ml_dtypes = pytest.importorskip("ml_dtypes", reason="the [bfloat16] extra")
+    array = np.arange(-8, 8).astype(ml_dtypes.bfloat16).reshape(4, 4)
+    arrived = round_trip({"x": array, "y": np.zeros(3)})["x"]
+    assert arrived.dtype == array.dtype
+    assert arrived.tobytes() == array.tobytes()
+
+
+def test_without_its_package_bfloat16_names_the_extra(monkeypatch):
+    from inferential_core.wire import dtypes
+
+    monkeypatch.delitem(dtypes._BY_WIRE, pb.BFLOAT16, raising=False)
+    with pytest.raises(TypeError, match=r"inferential\[bfloat16\]"):
+        dtypes.to_numpy(pb.BFLOAT16)
+
+
 def test_one_large_array_is_sent_from_its_own_memory():
     array = np.zeros((720, 1280, 3), np.uint8)
     frames = encode_observation(HEADER, {"image": array})
