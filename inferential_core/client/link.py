@@ -11,10 +11,10 @@ from zmq.utils.monitor import recv_monitor_message
 
 from ..errors import UsageError
 from ..transport.waker import Waker
+from ..transport.zmq_calls import READABLE, WRITABLE, readable, receive_frames, send_frames
 from ..wire.images import Buffer
 from .session import ClientSession
 
-_ZERO_COPY_FROM = 64 * 1024
 # Observations kept while there is no connection. When it comes, the newest is sent whatever its
 # age, as somebody waits for it; older ones only if fresh, as a stale one is worth nothing.
 _OUTBOX = 64
@@ -94,12 +94,12 @@ class Link:
         full = bool(self._outbox) and self.connected
         if self._polls_for_output is not full:
             self._polls_for_output = full
-            self._poller.modify(self._socket, zmq.POLLIN | (zmq.POLLOUT if full else 0))
+            self._poller.modify(self._socket, READABLE | (WRITABLE if full else 0))
         # rounded up: poll counts whole milliseconds, and 0.4 left would spin
         events = self._poller.poll(None if timeout_ms is None else math.ceil(timeout_ms))
         for ready, event in events:
             if ready is self._socket:
-                if event & zmq.POLLIN:
+                if event & READABLE:
                     self._receive()
             elif ready is self._monitor:
                 # what arrived before the link went down counts
@@ -129,18 +129,11 @@ class Link:
         self._context.term()
 
     def _receive(self) -> None:
-        receive = self._socket.recv
-        # asking first is cheaper than an exception
-        while int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
-            frame = receive(zmq.NOBLOCK, copy=False)
-            frames: list[Buffer] = [frame.buffer]
-            while frame.more:
-                frame = receive(copy=False)
-                frames.append(frame.buffer)
-            self._session.feed(frames)
+        while readable(self._socket):
+            self._session.feed(receive_frames(self._socket))
 
     def _watch(self) -> None:
-        while int(self._monitor.get(zmq.EVENTS)) & zmq.POLLIN:
+        while readable(self._monitor):
             self._on_link_event(recv_monitor_message(self._monitor)["event"])
 
     def _on_link_event(self, event: int) -> None:
@@ -159,11 +152,8 @@ class Link:
                 self._session.lost_one(request_id, "the link was down for too long")
                 self._outbox.popleft()
                 continue
-            last = len(frames) - 1
             try:
-                for index, frame in enumerate(frames):
-                    more = 0 if index == last else zmq.SNDMORE
-                    self._socket.send(frame, zmq.NOBLOCK | more, len(frame) < _ZERO_COPY_FROM)
+                send_frames(self._socket, frames)
             except zmq.Again:  # only ever on the first frame: the buffer is full
                 return
             self._outbox.popleft()

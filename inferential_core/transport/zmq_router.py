@@ -10,9 +10,7 @@ from ..errors import ConfigError
 from ..wire.images import Buffer
 from .base import Message, Transport
 from .waker import Waker
-
-# Smaller frames are cheaper to copy than to hand to libzmq with a destructor.
-_ZERO_COPY_FROM = 64 * 1024
+from .zmq_calls import MORE, NOBLOCK, readable, receive_frames, send_frames
 
 
 class ZmqRouter(Transport):
@@ -65,30 +63,17 @@ class ZmqRouter(Transport):
         return self._address
 
     def receive(self) -> Message | None:
-        # Part by part: recv_multipart costs several times as much.
-        receive = self._socket.recv
-        try:
-            identity = receive(zmq.NOBLOCK)
-        except zmq.Again:
+        if not readable(self._socket):
             return None
-        frames: list[Buffer] = []
-        more = True
-        while more:
-            frame = receive(copy=False)
-            more = frame.more
-            frames.append(frame.buffer)
-        return identity, frames
+        identity = self._socket.recv(NOBLOCK)
+        return identity, receive_frames(self._socket)
 
     def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:
-        send = self._socket.send
         try:
-            send(identity, zmq.SNDMORE | zmq.NOBLOCK)
-        except (zmq.Again, zmq.ZMQError):  # does not read, or is gone
+            self._socket.send(identity, MORE)
+        except zmq.ZMQError:  # does not read, or is gone
             return False
-        last = len(frames) - 1
-        for index, frame in enumerate(frames):
-            flags = zmq.NOBLOCK if index == last else zmq.SNDMORE | zmq.NOBLOCK
-            send(frame, flags, copy=len(frame) < _ZERO_COPY_FROM)
+        send_frames(self._socket, frames)
         return True
 
     def wait(self, timeout: float | None) -> None:
