@@ -68,3 +68,11 @@ def answer_questions(open_client: Callable[[str, np.ndarray], Client]) -> None:
 def say_address(address: str) -> None:
     """What a server prints once it can be reached."""
     print(json.dumps(address), flush=True)
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    """p50, p99, p99.9 and the largest; NaN where there is nothing."""
+    if not values:
+        return dict.fromkeys(("p50", "p99", "p999", "max"), float("nan"))
+    p50, p99, p999 = np.percentile(values, (50, 99, 99.9))
+    return {"p50": p50, "p99": p99, "p999": p999, "max": max(values)}
