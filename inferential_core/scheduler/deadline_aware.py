@@ -36,6 +36,8 @@ class DeadlineAware(BatchScheduler):
           + priority_weight * 1 / (1 + priority)           tier 0 scores most
           + age_weight * age / 250 ms                      without bound: nobody starves
 
+    The observations of one client keep their order: its best score goes to its oldest one.
+
     A registered `policy` replaces the sum; one that raises is replaced by the sum for that
     request.
     """
@@ -49,8 +51,13 @@ class DeadlineAware(BatchScheduler):
     def choose(
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
     ) -> list[InferenceRequest]:
+        of_client: dict[str, list[InferenceRequest]] = {}
         for request in waiting:
             request.score = self._score(request, now)
+            of_client.setdefault(request.client_id, []).append(request)
+        for own in of_client.values():
+            if len(own) > 1:
+                _in_order(own)
         return heapq.nlargest(limit, waiting, key=lambda request: request.score)
 
     def _score(self, request: InferenceRequest, now: float) -> float:
@@ -79,3 +86,13 @@ class DeadlineAware(BatchScheduler):
         score += weights.priority_weight / (1 + request.priority)
         score += weights.age_weight * request.age(now) / _AGE_UNIT_S
         return score
+
+
+def _in_order(own: list[InferenceRequest]) -> None:
+    """Give a client's scores to its observations in the order in which it made them.
+
+    It takes the results in that order, and a published client cannot tell them apart otherwise.
+    """
+    scores = sorted((request.score for request in own), reverse=True)
+    for request, score in zip(own, scores):
+        request.score = score

@@ -88,7 +88,6 @@ def test_a_published_client_is_served(
         assert status["ok"] == status["received"] > 0
 
 
-@pytest.mark.xfail(reason="deadline_aware serves a client's first observation last", strict=True)
 @pytest.mark.parametrize(("version", "flavour"), CLIENTS)
 def test_a_published_client_is_served_in_order(published: Any, version: str, flavour: str) -> None:
     """It has no other way to tell which reply belongs to which observation."""

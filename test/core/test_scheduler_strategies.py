@@ -268,6 +268,14 @@ def test_deadline_aware_starves_nobody() -> None:
     assert now < 2.0
 
 
+def test_the_observations_of_one_client_keep_their_order() -> None:
+    made = scheduler()
+    first, later = request("a", urgency=0.1), request("a", urgency=0.9, steps_remaining=0)
+    between = request("b", urgency=0.5)
+    submit(made, first, between, later)
+    assert pick(made) == [first, between, later]
+
+
 def test_equal_scores_are_served_oldest_first() -> None:
     made = scheduler(deadline_aware={"age_weight": 0.0})
     same = [request(f"robot_{index}", index * 1e-3) for index in range(6)]

@@ -100,13 +100,32 @@ class Graph:
         """The response of a service."""
         client = self.node.create_client(kind, service)
         assert client.wait_for_service(WAIT_S), f"no service {service}"
+        self._be_found_by(service.rpartition("/")[0])
+        response = self._ask(client, request, WAIT_S)
+        assert response is not None, f"no answer from {service}"
+        self.node.destroy_client(client)
+        return response
+
+    def _be_found_by(self, node: str) -> None:
+        """Until `node` has found every client we made.
+
+        A service drops its response to a client that it has not discovered yet, and only it
+        knows. Discovery keeps the order: once a client made later is answered, all are found.
+        """
+        from rcl_interfaces.srv import GetParameters
+
+        client = self.node.create_client(GetParameters, f"{node}/get_parameters")
+        assert client.wait_for_service(WAIT_S), f"no node {node}"
+        tries = (self._ask(client, GetParameters.Request(), 1.0) for _ in range(int(WAIT_S)))
+        assert any(answer is not None for answer in tries), f"{node} does not answer"
+        self.node.destroy_client(client)
+
+    def _ask(self, client: Any, request: Any, timeout_s: float) -> Any:
         done = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())
         self.executor.wake()
-        assert done.wait(WAIT_S), f"no answer from {service}"
-        self.node.destroy_client(client)
-        return future.result()
+        return future.result() if done.wait(timeout_s) else None
 
     def matched(self, publisher: Any, count: int = 1) -> None:
         """Wait until that many subscriptions see the publisher."""
