@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,10 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 class Program:
     """A process that answers each line it is given with one line, and ends when its stdin does.
 
-    ours: whether the packages of this checkout are importable in it.
+    ours: whether the packages of this checkout are importable in it. log: where its stderr goes.
     """
 
-    def __init__(self, *command: str | Path, ours: bool = True) -> None:
+    def __init__(
+        self, *command: str | Path, ours: bool = True, log: IO[bytes] | None = None
+    ) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         if ours:
             environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
@@ -28,6 +30,7 @@ class Program:
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             text=True,
         )
         self.pid = self._process.pid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import numpy as np
@@ -16,7 +17,10 @@ def serve() -> None:
     dispatcher = LocalDispatcher({"policy": lambda obs: ANSWER})
     with Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
         say_address(server.address)
-        sys.stdin.read()
+        for _ in sys.stdin:  # whoever started it asks how it is
+            status = server.status()
+            status["clients"] = len(status["clients"])
+            print(json.dumps(status), flush=True)
 
 
 class OurClient:
