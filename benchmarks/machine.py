@@ -15,10 +15,8 @@ def introduce(title: str) -> None:
     cores = len(os.sched_getaffinity(0))
     load = os.getloadavg()[0]
     print(f"{title}\n{cores} cores, load average {load:.2f} before the start", flush=True)
-    if load > 0.25 * cores:
-        print(
-            "  the machine is busy: absolute figures are too high, tails most of all", flush=True
-        )
+    if load > 0.5 * cores:
+        print("  the machine is busy: times come out too long, tails most of all", flush=True)
 
 
 def cpu_s(pid: int) -> float:
