@@ -16,7 +16,8 @@ LONG_MS = 20_000
 SERVER = """
 import threading
 from inferential_core import LocalDispatcher, Server
-with Server("tcp://127.0.0.1:0", dispatcher=LocalDispatcher({"policy": lambda obs: obs})) as server:
+models = LocalDispatcher({"policy": lambda obs: obs})
+with Server("tcp://127.0.0.1:0", dispatcher=models) as server:
     print(server.address, flush=True)
     threading.Event().wait()
 """
