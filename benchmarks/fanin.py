@@ -1,6 +1,6 @@
 """A fleet on one server: latency, losses, processor and memory.
 
-    python -m benchmarks fanin [--clients N ...] [--seconds S] [--idle]
+    python -m benchmarks fanin [--clients N ...] [--seconds S] [--batch] [--idle]
 
 Every client sends 28 bytes of state at 10 Hz to an identity model that returns float32 [50, 7].
 All of them live in one generator process (peers/crowd.py), whose own share of a core and lateness
@@ -28,9 +28,9 @@ IDLE_CLIENTS = 500
 BARS = {"p99_ms": 20.0, "growth_mb": 2.0, "idle_cpu": 0.01}
 
 
-def start(clients: int, stack: ExitStack) -> tuple[Program, Program]:
+def start(clients: int, stack: ExitStack, *options: str) -> tuple[Program, Program]:
     """A server and `clients` connected ones, each known to it."""
-    server = Program(sys.executable, PEERS / "ours.py", "server")
+    server = Program(sys.executable, PEERS / "ours.py", "server", *options)
     stack.callback(server.end)
     arguments = (server.hear(), str(clients), str(HEARTBEAT_MS))
     crowd = Program(sys.executable, PEERS / "crowd.py", *arguments)
@@ -39,10 +39,10 @@ def start(clients: int, stack: ExitStack) -> tuple[Program, Program]:
     return server, crowd
 
 
-def serve_crowd(clients: int, seconds: float) -> None:
+def serve_crowd(clients: int, seconds: float, *options: str) -> None:
     """One row of the table."""
     with ExitStack() as stack:
-        server, crowd = start(clients, stack)
+        server, crowd = start(clients, stack, *options)
         halves: list[dict[str, Any]] = []
         memory, used, begun = [rss_mb(server.pid)], cpu_s(server.pid), time.monotonic()
         for _ in range(2):
@@ -86,6 +86,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="fanin", description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, nargs="+", help=f"default {CLIENTS}")
     parser.add_argument("--seconds", type=float, default=60.0, help="a row; default 60")
+    parser.add_argument("--batch", action="store_true", help="a model with infer_batch")
     parser.add_argument("--idle", action="store_true", help="only the idle server")
     options = parser.parse_args(arguments)
     introduce(f"clients at {RATE_HZ:.0f} Hz, {options.seconds:.0f} s, ms, shares of one core")
@@ -97,7 +98,7 @@ def main(arguments: list[str]) -> int:
             "   RSS MB       MB      cpu      p99  within the bars"
         )
         for clients in options.clients or CLIENTS:
-            serve_crowd(clients, options.seconds)
+            serve_crowd(clients, options.seconds, *(["batching"] if options.batch else []))
     for clients in (options.clients or [IDLE_CLIENTS]) if options.idle else [IDLE_CLIENTS]:
         rest(clients, min(options.seconds, 30.0))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
 from measuring import ANSWER, PATIENCE_MS, answer_questions, say_address
@@ -11,10 +12,17 @@ from measuring import ANSWER, PATIENCE_MS, answer_questions, say_address
 from inferential_core import Connection
 
 
-def serve() -> None:
+class Batching:
+    """A model that takes many observations in one call."""
+
+    def infer_batch(self, observations: list[Any]) -> list[Any]:
+        return [ANSWER] * len(observations)
+
+
+def serve(batching: bool = False) -> None:
     from inferential_core import LocalDispatcher, Server
 
-    dispatcher = LocalDispatcher({"policy": lambda obs: ANSWER})
+    dispatcher = LocalDispatcher({"policy": Batching() if batching else lambda obs: ANSWER})
     with Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
         say_address(server.address)
         for _ in sys.stdin:  # whoever started it asks how it is
@@ -41,4 +49,7 @@ class OurClient:
 
 
 if __name__ == "__main__":
-    serve() if sys.argv[1] == "server" else answer_questions(OurClient)
+    if sys.argv[1] == "server":
+        serve("batching" in sys.argv[2:])
+    else:
+        answer_questions(OurClient)
