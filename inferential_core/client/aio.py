@@ -1,95 +1,66 @@
-"""The asyncio client: `AsyncConnection` and its `AsyncModel` handles, over the same session."""
+"""The asyncio client: `AsyncConnection` and its `AsyncModel` handles."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
-from ..clock import Clock, SystemClock
+from .base import BaseConnection, BaseModel, T, Waiting
+from .handle import ModelSession
 from .link import Link
 from .reply import Reply
-from .session import ClientSession, ModelOptions, specification_in
+from .session import ClientSession
 
 
-class AsyncConnection:
-    """`Connection` for asyncio; arguments as there. Belongs to the loop it first awaits on."""
+class _Ears:
+    """Feeds the session with what arrives, on the event loop, and tells who sleeps."""
 
-    def __init__(
-        self,
-        server: str = "localhost:5555",
-        client_id: str | int = "",
-        client_type: str = "",
-        reconnect_ivl_ms: int = 100,
-        reconnect_max_ms: int = 1000,
-        heartbeat_ms: int = 1000,
-        *,
-        clock: Clock | None = None,
-    ) -> None:
-        self._session = ClientSession(client_id, client_type, clock or SystemClock())
-        self._link = Link(self._session, server, reconnect_ivl_ms, reconnect_max_ms, heartbeat_ms)
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived = asyncio.Event()
 
-    @property
-    def client_id(self) -> str:
-        return self._session.client_id
-
-    @property
-    def connected(self) -> bool:
-        """Whether the server was there when the socket was last looked at."""
-        return self._link.connected
-
-    def model(
-        self,
-        model_id: str,
-        latency_budget_ms: float = 50.0,
-        priority: int | None = None,
-        *,
-        control_period_ms: float = 0.0,
-        supersede: bool = False,
-        lost_after_ms: float | None = None,
-        encode: Mapping[str, str] | None = None,
-    ) -> AsyncModel:
-        """A handle on one model of the server; arguments as of `Connection.model`."""
-        options = ModelOptions(
-            latency_budget_ms,
-            priority,
-            control_period_ms,
-            supersede,
-            lost_after_ms,
-            dict(encode or {}),
-        )
-        return AsyncModel(self, self._session, self._link, model_id, options)
-
-    async def arrival(self, timeout: float) -> None:
-        """Sleep until something arrived, at most `timeout` seconds."""
-        self.listen()
-        self._arrived.clear()
-        try:
-            await asyncio.wait_for(self._arrived.wait(), timeout)
-        except asyncio.TimeoutError:
-            pass
-
     def listen(self) -> None:
-        """Have the running loop look after the socket, if it does not yet."""
+        """Take in what is there; have the running loop do so from now on."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             for fd in self._link.filenos():
-                self._loop.add_reader(fd, self._on_readable)
-
-    def _on_readable(self) -> None:
+                self._loop.add_reader(fd, self.listen)
         self._link.drain()
-        self._arrived.set()
+        self._arrived.set()  # for the tasks that sleep while this one drained
+
+    async def sleep(self, seconds: float) -> None:
+        """Until something arrives, or this long."""
+        self._arrived.clear()
+        try:
+            await asyncio.wait_for(self._arrived.wait(), seconds)
+        except asyncio.TimeoutError:
+            pass
 
     def close(self) -> None:
-        """Close the socket; always returns. What still waits ends LOST. Idempotent."""
         if self._loop is not None and not self._loop.is_closed():
             for fd in self._link.filenos():
                 self._loop.remove_reader(fd)
-        self._loop = None
-        self._link.close()
         self._arrived.set()
+
+
+class AsyncConnection(BaseConnection["AsyncModel"]):
+    __doc__ = BaseConnection.__doc__
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._ears = _Ears(self._link)
+        self._closed = False
+
+    def _make(self, handle: ModelSession) -> AsyncModel:
+        return AsyncModel(self._session, self._link, handle, self._ears)
+
+    def close(self) -> None:
+        """Close the socket; always returns. What still waits ends LOST. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._ears.close()
+            self._link.close()
 
     async def __aenter__(self) -> AsyncConnection:
         return self
@@ -98,29 +69,14 @@ class AsyncConnection:
         self.close()
 
 
-class AsyncModel:
+class AsyncModel(BaseModel):
     """A handle on one model; made by `AsyncConnection.model`. Arguments as of `Model`."""
 
     def __init__(
-        self,
-        connection: AsyncConnection,
-        session: ClientSession,
-        link: Link,
-        model_id: str,
-        options: ModelOptions,
+        self, session: ClientSession, link: Link, handle: ModelSession, ears: _Ears
     ) -> None:
-        self._connection = connection
-        self._session = session
-        self._link = link
-        self._handle = session.open(model_id, options)
-
-    @property
-    def model_id(self) -> str:
-        return self._handle.model_id
-
-    @property
-    def epoch(self) -> int:
-        return self._handle.epoch
+        super().__init__(session, link, handle)
+        self._ears = ears
 
     async def observe(
         self,
@@ -130,58 +86,28 @@ class AsyncModel:
         **values: Any,
     ) -> int:
         """Send an observation; see `Model.observe`."""
-        self._connection.listen()
-        request_id, frames = self._session.observe(
-            self._handle, values, urgency, steps_remaining, priority
-        )
-        self._link.send(request_id, frames, supersede=self._handle.options.supersede)
-        self._link.drain()  # sending may have swallowed the edge that announces an arrival
+        request_id = self._observe(values, urgency, steps_remaining, priority)
+        self._ears.listen()  # sending may have swallowed the edge that announces an arrival
         return request_id
 
     async def get_result(self, timeout_ms: float = 100) -> dict[str, Any] | None:
         """The result of the oldest unanswered observation, or None; see `Model.get_result`."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_ms / 1000.0
-        self._link.drain()
-        while True:
-            ended, result = self._session.take_result(self._handle)
-            if ended:
-                return result
-            left_ms = 1000.0 * (deadline - loop.time())
-            if left_ms <= 0 or not self._handle.pending:
-                if timeout_ms > 0:
-                    self._session.give_up(self._handle)
-                return None
-            patience_ms = self._session.patience_ms(self._handle, left_ms)
-            await self._connection.arrival(patience_ms / 1000.0)
+        return await self._sleeping(self._result(timeout_ms))
 
     async def get_reply(self, timeout_ms: float = 0) -> Reply | None:
         """How the oldest unanswered observation ended, or None; see `Model.get_reply`."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_ms / 1000.0
-        self._link.drain()
-        while True:
-            reply = self._session.take(self._handle)
-            left_ms = 1000.0 * (deadline - loop.time())
-            if reply is not None or left_ms <= 0 or not self._handle.pending:
-                return reply
-            patience_ms = self._session.patience_ms(self._handle, left_ms)
-            await self._connection.arrival(patience_ms / 1000.0)
-
-    def reset(self) -> int:
-        """Begin a new episode; see `Model.reset`."""
-        return self._session.reset(self._handle)
+        return await self._sleeping(self._reply(timeout_ms))
 
     async def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:
         """What the model declares of itself; see `Model.specification`."""
-        self._connection.listen()
-        question = self._session.describe(self._handle)
-        self._link.send(*question.message, supersede=False)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_ms / 1000.0
-        while (reply := self._session.take(question.handle)) is None:
-            left = deadline - loop.time()
-            if left <= 0:
-                raise TimeoutError(f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms")
-            await self._connection.arrival(left)
-        return specification_in(reply)
+        return await self._sleeping(self._specification(timeout_ms))
+
+    async def _sleeping(self, waiting: Waiting[T]) -> T:
+        while True:
+            self._ears.listen()
+            try:
+                patience_ms = next(waiting)
+            except StopIteration as end:
+                answer: T = end.value
+                return answer
+            await self._ears.sleep(patience_ms / 1000.0)

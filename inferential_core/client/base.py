@@ -1,0 +1,160 @@
+"""What the blocking and the asyncio client have in common, which is nearly everything.
+
+Whatever waits for a reply is written once, as a generator: it yields how long to sleep at most,
+in milliseconds, and returns the answer. The two clients differ in how they sleep.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping
+from typing import Any, Generic, TypeVar
+
+from ..clock import Clock, SystemClock
+from .handle import ModelOptions, ModelSession
+from .link import Link
+from .reply import Reply
+from .session import ClientSession, specification_in
+
+T = TypeVar("T")
+M = TypeVar("M", bound="BaseModel")
+Waiting = Generator[float, None, T]
+
+
+class BaseConnection(ABC, Generic[M]):
+    """A link to a server, under one client id. Belongs to one thread or event loop.
+
+    server: ZeroMQ address or host:port. client_id: who this is, str or int; '' makes a unique
+    one. UsageError if either cannot be used. Reconnects by itself, for ever. clock: for tests.
+    """
+
+    def __init__(
+        self,
+        server: str = "localhost:5555",
+        client_id: str | int = "",
+        client_type: str = "",
+        reconnect_ivl_ms: int = 100,
+        reconnect_max_ms: int = 1000,
+        heartbeat_ms: int = 1000,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._session = ClientSession(client_id, client_type, clock or SystemClock())
+        self._link = Link(self._session, server, reconnect_ivl_ms, reconnect_max_ms, heartbeat_ms)
+
+    @property
+    def client_id(self) -> str:
+        return self._session.client_id
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server was there when the socket was last looked at."""
+        return self._link.connected
+
+    def model(
+        self,
+        model_id: str,
+        latency_budget_ms: float = 50.0,
+        priority: int | None = None,
+        *,
+        control_period_ms: float = 0.0,
+        supersede: bool = False,
+        lost_after_ms: float | None = None,
+        encode: Mapping[str, str] | None = None,
+    ) -> M:
+        """A handle on one model of the server; UsageError names an option out of range.
+
+        latency_budget_ms: after this an answer is of no use. priority: tier, 0 is the most
+        important, None leaves it to the server. control_period_ms: time one action lasts, so
+        that `steps_remaining` tells the server when this robot runs dry. supersede: a new
+        observation replaces one that still waits at the server. lost_after_ms: an observation
+        without an answer for so long ends LOST; None waits for ever. encode: keys whose arrays
+        travel compressed, as {"camera": "jpeg"} (or "png"); needs the [images] extra.
+        """
+        options = ModelOptions(
+            latency_budget_ms,
+            priority,
+            control_period_ms,
+            supersede,
+            lost_after_ms,
+            dict(encode or {}),
+        )
+        return self._make(self._session.open(model_id, options))
+
+    @abstractmethod
+    def _make(self, handle: ModelSession) -> M: ...
+
+
+class BaseModel:
+    """A handle on one model; made by `model` of a connection."""
+
+    def __init__(self, session: ClientSession, link: Link, handle: ModelSession) -> None:
+        self._session = session
+        self._link = link
+        self._handle = handle
+
+    @property
+    def model_id(self) -> str:
+        return self._handle.model_id
+
+    @property
+    def epoch(self) -> int:
+        return self._handle.epoch
+
+    def reset(self) -> int:
+        """Begin a new episode: replies to earlier observations never come out. Returns its number.
+
+        A stateful model starts afresh with the first observation of the new epoch.
+        """
+        return self._session.reset(self._handle)
+
+    def _observe(
+        self,
+        values: dict[str, Any],
+        urgency: float,
+        steps_remaining: int | None,
+        priority: int | None,
+    ) -> int:
+        request_id, frames = self._session.observe(
+            self._handle, values, urgency, steps_remaining, priority
+        )
+        self._link.send(request_id, frames, supersede=self._handle.options.supersede)
+        return request_id
+
+    def _result(self, timeout_ms: float) -> Waiting[dict[str, Any] | None]:
+        deadline = time.monotonic() + timeout_ms / 1000.0
+        if timeout_ms <= 0:
+            self._link.drain()
+        while True:
+            ended, result = self._session.take_result(self._handle)
+            if ended:
+                return result
+            left_ms = 1000.0 * (deadline - time.monotonic())
+            if left_ms <= 0 or not self._handle.pending:
+                if timeout_ms > 0:
+                    self._session.give_up(self._handle)
+                return None
+            yield self._session.patience_ms(self._handle, left_ms)
+
+    def _reply(self, timeout_ms: float) -> Waiting[Reply | None]:
+        deadline = time.monotonic() + timeout_ms / 1000.0
+        if timeout_ms <= 0:
+            self._link.drain()
+        while True:
+            reply = self._session.take(self._handle)
+            left_ms = 1000.0 * (deadline - time.monotonic())
+            if reply is not None or left_ms <= 0 or not self._handle.pending:
+                return reply
+            yield self._session.patience_ms(self._handle, left_ms)
+
+    def _specification(self, timeout_ms: float) -> Waiting[dict[str, Any]]:
+        question = self._session.describe(self._handle)
+        self._link.send(*question.message, supersede=False)
+        deadline = time.monotonic() + timeout_ms / 1000.0
+        while (reply := self._session.take(question.handle)) is None:
+            left_ms = 1000.0 * (deadline - time.monotonic())
+            if left_ms <= 0:
+                raise TimeoutError(f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms")
+            yield left_ms
+        return specification_in(reply)

@@ -1,0 +1,78 @@
+"""One handle on one model: how it asks, and the observations whose replies it waits for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import UsageError
+from ..status import Status
+from .reply import Reply
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How a handle asks its model; see `Connection.model`."""
+
+    latency_budget_ms: float = 50.0
+    priority: int | None = None
+    control_period_ms: float = 0.0
+    supersede: bool = False
+    lost_after_ms: float | None = None
+    encode: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.latency_budget_ms > 0:
+            raise UsageError(f"latency_budget_ms must be above 0, not {self.latency_budget_ms}")
+        if self.priority is not None and self.priority < 0:
+            raise UsageError(f"priority is a tier from 0 (most important), not {self.priority}")
+        if not self.control_period_ms >= 0:
+            raise UsageError(f"control_period_ms must not be negative: {self.control_period_ms}")
+        for key, encoding in self.encode.items():
+            if encoding not in ("jpeg", "png"):
+                raise UsageError(f"encode[{key!r}]: 'jpeg' or 'png', not {encoding!r}")
+
+
+@dataclass(slots=True)
+class Pending:
+    """An observation that was made and whose reply was not taken yet."""
+
+    request_id: int
+    sent_at: float
+    timed_out: bool = False  # a blocking get_result gave up on it
+    reply: Reply | None = None
+
+
+class ModelSession:
+    """One handle on one model: its options, its epoch, and what it waits for."""
+
+    def __init__(self, model_id: str, options: ModelOptions) -> None:
+        self.model_id = model_id
+        self.options = options
+        self.epoch = 0
+        self.pending: deque[Pending] = deque()
+
+    def take(self, now: float) -> Reply | None:
+        """The reply to the oldest pending observation, if it is there."""
+        if not self.pending:
+            return None
+        head = self.pending[0]
+        if head.reply is None:
+            limit_ms = self.options.lost_after_ms
+            if limit_ms is None or now - head.sent_at < limit_ms / 1000.0:
+                return None
+            self.lose(head, now, f"no answer within {limit_ms:.0f} ms")
+        self.pending.popleft()
+        return head.reply
+
+    def lose(self, pending: Pending, now: float, reason: str) -> None:
+        pending.reply = Reply(
+            pending.request_id,
+            self.model_id,
+            Status.LOST,
+            pending.sent_at,
+            now,
+            error=reason,
+            epoch=self.epoch,
+        )
