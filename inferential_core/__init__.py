@@ -1,7 +1,7 @@
 """Inferential: one inference server, many robots.
 
-The client side is imported at once and needs pyzmq, protobuf and numpy. The names of the server
-side are imported when they are first used, and need pydantic as well.
+The blocking client is imported at once and needs pyzmq, protobuf and numpy. The asyncio client
+and the server side are imported when first used; the server side needs pydantic as well.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .client import AsyncConnection, AsyncModel, Connection, Model, Reply
+from .client import Connection, Model, Reply
 from .errors import ConfigError, InferentialError, UsageError, WireError
 from .status import Status
 from .version import __version__
 from .wire.images import EncodedImage
 
 if TYPE_CHECKING:
+    from .client.aio import AsyncConnection, AsyncModel
     from .config.schema import InferentialConfig
     from .dispatch.base import Dispatcher, InferenceContext
     from .dispatch.local import LocalDispatcher
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from .scheduler.base import Scheduler, register_policy, register_scheduler
     from .server import Server
 
-_SERVER_SIDE = {
+_LATER = {
+    "AsyncConnection": ".client.aio",
+    "AsyncModel": ".client.aio",
     "Dispatcher": ".dispatch.base",
     "InferenceContext": ".dispatch.base",
     "InferenceRequest": ".request",
@@ -61,7 +64,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    module = _SERVER_SIDE.get(name)
+    module = _LATER.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

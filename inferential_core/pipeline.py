@@ -15,7 +15,7 @@ import logging
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .clock import Clock
 from .dispatch.base import Batch, Completion, Dispatcher, Result
@@ -39,8 +39,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SWEEP_PERIOD_S = 1.0
+_LOG_PERIOD_S = 1.0  # a storm of one kind is told once in this time
 
 Record = Callable[[str, float, Labels], None]
+
+
+class Call(NamedTuple):
+    """The call of a model that served a request."""
+
+    version: str
+    batch_size: int  # observations that shared it
+    seconds: float
 
 
 class Pipeline:
@@ -61,7 +70,12 @@ class Pipeline:
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
         self.models = {
             info.id: ModelRecord(
-                info.id, info.max_batch, info.lanes, info.version, info.specification
+                info.id,
+                info.max_batch,
+                info.lanes,
+                info.version,
+                info.specification,
+                info.one_by_one,
             )
             for info in dispatcher.models().values()
         }
@@ -77,6 +91,7 @@ class Pipeline:
         self._responses = 0
         self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
         self._in_flight: set[Batch] = set()
+        self._next_takeover_log = -math.inf
 
     # --- in ---
 
@@ -123,7 +138,9 @@ class Pipeline:
         if client.session:
             client.takeovers += 1
             self._record("client_takeovers", 1, {"client": client.id})
-            _log.warning("client %r was taken over by a new connection", client.id)
+            if now >= self._next_takeover_log:
+                self._next_takeover_log = now + _LOG_PERIOD_S
+                _log.warning("client %r was taken over by a new connection", client.id)
             self.scheduler.pending.remove_client(client.id, "another connection took this id over")
         client.session = session
 
@@ -135,7 +152,7 @@ class Pipeline:
         for model in self.models.values():
             self._holds.pop(model.id, None)
             while model.free and self.scheduler.pending.count(model.id):
-                limit = min(model.max_batch, self.scheduler.max_batch_size)
+                limit = min(model.most_at_once(), self.scheduler.max_batch_size)
                 requests = self.scheduler.pick(model.id, limit, now, model.latency)
                 if not requests:
                     if self.scheduler.pending.count(model.id):
@@ -151,7 +168,7 @@ class Pipeline:
             self._record("scheduling_wait_ms", 1000 * (now - request.received_at), labels)
             self._record("observation_staleness_ms", 1000 * request.staleness(now), labels)
         model.begin(len(requests))
-        self._record("batch_size", len(requests), {"model": model.id})
+        self._record("batch_size", model.in_one_call(len(requests)), {"model": model.id})
         self._record("queue_depth", len(self.scheduler.pending), NO_LABELS)
         batch = Batch(model.id, requests, now)
         self._in_flight.add(batch)
@@ -186,17 +203,18 @@ class Pipeline:
         results = _as_many(completion.results, len(batch.requests))
         failed = sum(isinstance(result, Exception) for result in results)
         model.end(len(batch.requests), completion.duration, failed)
+        together = model.in_one_call(len(batch.requests))
+        seconds = completion.duration * together / len(batch.requests)
+        call = Call(model.version, together, seconds)
         for request, result in zip(batch.requests, results):
             if isinstance(result, Exception):
                 self._failed(model, request, result)
             else:
-                self._succeeded(request, result, completion)
+                self._succeeded(request, result, call)
 
-    def _succeeded(
-        self, request: InferenceRequest, values: Mapping[str, Any], completion: Completion
-    ) -> None:
+    def _succeeded(self, request: InferenceRequest, values: Mapping[str, Any], call: Call) -> None:
         try:
-            self.settle(request, Status.OK, values=values, completion=completion)
+            self.settle(request, Status.OK, values=values, call=call)
         except WireError as error:  # only a dispatcher that did not check them
             self.settle(request, Status.ERROR, f"the result cannot be sent: {error}")
 
@@ -228,7 +246,7 @@ class Pipeline:
         status: Status,
         error: str = "",
         values: Mapping[str, Any] | None = None,
-        completion: Completion | None = None,
+        call: Call | None = None,
     ) -> None:
         """The one end of every observation: counted, and told to a client that understands it.
 
@@ -237,15 +255,15 @@ class Pipeline:
         now = self._clock.now()
         frames: list[Buffer] = []
         if status is Status.OK or request.request_id:  # a published client knows results only
-            frames = self._reply(request, status, error, values or {}, completion, now)
+            frames = self._reply(request, status, error, values or {}, call, now)
         self.ledger.outcomes[status] += 1
         client = self.clients.by_id.get(request.client_id)
         if client is not None:
             client.open -= 1
             client.settle(status, error)
         if status is Status.OK:
-            self._measure(request, completion, now)
-            if client is not None and completion is not None:
+            self._measure(request, call, now)
+            if client is not None and call is not None:
                 if now <= request.deadline:
                     client.deadline_hits += 1
                 else:
@@ -254,12 +272,10 @@ class Pipeline:
             self.ledger.undelivered += 1
             self._record("replies_undelivered", 1, self._labels_of(request))
 
-    def _measure(
-        self, request: InferenceRequest, completion: Completion | None, now: float
-    ) -> None:
+    def _measure(self, request: InferenceRequest, call: Call | None, now: float) -> None:
         labels = self._labels_of(request)
-        if completion is not None:
-            self._record("inference_latency_ms", 1000 * completion.duration, labels)
+        if call is not None:
+            self._record("inference_latency_ms", 1000 * call.seconds, labels)
         self._record("e2e_latency_ms", 1000 * (now - request.received_at), labels)
 
     def _reply(
@@ -268,7 +284,7 @@ class Pipeline:
         status: Status,
         error: str,
         values: Mapping[str, Any],
-        completion: Completion | None,
+        call: Call | None,
         now: float,
     ) -> list[Buffer]:
         self._responses += 1
@@ -279,14 +295,14 @@ class Pipeline:
             model_id=request.model_id,
             response_id=f"{self._run}-{self._responses}",
             timestamp_ns=self._clock.wall_ns(),
-            inference_latency_ms=1000 * completion.duration if completion else 0.0,
+            inference_latency_ms=1000 * call.seconds if call else 0.0,
             request_id=request.request_id,
             status=status,
             error=error,
             epoch=request.epoch,
-            model_version=self.models[request.model_id].version if completion else "",
+            model_version=call.version if call else "",
             queue_ms=1000 * waited,
-            batch_size=len(completion.batch.requests) if completion else 0,
+            batch_size=call.batch_size if call else 0,
             server_receive_ns=int(request.received_at * 1e9),
             server_send_ns=int(now * 1e9),
             client_send_ns=request.client_send_ns,

@@ -1,11 +1,25 @@
 """The robot's side: imports nothing beyond pyzmq, protobuf and numpy.
 
-`session` is the whole logic without I/O, `link` the socket, `connection` and `aio` the two faces
-that users see.
+`session` and `handle` are the whole logic without I/O, `link` the socket, `base` what the two
+faces that users see have in common: `connection` blocks, `aio` is for asyncio.
 """
 
-from .aio import AsyncConnection, AsyncModel
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .connection import Connection, Model
 from .reply import Reply
 
+if TYPE_CHECKING:
+    from .aio import AsyncConnection, AsyncModel
+
 __all__ = ["AsyncConnection", "AsyncModel", "Connection", "Model", "Reply"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("AsyncConnection", "AsyncModel"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import aio  # with asyncio, which takes as long to import as all the rest
+
+    return getattr(aio, name)

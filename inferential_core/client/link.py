@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 import time
 from collections import deque
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from ..errors import UsageError
 from ..transport.waker import Waker
@@ -41,6 +42,7 @@ class Link:
         heartbeat_ms: int,
     ) -> None:
         self.connected = False
+        self._pid = os.getpid()
         self.server = server if "://" in server else f"tcp://{server}"
         self._session = session
         self._blind = _BLIND
@@ -74,6 +76,7 @@ class Link:
 
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back."""
+        self._check_process()
         self._watch()
         if supersede:
             while self._outbox:
@@ -85,12 +88,14 @@ class Link:
 
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""
+        self._check_process()
         self._receive()
         self._watch()
         self._flush()
 
     def wait(self, timeout_ms: float | None) -> bool:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
+        self._check_process()
         full = bool(self._outbox) and self.connected
         if self._polls_for_output is not full:
             self._polls_for_output = full
@@ -119,7 +124,7 @@ class Link:
         return int(self._socket.get(zmq.FD)), int(self._monitor.get(zmq.FD))
 
     def close(self) -> None:
-        if self._context.closed:
+        if self._context.closed or os.getpid() != self._pid:
             return
         self._session.lost("the connection was closed")
         self._socket.disable_monitor()
@@ -128,13 +133,21 @@ class Link:
         self._waker.close()
         self._context.term()
 
+    def _check_process(self) -> None:
+        # libzmq's threads did not come along, and its calls would never return
+        if os.getpid() != self._pid:
+            raise UsageError("a connection cannot be used after fork: make one in the child")
+
     def _receive(self) -> None:
         while readable(self._socket):
             self._session.feed(receive_frames(self._socket))
 
     def _watch(self) -> None:
         while readable(self._monitor):
-            self._on_link_event(recv_monitor_message(self._monitor)["event"])
+            # event number and value, then the address (zmq_socket_monitor(3)); zmq.utils.monitor
+            # reads them too, and takes asyncio along
+            event, _ = receive_frames(self._monitor)
+            self._on_link_event(int.from_bytes(event[:2], sys.byteorder))
 
     def _on_link_event(self, event: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:

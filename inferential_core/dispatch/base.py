@@ -17,6 +17,7 @@ class ModelInfo:
     id: str
     max_batch: int = 1  # observations it takes in one call
     lanes: int = 1  # calls it can work on at once
+    one_by_one: bool = False  # a call takes one, but `submit` may be handed several to do in turn
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)  # handed out as JSON
 
@@ -44,7 +45,7 @@ class InferenceContext:
 
 @dataclass(eq=False)
 class Batch:
-    """Requests for one model that are served by one call."""
+    """Requests for one model that are served by one call, or in turn where it is `one_by_one`."""
 
     model_id: str
     requests: list[InferenceRequest]

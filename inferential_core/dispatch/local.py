@@ -48,6 +48,7 @@ class LocalDispatcher(Dispatcher):
                 model_id,
                 max_batch=max_batch if caller.batches else 1,
                 lanes=count,
+                one_by_one=not caller.batches,
                 version=caller.version,
                 specification=caller.specification,
             )

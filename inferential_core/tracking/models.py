@@ -9,6 +9,9 @@ from typing import Any
 
 from .latency import LatencyModel
 
+_HAND_OVER = 8
+_HAND_OVER_S = 1e-3
+
 
 @dataclass
 class ModelRecord:
@@ -19,6 +22,7 @@ class ModelRecord:
     lanes: int
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)
+    one_by_one: bool = False
     latency: LatencyModel = field(default_factory=LatencyModel)
     busy_lanes: int = 0
     in_flight: int = 0  # observations
@@ -34,20 +38,39 @@ class ModelRecord:
     def free(self) -> bool:
         return self.busy_lanes < self.lanes
 
+    def most_at_once(self) -> int:
+        """How many observations to hand over together.
+
+        A model that takes one per call gets more only if it is done with all of them within a
+        millisecond: then waking it for each would cost more than the work itself.
+        """
+        if not self.one_by_one or self.lanes > 1:
+            return self.max_batch
+        each = self.latency.predict(1)
+        if each <= 0.0:  # nothing is known
+            return 1
+        return max(1, min(_HAND_OVER, int(_HAND_OVER_S / each)))
+
+    def in_one_call(self, batch_size: int) -> int:
+        """How many of a batch shared a call."""
+        return 1 if self.one_by_one else batch_size
+
     def begin(self, batch_size: int) -> None:
         self.busy_lanes += 1
         self.in_flight += batch_size
 
     def end(self, batch_size: int, seconds: float, failed: int) -> None:
-        """A call is over; what failed says nothing about how long work takes."""
+        """A batch is done; one that failed says nothing about how long work takes."""
+        shared = self.in_one_call(batch_size)
+        calls = batch_size // shared
         self.busy_lanes -= 1
         self.in_flight -= batch_size
-        self.batches += 1
+        self.batches += calls
         self.failed += failed
         self.served += batch_size - failed
         if failed < batch_size:
-            self.latency.learn(batch_size, seconds)
+            self.latency.learn(shared, seconds / calls)
         if math.isnan(self.mean_batch):
-            self.mean_batch = float(batch_size)
+            self.mean_batch = float(shared)
         else:
-            self.mean_batch += self._MEMORY * (batch_size - self.mean_batch)
+            self.mean_batch += self._MEMORY * (shared - self.mean_batch)

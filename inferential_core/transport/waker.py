@@ -57,24 +57,30 @@ class Waker:
         # A closed descriptor's number may be somebody else's. Reentrant: signal handlers wake too.
         self._lock = threading.RLock()
         self._closed = False
+        self._awake = False
         self._fileno = self._signal.fileno()
 
     def fileno(self) -> int:
         return self._fileno
 
     def wake(self) -> None:
+        if self._awake:
+            return
         with self._lock:
             if not self._closed:
+                self._awake = True
                 try:
                     self._signal.wake()
                 except BlockingIOError:  # readable already
                     pass
 
     def clear(self) -> None:
+        """Look at whatever `wake` was called for *after* this, or it may be missed."""
         try:
             self._signal.clear()
         except BlockingIOError:  # nobody woke us
             pass
+        self._awake = False  # last: who calls `wake` before this has left its news already
 
     def close(self) -> None:
         with self._lock:

@@ -16,13 +16,6 @@ _BY_WIRE: dict[int, np.dtype] = {
     pb.BOOL: np.dtype("?"),
 }
 
-try:
-    import ml_dtypes  # type: ignore[import-not-found, unused-ignore]
-
-    _BY_WIRE[pb.BFLOAT16] = np.dtype(ml_dtypes.bfloat16)
-except ImportError:  # an extra: numpy itself has no bfloat16
-    pass
-
 _BY_NUMPY = {dtype: wire for wire, dtype in _BY_WIRE.items()}
 
 SUPPORTED = "float16, float32, float64, bfloat16, uint8, int32, int64, bool"
@@ -34,13 +27,27 @@ def to_numpy(wire: int) -> np.dtype:
     if dtype is not None:
         return dtype
     if wire == pb.BFLOAT16:
-        raise TypeError("bfloat16 needs the ml_dtypes package: pip install inferential[bfloat16]")
+        return _bfloat16()
     raise TypeError(f"dtype {wire} is unknown; the wire carries {SUPPORTED}")
 
 
 def to_wire(dtype: np.dtype) -> int:
     """The wire DType of a little-endian numpy dtype; TypeError names the supported ones."""
     wire = _BY_NUMPY.get(dtype)
+    if wire is None and dtype.name == "bfloat16":
+        return pb.BFLOAT16
     if wire is None:
         raise TypeError(f"dtype {dtype} cannot be sent; the wire carries {SUPPORTED}")
     return wire
+
+
+def _bfloat16() -> np.dtype:
+    """numpy itself has none; imported when the first one arrives."""
+    try:
+        import ml_dtypes  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        raise TypeError(
+            "bfloat16 needs the ml_dtypes package: pip install inferential[bfloat16]"
+        ) from None
+    dtype: np.dtype = np.dtype(ml_dtypes.bfloat16)
+    return dtype

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import warnings
 
 import numpy as np
@@ -271,6 +272,25 @@ def test_close_returns_with_observations_in_flight_and_twice(server):
     model.observe(image=np.zeros(1_000_000, np.uint8))
     connection.close()
     connection.close()
+
+
+def test_a_forked_child_is_told_to_make_its_own_connection(server, connection):
+    model = connection.model("policy")
+    model.observe(x=np.zeros(1))
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:  # nothing but the call under test: this is a copy of the whole test run
+        try:
+            model.get_reply(timeout_ms=0)
+        except UsageError as error:
+            os.write(write, str(error).encode())
+        os._exit(0)
+    os.close(write)
+    with open(read) as told:
+        assert "after fork" in told.read()
+    os.waitpid(child, 0)
+    server.answer(*server.receive(), 1.0)
+    assert value(model.get_result(LONG_MS)) == 1.0
 
 
 def test_every_request_says_what_the_handle_was_told(server, connection):

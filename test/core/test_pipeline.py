@@ -127,6 +127,37 @@ def test_no_batch_is_larger_than_the_model_or_the_configuration_allows():
     assert len(house.dispatcher.batches[0].requests) == 3
 
 
+def test_a_fast_model_of_one_per_call_is_handed_several_and_counted_one_by_one():
+    house = House(ModelInfo("policy", one_by_one=True))
+    peer = house.client("a")
+    for _ in range(3):  # the warm-up and two calls to learn from
+        house.observe(peer)
+        house.complete(duration=50e-6)
+    for _ in range(6):
+        house.observe(peer)
+    house.complete(duration=50e-6)
+    (batch,) = house.dispatcher.batches
+    assert len(batch.requests) == 5
+    peer.inbox.clear()
+    house.complete(duration=5 * 50e-6)
+    message = reply(peer)
+    assert message.batch_size == 1
+    assert message.inference_latency_ms == pytest.approx(0.05)
+    assert house.pipeline.models["policy"].batches == 9
+
+
+def test_a_slow_model_of_one_per_call_is_handed_one():
+    house = House(ModelInfo("policy", one_by_one=True))
+    peer = house.client("a")
+    for _ in range(6):
+        house.observe(peer)
+        house.complete(duration=0.02)
+    for _ in range(3):
+        house.observe(peer)
+    house.complete(duration=0.02)
+    assert len(house.dispatcher.batches[0].requests) == 1
+
+
 def test_a_model_never_gets_more_batches_than_it_has_lanes():
     house = House(ModelInfo("policy", max_batch=1, lanes=2))
     for _ in range(5):

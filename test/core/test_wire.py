@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_bfloat16_arrives_bit_for_bit():
 def test_without_its_package_bfloat16_names_the_extra(monkeypatch):
     from inferential_core.wire import dtypes
 
-    monkeypatch.delitem(dtypes._BY_WIRE, pb.BFLOAT16, raising=False)
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     with pytest.raises(TypeError, match=r"inferential\[bfloat16\]"):
         dtypes.to_numpy(pb.BFLOAT16)
 
