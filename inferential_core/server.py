@@ -111,7 +111,7 @@ class Server:
             self._make_scheduler(self.config),
             self._dispatcher,
             self._clock,
-            self._record,
+            self._metrics.record if self.config.metrics.enabled else _record_nothing,
         )
         self._dispatcher.start(self._on_done)
         self._started_at = self._clock.now()
@@ -211,6 +211,7 @@ class Server:
     def on_metric(self, callback: Callback) -> Callback:
         """Decorator: `callback(name, value, labels)` for every measurement, on another thread."""
         self._callbacks.add(callback)
+        self._metrics.listener = self._callbacks.publish
         return callback
 
     def use_scheduler(self, strategy: str, policy: str | None = None, **options: Any) -> None:
@@ -276,11 +277,6 @@ class Server:
         if transport is not None:
             transport.wake()
 
-    def _record(self, name: str, value: float, labels: Labels) -> None:
-        if self.config.metrics.enabled:
-            self._metrics.record(name, value, labels)
-            self._callbacks.publish(name, value, labels)
-
     def _make_scheduler(self, config: InferentialConfig) -> BatchScheduler:
         cls = scheduler_class(config.scheduling.strategy)
         if issubclass(cls, BatchScheduler):
@@ -288,6 +284,10 @@ class Server:
             scheduler.clock = self._clock
             return scheduler
         return CustomScheduler(cls(config.scheduling), config.scheduling, self._clock)
+
+
+def _record_nothing(name: str, value: float, labels: Labels) -> None:
+    """Metrics are switched off."""
 
 
 def _is_local(bind: str) -> bool:

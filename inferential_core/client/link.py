@@ -78,13 +78,22 @@ class Link:
         """Send now or, while the link is down, when it is back."""
         self._check_process()
         self._watch()
+        if self.connected and not self._outbox:
+            try:
+                send_frames(self._socket, frames)
+                return
+            except zmq.Again:  # the buffer is full
+                pass
+        self._put_out(request_id, frames, supersede)
+        self._flush()
+
+    def _put_out(self, request_id: int, frames: list[Buffer], supersede: bool) -> None:
         if supersede:
             while self._outbox:
                 self._session.lost_one(self._outbox.popleft()[0], "replaced before it was sent")
         self._outbox.append((request_id, time.monotonic(), frames))
         if len(self._outbox) > _OUTBOX:
             self._session.lost_one(self._outbox.popleft()[0], "the link was down for too long")
-        self._flush()
 
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""

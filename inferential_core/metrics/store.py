@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,7 @@ class MetricsStore:
         self._clock = clock or SystemClock()
         self._series: dict[str, deque[_Point]] = {}
         self._lock = threading.Lock()
+        self.listener: Callable[[str, float, Labels], None] | None = None  # hears every record
 
     def record(self, name: str, value: float, labels: Labels = NO_LABELS) -> None:
         series = self._series.get(name)
@@ -48,6 +49,8 @@ class MetricsStore:
             with self._lock:
                 series = self._series.setdefault(name, deque(maxlen=self._size))
         series.append((self._clock.now(), value, labels))
+        if self.listener is not None:
+            self.listener(name, value, labels)
 
     def get_latest(self, name: str, labels: Labels | None = None) -> float | None:
         """The newest value, or None if there is none."""

@@ -51,6 +51,8 @@ class DeadlineAware(BatchScheduler):
     def choose(
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
     ) -> list[InferenceRequest]:
+        if len(waiting) == 1 and limit > 0:  # nobody to compare it with
+            return list(waiting)
         of_client: dict[str, list[InferenceRequest]] = {}
         for request in waiting:
             request.score = self._score(request, now)
