@@ -105,6 +105,7 @@ class _Worker:
         try:
             while (batch := inbox.get()) is not None:
                 on_done(self._serve(batch))
+                batch = None  # an idle lane must not keep what it observed last in memory
         finally:
             self._caller.end_thread()
 
