@@ -19,7 +19,7 @@ WRITABLE = int(zmq.POLLOUT)
 _EVENTS = int(zmq.EVENTS)
 
 # Smaller frames are cheaper to copy than to hand to libzmq with a destructor.
-_ZERO_COPY_FROM = 64 * 1024
+_ZERO_COPY_FROM = 256 * 1024
 
 
 def readable(socket: zmq.Socket[Any]) -> bool:
