@@ -45,6 +45,7 @@ class RobotWatch:
         self.phase: Phase | None = None  # while it is set, falls count
         self._clock = clock
         self._matcher = ActionMatcher()
+        self._seen = False  # whether a reading came; discovery takes its time
         self._push = node.create_publisher(Float64, f"/{name}/push", 10)
         self._reset = node.create_publisher(Empty, f"/{name}/reset", 10)
 
@@ -59,8 +60,8 @@ class RobotWatch:
 
     @property
     def ready(self) -> bool:
-        """Plans arrive and the pole stands."""
-        return bool(self.record.recent) and not self.record.fallen
+        """Its readings and plans arrive here, and the pole stands."""
+        return self._seen and bool(self.record.recent) and not self.record.fallen
 
     def push(self, impulse: float) -> None:
         self._push.publish(Float64(data=impulse))
@@ -71,6 +72,7 @@ class RobotWatch:
     def take_messages(self) -> None:
         """Brings the record up to date."""
         for message, published_ns in drain(self._readings):
+            self._seen = True
             at_s = self._clock(published_ns)
             if at_s >= 0.0:
                 self.record.angles.append((at_s, message.position[1]))
