@@ -1,6 +1,7 @@
 """A server with one model, on this machine: python examples/server.py"""
 
 import asyncio
+import contextlib
 
 import numpy as np
 
@@ -26,4 +27,5 @@ def log_latency(name, value, labels):
 
 
 if __name__ == "__main__":
-    asyncio.run(server.run())
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(server.run())

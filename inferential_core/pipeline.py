@@ -18,8 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .clock import Clock
+from .complaints import Complaints, told
 from .dispatch.base import Batch, Completion, Dispatcher, Result
-from .errors import MalformedError, RejectedError, WireError
+from .errors import MalformedError, RejectedError
 from .intake import Intake
 from .metrics.store import NO_LABELS, Labels
 from .request import InferenceRequest
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SWEEP_PERIOD_S = 1.0
-_LOG_PERIOD_S = 1.0  # a storm of one kind is told once in this time
 
 Record = Callable[[str, float, Labels], None]
 
@@ -91,7 +91,7 @@ class Pipeline:
         self._responses = 0
         self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
         self._in_flight: set[Batch] = set()
-        self._next_takeover_log = -math.inf
+        self._complaints = Complaints(_log)
 
     # --- in ---
 
@@ -118,7 +118,9 @@ class Pipeline:
             self._next_sweep = now + _SWEEP_PERIOD_S
         try:
             self._intake.admit(request, message, frames, self.models, client.open)
-        except RejectedError as error:
+        except Exception as error:
+            if not isinstance(error, RejectedError):
+                self._complaints.tell(now, "an observation could not be read", error)
             self._record("observation_errors", 1, self._labels_of(request))
             self.settle(request, Status.REJECTED, str(error))
             return
@@ -138,9 +140,7 @@ class Pipeline:
         if client.session:
             client.takeovers += 1
             self._record("client_takeovers", 1, {"client": client.id})
-            if now >= self._next_takeover_log:
-                self._next_takeover_log = now + _LOG_PERIOD_S
-                _log.warning("client %r was taken over by a new connection", client.id)
+            self._complaints.tell(now, f"client {client.id!r} was taken over by a new connection")
             self.scheduler.pending.remove_client(client.id, "another connection took this id over")
         client.session = session
 
@@ -215,15 +215,17 @@ class Pipeline:
     def _succeeded(self, request: InferenceRequest, values: Mapping[str, Any], call: Call) -> None:
         try:
             self.settle(request, Status.OK, values=values, call=call)
-        except WireError as error:  # only a dispatcher that did not check them
+        except Exception as error:  # only where a dispatcher did not check them
             self.settle(request, Status.ERROR, f"the result cannot be sent: {error}")
 
     def _failed(self, model: ModelRecord, request: InferenceRequest, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"
+        reason = told(error)
         if isinstance(error, RejectedError):
             self.settle(request, Status.REJECTED, str(error))
             return
         model.last_error = reason
+        now = self._clock.now()
+        self._complaints.tell(now, f"model {model.id!r} failed on {request.client_id!r}", error)
         self._record("dispatch_errors", 1, self._labels_of(request))
         if request.retry_count < self._config.scheduling.max_retries:
             request.retry_count += 1

@@ -121,7 +121,7 @@ class Server:
         self._thread = threading.Thread(target=self._serve, name="inferential-server", daemon=True)
         self._thread.start()
         if self._pipeline.models:
-            _log.info("serving %s on %s", ", ".join(self._pipeline.models), transport.address)
+            _log.debug("serving %s on %s", ", ".join(self._pipeline.models), transport.address)
         else:
             _log.warning("serving no model on %s: all is REJECTED", transport.address)
 
@@ -167,7 +167,10 @@ class Server:
                 message = transport.receive()
                 if message is None:
                     break
-                pipeline.on_message(*message)
+                try:
+                    pipeline.on_message(*message)
+                except Exception:  # a fault of ours, but one message must not end them all
+                    _log.exception("a message was lost to a fault of the server")
             else:
                 transport.wake()  # more may wait: do not sleep on it
             while self._completions:
@@ -202,6 +205,16 @@ class Server:
     def address(self) -> str:
         """Where clients reach the server, with the real port while it runs."""
         return self._transport.address if self._transport else self.config.transport.bind
+
+    @property
+    def running(self) -> bool:
+        """Whether it serves: started, not stopped, and its loop alive."""
+        return self._thread is not None and not self._stopped.is_set()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the loop of a server that nobody stopped; None if nothing did."""
+        return self._failure
 
     @property
     def metrics(self) -> MetricsStore:
@@ -293,8 +306,8 @@ def _record_nothing(name: str, value: float, labels: Labels) -> None:
 def _is_local(bind: str) -> bool:
     if not bind.startswith("tcp://"):
         return True  # ipc and inproc stay on the machine
-    host = bind[len("tcp://") :].rpartition(":")[0]
-    return host == "localhost" or host.startswith("127.") or host == "[::1]"
+    host = bind[len("tcp://") :]
+    return host.startswith(("localhost", "127.", "[::1]"))
 
 
 def _apply_options(

@@ -11,12 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import InferentialConfig, load_config
+from ..config import LOOPBACK, InferentialConfig, chosen_bind, load_config
 from ..dispatch.loading import load_models
 from ..dispatch.local import LocalDispatcher
 from ..server import Server
-
-DEFAULT_BIND = "tcp://127.0.0.1:5555"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
     models = load_models(options.model)
     config = load_config(options.config) if options.config else InferentialConfig()
-    bind = options.bind or (None if options.config else DEFAULT_BIND)
+    bind = chosen_bind(config, options.bind)
     server = Server(bind, config=config, dispatcher=LocalDispatcher(models, lanes=options.lanes))
     if options.strategy:
         server.use_scheduler(options.strategy)
@@ -61,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=MODULE:ATTRIBUTE",
         help="a callable, or an object or class with infer or infer_batch; may be repeated",
     )
-    parser.add_argument("--bind", metavar="ADDRESS", help=f"default {DEFAULT_BIND}")
+    parser.add_argument("--bind", metavar="ADDRESS", help=f"default {LOOPBACK}")
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
     parser.add_argument("--strategy", metavar="NAME", help="scheduling strategy")
     parser.add_argument("--lanes", type=int, default=1, help="calls a model works on at once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 from .base import BaseConnection, BaseModel, T, Waiting
@@ -29,7 +30,7 @@ class _Ears:
         self._link.drain()
         self._arrived.set()  # for the tasks that sleep while this one drained
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float | None) -> None:
         """Until something arrives, or this long."""
         self._arrived.clear()
         try:
@@ -90,11 +91,11 @@ class AsyncModel(BaseModel):
         self._ears.listen()  # sending may have swallowed the edge that announces an arrival
         return request_id
 
-    async def get_result(self, timeout_ms: float = 100) -> dict[str, Any] | None:
+    async def get_result(self, timeout_ms: float | None = 100) -> dict[str, Any] | None:
         """The result of the oldest unanswered observation, or None; see `Model.get_result`."""
         return await self._sleeping(self._result(timeout_ms))
 
-    async def get_reply(self, timeout_ms: float = 0) -> Reply | None:
+    async def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
         """How the oldest unanswered observation ended, or None; see `Model.get_reply`."""
         return await self._sleeping(self._reply(timeout_ms))
 
@@ -110,4 +111,4 @@ class AsyncModel(BaseModel):
             except StopIteration as end:
                 answer: T = end.value
                 return answer
-            await self._ears.sleep(patience_ms / 1000.0)
+            await self._ears.sleep(None if math.isinf(patience_ms) else patience_ms / 1000.0)

@@ -6,6 +6,7 @@ in milliseconds, and returns the answer. The two clients differ in how they slee
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
@@ -122,9 +123,9 @@ class BaseModel:
         self._link.send(request_id, frames, supersede=self._handle.options.supersede)
         return request_id
 
-    def _result(self, timeout_ms: float) -> Waiting[dict[str, Any] | None]:
-        deadline = time.monotonic() + timeout_ms / 1000.0
-        if timeout_ms <= 0:
+    def _result(self, timeout_ms: float | None) -> Waiting[dict[str, Any] | None]:
+        deadline = _deadline(timeout_ms)
+        if timeout_ms is not None and timeout_ms <= 0:
             self._link.drain()
         while True:
             ended, result = self._session.take_result(self._handle)
@@ -132,14 +133,15 @@ class BaseModel:
                 return result
             left_ms = 1000.0 * (deadline - time.monotonic())
             if left_ms <= 0 or not self._handle.pending:
-                if timeout_ms > 0:
+                if timeout_ms is None or timeout_ms > 0:
+                    self._link.warn_if_absent()
                     self._session.give_up(self._handle)
                 return None
             yield self._session.patience_ms(self._handle, left_ms)
 
-    def _reply(self, timeout_ms: float) -> Waiting[Reply | None]:
-        deadline = time.monotonic() + timeout_ms / 1000.0
-        if timeout_ms <= 0:
+    def _reply(self, timeout_ms: float | None) -> Waiting[Reply | None]:
+        deadline = _deadline(timeout_ms)
+        if timeout_ms is not None and timeout_ms <= 0:
             self._link.drain()
         while True:
             reply = self._session.take(self._handle)
@@ -158,3 +160,7 @@ class BaseModel:
                 raise TimeoutError(f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms")
             yield left_ms
         return specification_in(reply)
+
+
+def _deadline(timeout_ms: float | None) -> float:
+    return math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0

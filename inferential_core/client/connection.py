@@ -56,16 +56,17 @@ class Model(BaseModel):
         """
         return self._observe(values, urgency, steps_remaining, priority)
 
-    def get_result(self, timeout_ms: float = 100) -> dict[str, Any] | None:
+    def get_result(self, timeout_ms: float | None = 100) -> dict[str, Any] | None:
         """The result of the oldest unanswered observation, or None.
 
         A dict of arrays and strings, with `response_id`, `model_id` and `inference_latency_ms`.
         None comes at once if there will be no result, else after `timeout_ms`; then the next
-        `observe` abandons that observation. With timeout_ms=0 nothing is ever abandoned.
+        `observe` abandons that observation. With timeout_ms=0 nothing is ever abandoned;
+        with None it waits for ever.
         """
         return self._sleeping(self._result(timeout_ms))
 
-    def get_reply(self, timeout_ms: float = 0) -> Reply | None:
+    def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
         """How the oldest unanswered observation ended, or None if it has not within the time.
 
         Unlike `get_result` it tells every end, and why. Abandons nothing.

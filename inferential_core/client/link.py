@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -15,6 +16,8 @@ from ..transport.waker import Waker
 from ..transport.zmq_calls import READABLE, WRITABLE, readable, receive_frames, send_frames
 from ..wire.images import Buffer
 from .session import ClientSession
+
+_log = logging.getLogger(__name__)
 
 # Observations kept while there is no connection. When it comes, the newest is sent whatever its
 # age, as somebody waits for it; older ones only if fresh, as a stale one is worth nothing.
@@ -46,6 +49,7 @@ class Link:
         self.server = server if "://" in server else f"tcp://{server}"
         self._session = session
         self._blind = _BLIND
+        self._warned = False
         self._polls_for_output = False
         self._outbox: deque[tuple[int, float, list[Buffer]]] = deque()
         self._context = zmq.Context()
@@ -76,7 +80,7 @@ class Link:
 
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back."""
-        self._check_process()
+        self._check_usable()
         self._watch()
         if self.connected and not self._outbox:
             try:
@@ -97,20 +101,21 @@ class Link:
 
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""
-        self._check_process()
+        self._check_usable()
         self._receive()
         self._watch()
         self._flush()
 
     def wait(self, timeout_ms: float | None) -> bool:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
-        self._check_process()
+        self._check_usable()
         full = bool(self._outbox) and self.connected
         if self._polls_for_output is not full:
             self._polls_for_output = full
             self._poller.modify(self._socket, READABLE | (WRITABLE if full else 0))
+        forever = timeout_ms is None or math.isinf(timeout_ms)
         # rounded up: poll counts whole milliseconds, and 0.4 left would spin
-        events = self._poller.poll(None if timeout_ms is None else math.ceil(timeout_ms))
+        events = self._poller.poll(None if forever else math.ceil(timeout_ms or 0))
         for ready, event in events:
             if ready is self._socket:
                 if event & READABLE:
@@ -124,6 +129,12 @@ class Link:
         if self._outbox:
             self._flush()
         return bool(events)
+
+    def warn_if_absent(self) -> None:
+        """Somebody waited in vain: say once if it is because no server was ever there."""
+        if not self.connected and self._blind and not self._warned:
+            self._warned = True
+            _log.warning("no server answers at %s; still trying", self.server)
 
     def wake(self) -> None:
         self._waker.wake()
@@ -142,7 +153,9 @@ class Link:
         self._waker.close()
         self._context.term()
 
-    def _check_process(self) -> None:
+    def _check_usable(self) -> None:
+        if self._context.closed:
+            raise UsageError("the connection is closed")
         # libzmq's threads did not come along, and its calls would never return
         if os.getpid() != self._pid:
             raise UsageError("a connection cannot be used after fork: make one in the child")

@@ -14,6 +14,7 @@ import secrets
 import uuid
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,10 +69,8 @@ class ClientSession:
         describe: ask for the model's specification instead of an answer.
         UsageError or WireError says what is wrong; then nothing is pending.
         """
-        if steps_remaining is not None and steps_remaining < 0:
-            raise UsageError(f"steps_remaining must not be negative: {steps_remaining}")
-        if priority is not None and priority < 0:
-            raise UsageError(f"priority is a tier from 0 (most important), not {priority}")
+        _check_count("steps_remaining", steps_remaining)
+        _check_count("priority", priority)
         options = handle.options
         now = self._clock.now()
         request_id = self._requests + 1
@@ -254,7 +253,19 @@ def checked_client_id(client_id: str | int) -> str:
     return text
 
 
-def _clipped(urgency: float) -> float:
+def _check_count(name: str, value: Any) -> None:
+    if value is None or (isinstance(value, Integral) and int(value) >= 0):
+        return
+    raise UsageError(f"{name} is a whole number from 0, not {value!r}")
+
+
+def _clipped(given: Any) -> float:
+    if not isinstance(given, Real):
+        raise UsageError(
+            f"urgency is a number from 0.0 to 1.0, not {type(given).__name__};"
+            " what is observed is given by name: observe(joints=...)"
+        )
+    urgency = float(given)
     if math.isnan(urgency):
         raise UsageError("urgency is NaN; it goes from 0.0 to 1.0")
     if not 0.0 <= urgency <= 1.0:

@@ -30,7 +30,7 @@ def _split(spec: str) -> tuple[str, str]:
     separator = ":=" if ":=" in spec else "="
     name, found, target = spec.partition(separator)
     if not found or not name.strip() or ":" not in target:
-        raise ConfigError(f"model {spec!r}: write name:=module:attribute")
+        raise ConfigError(f"model {spec!r}: write name=module:attribute")
     return name.strip(), target.strip()
 
 

@@ -49,6 +49,8 @@ def as_array(key: str, value: Any) -> np.ndarray:
         array = np.asarray(value)
     except Exception as error:
         raise WireError(f"{key!r}: {type(value).__name__} is no array: {error}") from None
+    if array.dtype == object:
+        raise WireError(f"{key!r}: {type(value).__name__} is no array, number or string")
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
     try:
@@ -151,9 +153,12 @@ def _unpack_one(tensor: Any, frames: Sequence[Buffer], limits: Limits) -> Value:
             f"{key!r}: {dtype} {list(shape)} takes {count * dtype.itemsize} bytes,"
             f" the descriptor says {length}"
         )
-    if count == 0:
-        return np.empty(shape, dtype)
-    return np.frombuffer(frame, dtype, count, offset).reshape(shape)
+    try:
+        if count == 0:
+            return np.empty(shape, dtype)
+        return np.frombuffer(frame, dtype, count, offset).reshape(shape)
+    except ValueError as error:  # such as [0, 1 << 62], whose strides overflow
+        raise RejectedError(f"{key!r}: shape {list(shape)}: {error}") from None
 
 
 def _unpack_image(

@@ -91,7 +91,7 @@ def test_a_missing_package_is_told_with_what_brings_it(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--model", "policy"], "write name:=module:attribute"),
+        (["--model", "policy"], "write name=module:attribute"),
         (["--model", "p=no_such_module_anywhere:P"], "cannot import 'no_such_module_anywhere'"),
         (["--model", "p=math:sqrt", "--strategy", "roundrobin"], "'round_robin'"),
         (["--model", "p=math:sqrt", "--config", "/nowhere.yaml"], "/nowhere.yaml: No such file"),
@@ -223,7 +223,7 @@ def test_a_server_that_broke_ends_with_an_error_instead_of_staying_there_deaf(
         "from inferential_core.pipeline import Pipeline\n"
         "def infer(obs): ...\n"
         "def broken(*_): raise RuntimeError('a bug')\n"
-        "Pipeline.on_message = broken\n"
+        "Pipeline.form_batches = broken\n"
     )
     process = serve("--model=policy=breaks:infer", ANY_PORT)
     with Connection(process.address(), client_id="robot_1") as connection:

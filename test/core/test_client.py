@@ -266,6 +266,32 @@ def test_wake_ends_a_wait_from_another_thread(server, connection):
     thread.join()
 
 
+def test_a_closed_connection_says_so(server):
+    connection = Connection(server.address)
+    model = connection.model("policy")
+    connection.close()
+    with pytest.raises(UsageError, match="closed"):
+        model.observe(x=np.zeros(1))
+
+
+def test_who_waits_in_vain_for_a_server_that_never_was_is_told_once(caplog):
+    absent = ScriptedServer()
+    absent.close()
+    with Connection(absent.address) as connection:
+        model = connection.model("policy")
+        for _ in range(3):
+            model.observe(x=np.zeros(1))
+            assert model.get_result(timeout_ms=1) is None
+    assert caplog.text.count("no server answers at") == 1
+
+
+def test_without_a_timeout_it_waits_as_long_as_it_takes(server, connection):
+    model = connection.model("policy")
+    model.observe(x=np.zeros(1))
+    server.answer(*server.receive(), 6.0)
+    assert value(model.get_result(timeout_ms=None)) == 6.0
+
+
 def test_close_returns_with_observations_in_flight_and_twice(server):
     connection = Connection(server.address)
     model = connection.model("policy")
@@ -325,6 +351,9 @@ def test_urgency_beyond_its_range_is_clipped_with_a_warning(server, connection):
         ({"urgency": float("nan")}, "urgency"),
         ({"steps_remaining": -1}, "steps_remaining"),
         ({"priority": -1}, "priority"),
+        ({"priority": 1.5}, "priority"),
+        ({"urgency": np.zeros(3)}, r"observe\(joints=...\)"),
+        ({"urgency": "high"}, "urgency"),
     ],
 )
 def test_arguments_out_of_range_are_named(connection, options, name):

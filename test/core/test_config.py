@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from inferential_core import ConfigError
-from inferential_core.config import InferentialConfig, load_config
+from inferential_core.config import InferentialConfig, chosen_bind, load_config
 from inferential_core.config.schema import SchedulingConfig
 from inferential_core.wire.limits import Limits
 
@@ -190,3 +190,11 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         load_config(tmp_path / name)
+
+
+def test_commands_and_nodes_listen_on_loopback_unless_an_address_was_configured() -> None:
+    silent = InferentialConfig(scheduling={"strategy": "round_robin"})
+    assert chosen_bind(silent) == "tcp://127.0.0.1:5555"
+    configured = InferentialConfig(transport={"bind": "tcp://*:7000"})
+    assert chosen_bind(configured) == "tcp://*:7000"
+    assert chosen_bind(configured, "tcp://127.0.0.1:1") == "tcp://127.0.0.1:1"

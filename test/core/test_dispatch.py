@@ -555,9 +555,9 @@ def test_several_models_are_loaded_in_order(module: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("policy", "write name:=module:attribute"),
-        ("policy:=module", "write name:=module:attribute"),
-        ("=models_of_test:Policy", "write name:=module:attribute"),
+        ("policy", "write name=module:attribute"),
+        ("policy:=module", "write name=module:attribute"),
+        ("=models_of_test:Policy", "write name=module:attribute"),
         ("p:=models_of_test:Polcy", "'models_of_test' has no 'Polcy'"),
         ("p:=models_of_test:", "has no ''"),
         ("p:=:Policy", "importing ''"),

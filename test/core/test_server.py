@@ -138,6 +138,41 @@ def test_a_model_that_fails_is_told_and_the_next_request_served(model, reason):
         assert_balanced(server)
 
 
+def test_a_failing_model_leaves_a_traceback_in_the_log_and_its_place_in_the_reply(caplog):
+    def failing(obs):
+        return {"actions": obs["missing"]}
+
+    with serve({"policy": failing}) as server, Connection(server.address) as connection:
+        model = connection.model("policy")
+        for _ in range(20):
+            model.observe(x=np.zeros(1))
+            error = model.get_reply(LONG_MS).error
+    assert error.startswith("KeyError: 'missing' (test_server.py:")
+    assert 'return {"actions": obs["missing"]}' in caplog.text
+    assert caplog.text.count("Traceback") < 20
+
+
+def test_one_message_that_trips_the_server_does_not_end_it(monkeypatch, caplog):
+    from inferential_core.pipeline import Pipeline
+
+    handle = Pipeline.on_message
+
+    def tripping(self, identity, frames):
+        if identity == b"evil":
+            raise ValueError("a bug")
+        handle(self, identity, frames)
+
+    monkeypatch.setattr(Pipeline, "on_message", tripping)
+    with serve({"policy": echo}) as server:
+        with Connection(server.address, client_id="evil") as connection:
+            connection.model("policy").observe(x=np.zeros(1))
+            with Connection(server.address, client_id="good") as other:
+                model = other.model("policy")
+                model.observe(x=np.zeros(1))
+                assert model.get_result(LONG_MS) is not None
+        assert server.running and server.failure is None
+
+
 def test_callbacks_on_metrics_hear_everything_and_harm_nothing():
     heard = threading.Event()
     with (

@@ -155,6 +155,7 @@ def tensor(**fields):
         (tensor(shape=[3]), "takes 12 bytes, the descriptor says 8"),
         (tensor(shape=[-2]), "negative size"),
         (tensor(shape=[1 << 62, 1 << 62]), "the descriptor says 8"),
+        (tensor(shape=[0, 1 << 62], byte_length=0), "too big"),
         (tensor(shape=[1] * 20), "20 dimensions, limit 16"),
         (tensor(dtype=99), "dtype 99 is unknown"),
         (tensor(dtype=pb.DTYPE_UNSPECIFIED), "dtype 0 is unknown"),
