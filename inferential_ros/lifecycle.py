@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.guard_condition import GuardCondition
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -23,6 +24,10 @@ Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
 class WrongSetup(Exception):
     """The user can mend it: the text is logged without a traceback."""
+
+
+class Failed(Exception):
+    """Raised in a callback, by a node that told why: its process ends with exit code 1."""
 
 
 def transition(method: Transition) -> Transition:
@@ -42,14 +47,20 @@ def transition(method: Transition) -> Transition:
 
 
 def run(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> int:
-    """Spin a node until a signal or a shutdown; 1 if it could not start by itself.
+    """Spin a node until a signal or a shutdown; 1 if it could not start, or `Failed` later.
 
     SIGINT and SIGTERM end the spinning; the node then goes through its shutdown transition while
     its publishers still work.
     """
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = _Stop()
-    node = make_node()
+    try:
+        node = make_node()
+    except ParameterException as error:  # a parameter of another type, or out of its range
+        print(f"wrong parameter: {error}", file=sys.stderr)
+        stop.close()
+        rclpy.try_shutdown()
+        return 1
     executor = SingleThreadedExecutor()
     try:
         stop.interrupt(node)
@@ -59,6 +70,8 @@ def run(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -
         while not stop.asked and rclpy.ok():
             executor.spin_once()
         return 0
+    except Failed:
+        return 1
     finally:
         _shut_down(node)
         stop.close()

@@ -6,7 +6,8 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
+
+from inferential_ros.lifecycle import WrongSetup
 
 
 def declare(
@@ -27,12 +28,20 @@ def declare(
 
 
 def declare_texts(node: Node, name: str, description: str) -> None:
-    """A list of texts, empty by default, which rclpy cannot tell from an empty list of bytes."""
-    descriptor = ParameterDescriptor(description=description, read_only=True)
-    node.declare_parameter(name, Parameter.Type.STRING_ARRAY, descriptor)
+    """A list of texts, empty by default, which rclpy cannot tell from an empty list of bytes.
+
+    Of any type towards rclpy, so that one text may be given without the brackets of a list.
+    """
+    descriptor = ParameterDescriptor(description=description, read_only=True, dynamic_typing=True)
+    node.declare_parameter(name, None, descriptor)
 
 
 def texts(node: Node, name: str) -> list[str]:
-    """The value of such a list."""
-    value = node.get_parameter_or(name, None)
-    return [text for text in (value.value or []) if text] if value is not None else []
+    """The value of such a list; WrongSetup if it is neither texts nor a text."""
+    value = node.get_parameter(name).value
+    if isinstance(value, str):
+        value = [value]
+    items = list(value or [])
+    if not all(isinstance(item, str) for item in items):
+        raise WrongSetup(f"parameter {name}: expected a list of texts, got {items!r}")
+    return [text for text in items if text]

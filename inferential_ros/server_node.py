@@ -16,7 +16,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from inferential_ros.lifecycle import WrongSetup, run, transition
+from inferential_ros.lifecycle import Failed, WrongSetup, run, transition
 from inferential_ros.parameters import declare, declare_texts, texts
 from inferential_ros.qos import STATUS
 from inferential_ros.server_report import server_message
@@ -62,7 +62,7 @@ class ServerNode(LifecycleNode):
         self._publisher = self.create_publisher(ServerStatus, "server_status", STATUS)
         self._timer = self.create_timer(
             self.get_parameter("status_period").value,
-            self._publish_status,
+            self._report,
             clock=Clock(clock_type=ClockType.STEADY_TIME),  # a paused simulation is no silence
         )
         return super().on_configure(state)
@@ -109,7 +109,7 @@ class ServerNode(LifecycleNode):
     def _make_server(self) -> Server:
         # Imported here: only a machine that serves needs the server's dependencies.
         from inferential_core import InferentialConfig, InferentialError, LocalDispatcher, Server
-        from inferential_core.config import load_config
+        from inferential_core.config import chosen_bind, load_config
         from inferential_core.dispatch.loading import load_models
 
         specs = texts(self, "models")
@@ -121,7 +121,7 @@ class ServerNode(LifecycleNode):
         config_file = self.get_parameter("config_file").value
         try:
             config = load_config(config_file) if config_file else InferentialConfig()
-            bind = self.get_parameter("bind").value or (None if config_file else DEFAULT_BIND)
+            bind = chosen_bind(config, self.get_parameter("bind").value)
             server = Server(
                 bind=bind, config=config, dispatcher=LocalDispatcher(load_models(specs))
             )
@@ -131,6 +131,14 @@ class ServerNode(LifecycleNode):
         except InferentialError as error:
             raise WrongSetup(str(error)) from None
         return server
+
+    def _report(self) -> None:
+        server = self._server
+        if self._serving and server is not None and not server.running:
+            # Started anew it may serve again; silently alive it never does.
+            self.get_logger().fatal(f"the server's loop ended: {server.failure!r}")
+            raise Failed
+        self._publish_status()
 
     def _publish_status(self) -> None:
         if self._serving and self._server is not None and self._publisher is not None:

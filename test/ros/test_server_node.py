@@ -68,8 +68,10 @@ def test_deactivating_frees_the_address_and_activating_serves_again(
         ({"models": ["policy:=robot_models:Constnt"]}, "'robot_models' has no 'Constnt'"),
         ({"models": MODELS, "strategy": "dedline_aware"}, "dedline_aware"),
         ({"models": MODELS, "config_file": "/nowhere.yaml"}, "/nowhere.yaml"),
+        ({"models": [1, 2]}, "parameter models: expected a list of texts, got [1, 2]"),
+        ({"models": MODELS, "status_period": "often"}, "status_period"),
     ],
-    ids=["attribute", "strategy", "config_file"],
+    ids=["attribute", "strategy", "config_file", "models", "type"],
 )
 def test_a_wrong_setting_ends_an_autostarted_server(
     start: Callable[..., Any], address: str, parameters: dict[str, Any], told: str
@@ -107,3 +109,20 @@ def test_it_takes_a_configuration_file(
     start(SERVER, config_file=str(config), models=MODELS)
     report = graph.inbox(ServerStatus, "/server_status", LATCHED).wait()
     assert (report.bind, report.strategy) == (address, "round_robin")
+
+
+def test_one_model_needs_no_brackets(graph: Any, start: Callable[..., Any], address: str) -> None:
+    start(SERVER, bind=address, models=MODELS[0])
+    report = graph.inbox(ServerStatus, "/server_status", LATCHED).wait()
+    assert [model.id for model in report.models] == ["policy"]
+
+
+def test_a_server_whose_loop_ended_ends_its_process(
+    graph: Any, start: Callable[..., Any], address: str
+) -> None:
+    server = start("broken_server", bind=address, models=MODELS, status_period=0.1)
+    graph.inbox(ServerStatus, "/server_status", LATCHED).wait()
+    with Connection(server=address, client_id="tester", client_type="test") as connection:
+        connection.model("policy").observe(state=np.zeros(2, dtype=np.float32))
+        assert server.wait() == 1
+    assert "the server's loop ended: Defect('a defect')" in server.text()
