@@ -13,9 +13,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .clock import Clock
 from .complaints import Complaints, told
@@ -23,6 +22,7 @@ from .dispatch.base import Batch, Completion, Dispatcher, Result
 from .errors import MalformedError, RejectedError
 from .intake import Intake
 from .metrics.store import NO_LABELS, Labels
+from .replies import Call, Replies
 from .request import InferenceRequest
 from .scheduler.batching import BatchScheduler
 from .status import Status
@@ -32,7 +32,6 @@ from .tracking.models import ModelRecord
 from .transport.base import Transport
 from .wire.images import Buffer
 from .wire.observation import parse_observation
-from .wire.response import ResponseHeader, encode_response
 
 if TYPE_CHECKING:
     from .config.schema import InferentialConfig
@@ -42,14 +41,6 @@ _log = logging.getLogger(__name__)
 _SWEEP_PERIOD_S = 1.0
 
 Record = Callable[[str, float, Labels], None]
-
-
-class Call(NamedTuple):
-    """The call of a model that served a request."""
-
-    version: str
-    batch_size: int  # observations that shared it
-    seconds: float
 
 
 class Pipeline:
@@ -88,8 +79,7 @@ class Pipeline:
         self._labels: dict[tuple[str, str], Labels] = {}
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._next_sweep = math.inf
-        self._responses = 0
-        self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
+        self._replies = Replies(clock)
         self._in_flight: set[Batch] = set()
         self._complaints = Complaints(_log)
 
@@ -257,7 +247,7 @@ class Pipeline:
         now = self._clock.now()
         frames: list[Buffer] = []
         if status is Status.OK or request.request_id:  # a published client knows results only
-            frames = self._reply(request, status, error, values or {}, call, now)
+            frames = self._replies.frames(request, status, error, values or {}, call, now)
         self.ledger.outcomes[status] += 1
         client = self.clients.by_id.get(request.client_id)
         if client is not None:
@@ -279,37 +269,6 @@ class Pipeline:
         if call is not None:
             self._record("inference_latency_ms", 1000 * call.seconds, labels)
         self._record("e2e_latency_ms", 1000 * (now - request.received_at), labels)
-
-    def _reply(
-        self,
-        request: InferenceRequest,
-        status: Status,
-        error: str,
-        values: Mapping[str, Any],
-        call: Call | None,
-        now: float,
-    ) -> list[Buffer]:
-        self._responses += 1
-        dispatched = request.dispatched_at
-        waited = (now if math.isnan(dispatched) else dispatched) - request.received_at
-        header = ResponseHeader(
-            client_id=request.client_id,
-            model_id=request.model_id,
-            response_id=f"{self._run}-{self._responses}",
-            timestamp_ns=self._clock.wall_ns(),
-            inference_latency_ms=1000 * call.seconds if call else 0.0,
-            request_id=request.request_id,
-            status=status,
-            error=error,
-            epoch=request.epoch,
-            model_version=call.version if call else "",
-            queue_ms=1000 * waited,
-            batch_size=call.batch_size if call else 0,
-            server_receive_ns=int(request.received_at * 1e9),
-            server_send_ns=int(now * 1e9),
-            client_send_ns=request.client_send_ns,
-        )
-        return encode_response(header, values, one_frame_each=request.accepts_frames)
 
     # --- aside ---
 

@@ -17,20 +17,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from .clock import Clock, SystemClock
-from .config.loading import describe
 from .config.schema import InferentialConfig
-from .config.section import Section, nearest
 from .dispatch.base import Completion, Dispatcher
-from .errors import ConfigError, UsageError
+from .errors import UsageError
 from .metrics.callbacks import Callback, CallbackRunner
 from .metrics.store import Labels, MetricsStore
 from .pipeline import Pipeline
 from .reporting import report
 from .scheduler.base import scheduler_class
 from .scheduler.batching import BatchScheduler, CustomScheduler
+from .scheduler.options import with_options
 from .transport.base import Transport
 from .transport.zmq_router import ZmqRouter
 
@@ -233,7 +230,7 @@ class Server:
         options: keys of `scheduling`, of the strategy's own section, or, for a registered
         scheduler, whatever it reads from `config.options`. ConfigError names a wrong one.
         """
-        scheduling = _apply_options(self.config, strategy, policy, options)
+        scheduling = with_options(self.config.scheduling, strategy, policy, options)
         config = self.config.model_copy(update={"scheduling": scheduling})
         scheduler = self._make_scheduler(config)
         self.config = config
@@ -308,29 +305,3 @@ def _is_local(bind: str) -> bool:
         return True  # ipc and inproc stay on the machine
     host = bind[len("tcp://") :]
     return host.startswith(("localhost", "127.", "[::1]"))
-
-
-def _apply_options(
-    config: InferentialConfig, strategy: str, policy: str | None, options: dict[str, Any]
-) -> Any:
-    """The scheduling section with `options` in it, each where it belongs."""
-    current = config.scheduling
-    values: dict[str, Any] = current.model_dump(exclude_unset=True)
-    values.update(strategy=strategy, policy=policy)
-    section = getattr(current, strategy, None)  # the strategy's own, where it has one
-    own_names = list(type(section).model_fields) if isinstance(section, Section) else []
-    built_in = bool(own_names) or strategy == "round_robin"
-    for name, value in options.items():
-        if name in own_names:
-            values.setdefault(strategy, {})[name] = value
-        elif name in type(current).model_fields:
-            values[name] = value
-        elif not built_in:
-            values.setdefault("options", {})[name] = value
-        else:
-            known = [*type(current).model_fields, *own_names]
-            raise ConfigError(f"{strategy}: unknown option {name!r}: {nearest(name, known)}")
-    try:
-        return type(current)(**values)
-    except ValidationError as error:
-        raise ConfigError(f"scheduling.{describe(error)}") from None
