@@ -77,6 +77,13 @@ def test_a_robot_that_falls_while_the_model_is_fast_fails_the_run(run: RunRecord
     assert "robot_1 fell at 4.0 s" in said
 
 
+@pytest.mark.parametrize(("latency_s", "verdict"), [(0.0114, "met"), (0.0205, "MISSED")])
+def test_the_summary_holds_the_latency_against_its_target(latency_s: float, verdict: str) -> None:
+    robot = RobotRecord("robot_1", latencies=[(1.0, latency_s)])
+    said = summary(RunRecord([robot], spans=[(FAST, 0.0, 10.0)]))
+    assert f"p95 {1e3 * latency_s:.1f} ms (target: under 20 ms: {verdict})" in said[0]
+
+
 def test_a_run_that_was_stopped_or_never_began_did_not_stand(run: RunRecord) -> None:
     assert not RunRecord(run.robots).stood
     assert summary(RunRecord(run.robots)) == ["stopped before the first phase began"]
