@@ -11,8 +11,8 @@ from inferential_ros.demo.record import RobotRecord, RunRecord
 COLUMNS = ("robot", "", "Hz", "latency p50", "p95", "plans in time", "runway")
 TARGET_S = 0.020  # sensor to action, 95th percentile, while the model is fast
 IN_TIME = (
-    f"  in time: before the plan at hand ran out ({HORIZON * PERIOD_S:g} s); robots fall earlier, because "
-    "a plan made from an old observation knows nothing of a push since"
+    f"  in time: before the plan at hand ran out ({HORIZON * PERIOD_S:g} s); robots fall earlier, "
+    "because a plan made from an old observation knows nothing of a push since"
 )
 
 
