@@ -15,11 +15,14 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from inferential_core import InferentialError
+from inferential_ros.bridge.options import link_settings
 from inferential_ros.bridge.wiring import Wiring
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.live import check_live
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.lifecycle import WrongSetup, run, transition
+from inferential_ros.link import check_settings
 from inferential_ros.parameters import declare
 from inferential_ros.resources import share_path
 
@@ -52,9 +55,9 @@ class BridgeNode(LifecycleNode):
         declare(
             self,
             "sample_timeout",
-            1.0,
-            "Longest wait at configure, in seconds, for a message of each observation topic, to"
-            " check joints and encodings against; 0 checks them on arrival only",
+            2.0,
+            "Longest wait at configure, in seconds, for a message of each observation topic and"
+            " a subscriber of each output, to check the contract against; 0: no wait, no check",
             between=(0.0, 60.0),
         )
         self._wiring: Wiring | None = None
@@ -63,17 +66,21 @@ class BridgeNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Refuse a wrong contract with the path of the wrong key."""
         path = contract_path(self.get_parameter("contract_file").value)
-        try:
-            contract = load_contract(path)
-            timeout_s = self.get_parameter("sample_timeout").value
-            if timeout_s > 0.0:
-                check_live(self, contract, timeout_s)
-        except ContractError as error:
-            raise WrongSetup(f"contract {path}: {error}") from None
-        for warning in contract.warnings:
-            self.get_logger().warning(warning)
         server = self.get_parameter("server").value
         client_id = self.get_parameter("client_id").value or self._default_client_id()
+        try:
+            contract = load_contract(path)
+            check_settings(link_settings(contract, server, client_id))
+            timeout_s = self.get_parameter("sample_timeout").value
+            if timeout_s > 0.0:
+                for unchecked in check_live(self, contract, timeout_s):
+                    self.get_logger().warning(unchecked)
+        except ContractError as error:
+            raise WrongSetup(f"contract {path}: {error}") from None
+        except InferentialError as error:
+            raise WrongSetup(str(error)) from None
+        for warning in contract.warnings:
+            self.get_logger().warning(warning)
         self._wiring = Wiring(self, contract, server, client_id)
         self.get_logger().info(f"{contract.robot}: asks {contract.model.id!r} at {server}")
         return super().on_configure(state)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inferential_core import Connection, InferentialError, Reply
+from inferential_core import Connection, InferentialError, Model, Reply
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class LinkCallbacks:
     on_error: Callable[[str], None]
 
 
+def check_settings(settings: LinkSettings) -> None:
+    """InferentialError if a link could not be made of these, such as for a wrong address."""
+    _connect(settings)[0].close()
+
+
 class Link:
     """Started once, stopped once; `wake`, `reset` and `stop` may be called from any thread."""
 
@@ -62,20 +67,7 @@ class Link:
         self._reset = False
         self._connected = False
         self._in_flight: dict[int, Observation] = {}
-        self._connection = Connection(
-            server=settings.server, client_id=settings.client_id, client_type="bridge"
-        )
-        options: dict[str, Any] = {}
-        if settings.latency_budget_ms is not None:
-            options["latency_budget_ms"] = settings.latency_budget_ms
-        self._model = self._connection.model(
-            settings.model_id,
-            priority=settings.priority,
-            control_period_ms=settings.control_period_ms,
-            supersede=settings.supersede,
-            lost_after_ms=settings.lost_after_ms,
-            **options,
-        )
+        self._connection, self._model = _connect(settings)
         self._thread = threading.Thread(target=self._run, name="bridge-link", daemon=True)
 
     @property
@@ -158,3 +150,25 @@ class Link:
             return
         self._in_flight[request_id] = observation
         self._call.on_sent()
+
+
+def _connect(settings: LinkSettings) -> tuple[Connection, Model]:
+    connection = Connection(
+        server=settings.server, client_id=settings.client_id, client_type="bridge"
+    )
+    options: dict[str, Any] = {}
+    if settings.latency_budget_ms is not None:
+        options["latency_budget_ms"] = settings.latency_budget_ms
+    try:
+        model = connection.model(
+            settings.model_id,
+            priority=settings.priority,
+            control_period_ms=settings.control_period_ms,
+            supersede=settings.supersede,
+            lost_after_ms=settings.lost_after_ms,
+            **options,
+        )
+    except InferentialError:
+        connection.close()
+        raise
+    return connection, model

@@ -13,6 +13,10 @@ from inferential_ros.contract.schema import Contract, ObservationKey, Trigger
 from inferential_ros.convert.registry import InputError
 
 
+class NotNow(InputError):
+    """No sample, or one outside its age: nothing is wrong with the contract."""
+
+
 @dataclass
 class Input:
     """One topic key: its newest sample and what is known of it."""
@@ -22,7 +26,9 @@ class Input:
     stamp_ns: int = 0
     fresh: bool = False  # not sent yet
     received: int = 0
+    decoded: bool = False  # at least one message was found to fit, or not to
     error: str = ""
+    misfit: str = ""  # as error, where the message itself is at fault
 
     def store(self, message: Any, now_ns: int) -> None:
         self.message = message
@@ -39,14 +45,12 @@ class Input:
     def value(self, message: Any, stamp_ns: int, now_ns: int) -> Any:
         """The sample as the model gets it; InputError if it is missing, too old, or unfit."""
         if message is None:
-            raise InputError(self.key.path, f"no message on {self.key.topic} yet")
+            raise NotNow(self.key.path, f"no message on {self.key.topic} yet")
         age_s, limit_s = (now_ns - stamp_ns) / 1e9, self.key.max_age_s
         if limit_s is not None and age_s > limit_s:
-            raise InputError(
-                f"{self.key.path}.max_age_s", f"the newest sample is {age_s:.3f} s old"
-            )
+            raise NotNow(f"{self.key.path}.max_age_s", f"the newest sample is {age_s:.3f} s old")
         if limit_s is not None and age_s < -limit_s:
-            raise InputError(
+            raise NotNow(
                 f"{self.key.path}.max_age_s", f"the newest sample is stamped {-age_s:.3f} s ahead"
             )
         assert self.key.decode is not None
@@ -104,9 +108,12 @@ class Inputs:
         for item, message, stamp_ns in samples:
             try:
                 values[item.key.name] = item.value(message, stamp_ns, now_ns)
-                item.error = ""
+                item.error = item.misfit = ""
+                item.decoded = True
             except InputError as error:
                 item.error = str(error)
+                if not isinstance(error, NotNow):
+                    item.misfit, item.decoded = item.error, True
                 failure = failure or error
             if item is self._reference:
                 reference_ns = stamp_ns

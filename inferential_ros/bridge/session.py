@@ -12,16 +12,19 @@ executed after it: each break starts a new generation, and replies of older ones
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from inferential_core import Reply, Status
-from inferential_ros.bridge.inputs import Inputs
+from inferential_ros.bridge.backoff import Backoff
+from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.options import link_settings, make_executor
 from inferential_ros.bridge.plans import make_plan
 from inferential_ros.bridge.state import Mode, State, state_of
 from inferential_ros.bridge.statistics import Statistics
+from inferential_ros.bridge.troubles import Troubles
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.registry import InputError
 from inferential_ros.execution.executor import (
@@ -50,6 +53,9 @@ class Session:
     def __init__(self, contract: Contract, server: str, client_id: str, sinks: Sinks) -> None:
         self.lock = threading.RLock()
         self.statistics = Statistics()
+        self.troubles = Troubles()
+        self._backoff = Backoff(1.0 / contract.action.rate_hz)
+        self._held_back = False  # a sample would have been sent but for the backoff
         self.inputs = Inputs(contract)
         self.state = State.WAITING
         self._contract = contract
@@ -65,7 +71,7 @@ class Session:
             on_sent=self._on_sent,
             on_reply=self._on_reply,
             on_connected=self._on_connected,
-            on_error=self._fail,
+            on_error=lambda reason: self._fail("link", reason),
         )
         self.link = Link(link_settings(contract, server, client_id), callbacks)
 
@@ -127,6 +133,11 @@ class Session:
         """Publish what is due."""
         with self.lock:
             self._publish(now_ns)
+            again = self._held_back and not self._backoff.waiting(time.monotonic())
+            if again:
+                self._held_back = False
+        if again:  # the sample that was held back may be the last for long
+            self.link.wake()
 
     def clock_went_back(self) -> None:
         """The clock was set back (a simulation began anew): the plan's times mean nothing now."""
@@ -156,7 +167,11 @@ class Session:
         try:
             values, stamp_ns = self.inputs.assemble(samples, now_ns)
         except InputError as error:
-            self._fail(str(error))
+            with self.lock:
+                self.statistics.fail(str(error))
+                # What does not come or does not fit is told by who watches the inputs.
+                if isinstance(error, NotNow) and all(i.received for i in self.inputs.topics):
+                    self.troubles.add(error.path, str(error))
             return None
         return Observation(values, stamp_ns, generation, epoch), steps_remaining
 
@@ -167,9 +182,11 @@ class Session:
     def _on_reply(self, observation: Observation, reply: Reply) -> None:
         with self.lock:
             self.statistics.count(reply.status)
+            if reply.status in (Status.ERROR, Status.REJECTED):
+                self._backoff.failed(time.monotonic())
             if reply.status is not Status.OK:
                 if reply.status is not Status.SUPERSEDED:
-                    self._fail(f"{reply.status}: {reply.error}")
+                    self._fail(str(reply.status), f"{reply.status}: {reply.error}")
                 return
             if observation.generation != self._generation or self._mode is not Mode.RUNNING:
                 return
@@ -180,12 +197,15 @@ class Session:
                 self._executor.accept(plan, now_ns)
             except PlanTooLate as error:
                 self.statistics.deadline_misses += 1
-                self._fail(str(error))
+                self._fail("late", str(error))
                 return
             except PlanRefused as error:
                 self.statistics.invalid_plans += 1
-                self._fail(f"plan refused: {error}")
+                self._backoff.failed(time.monotonic())
+                self._fail("plan", f"plan refused: {error}")
                 return
+            self.statistics.well()
+            self._backoff.succeeded()
             if self._planned:
                 self.statistics.deadline_misses += dry
                 self.statistics.deadline_hits += not dry
@@ -200,23 +220,30 @@ class Session:
                 self.inputs.forget_fresh()
             else:
                 self._generation += 1  # the plan at hand stays valid until its lease ends
-                self._fail("the link to the server is down")
+                self.statistics.fail("the link to the server is down")
             self._sinks.state_changed()
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, kind: str, reason: str) -> None:
         with self.lock:
             self.statistics.fail(reason)
+            self.troubles.add(kind, reason)
 
     # --- inside, with the lock held ---
 
     def _due(self, now_ns: int) -> bool:
         running = self._mode is Mode.RUNNING and self.link.connected
-        return running and self.inputs.due(now_ns, self._executor.share_left(now_ns))
+        if not running:
+            return False
+        if self._backoff.waiting(time.monotonic()):
+            self._held_back = True
+            return False
+        return self.inputs.due(now_ns, self._executor.share_left(now_ns))
 
     def _break(self, mode: Mode) -> None:
         self._mode = mode
         self._generation += 1
         self._planned = False
+        self._backoff.succeeded()
         self._executor.clear()
         self.inputs.forget_fresh()
         self._publish(self._sinks.now_ns())

@@ -32,7 +32,6 @@ class Statistics:
     fallback_ticks: int = 0
     action_ticks: int = 0
     last_error: str = ""
-    failures: int = 0
     latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCY_WINDOW))
     observation_rate: float = math.nan
     action_rate: float = math.nan
@@ -46,7 +45,10 @@ class Statistics:
     def fail(self, reason: str) -> None:
         """An observation or a plan failed."""
         self.last_error = reason
-        self.failures += 1
+
+    def well(self) -> None:
+        """A plan came and is executed: what failed before it is over."""
+        self.last_error = ""
 
     def measure_rates(self, now_s: float) -> None:
         """Rates since the last call, which comes once a second."""

@@ -13,6 +13,7 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
+from inferential_ros.bridge.console import Console
 from inferential_ros.bridge.diagnostics import diagnostics_message
 from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
@@ -40,7 +41,7 @@ class Wiring:
         self._clock = node.get_clock()
         self._session: Session | None = None
         self._loop: ControlLoop | None = None
-        self._failures_told = 0
+        self._console = Console(node, contract, server)
         self._outputs = Outputs(node, contract.action.outputs)
         self._chunks = node.create_lifecycle_publisher(ActionChunk, "action_chunk", CHUNKS)
         self._status = node.create_publisher(BridgeStatus, "bridge_status", STATUS)
@@ -73,10 +74,10 @@ class Wiring:
             now_ns=lambda: self._clock.now().nanoseconds,
             actions=self._outputs.publish,
             chunk=self._publish_chunk,
-            state_changed=self._publish_status,
+            state_changed=self._changed,
         )
+        self._console = Console(self._node, self._contract, self._server)
         session = Session(self._contract, self._server, self._client_id, sinks)
-        self._failures_told = 0
         self._session = session
         self._loop = ControlLoop(
             self._clock,
@@ -138,12 +139,8 @@ class Wiring:
         if session is None:
             return
         with session.lock:
-            statistics = session.statistics
-            statistics.measure_rates(self._timer.clock.now().nanoseconds / 1e9)
-            told, self._failures_told = self._failures_told, statistics.failures
-            news = statistics.last_error if statistics.failures > told else ""
-        if news:
-            self._node.get_logger().warning(news, throttle_duration_sec=5.0)
+            session.statistics.measure_rates(self._timer.clock.now().nanoseconds / 1e9)
+        self._console.report(session)
         self._publish_status()
         self._diagnostics.publish(
             diagnostics_message(
@@ -156,6 +153,12 @@ class Wiring:
         )
 
     # --- any thread ---
+
+    def _changed(self) -> None:
+        session = self._session
+        if session is not None:
+            self._console.changed(session)
+        self._publish_status()
 
     def _publish_status(self) -> None:
         session = self._session

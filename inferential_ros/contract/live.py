@@ -1,12 +1,14 @@
 """Compares a contract with what is published right now, before the bridge goes into service.
 
-Waits a bounded moment for one message of every observation topic. A topic of another type, a
-joint that is not in the message or an image of another encoding is a ContractError then; topics
-on which nothing comes in that time are left alone, since a bridge may start before its robot.
+Waits a bounded moment for one message of every observation topic and for a subscriber of every
+output. A topic of another type, a joint that is not in the message or an image of another
+encoding is a ContractError then. What was not seen in that time is only told, since a bridge may
+start before its robot; the bridge looks at it again while it is active.
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,17 +17,16 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.schema import Contract, ObservationKey, Output
 from inferential_ros.convert.registry import InputError
 from inferential_ros.qos import qos_profile
 
-DISCOVERY_S = 0.5  # who has not been seen by then is taken to be absent
 SPIN_S = 0.05
 
 
-def check_live(node: Node, contract: Contract, timeout_s: float) -> None:
-    """Raises ContractError for the first key that the robot contradicts."""
+def check_live(node: Node, contract: Contract, timeout_s: float) -> list[str]:
+    """What could not be checked; ContractError for the first key that the robot contradicts."""
     probe = rclpy.create_node(
         f"{node.get_name()}_probe",
         namespace=node.get_namespace(),
@@ -42,19 +43,30 @@ def check_live(node: Node, contract: Contract, timeout_s: float) -> None:
             topic = node.resolve_topic_name(key.topic)
             store = _storing(samples, key.name)
             probe.create_subscription(key.message, topic, store, qos_profile(key.qos))
-        started = time.monotonic()
+        until = time.monotonic() + timeout_s
+        heard: list[bool] = []
         while rclpy.ok(context=node.context):
-            waited_s = time.monotonic() - started
-            missing = [key for key in contract.topics if key.name not in samples]
-            published = [k for k in missing if probe.count_publishers(_topic(node, k))]
-            settled = waited_s >= min(DISCOVERY_S, timeout_s) and not published
-            if not missing or settled or waited_s >= timeout_s:
+            # Discovery takes as long as it takes: only the time given says who is absent.
+            for key in contract.topics:
+                check_input_type(node, key)
+            heard = [check_output_type(node, output) for output in contract.action.outputs]
+            for key in contract.topics:
+                if key.name in samples:
+                    check_sample(key, samples[key.name])
+            complete = len(samples) == len(contract.topics) and all(heard)
+            if complete or time.monotonic() >= until:
                 break
             executor.spin_once(timeout_sec=SPIN_S)
-        for key in contract.topics:
-            _check_input(node, key, samples.get(key.name))
-        for output in contract.action.outputs:
-            _check_output(node, output)
+        unheard = [
+            f"{output.path}: nobody subscribes to {output.topic!r} yet: not checked"
+            for output, found in zip(contract.action.outputs, heard)
+            if not found
+        ]
+        return [
+            f"{key.path}: not checked: {absence(node, key)}"
+            for key in contract.topics
+            if key.name not in samples
+        ] + unheard
     finally:
         executor.shutdown()
         probe.destroy_node()
@@ -71,7 +83,8 @@ def _topic(node: Node, key: ObservationKey | Output) -> str:
     return node.resolve_topic_name(key.topic)
 
 
-def _check_input(node: Node, key: ObservationKey, sample: Any) -> None:
+def check_input_type(node: Node, key: ObservationKey) -> bool:
+    """Whether somebody publishes the topic; ContractError if only as another type."""
     topic = _topic(node, key)
     types = {info.topic_type for info in node.get_publishers_info_by_topic(topic)}
     if types and key.type not in types:
@@ -79,14 +92,11 @@ def _check_input(node: Node, key: ObservationKey, sample: Any) -> None:
             f"{key.path}.type",
             f"{topic} is published as {', '.join(sorted(types))}, not as {key.type}",
         )
-    if sample is not None and key.decode is not None:
-        try:
-            key.decode(sample)
-        except InputError as error:
-            raise ContractError("", str(error)) from None
+    return bool(types)
 
 
-def _check_output(node: Node, output: Output) -> None:
+def check_output_type(node: Node, output: Output) -> bool:
+    """Whether somebody subscribes to the topic; ContractError if only as another type."""
     topic = _topic(node, output)
     types = {info.topic_type for info in node.get_subscriptions_info_by_topic(topic)}
     if types and output.type not in types:
@@ -94,3 +104,27 @@ def _check_output(node: Node, output: Output) -> None:
             f"{output.path}.type",
             f"{topic} is subscribed to as {', '.join(sorted(types))}, not as {output.type}",
         )
+    return bool(types)
+
+
+def check_sample(key: ObservationKey, sample: Any) -> None:
+    """ContractError if the message is not one the contract fits."""
+    assert key.decode is not None
+    try:
+        copy.copy(key.decode)(sample)  # a copy: another thread may be decoding with it
+    except InputError as error:
+        raise ContractError("", str(error)) from None
+
+
+def absence(node: Node, key: ObservationKey) -> str:
+    """Why no message of a topic came, as far as the graph tells, and what may be meant."""
+    if node.count_publishers(_topic(node, key)):
+        return f"{key.topic!r} is published, but no message came yet"
+    prefix = node.get_namespace().rstrip("/") + "/"
+    others = [
+        name.removeprefix(prefix)
+        for name, types in node.get_topic_names_and_types()
+        if key.type in types and node.count_publishers(name)
+    ]
+    hint = suggestion(key.topic, others) if others else f"nobody publishes any {key.type}"
+    return f"nobody publishes {key.topic!r} yet; {hint}"

@@ -10,11 +10,16 @@ import pytest
 
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 
+from inferential.msg import BridgeStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Log
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Imu, JointState
 from std_msgs.msg import Float64, Float64MultiArray
 
+LATCHED = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+ERROR = 40  # Log.ERROR, which rclpy gives as bytes
 BRIDGE = "inferential_ros.bridge_node"
 CONTRACT = """
 robot: arm
@@ -78,6 +83,13 @@ def test_a_missing_contract_file_is_told(start: Callable[..., Any]) -> None:
     assert process.wait() == 1 and "/nowhere/arm.yaml: cannot be read" in process.text()
 
 
+def test_a_server_that_is_no_address_is_told(bridge: Callable[..., Any]) -> None:
+    process = bridge(server="gpu-box")
+    assert process.wait() == 1
+    assert "on_configure: " in process.text() and "gpu-box" in process.text()
+    assert "Traceback" not in process.text()
+
+
 def test_a_joint_the_robot_does_not_have_is_found_at_configure(
     graph: Any, bridge: Callable[..., Any]
 ) -> None:
@@ -118,6 +130,36 @@ def test_a_controller_of_another_type_is_found_at_configure(
     assert "action.outputs[0].type: /r/commands is subscribed to as std_msgs/msg/Float64" in (
         process.text()
     )
+
+
+def test_a_topic_that_nobody_publishes_is_told_with_the_nearest_one(
+    graph: Any, bridge: Callable[..., Any]
+) -> None:
+    states = graph.inbox(BridgeStatus, "/r/bridge_status", LATCHED)
+    graph.publisher(JointState, "/r/joint_states")
+    process = bridge(("joint_states", "joint_state"), sample_timeout=2.0)
+    states.wait()
+    told = "observation.keys.state: not checked: nobody publishes 'joint_state' yet; did you mean"
+    assert f"{told} 'joint_states'?" in process.text()
+    assert "action.outputs[0]: nobody subscribes to 'commands' yet" in process.text()
+
+
+@pytest.mark.parametrize("kind", [JointState, Imu], ids=["joint", "type"])
+def test_what_turns_out_not_to_fit_later_is_an_error_once(
+    graph: Any, bridge: Callable[..., Any], kind: type[Any]
+) -> None:
+    states = graph.inbox(BridgeStatus, "/r/bridge_status", LATCHED)
+    process = bridge(sample_timeout=0.0)
+    states.wait()
+    log = graph.inbox(Log, "/rosout", LATCHED)
+    message = Imu() if kind is Imu else JointState(name=["elbow"], position=[0.0])
+    graph.repeat((graph.publisher(kind, "/r/joint_states"), message))
+    path = "observation.keys.state." + ("type" if kind is Imu else "joints[0]")
+    log.wait(lambda m: m.level == ERROR and path in m.msg)
+    for _ in range(2):
+        states.wait(since=states.mark())
+    assert process.text().count(f"[ERROR] {path}") <= 1
+    assert len([m for m in log.messages if m.level == ERROR and path in m.msg]) == 1
 
 
 def test_a_managed_node_stays_unconfigured_and_can_be_configured_once_the_robot_fits(

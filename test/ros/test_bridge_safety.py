@@ -12,9 +12,10 @@ import pytest
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
-from bridge_rig import GOOD, Rig
+from bridge_rig import GOOD, LATCHED, Rig
 from diagnostic_msgs.msg import DiagnosticStatus
 from inferential.msg import BridgeStatus
+from rcl_interfaces.msg import Log
 
 
 @pytest.fixture
@@ -81,6 +82,22 @@ def test_bad_plans_are_ignored_whole_until_the_lease_ends_then_the_fallback_come
     assert all(list(m.data) == [0.5] for m in rig.arm.messages[arms:])
     rig.answer = GOOD
     rig.expect([0.5], [2.0])
+
+
+def test_the_console_tells_what_changes_and_every_kind_of_failure(graph: Any, rig: Rig) -> None:
+    log = graph.inbox(Log, "/rosout", LATCHED)
+    rig.run()
+    log.wait(lambda m: m.msg == f"connected to {rig.server.address}")
+    log.wait(lambda m: m.msg == "first plan: executing")
+    rig.answer = np.full((10, 2), np.nan, dtype=np.float32)
+    log.wait(lambda m: "publishing the declared fallback" in m.msg)
+    log.wait(lambda m: "plan refused" in m.msg)
+    rig.answer = RuntimeError("out of memory")
+    log.wait(lambda m: "out of memory" in m.msg)  # within the time that refused plans are quiet
+    mark = rig.status.mark()
+    rig.answer = GOOD
+    log.wait(lambda m: m.msg == "executing again")
+    rig.status.wait(lambda m: m.state == BridgeStatus.STATE_EXECUTING and not m.last_error, mark)
 
 
 def test_commands_stay_within_the_limits(rig: Rig) -> None:

@@ -80,6 +80,8 @@ class Rig:
         if not self.open.is_set():
             self.entered.set()
             assert self.open.wait(20.0)
+        if isinstance(answer, Exception):
+            raise answer
         return {"actions": answer}
 
     def change(self, transition: int) -> None:

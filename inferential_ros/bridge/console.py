@@ -1,0 +1,119 @@
+"""What a bridge says on the console, and so on /rosout: changes once, silence again and again."""
+
+from __future__ import annotations
+
+import time
+
+from rclpy.lifecycle import LifecycleNode
+
+from inferential_ros.bridge.inputs import Input
+from inferential_ros.bridge.session import Session
+from inferential_ros.bridge.state import State
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.live import (
+    absence,
+    check_input_type,
+    check_output_type,
+    check_sample,
+)
+from inferential_ros.contract.schema import Contract, Output
+
+REMIND_S = 5.0  # from one line about a silent topic or server to the next
+CALM_S = 1.0  # a state that comes and goes faster is told this often
+
+
+class Console:
+    """`changed` comes from any thread with the session's lock held, `report` once a second."""
+
+    def __init__(self, node: LifecycleNode, contract: Contract, server: str) -> None:
+        self._node = node
+        self._log = node.get_logger()
+        self._server = server
+        self._state = State.WAITING
+        self._state_s = float("-inf")
+        self._connected = False
+        self._planned = False
+        self._received = [0 for _ in contract.topics]
+        self._unheard = list(contract.action.outputs)
+        self._told: dict[str, str] = {}  # what does not fit, by the path of its key
+        self._remind_s = time.monotonic() + REMIND_S
+
+    def changed(self, session: Session) -> None:
+        """Tell what changed of the link and the state."""
+        if session.link.connected != self._connected:
+            self._connected = not self._connected
+            if self._connected:
+                self._log.info(f"connected to {self._server}")
+            else:
+                self._log.warning(f"the link to {self._server} is down")
+        now_s = time.monotonic()
+        if session.state is not self._state and now_s - self._state_s >= CALM_S:
+            self._state, self._state_s = session.state, now_s
+            self._tell_state(session)
+
+    def report(self, session: Session) -> None:
+        """Tell what went wrong, what does not fit, and who is waited for."""
+        now_s = time.monotonic()
+        with session.lock:
+            self.changed(session)
+            news = session.troubles.news(now_s)
+            topics = list(session.inputs.topics)
+        for line in news:
+            self._log.warning(line)
+        for item in topics:
+            self._check_input(item)
+        self._unheard = [output for output in self._unheard if not self._heard(output)]
+        if now_s >= self._remind_s:
+            self._remind_s = now_s + REMIND_S
+            self._remind(topics)
+
+    def _tell_state(self, session: Session) -> None:
+        if self._state is State.EXECUTING:
+            self._log.info("executing again" if self._planned else "first plan: executing")
+            self._planned = True
+        elif self._state is State.FALLBACK:
+            reason = session.statistics.last_error
+            self._log.warning(
+                "no valid actions: publishing the declared fallback"
+                + (f" ({reason.strip().splitlines()[-1]})" if reason.strip() else "")
+            )
+
+    def _check_input(self, item: Input) -> None:
+        key = item.key
+        try:
+            if not item.received:
+                check_input_type(self._node, key)
+            elif item.misfit:
+                raise ContractError("", item.misfit)
+            elif not item.decoded:  # another key may be waited for, this one can be told of now
+                check_sample(key, item.message)
+        except ContractError as error:
+            self._complain(key.path, str(error))
+        else:
+            self._told.pop(key.path, None)
+
+    def _heard(self, output: Output) -> bool:
+        try:
+            return check_output_type(self._node, output)
+        except ContractError as error:
+            self._complain(output.path, str(error))
+            return False
+
+    def _complain(self, path: str, problem: str) -> None:
+        if path not in self._told:
+            self._log.error(problem)
+        self._told[path] = problem
+
+    def _remind(self, topics: list[Input]) -> None:
+        if not self._connected:
+            self._log.warning(f"no connection to {self._server}")
+        for index, item in enumerate(topics):
+            before, self._received[index] = self._received[index], item.received
+            if item.key.path in self._told:
+                continue
+            if not item.received:
+                self._log.warning(f"{item.key.path}: {absence(self._node, item.key)}")
+            elif item.received == before and item.key.max_age_s is not None:
+                self._log.warning(
+                    f"{item.key.path}: no message on {item.key.topic!r} for {REMIND_S:.0f} s"
+                )
