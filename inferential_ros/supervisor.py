@@ -1,9 +1,10 @@
 """Runs a list of processes where `launch` is not installed, and leaves none of them behind.
 
 Each process leads its own group and is killed by the kernel (PR_SET_PDEATHSIG) should this one
-die without a word. The end is asked for with SIGINT, then SIGTERM, then SIGKILL. Signals are
-blocked and taken one at a time with sigtimedwait, so nothing happens in a signal handler and
-nothing polls. Linux, standard library only; run it in the main thread of a process of its own.
+die without a word. The end is asked for with SIGTERM, then SIGKILL; not with SIGINT, to which a
+Python that is still starting answers with a traceback. Signals are blocked and taken one at a
+time with sigtimedwait, so nothing happens in a signal handler and nothing polls. Linux, standard
+library only; run it in the main thread of a process of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from inferential_ros.resources import executable_path, source_root
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WATCHED = {*STOP_SIGNALS, signal.SIGCHLD}
-ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))  # grace in s
+# With the grace of each in s. Told twice: one that is starting may miss the first.
+ESCALATION = ((signal.SIGTERM, 3.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 RESPAWN_DELAY_S = 1.0
 TAIL_LINES = 20
 PR_SET_PDEATHSIG = 1
@@ -172,6 +174,7 @@ def _bind_to_parent(parent_pid: int):
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent_pid:  # we died before the call above
             os._exit(1)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # one that is pending: end, do not raise
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
 
     return prepare

@@ -90,6 +90,15 @@ def test_ctrl_c_ends_it_with_a_summary_and_leaves_nothing(demo, tmp_path: Path) 
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_ctrl_c_while_the_processes_still_start_ends_it_without_a_traceback(demo) -> None:
+    run = demo()
+    said = read_until(run, "ROS_DOMAIN_ID")
+    run.send_signal(signal.SIGINT)
+    rest, _ = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 130, said + rest
+    assert "Traceback" not in said + rest
+
+
 def test_what_is_missing_is_said_in_one_line(demo) -> None:
     code = f"import sys; sys.modules['mujoco'] = None; {RUN}"
     run = subprocess.run(

@@ -21,11 +21,10 @@ PATIENCE_S = 30.0
 CHILDREN = {
     "polite": """
 import os, signal, sys
-try:
-    os.write(1, f"{sys.argv[1]} {os.getpid()}\\n".encode())
-    signal.pause()
-except KeyboardInterrupt:
-    print("goodbye", flush=True)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until it waits: none may be missed
+os.write(1, f"{sys.argv[1]} {os.getpid()}\\n".encode())
+signal.sigwait({signal.SIGTERM})
+print("goodbye", flush=True)
 """,
     "stubborn": """
 import os, signal, sys
@@ -45,7 +44,7 @@ from pathlib import Path
 from inferential_ros import supervisor
 from inferential_ros.process import Process
 
-supervisor.ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
+supervisor.ESCALATION = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 supervisor.RESPAWN_DELAY_S = 0.05
 processes = [{processes}]
 sys.exit(supervisor.Supervisor(processes, Path({logs!r})).run())
