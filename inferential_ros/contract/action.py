@@ -30,10 +30,22 @@ from inferential_ros.contract.topics import read_topic
 from inferential_ros.convert.registry import OutputContext, output_types
 from inferential_ros.execution.overlap import MODES
 
+KEYS = (
+    "key",
+    "names",
+    "rate_hz",
+    "control_rate_hz",
+    "lease_s",
+    "overlap",
+    "publish_on_arrival",
+    "outputs",
+)
+
 
 def read_action(value: Any, path: str) -> tuple[Action, tuple[str, ...]]:
     """The section, and what deserves a warning although it is allowed."""
     section = Section(value, path)
+    section.only(*KEYS)
     columns = section.get("names", names)
     rate_hz = section.get("rate_hz", positive)
     control_rate_hz = section.get("control_rate_hz", positive, rate_hz)
@@ -68,6 +80,7 @@ def _output(
     topic = read_topic(section, known, "written")
     converter = known[topic.type]
     if converter.kind is None and not section.has("kind"):
+        section.refuse_misspelt("kind")
         choices = ", ".join(converter.kinds)
         raise ContractError(
             section.at("kind"),

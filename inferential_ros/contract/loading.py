@@ -35,8 +35,10 @@ def load_contract(path: str | Path) -> Contract:
 def parse_contract(values: Any) -> Contract:
     """The contract in the values that YAML gave."""
     root = Section(values, "")
+    root.only("robot", "model", "observation", "action")
     robot = root.get("robot", text, "robot")
     observation = root.get("observation", Section)
+    observation.only("keys", "trigger")
     keys = _keys(observation.get("keys", Section))
     trigger = _trigger(observation.get("trigger", Section), keys)
     observation.finish()
@@ -48,6 +50,7 @@ def parse_contract(values: Any) -> Contract:
 
 def _model(value: Any, path: str, trigger: Trigger) -> Model:
     section = Section(value, path)
+    section.only("id", "latency_budget_ms", "priority", "supersede", "answer_timeout_s")
     model = Model(
         id=section.get("id", text),
         latency_budget_ms=section.get("latency_budget_ms", positive, None),

@@ -6,6 +6,7 @@ then refuses what nobody asked for, so that a misspelt key is never silently ign
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -26,6 +27,11 @@ class Section:
         self._values = value
         self._asked: set[str] = set()
 
+    def only(self, *known: str) -> None:
+        """Refuse any other key at once: a misspelt one is not to be told as a missing one."""
+        self._asked.update(known)
+        self.finish()
+
     def at(self, key: str) -> str:
         """Path of a key in here."""
         return f"{self.path}.{key}" if self.path else key
@@ -38,9 +44,16 @@ class Section:
         """The value of `key` as `kind` reads it; an empty value counts as absent."""
         if not self.has(key):
             if default is MISSING:
+                self.refuse_misspelt(key)
                 raise ContractError(self.at(key), "is missing")
             return default
         return kind(self._values[key], self.at(key))
+
+    def refuse_misspelt(self, key: str) -> None:
+        """A key nobody asked for that is nearly the missing one is the one to tell of."""
+        others = [str(name) for name in self._values if name not in self._asked]
+        for name in difflib.get_close_matches(key, others, n=1, cutoff=0.75):
+            raise ContractError(self.at(name), f"unknown key; did you mean {key!r}?")
 
     def items(self) -> Iterator[tuple[str, Any, str]]:
         """Every key with its value and path, for mappings whose keys are the user's names."""

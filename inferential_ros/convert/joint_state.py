@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.reading import Section, names, one_of
+from inferential_ros.contract.reading import Section, boolean, names, one_of
 from inferential_ros.convert.registry import Decode, InputError, input_converter
 
 FIELDS = ("position", "velocity", "effort")
@@ -29,7 +29,10 @@ def joint_state(section: Section, message: type[Any]) -> Decode:
                 path, f"JointState has no field {field!r}; {suggestion(field, FIELDS)}"
             )
     dtype = section.get("dtype", one_of(*DTYPES), "float32")
-    return JointVector(joints, fields, dtype, section.at("joints"), section.at("fields"))
+    allow_nan = section.get("allow_nan", boolean, False)
+    return JointVector(
+        joints, fields, dtype, section.at("joints"), section.at("fields"), allow_nan
+    )
 
 
 class JointVector:
@@ -42,12 +45,14 @@ class JointVector:
         dtype: str,
         path: str,
         fields_path: str,
+        allow_nan: bool = False,
     ) -> None:
         self._joints = joints
         self._fields = fields
         self._dtype = np.dtype(dtype)
         self._path = path
         self._fields_path = fields_path
+        self._allow_nan = allow_nan
         self._names: list[str] | None = None
         self._columns = np.zeros(0, dtype=np.intp)
 
@@ -66,7 +71,19 @@ class JointVector:
                     f" {len(message.name)} joints",
                 )
             vector[index * count : (index + 1) * count] = np.asarray(values)[self._columns]
+        if not self._allow_nan and not np.isfinite(vector).all():
+            raise self._not_finite(vector)
         return vector
+
+    def _not_finite(self, vector: np.ndarray) -> InputError:
+        """A driver that lost a sensor sends NaN, and a model makes motion of it."""
+        first = int(np.flatnonzero(~np.isfinite(vector))[0])
+        field, joint = divmod(first, len(self._joints))
+        return InputError(
+            f"{self._path}[{joint}]",
+            f"the {self._fields[field]} of {self._joints[joint]!r} is {vector[first]};"
+            " allow_nan: true lets it through",
+        )
 
     def _find(self, present: list[str]) -> np.ndarray:
         columns = {name: index for index, name in enumerate(present)}

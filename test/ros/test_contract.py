@@ -149,6 +149,33 @@ WRONG = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("section", "right", "misspelt"),
+    [
+        ("", "model", "modle"),
+        ("observation", "trigger", "triger"),
+        ("model", "id", "model_id"),
+        ("action", "rate_hz", "rate"),
+        ("observation.keys.state", "joints", "joint"),
+        ("observation.keys.state", "topic", "topics"),
+        ("action.outputs[1]", "kind", "kinds"),
+    ],
+)
+def test_a_misspelt_key_is_told_rather_than_that_the_right_one_is_missing(
+    section: str, right: str, misspelt: str
+) -> None:
+    prefix = f"{section}." if section else ""
+    contract = changed(prefix + right, ...)
+    place: Any = contract
+    for step in filter(None, section.replace("[1]", ".1").split(".")):
+        place = place[int(step) if isinstance(place, list) else step]
+    place[misspelt] = 50
+    with pytest.raises(ContractError) as caught:
+        parse_contract(contract)
+    assert caught.value.path == prefix + misspelt
+    assert right in caught.value.problem
+
+
 @pytest.mark.parametrize(("key", "value", "path", "hint"), WRONG, ids=[w[2] for w in WRONG])
 def test_a_wrong_key_is_named_with_its_path(key: str, value: Any, path: str, hint: str) -> None:
     with pytest.raises(ContractError) as caught:

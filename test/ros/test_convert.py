@@ -49,6 +49,16 @@ def test_a_joint_or_field_that_is_not_in_the_message_is_named() -> None:
         decode(JointState(name=["a"], position=[1.0]))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_joint_without_a_finite_value_is_named_unless_that_is_allowed(value: float) -> None:
+    options = {"joints": ["a", "b"], "fields": ["position", "velocity"]}
+    message = JointState(name=["b", "a"], position=[1.0, 2.0], velocity=[value, 4.0])
+    with pytest.raises(InputError, match=rf"key.joints\[1\]: the velocity of 'b' is {value}"):
+        decoder("sensor_msgs/msg/JointState", **options)(message)
+    decode = decoder("sensor_msgs/msg/JointState", allow_nan=True, **options)
+    assert not np.isfinite(decode(message)).all()
+
+
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 ALPHA = np.full((2, 3, 1), 255, dtype=np.uint8)
 DEPTH = np.array([[1, 40000, 3], [4, 5, 65535]], dtype=np.uint16)
