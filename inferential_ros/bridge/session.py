@@ -12,7 +12,6 @@ executed after it: each break starts a new generation, and replies of older ones
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +38,10 @@ from inferential_ros.link import Link, LinkCallbacks, Observation
 
 @dataclass(frozen=True)
 class Sinks:
-    """The clock, and where a session publishes. Called with its lock held: the order is kept."""
+    """The clocks, and where a session publishes. Called with its lock held: the order is kept."""
 
-    now_ns: Callable[[], int]
+    now_ns: Callable[[], int]  # the robot's clock, which may be simulated
+    steady_s: Callable[[], float]  # one that is never paused or set
     actions: Callable[[Tick], None]
     chunk: Callable[[Plan, str], None]  # a plan and the version of its model
     state_changed: Callable[[], None]
@@ -133,7 +133,7 @@ class Session:
         """Publish what is due."""
         with self.lock:
             self._publish(now_ns)
-            again = self._held_back and not self._backoff.waiting(time.monotonic())
+            again = self._held_back and not self._backoff.waiting(self._sinks.steady_s())
             if again:
                 self._held_back = False
         if again:  # the sample that was held back may be the last for long
@@ -183,7 +183,7 @@ class Session:
         with self.lock:
             self.statistics.count(reply.status)
             if reply.status in (Status.ERROR, Status.REJECTED):
-                self._backoff.failed(time.monotonic())
+                self._backoff.failed(self._sinks.steady_s())
             if reply.status is not Status.OK:
                 if reply.status is not Status.SUPERSEDED:
                     self._fail(str(reply.status), f"{reply.status}: {reply.error}")
@@ -201,7 +201,7 @@ class Session:
                 return
             except PlanRefused as error:
                 self.statistics.invalid_plans += 1
-                self._backoff.failed(time.monotonic())
+                self._backoff.failed(self._sinks.steady_s())
                 self._fail("plan", f"plan refused: {error}")
                 return
             self.statistics.well()
@@ -234,7 +234,7 @@ class Session:
         running = self._mode is Mode.RUNNING and self.link.connected
         if not running:
             return False
-        if self._backoff.waiting(time.monotonic()):
+        if self._backoff.waiting(self._sinks.steady_s()):
             self._held_back = True
             return False
         return self.inputs.due(now_ns, self._executor.share_left(now_ns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,7 @@ class Wiring:
         """Connect, and tick at the control rate."""
         sinks = Sinks(
             now_ns=lambda: self._clock.now().nanoseconds,
+            steady_s=time.monotonic,
             actions=self._outputs.publish,
             chunk=self._publish_chunk,
             state_changed=self._changed,
