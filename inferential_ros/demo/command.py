@@ -43,8 +43,11 @@ def main(argv: list[str]) -> int:
         env = {"ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
             env["ROS_LOCALHOST_ONLY"] = "1"
-        print(f"look inside from another shell with ROS_DOMAIN_ID={domain_id}", flush=True)
-        status = Supervisor(processes, scratch / "log", env).run()
+        try:
+            print(f"look inside from another shell with ROS_DOMAIN_ID={domain_id}", flush=True)
+            status = Supervisor(processes, scratch / "log", env).run()
+        except KeyboardInterrupt:  # just before the supervisor takes the signals over
+            status = 130
     if status == 0 or status >= 128:
         shutil.rmtree(scratch, ignore_errors=True)
     else:

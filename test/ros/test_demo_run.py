@@ -16,7 +16,7 @@ import pytest
 for module in ("rclpy", "inferential", "mujoco"):
     pytest.importorskip(module, reason="the demo needs ROS 2, the built messages and MuJoCo")
 
-RUN = "import sys; from inferential_ros.demo.command import main; sys.exit(main(sys.argv[1:]))"
+RUN = "import sys; from inferential_core.cli import main; sys.exit(main(['demo', *sys.argv[1:]]))"
 PATIENCE_S = 90.0
 
 
