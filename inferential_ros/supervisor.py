@@ -3,8 +3,9 @@
 Each process leads its own group and is killed by the kernel (PR_SET_PDEATHSIG) should this one
 die without a word. The end is asked for with SIGTERM, then SIGKILL; not with SIGINT, to which a
 Python that is still starting answers with a traceback. Signals are blocked and taken one at a
-time with sigtimedwait, so nothing happens in a signal handler and nothing polls. Linux, standard
-library only; run it in the main thread of a process of its own.
+time with sigtimedwait. Another thread of this process (a BLAS pool, say) may be handed one all
+the same; so handlers note what asks us to stop, and we look up four times a second. Linux,
+standard library only; run it in the main thread of a process of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ WATCHED = {*STOP_SIGNALS, signal.SIGCHLD}
 # With the grace of each in s. Told twice: one that is starting may miss the first.
 ESCALATION = ((signal.SIGTERM, 3.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 RESPAWN_DELAY_S = 1.0
+LOOK_S = 0.25
 TAIL_LINES = 20
 PR_SET_PDEATHSIG = 1
 
@@ -53,6 +55,7 @@ class Supervisor:
         self._log_dir = log_dir
         self._env = dict(env or {})
         self._children: list[Child] = []
+        self._asked: int | None = None  # the signal another thread was handed
         self._paths = [executable_path(p.package, p.executable) for p in self._processes]
 
     def run(self) -> int:
@@ -61,6 +64,7 @@ class Supervisor:
         128 + n: signal n asked us to stop, after every process had its say. 1: a process ended
         that should not have; its last lines are on stderr.
         """
+        handlers = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
         try:
             self._start()
@@ -68,6 +72,8 @@ class Supervisor:
         finally:
             self._stop()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def _start(self) -> None:
         self._log_dir.mkdir(parents=True, exist_ok=True)
@@ -100,7 +106,7 @@ class Supervisor:
         while True:
             now_s = time.monotonic()
             due = [c.respawn_at_s - now_s for c in self._children if c.respawn_at_s is not None]
-            signum = _next_signal(max(0.0, min(due)) if due else None)
+            signum = self._next_signal(max(0.0, min(due, default=LOOK_S)))
             if signum in STOP_SIGNALS:
                 return 128 + signum
             for child in self._children:
@@ -133,8 +139,19 @@ class Supervisor:
             deadline_s = time.monotonic() + grace_s
             while any(c.popen.poll() is None for c in children):
                 remaining_s = deadline_s - time.monotonic()
-                if remaining_s <= 0.0 or _next_signal(remaining_s) in STOP_SIGNALS:
+                if remaining_s <= 0.0 or self._next_signal(remaining_s) in STOP_SIGNALS:
                     break  # out of patience: ours, or that of whoever pressed Ctrl-C again
+
+    def _note(self, number: int, frame: object) -> None:
+        self._asked = number
+
+    def _next_signal(self, timeout_s: float) -> int | None:
+        """The next of WATCHED; None if there was none for a moment, `timeout_s` at most."""
+        info = None
+        if self._asked is None:
+            info = signal.sigtimedwait(WATCHED, min(timeout_s, LOOK_S))
+        asked, self._asked = self._asked, None
+        return asked if info is None else info.si_signo
 
     def _report_death(self, child: Child, status: int) -> None:
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
@@ -142,14 +159,6 @@ class Supervisor:
         if child.log is not None:
             lines = child.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
             print(f"--- last lines of {child.log}", *lines, sep="\n", file=sys.stderr, flush=True)
-
-
-def _next_signal(timeout_s: float | None) -> int | None:
-    """The next of WATCHED, None when `timeout_s` passed without one."""
-    if timeout_s is None:
-        return signal.sigwaitinfo(WATCHED).si_signo
-    info = signal.sigtimedwait(WATCHED, timeout_s)
-    return None if info is None else info.si_signo
 
 
 def _signal_group(pid: int, signum: int) -> None:
@@ -174,7 +183,8 @@ def _bind_to_parent(parent_pid: int):
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent_pid:  # we died before the call above
             os._exit(1)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # one that is pending: end, do not raise
+        for number in STOP_SIGNALS:  # one that is pending: end, do not raise
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
 
     return prepare
