@@ -32,7 +32,6 @@ class ZmqRouter(Transport):
         linger_ms: int = 200,
     ) -> None:
         self._context = zmq.Context()
-        self._context.max_sockets = 4096
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in (
             (zmq.LINGER, linger_ms),
