@@ -4,8 +4,8 @@
     form_batches   scheduler.pick -> dispatcher.submit
     on_completion  results -> settle -> encode -> transport.send
 
-Runs on one thread and owns no clock, socket or thread itself, so that the whole path can be driven
-step by step in tests. Every observation ends in `settle`, once.
+Owns no clock, socket, thread or lock itself, so that the whole path can be driven step by step in
+tests: `engine` calls it, one thread at a time. Every observation ends in `settle`, once.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Record = Callable[[str, float, Labels], None]
 
 
 class Pipeline:
-    """The state of a running server that concerns requests. One thread owns it."""
+    """The state of a running server that concerns requests. Not for two threads at once."""
 
     def __init__(
         self,
@@ -271,6 +271,10 @@ class Pipeline:
         self._record("e2e_latency_ms", 1000 * (now - request.received_at), labels)
 
     # --- aside ---
+
+    def has_free_lane(self) -> bool:
+        """Whether some model could begin a batch at once."""
+        return any(model.free for model in self.models.values())
 
     def use_scheduler(self, scheduler: BatchScheduler, config: InferentialConfig) -> None:
         """Change the strategy; whatever waits moves over."""

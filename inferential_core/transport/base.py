@@ -1,4 +1,7 @@
-"""What the server's loop needs of a transport. One thread owns it; only `wake` is for others."""
+"""What the server needs of a transport.
+
+Whoever holds the server's lock calls it; `wait` and `wake` are called without the lock.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,10 @@ class Transport(ABC):
         """Where clients reach it, with the real port."""
 
     @abstractmethod
+    def readable(self) -> bool:
+        """Whether a message is there."""
+
+    @abstractmethod
     def receive(self) -> Message | None:
         """The next message as (identity, frames), or None if none is there. Never blocks."""
 
@@ -28,7 +35,11 @@ class Transport(ABC):
 
     @abstractmethod
     def wait(self, timeout: float | None) -> None:
-        """Sleep until a message is there, `wake` is called or `timeout` seconds have passed."""
+        """Sleep until a message arrives, `wake` is called or `timeout` seconds have passed.
+
+        For one thread, beside others that receive and send: what was there already when it
+        began, and what another thread noticed in between, need not end it.
+        """
 
     @abstractmethod
     def wake(self) -> None:

@@ -30,6 +30,9 @@ class MemoryTransport(Transport):
         self._peers[identity] = MemoryPeer(self, identity)
         return self._peers[identity]
 
+    def readable(self) -> bool:
+        return bool(self._inbox)
+
     def receive(self) -> Message | None:
         return self._inbox.popleft() if self._inbox else None
 
@@ -41,8 +44,7 @@ class MemoryTransport(Transport):
         return True
 
     def wait(self, timeout: float | None) -> None:
-        if not self._inbox:
-            self._something.wait(timeout)
+        self._something.wait(timeout)
         self._something.clear()
 
     def wake(self) -> None:

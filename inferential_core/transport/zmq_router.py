@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Sequence
 
 import zmq
@@ -53,13 +54,18 @@ class ZmqRouter(Transport):
             raise ConfigError(f"bind {bind!r}: {error.strerror or error}") from None
         self._address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._waker = Waker()
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._waker.fileno(), zmq.POLLIN)
+        # The descriptor beside the socket, not zmq_poll: another thread may use the socket while
+        # this one sleeps.
+        self._poll = select.poll()
+        self._poll.register(int(self._socket.get(zmq.FD)), select.POLLIN)
+        self._poll.register(self._waker.fileno(), select.POLLIN)
 
     @property
     def address(self) -> str:
         return self._address
+
+    def readable(self) -> bool:
+        return readable(self._socket)
 
     def receive(self) -> Message | None:
         if not readable(self._socket):
@@ -78,7 +84,7 @@ class ZmqRouter(Transport):
     def wait(self, timeout: float | None) -> None:
         # Rounded up: waking before the timer would poll once more for nothing.
         milliseconds = None if timeout is None else max(0, int(timeout * 1000) + 1)
-        for fd, _ in self._poller.poll(milliseconds):
+        for fd, _ in self._poll.poll(milliseconds):
             if fd == self._waker.fileno():
                 self._waker.clear()
 

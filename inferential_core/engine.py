@@ -1,0 +1,162 @@
+"""What drives the pipeline: one lock, and whoever has news takes a turn.
+
+    a message arrives        the listening thread: receive -> form batches
+    a model is done          its own thread:       reply   -> form batches
+    somebody asks            any thread:           look at the pipeline between two turns
+
+So a reply leaves on the thread that computed it, and a model that is done finds its next batch
+itself: no thread is woken for what another one can do at once. Nobody waits for the lock to
+report news: who finds it taken leaves the news to its holder, who looks again after giving it
+back. The listening thread sleeps until a message, a wake-up or a timer; nothing polls.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from .clock import Clock
+from .dispatch.base import Completion
+from .pipeline import Pipeline
+from .transport.base import Transport
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Messages taken in before batches are formed again, so that a flood cannot stop the models.
+_RECEIVE_AT_ONCE = 64
+
+
+class Engine:
+    """A pipeline at work on a transport, from `start` until `stop`."""
+
+    def __init__(self, pipeline: Pipeline, transport: Transport, clock: Clock) -> None:
+        self.pipeline = pipeline
+        self.transport = transport
+        self.failure: BaseException | None = None  # what ended it, if nobody stopped it
+        self.stopped = threading.Event()
+        self._clock = clock
+        self._lock = threading.Lock()  # of the pipeline and the socket
+        self._holder: int | None = None  # thread that has the lock, for calls from inside
+        self._completions: deque[Completion] = deque()
+        self._stopping = False
+        self._sleeps_until = math.inf
+        self._thread = threading.Thread(target=self._run, name="inferential-server", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it: what waits ends DROPPED. Returns when the transport is closed."""
+        self._stopping = True
+        self.transport.wake()
+        self._thread.join()
+
+    # --- from any thread ---
+
+    def on_done(self, completion: Completion) -> None:
+        """A batch is done. Replies and forms the next batches, unless another thread is at it."""
+        self._completions.append(completion)
+        while self._completions and self._lock.acquire(blocking=False):
+            self._holder = threading.get_ident()
+            try:
+                if not self.stopped.is_set():
+                    self._follow_up()
+            except BaseException as error:
+                self._fail(error)
+            finally:
+                self._holder = None
+                self._lock.release()
+
+    def between_turns(self, work: Callable[[], T]) -> T:
+        """What `work` returns, while nothing else touches the pipeline."""
+        if self._holder == threading.get_ident():
+            return work()  # user code inside of a turn asks
+        with self._lock:
+            self._holder = threading.get_ident()
+            try:
+                return work()
+            finally:
+                self._holder = None
+                self.transport.wake()  # for what it changed, and what came meanwhile
+
+    # --- turns; the lock is held ---
+
+    def _listen(self) -> None:
+        """A turn of the listening thread."""
+        self._receive()
+        self._complete()
+        if self._clock.now() >= self._sleeps_until:
+            self.pipeline.on_timer()
+        self.pipeline.form_batches()
+
+    def _follow_up(self) -> None:
+        """A turn of a thread whose model is done: it should get back to the model soon."""
+        self._complete()
+        self.pipeline.form_batches()
+        if self.pipeline.has_free_lane() and self.transport.readable():
+            self._receive()
+            self.pipeline.form_batches()
+        if self._more_to_do():
+            self.transport.wake()
+
+    def _more_to_do(self) -> bool:
+        """Whether the listening thread is needed earlier than it would wake by itself.
+
+        Sending may take away the signal that a message arrived, so this comes after all else.
+        """
+        return self.transport.readable() or self.pipeline.next_timer() < self._sleeps_until
+
+    def _receive(self) -> None:
+        """Take in what is there, within reason."""
+        for _ in range(_RECEIVE_AT_ONCE):
+            message = self.transport.receive()
+            if message is None:
+                return
+            try:
+                self.pipeline.on_message(*message)
+            except Exception:  # a fault of ours, but one message must not end them all
+                _log.exception("a message was lost to a fault of the server")
+
+    def _complete(self) -> None:
+        while self._completions:
+            self.pipeline.on_completion(self._completions.popleft())
+
+    # --- the listening thread ---
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                with self._lock:
+                    self._holder = threading.get_ident()
+                    self._listen()
+                    self._sleeps_until = self.pipeline.next_timer()
+                    again = self.transport.readable()
+                    self._holder = None
+                if not (again or self._completions):
+                    left = self._sleeps_until - self._clock.now()
+                    self.transport.wait(None if left == math.inf else max(0.0, left))
+        except BaseException as error:
+            self._fail(error)
+        finally:
+            self._end()
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = error
+        _log.error("the server's loop failed", exc_info=error)
+        self._stopping = True
+        self.transport.wake()
+
+    def _end(self) -> None:
+        with self._lock:
+            try:
+                self.pipeline.drop_all("the server stops")
+                self.transport.close()
+            finally:
+                self._holder = None
+                self.stopped.set()
