@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-FIGURES = ("transport", "fanin", "imports")
+FIGURES = ("transport", "fanin", "imports", "schedule")
 BENCHMARKS = (*FIGURES, "fuzz")
 
 

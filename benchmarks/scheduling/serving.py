@@ -1,0 +1,164 @@
+"""The server's own classes in simulated time: intake, tracking, scheduler, learned latency.
+
+No socket, no thread, no clock but the one that the simulation moves. The baselines are schedulers
+too and are driven in the same way; so is anything that is registered by a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+from inferential_core.config.schema import InferentialConfig
+from inferential_core.errors import RejectedError
+from inferential_core.intake import Intake
+from inferential_core.request import InferenceRequest
+from inferential_core.scheduler.base import register_scheduler, scheduler_class
+from inferential_core.scheduler.batching import BatchScheduler
+from inferential_core.status import Status
+from inferential_core.tracking.clients import ClientRegistry
+from inferential_core.tracking.latency import LatencyModel
+from inferential_core.tracking.models import ModelRecord
+from inferential_core.wire import inferential_pb2 as pb
+
+from .robots import Observation
+from .workloads import Workload
+
+MODEL = "policy"
+BUDGET_MS = 50.0  # what a client claims that says nothing about it
+
+
+class SimulatedClock:
+    """Monotonic time that the simulation sets."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def wall_ns(self) -> int:
+        return int(self.time * 1e9)
+
+
+class OurServer:
+    """A scheduler of this package with what surrounds it in the server."""
+
+    def __init__(self, workload: Workload, strategy: str, **options: object) -> None:
+        scheduling = {"strategy": strategy, "max_batch_size": workload.max_batch, **options}
+        self.config = InferentialConfig(scheduling=scheduling)
+        self.clock = SimulatedClock()
+        cls = scheduler_class(strategy)
+        assert issubclass(cls, BatchScheduler)
+        self.scheduler = cls(self.config.scheduling, self.clock)
+        self.intake = Intake(self.config)
+        tracking = self.config.response_tracking
+        self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
+        self.model = ModelRecord(MODEL, workload.max_batch, lanes=1)
+        self.outcomes = dict.fromkeys(Status, 0)
+        self._workload = workload
+        self._asked: dict[InferenceRequest, Observation] = {}
+        self._ended: list[Observation] = []
+
+    def arrive(self, observation: Observation, now: float) -> None:
+        self.clock.time = now
+        robot = observation.robot
+        message = _message(observation)
+        identity = robot.name.encode()
+        client = self.clients.heard(robot.name, identity, now)
+        request = self.intake.request(message, robot.name, identity, now)
+        client.received += 1
+        client.open += 1
+        self._asked[request] = observation
+        try:
+            self.intake.admit(request, message, (), (MODEL,), client.open)
+        except RejectedError:
+            self._end(request, Status.REJECTED)
+            return
+        cadence = self.clients.observed(client, MODEL, now)
+        self.intake.schedule(request, message, cadence)
+        self.scheduler.submit(request)
+
+    def next_batch(self, now: float) -> list[Observation]:
+        self.clock.time = now
+        if not self.scheduler.pending.count(MODEL):
+            return []
+        limit = min(self.model.most_at_once(), self.scheduler.max_batch_size)
+        requests = self.scheduler.pick(MODEL, limit, now, self.model.latency)
+        if requests:
+            self.model.begin(len(requests))
+        for request in requests:
+            request.dispatched_at = now
+        self._in_service = requests
+        return [self._asked[request] for request in requests]
+
+    def service_s(self, size: int) -> float:
+        return self._workload.latency_s(size)
+
+    def done(self, batch: list[Observation], seconds: float, now: float) -> list[int]:
+        self.clock.time = now
+        self.model.end(len(batch), seconds, failed=0)
+        hints = [self._end(request, Status.OK) for request in self._in_service]
+        return hints
+
+    def ended(self) -> list[Observation]:
+        for request, status, _ in self.scheduler.take_removed():
+            self._ended.append(self._asked[request])
+            self._end(request, status)
+        ended, self._ended = self._ended, []
+        return ended
+
+    def wake_at(self, now: float) -> float:
+        if not self.scheduler.pending.count(MODEL):
+            return float("inf")
+        return min(self.scheduler.hold_until(MODEL), self.scheduler.pending.next_expiry())
+
+    def _end(self, request: InferenceRequest, status: Status) -> int:
+        self.outcomes[status] += 1
+        observation = self._asked.pop(request)
+        if status is Status.REJECTED:
+            self._ended.append(observation)
+        self.clients.by_id[request.client_id].open -= 1
+        return 0
+
+
+def _message(observation: Observation) -> pb.Observation:
+    """What the robot sends, without the values."""
+    kind = observation.robot.kind
+    return pb.Observation(
+        client=pb.Client(id=observation.robot.name),
+        model_id=MODEL,
+        urgency=1.0 if kind.rogue else 0.0,
+        steps_remaining=observation.steps_remaining,
+        priority=kind.tier,
+        request_id=1,
+        latency_budget_ms=BUDGET_MS,
+        control_period_ms=1000.0 * kind.period_s,
+        supersede=observation.supersede,
+        client_send_ns=int(observation.sent_s * 1e9),
+        clock_offset_known=True,
+    )
+
+
+_received = attrgetter("received_at")
+_due = attrgetter("deadline", "received_at")
+
+
+@register_scheduler("benchmark_fifo")
+class FifoGreedy(BatchScheduler):
+    """Oldest first, as many as the model takes, as soon as it is free."""
+
+    def choose(
+        self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
+    ) -> list[InferenceRequest]:
+        return sorted(waiting, key=_received)[:limit]
+
+
+@register_scheduler("benchmark_edf")
+class EdfGreedy(BatchScheduler):
+    """Earliest deadline first, as many as the model takes, as soon as it is free."""
+
+    def choose(
+        self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
+    ) -> list[InferenceRequest]:
+        return sorted(waiting, key=_due)[:limit]

@@ -1,0 +1,153 @@
+"""Simulated time: robots ask, a server chooses, a model works, answers travel back.
+
+Deterministic: events at the same moment happen in the order in which they were planned, and all
+randomness comes from generators seeded by the run. The server under test is whatever has the
+methods of `Server`; it is told the time and never reads a clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+from random import Random
+from typing import Any, Protocol
+
+from .robots import ClosedRobot, Habits, Observation, OpenRobot, Robot
+from .workloads import Workload
+
+SHORTLY_S = 1e-6  # nobody is asked twice at one moment
+
+
+class Server(Protocol):
+    """A server under test."""
+
+    def arrive(self, observation: Observation, now: float) -> None:
+        """An observation has come."""
+
+    def next_batch(self, now: float) -> list[Observation]:
+        """The model is free: what it works on now."""
+
+    def service_s(self, size: int) -> float:
+        """How long the model will take for a batch it was given."""
+
+    def done(self, batch: list[Observation], seconds: float, now: float) -> list[int]:
+        """The model is done; for each observation the hint that goes back with its answer."""
+
+    def ended(self) -> list[Observation]:
+        """Those that ended without an answer since the last call, whose robots are told so."""
+
+    def wake_at(self, now: float) -> float:
+        """When to ask again for a batch though nothing happened."""
+
+
+class Work:
+    """What the model did: batches and waits."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.waits: list[float] = []  # of each observation served, received to dispatched
+
+
+def open_loop(workload: Workload, load: float, seed: int) -> list[Robot]:
+    """Robots that ask at their own pace whatever the server does."""
+    robots: list[Robot] = []
+    for index, kind in enumerate(workload.fleet(load)):
+        first = index - index % workload.group  # those of one group ask at the same moments
+        pace = Random(f"{seed}/pace/{first}")
+        robots.append(OpenRobot(index, kind, workload, Random(f"{seed}/net/{index}"), pace))
+    return robots
+
+
+def closed_loop(workload: Workload, load: float, seed: int, habits: Habits) -> list[Robot]:
+    """Robots that wait for their answers; they begin within one interval of each other."""
+    robots: list[Robot] = []
+    for index, kind in enumerate(workload.fleet(load)):
+        first = index - index % workload.group
+        pace, own = Random(f"{seed}/pace/{first}"), Random(f"{seed}/net/{index}")
+        if kind.rogue:
+            robots.append(OpenRobot(index, kind, workload, own, pace))
+        else:
+            start = pace.uniform(0.0, kind.interval_s)
+            robots.append(ClosedRobot(index, kind, workload, own, habits, start))
+    return robots
+
+
+class Simulation:
+    """One run of one fleet against one server."""
+
+    def __init__(self, robots: list[Robot], server: Server) -> None:
+        self.robots = robots
+        self.server = server
+        self.work = Work()
+        self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._order = itertools.count()
+        self._busy = False
+        self._wake_at = math.inf
+        self._planned = [math.inf] * len(robots)  # when each robot will be woken
+        self._until = 0.0
+
+    def run(self, seconds: float, drain: bool) -> None:
+        """Robots ask until then; drain: go on until everything asked has ended."""
+        self._until = seconds
+        for robot in self.robots:
+            self._plan_robot(robot)
+        while self._events and (drain or self._events[0][0] <= seconds):
+            now, _, what, arguments = heapq.heappop(self._events)
+            what(now, *arguments)
+            self._serve(now)
+
+    def _plan(self, at: float, what: Callable[..., None], *arguments: Any) -> None:
+        heapq.heappush(self._events, (at, next(self._order), what, arguments))
+
+    def _plan_robot(self, robot: Robot) -> None:
+        at = robot.wake_at
+        if at < self._until and at < self._planned[robot.index]:
+            self._planned[robot.index] = at
+            self._plan(at, self._wake, robot)
+
+    def _wake(self, now: float, robot: Robot) -> None:
+        if self._planned[robot.index] != now:
+            return  # it was woken by something else meanwhile
+        self._planned[robot.index] = math.inf
+        if robot.wake_at <= now and (observation := robot.wake(now)) is not None:
+            self._plan(observation.released_s, self._arrive, observation)
+        self._plan_robot(robot)
+
+    def _arrive(self, now: float, observation: Observation) -> None:
+        self.server.arrive(observation, now)
+
+    def _serve(self, now: float) -> None:
+        """Whatever the server can do now."""
+        if not self._busy:
+            batch = self.server.next_batch(now)
+            if batch:
+                self._busy = True
+                seconds = self.server.service_s(len(batch))
+                self.work.batches.append(len(batch))
+                self.work.waits.extend(now - each.released_s for each in batch)
+                self._plan(now + seconds, self._done, batch, seconds)
+        for observation in self.server.ended():
+            self._answer(now, observation, False, 0)
+        if not self._busy:
+            at = max(now + SHORTLY_S, self.server.wake_at(now))
+            if at < self._wake_at:
+                self._wake_at = at
+                self._plan(at, self._look_again)
+
+    def _look_again(self, now: float) -> None:
+        self._wake_at = math.inf
+
+    def _done(self, now: float, batch: list[Observation], seconds: float) -> None:
+        self._busy = False
+        for observation, hint in zip(batch, self.server.done(batch, seconds, now)):
+            self._answer(now, observation, True, hint)
+
+    def _answer(self, now: float, observation: Observation, answered: bool, hint: int) -> None:
+        self._plan(now + observation.down_s, self._receive, observation, answered, hint)
+
+    def _receive(self, now: float, observation: Observation, answered: bool, hint: int) -> None:
+        robot = observation.robot
+        robot.receive(observation, answered, hint, now)
+        self._plan_robot(robot)
