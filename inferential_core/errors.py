@@ -3,6 +3,7 @@
     InferentialError
     +-- ConfigError        a setting is wrong; the message names the key, the value and the fix
     +-- UsageError         the API was called in a way that cannot work
+    +-- ModelUnavailable   a model could not be asked: its process died, hung or is not there
     +-- WireError          the peer sent something the protocol does not allow
         +-- MalformedError     not even the sender and the model can be told: counted, not answered
         +-- RejectedError      they can: the observation ends REJECTED with this text
@@ -24,6 +25,10 @@ class ConfigError(InferentialError, ValueError):
 
 class UsageError(InferentialError, ValueError):
     """The API was called in a way that cannot work."""
+
+
+class ModelUnavailable(InferentialError, RuntimeError):
+    """The observation is not to blame: the model was not there, or not in time."""
 
 
 class WireError(InferentialError, ValueError):

@@ -1,0 +1,146 @@
+"""Memory shared by a server and its child process, for what is too large to be worth a pipe.
+
+A block belongs to the end that writes it. It has no name: it reaches the other end as a file
+descriptor, so that whatever dies, nothing is left behind. The reader gets memory that counts its
+users; once nobody uses a block any more, its number goes back to the writer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+
+AVAILABLE = hasattr(os, "memfd_create")
+
+_SMALLEST = 1 << 17
+
+
+class Block:
+    """One piece of shared memory at the writer's end."""
+
+    def __init__(self, number: int, capacity: int) -> None:
+        self.number = number
+        self.capacity = capacity
+        self.descriptor: int | None = os.memfd_create(f"inferential-{number}", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(self.descriptor, capacity)
+            self._memory = mmap.mmap(self.descriptor, capacity)
+        except BaseException:
+            self.forget_descriptor()
+            raise
+        self.bytes = np.frombuffer(self._memory, np.uint8)
+
+    def forget_descriptor(self) -> None:
+        """The other end has it now; the mapping lives on without it."""
+        descriptor, self.descriptor = self.descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+class Pool:
+    """The writer's blocks: taken for a message, given back by the reader. From any thread.
+
+    limit: bytes in all. Beyond it `take` gives nothing, and the message goes through the socket.
+    """
+
+    def __init__(self, limit: int = 1 << 30) -> None:
+        self._limit = limit
+        self._free: list[Block] = []
+        self._lent: dict[int, Block] = {}
+        self._dropped: list[int] = []
+        self._made = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> Block | None:
+        """A block of at least `size` bytes, the smallest free one if one is large enough."""
+        with self._lock:
+            fitting = [block for block in self._free if block.capacity >= size]
+            if fitting:
+                block = min(fitting, key=lambda block: block.capacity)
+                self._free.remove(block)
+            else:
+                made = self._make(size)
+                if made is None:
+                    return None
+                block = made
+            self._lent[block.number] = block
+            return block
+
+    def give_back(self, numbers: Iterable[int]) -> None:
+        with self._lock:
+            for number in numbers:
+                block = self._lent.pop(number, None)
+                if block is not None:
+                    self._free.append(block)
+
+    def take_dropped(self) -> tuple[int, ...]:
+        """Blocks that the reader may let go of as well."""
+        with self._lock:
+            dropped, self._dropped = tuple(self._dropped), []
+            return dropped
+
+    def close(self) -> None:
+        with self._lock:
+            for block in (*self._free, *self._lent.values()):
+                block.forget_descriptor()
+            self._free.clear()
+            self._lent.clear()
+
+    def _make(self, size: int) -> Block | None:
+        capacity = max(_SMALLEST, 1 << (size - 1).bit_length())
+        held = [*self._free, *self._lent.values()]
+        if sum(block.capacity for block in held) + capacity > self._limit:
+            for block in self._free:  # too small for this message: room for one that is not
+                block.forget_descriptor()
+                self._dropped.append(block.number)
+            self._free.clear()
+            if sum(block.capacity for block in self._lent.values()) + capacity > self._limit:
+                return None
+        self._made += 1
+        try:
+            return Block(self._made, capacity)
+        except OSError:  # no memory or no descriptors left: the socket still works
+            return None
+
+
+class Mapped:
+    """The blocks of the other end. `used` hands out memory; `released` collects what is unused."""
+
+    def __init__(self) -> None:
+        self._memory: dict[int, mmap.mmap] = {}
+        self.released: deque[int] = deque()  # appended to by whatever thread frees the last view
+
+    def add(self, number: int, capacity: int, descriptor: int) -> None:
+        self._memory[number] = mmap.mmap(descriptor, capacity)
+
+    def use(self, number: int) -> np.ndarray:
+        """The block's bytes, uint8, read-only. It is released when no view of them is left."""
+        memory = self._memory[number]
+        # The one object that every view, and view of a view, keeps alive.
+        lease = (ctypes.c_ubyte * len(memory)).from_buffer(memory)
+        weakref.finalize(lease, self.released.append, number).atexit = False
+        view: np.ndarray = np.frombuffer(memoryview(lease), np.uint8)
+        view.flags.writeable = False
+        return view
+
+    def take_released(self) -> tuple[int, ...]:
+        numbers = []
+        with contextlib.suppress(IndexError):
+            while True:
+                numbers.append(self.released.popleft())
+        return tuple(numbers)
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._memory.pop(number, None)
+
+    def close(self) -> None:
+        self._memory.clear()
