@@ -61,6 +61,12 @@ class Program:
         self._process.communicate()
 
 
+def published_python(release: str) -> str:
+    """The Python that has a published release; made now if there is none."""
+    command = [sys.executable, ROOT / "tools" / "published.py", release]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 def tell(answer: Any) -> None:
     """The other end of `hear`, in the program."""
     print(json.dumps(answer), flush=True)

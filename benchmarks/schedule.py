@@ -26,12 +26,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--load", nargs="+", type=float, default=LOADS)
     parser.add_argument("--loop", choices=("open", "closed"))
     parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--jitter", type=float, default=0.0, help="share; of the model's latency")
     options = parser.parse_args(arguments)
     seeds = range(2 if options.quick else options.seeds)
     for loop in (options.loop,) if options.loop else ("open", "closed"):
         names = [BOUND, *options.contestant] if loop == "open" else options.contestant
         runs = [
-            Run(loop, workload, load, name, seed)
+            Run(loop, workload, load, name, seed, options.jitter)
             for workload in options.workload
             for load in options.load
             for name in names

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from .machine import introduce
-from .processes import ROOT, Program
+from .processes import ROOT, Program, published_python
 
 RELEASE = "1.4.0"
 PEERS = ROOT / "benchmarks" / "peers"
@@ -76,15 +75,10 @@ class Pair:
             self.server.pause()
 
 
-def published_python() -> str:
-    """The Python that has the published release; made now if there is none."""
-    command = [sys.executable, ROOT / "tools" / "published.py", RELEASE]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-
-
 def measure(cases: list[Case], rounds: int, share: float) -> dict[str, dict[str, Figures]]:
     """case -> who -> medians."""
-    pythons = {"echo": sys.executable, "published": published_python(), "ours": sys.executable}
+    published = published_python(RELEASE)
+    pythons = {"echo": sys.executable, "published": published, "ours": sys.executable}
     medians: dict[str, dict[str, Figures]] = {}
     with ExitStack() as stack:
         pairs = {name: Pair(name, python, stack) for name, python in pythons.items()}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from . import figures
 from .contestants import CONTESTANTS
 from .figures import Figures
-from .simulation import Simulation, closed_loop, open_loop
+from .simulation import Model, Simulation, closed_loop, open_loop
 from .workloads import WORKLOADS
 
 BOUND = "bound"
@@ -26,6 +26,7 @@ class Run(NamedTuple):
     load: float
     contestant: str
     seed: int
+    jitter: float = 0.0  # of the model's latency
 
 
 def play(run: Run) -> Figures:
@@ -39,24 +40,20 @@ def play(run: Run) -> Figures:
         return figures.bound(robots, workload)
     contestant = CONTESTANTS[run.contestant]
     server = contestant.make(workload)
+    model = Model(workload, run.jitter, run.seed)
     if run.loop == "open":
         robots = open_loop(workload, run.load, run.seed)
-        simulation = Simulation(robots, server)
-        simulation.run(workload.seconds, drain=True)
-        return figures.punctual(robots, 0.0, math.inf, workload.seconds) | figures.served(
-            simulation.work
-        )
-    until = WARM_UP_S + workload.seconds
-    robots = closed_loop(workload, run.load, run.seed, contestant.habits)
-    simulation = Simulation(robots, server)
-    simulation.run(until, drain=False)
-    for robot in robots:
-        robot.finish(until)
-    return (
-        figures.punctual(robots, WARM_UP_S, until, workload.seconds)
-        | figures.motion(robots, WARM_UP_S, until)
-        | figures.served(simulation.work)
-    )
+        Simulation(robots, server, model).run(workload.seconds, drain=True)
+        found = figures.punctual(robots, 0.0, math.inf, workload.seconds)
+    else:
+        until = WARM_UP_S + workload.seconds
+        robots = closed_loop(workload, run.load, run.seed, contestant.habits)
+        Simulation(robots, server, model).run(until, drain=False)
+        for robot in robots:
+            robot.finish(until)
+        found = figures.punctual(robots, WARM_UP_S, until, workload.seconds)
+        found |= figures.motion(robots, WARM_UP_S, until)
+    return found | figures.served(model)
 
 
 def play_all(runs: Iterable[Run]) -> Iterator[tuple[Run, Figures]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .published import PublishedServer
 from .robots import BRIDGE, PLAIN, Habits
 from .serving import OurServer
 from .simulation import Server
@@ -35,6 +36,8 @@ CONTESTANTS = {
         Contestant("fifo-8-wait", _ours("batch_optimized")),
         Contestant("fifo-8", _ours("benchmark_fifo")),
         Contestant("edf", _ours("benchmark_edf")),
+        Contestant("published", PublishedServer),
+        Contestant("published-b", lambda workload: PublishedServer(workload, together=True)),
         Contestant("ours", _ours("deadline_aware"), ours=True),
         Contestant("ours+bridge", _ours("deadline_aware"), ours=True, habits=BRIDGE),
     )

@@ -6,17 +6,17 @@ import numpy as np
 
 from .bound import most_in_time
 from .robots import ClosedRobot, Robot
-from .simulation import Work
+from .simulation import Model
 from .workloads import Workload
 
 Figures = dict[str, float]
 
 
-def served(work: Work) -> Figures:
+def served(model: Model) -> Figures:
     """How the model was used, and who waited longest for it."""
     return {
-        "mean_batch": float(np.mean(work.batches)) if work.batches else 0.0,
-        "longest_wait_s": max(work.waits, default=0.0),
+        "mean_batch": float(np.mean(model.calls)) if model.calls else 0.0,
+        "longest_wait_s": max(model.waits, default=0.0),
     }
 
 

@@ -56,9 +56,9 @@ class OurServer:
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
         self.model = ModelRecord(MODEL, workload.max_batch, lanes=1)
         self.outcomes = dict.fromkeys(Status, 0)
-        self._workload = workload
         self._asked: dict[InferenceRequest, Observation] = {}
         self._ended: list[Observation] = []
+        self._in_service: list[InferenceRequest] = []
 
     def arrive(self, observation: Observation, now: float) -> None:
         self.clock.time = now
@@ -92,14 +92,13 @@ class OurServer:
         self._in_service = requests
         return [self._asked[request] for request in requests]
 
-    def service_s(self, size: int) -> float:
-        return self._workload.latency_s(size)
+    def calls(self, size: int) -> list[int]:
+        return [size]
 
     def done(self, batch: list[Observation], seconds: float, now: float) -> list[int]:
         self.clock.time = now
         self.model.end(len(batch), seconds, failed=0)
-        hints = [self._end(request, Status.OK) for request in self._in_service]
-        return hints
+        return [self._end(request, Status.OK) for request in self._in_service]
 
     def ended(self) -> list[Observation]:
         for request, status, _ in self.scheduler.take_removed():

@@ -29,8 +29,8 @@ class Server(Protocol):
     def next_batch(self, now: float) -> list[Observation]:
         """The model is free: what it works on now."""
 
-    def service_s(self, size: int) -> float:
-        """How long the model will take for a batch it was given."""
+    def calls(self, size: int) -> list[int]:
+        """The calls of the model that serve a batch of that size, one after the other."""
 
     def done(self, batch: list[Observation], seconds: float, now: float) -> list[int]:
         """The model is done; for each observation the hint that goes back with its answer."""
@@ -42,12 +42,23 @@ class Server(Protocol):
         """When to ask again for a batch though nothing happened."""
 
 
-class Work:
-    """What the model did: batches and waits."""
+class Model:
+    """Takes L(b) for a call with b observations, and keeps book.
 
-    def __init__(self) -> None:
-        self.batches: list[int] = []
+    jitter: each call takes up to this share less or more, uniformly.
+    """
+
+    def __init__(self, workload: Workload, jitter: float = 0.0, seed: int = 0) -> None:
+        self.busy = False
+        self.calls: list[int] = []  # their sizes
         self.waits: list[float] = []  # of each observation served, received to dispatched
+        self._workload = workload
+        self._jitter = jitter
+        self._random = Random(f"{seed}/model")
+
+    def seconds(self, size: int) -> float:
+        """What the next call will take."""
+        return self._workload.latency_s(size) * (1 + self._jitter * self._random.uniform(-1, 1))
 
 
 def open_loop(workload: Workload, load: float, seed: int) -> list[Robot]:
@@ -75,15 +86,14 @@ def closed_loop(workload: Workload, load: float, seed: int, habits: Habits) -> l
 
 
 class Simulation:
-    """One run of one fleet against one server."""
+    """One run of one fleet against one server with one model."""
 
-    def __init__(self, robots: list[Robot], server: Server) -> None:
+    def __init__(self, robots: list[Robot], server: Server, model: Model) -> None:
         self.robots = robots
         self.server = server
-        self.work = Work()
+        self.model = model
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = itertools.count()
-        self._busy = False
         self._wake_at = math.inf
         self._planned = [math.inf] * len(robots)  # when each robot will be woken
         self._until = 0.0
@@ -120,27 +130,29 @@ class Simulation:
 
     def _serve(self, now: float) -> None:
         """Whatever the server can do now."""
-        if not self._busy:
-            batch = self.server.next_batch(now)
-            if batch:
-                self._busy = True
-                seconds = self.server.service_s(len(batch))
-                self.work.batches.append(len(batch))
-                self.work.waits.extend(now - each.released_s for each in batch)
-                self._plan(now + seconds, self._done, batch, seconds)
+        if not self.model.busy and (batch := self.server.next_batch(now)):
+            self._work(now, batch)
         for observation in self.server.ended():
             self._answer(now, observation, False, 0)
-        if not self._busy:
+        if not self.model.busy:
             at = max(now + SHORTLY_S, self.server.wake_at(now))
             if at < self._wake_at:
                 self._wake_at = at
                 self._plan(at, self._look_again)
 
+    def _work(self, now: float, batch: list[Observation]) -> None:
+        calls = self.server.calls(len(batch))
+        seconds = sum(map(self.model.seconds, calls))
+        self.model.busy = True
+        self.model.calls.extend(calls)
+        self.model.waits.extend(now - each.released_s for each in batch)
+        self._plan(now + seconds, self._done, batch, seconds)
+
     def _look_again(self, now: float) -> None:
         self._wake_at = math.inf
 
     def _done(self, now: float, batch: list[Observation], seconds: float) -> None:
-        self._busy = False
+        self.model.busy = False
         for observation, hint in zip(batch, self.server.done(batch, seconds, now)):
             self._answer(now, observation, True, hint)
 
