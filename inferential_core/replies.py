@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from .clock import Clock
 from .request import InferenceRequest
 from .status import Status
 from .wire.images import Buffer
-from .wire.response import ResponseHeader, encode_response
+from .wire.response import STATUS_TO_WIRE, ResponseWriter
 
 
 class Call(NamedTuple):
@@ -29,6 +28,7 @@ class Replies:
         self._clock = clock
         self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
         self._count = 0
+        self._writers: dict[str, ResponseWriter] = {}  # of models that served something
 
     def frames(
         self,
@@ -41,23 +41,31 @@ class Replies:
     ) -> list[Buffer]:
         """Frames of the reply that ends `request`; WireError if `values` cannot be sent."""
         self._count += 1
-        dispatched = request.dispatched_at
-        waited = (now if math.isnan(dispatched) else dispatched) - request.received_at
-        header = ResponseHeader(
-            client_id=request.client_id,
-            model_id=request.model_id,
-            response_id=f"{self._run}-{self._count}",
-            timestamp_ns=self._clock.wall_ns(),
-            inference_latency_ms=1000 * call.seconds if call else 0.0,
-            request_id=request.request_id,
-            status=status,
-            error=error,
-            epoch=request.epoch,
-            model_version=call.version if call else "",
-            queue_ms=1000 * waited,
-            batch_size=call.batch_size if call else 0,
-            server_receive_ns=int(request.received_at * 1e9),
-            server_send_ns=int(now * 1e9),
-            client_send_ns=request.client_send_ns,
-        )
-        return encode_response(header, values, one_frame_each=request.accepts_frames)
+        received = request.received_at
+        served = request.dispatched_at
+        writer = self._writer(request.model_id, call)
+        message = writer.message
+        message.client.id = request.client_id
+        message.response_id = f"{self._run}-{self._count}"
+        message.timestamp_ns = self._clock.wall_ns()
+        message.request_id = request.request_id
+        message.status = STATUS_TO_WIRE[status]
+        message.error = error
+        message.epoch = request.epoch
+        message.queue_ms = 1000 * ((served if served == served else now) - received)  # NaN: never
+        message.server_receive_ns = int(received * 1e9)
+        message.server_send_ns = int(now * 1e9)
+        message.client_send_ns = request.client_send_ns
+        if call is not None:
+            message.model_version = call.version
+            message.batch_size = call.batch_size
+            message.inference_latency_ms = 1000 * call.seconds
+        return writer.frames(values, one_frame_each=request.accepts_frames)
+
+    def _writer(self, model_id: str, call: Call | None) -> ResponseWriter:
+        if call is None:  # whatever a client calls a model is not worth remembering
+            return ResponseWriter(model_id)
+        writer = self._writers.get(model_id)
+        if writer is None:
+            writer = self._writers[model_id] = ResponseWriter(model_id)
+        return writer

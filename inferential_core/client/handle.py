@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..errors import UsageError
 from ..status import Status
+from ..wire.observation import ObservationWriter
 from .reply import Reply
 
 
@@ -47,9 +48,10 @@ class Pending:
 class ModelSession:
     """One handle on one model: its options, its epoch, and what it waits for."""
 
-    def __init__(self, model_id: str, options: ModelOptions) -> None:
+    def __init__(self, model_id: str, options: ModelOptions, writer: ObservationWriter) -> None:
         self.model_id = model_id
         self.options = options
+        self.writer = writer
         self.epoch = 0
         self.pending: deque[Pending] = deque()
 

@@ -23,7 +23,7 @@ from ..clock import Clock
 from ..errors import UsageError, WireError
 from ..status import Status
 from ..wire.images import Buffer, encode
-from ..wire.observation import ObservationHeader, encode_observation
+from ..wire.observation import ObservationHeader, ObservationWriter
 from ..wire.response import decode_result, parse_response, status_of
 from .clocksync import ClockOffset
 from .handle import ModelOptions, ModelSession, Pending
@@ -53,7 +53,21 @@ class ClientSession:
     def open(self, model_id: str, options: ModelOptions) -> ModelSession:
         if not model_id:
             raise UsageError("model id must not be empty")
-        return ModelSession(model_id, options)
+        return self._handle(model_id, options)
+
+    def _handle(self, model_id: str, options: ModelOptions, aside: bool = False) -> ModelSession:
+        header = ObservationHeader(
+            client_id=self.client_id,
+            client_type=self._client_type,
+            model_id=model_id,
+            latency_budget_ms=options.latency_budget_ms,
+            control_period_ms=options.control_period_ms,
+            supersede=options.supersede,
+            session=self._session,
+            accepts_frames=True,
+            describe_model=aside,
+        )
+        return ModelSession(model_id, options, ObservationWriter(header))
 
     def observe(
         self,
@@ -62,40 +76,36 @@ class ClientSession:
         urgency: float = 0.0,
         steps_remaining: int | None = None,
         priority: int | None = None,
-        describe: bool = False,
     ) -> tuple[int, list[Buffer]]:
         """Request id and frames of a new observation, which is pending from now on.
 
-        describe: ask for the model's specification instead of an answer.
         UsageError or WireError says what is wrong; then nothing is pending.
         """
-        _check_count("steps_remaining", steps_remaining)
-        _check_count("priority", priority)
-        options = handle.options
         now = self._clock.now()
         request_id = self._requests + 1
-        header = ObservationHeader(
-            client_id=self.client_id,
-            client_type=self._client_type,
-            model_id=handle.model_id,
-            timestamp_ns=self._clock.wall_ns(),
-            urgency=_clipped(urgency),
-            steps_remaining=steps_remaining,
-            priority=options.priority if priority is None else priority,
-            request_id=request_id,
-            latency_budget_ms=options.latency_budget_ms,
-            control_period_ms=options.control_period_ms,
-            supersede=options.supersede,
-            epoch=handle.epoch,
-            client_send_ns=int(now * 1e9),
-            session=self._session,
-            accepts_frames=True,
-            clock_offset_ns=self._clock_offset.ns,
-            describe_model=describe,
-        )
-        if options.encode:
-            values = {**values, **_compressed(values, options.encode)}
-        frames = encode_observation(header, values, one_frame_each=self._server_accepts_frames)
+        message = handle.writer.message
+        good = type(urgency) is float and 0.0 <= urgency <= 1.0
+        message.urgency = urgency if good else _clipped(urgency)
+        if steps_remaining is None:
+            message.ClearField("steps_remaining")
+        else:
+            message.steps_remaining = _count("steps_remaining", steps_remaining)
+        if priority is None:
+            priority = handle.options.priority
+        if priority is None:
+            message.ClearField("priority")
+        else:
+            message.priority = _count("priority", priority)
+        message.timestamp_ns = self._clock.wall_ns()
+        message.request_id = request_id
+        message.client_send_ns = int(now * 1e9)
+        offset = self._clock_offset.ns
+        message.clock_offset_known = offset is not None
+        message.clock_offset_ns = offset or 0
+        encodings = handle.options.encode
+        if encodings:
+            values = {**values, **_compressed(values, encodings)}
+        frames = handle.writer.frames(values, one_frame_each=self._server_accepts_frames)
         self._requests = request_id
         if handle.pending and handle.pending[0].timed_out:
             self._abandon(handle, [item for item in handle.pending if item.timed_out])
@@ -106,12 +116,13 @@ class ClientSession:
 
     def describe(self, handle: ModelSession) -> Question:
         """Ask for the specification of a handle's model, apart from its observations."""
-        aside = ModelSession(handle.model_id, ModelOptions())
-        return Question(aside, self.observe(aside, {}, describe=True))
+        aside = self._handle(handle.model_id, ModelOptions(), aside=True)
+        return Question(aside, self.observe(aside, {}))
 
     def reset(self, handle: ModelSession) -> int:
         """Begin a new epoch: what is pending is abandoned. Returns the epoch."""
         handle.epoch += 1
+        handle.writer.message.epoch = handle.epoch
         self._abandon(handle, list(handle.pending))
         return handle.epoch
 
@@ -253,9 +264,9 @@ def checked_client_id(client_id: str | int) -> str:
     return text
 
 
-def _check_count(name: str, value: Any) -> None:
-    if value is None or (isinstance(value, Integral) and int(value) >= 0):
-        return
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, Integral) and 0 <= int(value) < 1 << 32:
+        return int(value)
     raise UsageError(f"{name} is a whole number from 0, not {value!r}")
 
 
@@ -269,5 +280,5 @@ def _clipped(given: Any) -> float:
     if math.isnan(urgency):
         raise UsageError("urgency is NaN; it goes from 0.0 to 1.0")
     if not 0.0 <= urgency <= 1.0:
-        warnings.warn(f"urgency {urgency} is clipped to 0.0 .. 1.0", stacklevel=4)
+        warnings.warn(f"urgency {urgency} is clipped to 0.0 .. 1.0", stacklevel=5)
     return min(1.0, max(0.0, urgency))

@@ -14,8 +14,7 @@ from ..wire.images import Buffer
 
 NOBLOCK = int(zmq.NOBLOCK)
 MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
-READABLE = int(zmq.POLLIN)
-WRITABLE = int(zmq.POLLOUT)
+_READABLE = int(zmq.POLLIN)
 _EVENTS = int(zmq.EVENTS)
 
 # Smaller frames are cheaper to copy than to hand to libzmq with a destructor.
@@ -24,7 +23,7 @@ _ZERO_COPY_FROM = 256 * 1024
 
 def readable(socket: zmq.Socket[Any]) -> bool:
     """Whether a message is there; cheaper than the exception of a receive that finds none."""
-    return bool(socket.get(_EVENTS) & READABLE)  # type: ignore[operator]  # bytes for others
+    return bool(socket.get(_EVENTS) & _READABLE)  # type: ignore[operator]  # bytes for others
 
 
 def receive_frames(socket: zmq.Socket[Any]) -> list[Buffer]:

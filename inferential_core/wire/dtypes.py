@@ -16,7 +16,7 @@ _BY_WIRE: dict[int, np.dtype] = {
     pb.BOOL: np.dtype("?"),
 }
 
-_BY_NUMPY = {dtype: wire for wire, dtype in _BY_WIRE.items()}
+BY_NUMPY = {dtype: wire for wire, dtype in _BY_WIRE.items()}
 
 SUPPORTED = "float16, float32, float64, bfloat16, uint8, int32, int64, bool"
 
@@ -33,7 +33,7 @@ def to_numpy(wire: int) -> np.dtype:
 
 def to_wire(dtype: np.dtype) -> int:
     """The wire DType of a little-endian numpy dtype; TypeError names the supported ones."""
-    wire = _BY_NUMPY.get(dtype)
+    wire = BY_NUMPY.get(dtype)
     if wire is None and dtype.name == "bfloat16":
         return pb.BFLOAT16
     if wire is None:

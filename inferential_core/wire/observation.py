@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -38,53 +38,48 @@ class ObservationHeader:
     describe_model: bool = False
 
 
-def encode_observation(
-    header: ObservationHeader,
-    values: Mapping[str, Any],
-    *,
-    one_frame_each: bool = False,
-) -> list[Buffer]:
-    """Frames of an observation, without the identity; WireError names a key that cannot be sent.
+class ObservationWriter:
+    """Writes observations that have much in common, one after the other.
 
-    values: arrays, EncodedImage and strings by key, see `tensors.split_values`.
+    `header` is what they begin with. Whatever differs is set on `message`, the protobuf message
+    Observation, before `frames`; it stays until it is set again.
     """
-    arrays, strings = tensors.split_values(values)
-    message = _message(header)
-    if strings:
-        message.metadata.update(strings)
-    payload = tensors.pack(arrays, message.tensors, one_frame_each=one_frame_each)
-    return [b"", message.SerializeToString(), *(payload or [b""])]
+
+    def __init__(self, header: ObservationHeader) -> None:
+        self.message = _message(header)
+        self._packer = tensors.Packer(self.message.tensors)
+
+    def frames(self, values: Mapping[str, Any], *, one_frame_each: bool = False) -> list[Buffer]:
+        """Frames of an observation, without the identity.
+
+        values: arrays, EncodedImage and strings by key, see `tensors.split_values`. WireError
+        names a key that cannot be sent.
+        """
+        arrays, strings = tensors.split_values(values)
+        message = self.message
+        if strings or message.metadata:
+            message.metadata.clear()
+            message.metadata.update(strings)
+        payload = self._packer.pack(arrays, one_frame_each=one_frame_each)
+        return [b"", message.SerializeToString(), *payload]
+
+
+def encode_observation(
+    header: ObservationHeader, values: Mapping[str, Any], *, one_frame_each: bool = False
+) -> list[Buffer]:
+    """Frames of a single observation, see `ObservationWriter`."""
+    return ObservationWriter(header).frames(values, one_frame_each=one_frame_each)
 
 
 def _message(header: ObservationHeader) -> Any:
-    # Attribute by attribute, and only what is set: five times as fast as keyword arguments.
-    message = pb.Observation()
-    message.client.id = header.client_id
-    message.model_id = header.model_id
-    message.timestamp_ns = header.timestamp_ns
-    message.urgency = header.urgency
-    message.request_id = header.request_id
-    message.latency_budget_ms = header.latency_budget_ms
-    message.client_send_ns = header.client_send_ns
-    message.session = header.session
-    message.accepts_frames = header.accepts_frames
-    if header.client_type:
-        message.client.type = header.client_type
-    if header.steps_remaining is not None:
-        message.steps_remaining = header.steps_remaining
-    if header.priority is not None:
-        message.priority = header.priority
-    if header.control_period_ms:
-        message.control_period_ms = header.control_period_ms
-    if header.supersede:
-        message.supersede = True
-    if header.epoch:
-        message.epoch = header.epoch
-    if header.clock_offset_ns is not None:
-        message.clock_offset_ns = header.clock_offset_ns
-        message.clock_offset_known = True
-    if header.describe_model:
-        message.describe_model = True
+    message = pb.Observation(
+        client=pb.Client(id=header.client_id, type=header.client_type),
+        clock_offset_known=header.clock_offset_ns is not None,
+    )
+    for field in fields(header):
+        value = getattr(header, field.name)
+        if value is not None and field.name not in ("client_id", "client_type"):
+            setattr(message, field.name, value)
     return message
 
 

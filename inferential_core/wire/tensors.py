@@ -21,7 +21,11 @@ from .limits import Limits
 
 Value = np.ndarray | EncodedImage
 
+# Copying so little costs less than a view of it.
+_COPY_UP_TO = 4096
+
 _ENCODINGS = {"jpeg": pb.JPEG, "png": pb.PNG}
+_PLAIN = (pb.RAW, pb.ENCODING_UNSPECIFIED)
 _ENCODING_NAMES = {wire: name for name, wire in _ENCODINGS.items()}
 
 
@@ -45,6 +49,8 @@ def split_values(values: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str,
 
 def as_array(key: str, value: Any) -> np.ndarray:
     """`value` as a C-contiguous little-endian array of a dtype the wire carries."""
+    if type(value) is np.ndarray and value.dtype in dtypes.BY_NUMPY and value.flags.c_contiguous:
+        return value  # as nearly all are
     try:
         array = np.asarray(value)
     except Exception as error:
@@ -61,48 +67,66 @@ def as_array(key: str, value: Any) -> np.ndarray:
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
-def pack(tensors: Mapping[str, Value], descriptors: Any, *, one_frame_each: bool) -> list[Buffer]:
-    """Describe `tensors` (from `split_values`) in `descriptors` and return the payload frames.
+class Packer:
+    """Turns tensors into payload frames, and describes them in the `tensors` of a message.
 
-    The frames are views of the arrays where possible: leave the arrays alone until they are sent.
+    For a message that is used again and again: the description is written anew only where the
+    keys, dtypes and shapes are others than the last time.
     """
-    if len(tensors) <= 1:
-        one_frame_each = False
-    buffers: list[Buffer] = []
-    offset = 0
-    for key, value in tensors.items():
-        if isinstance(value, EncodedImage):
-            data: Buffer = value.data
-            length = len(data)
-            wire: int = pb.UINT8
-            encoding = _ENCODINGS[value.encoding]
-        else:
-            length = value.nbytes
-            data = _bytes_view(value)
-            wire = dtypes.to_wire(value.dtype)
-            encoding = pb.RAW
-        tensor = descriptors.add()
-        tensor.key = key
-        tensor.dtype = wire
-        tensor.shape.extend(value.shape)
-        tensor.byte_length = length
-        tensor.encoding = encoding
-        if one_frame_each:
-            tensor.frame = len(buffers)
-        else:
-            tensor.byte_offset = offset
-        buffers.append(data)
-        if not one_frame_each:
+
+    def __init__(self, descriptors: Any) -> None:
+        self._descriptors = descriptors
+        self._described: list[Any] | None = None
+
+    def pack(self, tensors: Mapping[str, Value], *, one_frame_each: bool) -> list[Buffer]:
+        """Payload frames of `tensors` (from `split_values`); at least one, empty without tensors.
+
+        Large frames are views of the arrays: leave the arrays alone until they are sent.
+        """
+        buffers: list[Buffer] = []
+        alike: list[Any] = [one_frame_each]
+        for key, value in tensors.items():
+            if isinstance(value, EncodedImage):
+                buffers.append(value.data)
+                alike += key, value.encoding, value.shape, len(value.data)
+            else:
+                buffers.append(_bytes_of(value))
+                alike += key, value.dtype, value.shape
+        if alike != self._described:
+            self._described = None  # should this fail half-way
+            self._describe(tensors, buffers, one_frame_each)
+            self._described = alike
+        if len(buffers) == 1 or (one_frame_each and buffers):
+            return buffers
+        return [b"".join(buffers)]
+
+    def _describe(
+        self, tensors: Mapping[str, Value], buffers: Sequence[Buffer], one_frame_each: bool
+    ) -> None:
+        del self._descriptors[:]
+        offset = 0
+        for index, (key, value) in enumerate(tensors.items()):
+            tensor = self._descriptors.add()
+            tensor.key = key
+            tensor.shape.extend(value.shape)
+            tensor.byte_length = length = len(buffers[index])
+            if isinstance(value, EncodedImage):
+                tensor.dtype = pb.UINT8
+                tensor.encoding = _ENCODINGS[value.encoding]
+            else:
+                tensor.dtype = dtypes.to_wire(value.dtype)
+                tensor.encoding = pb.RAW
+            if one_frame_each:
+                tensor.frame = index
+            else:
+                tensor.byte_offset = offset
             offset += length
-    if one_frame_each or len(buffers) == 1:
-        return buffers
-    return [b"".join(buffers)]
 
 
-def _bytes_view(array: np.ndarray) -> Buffer:
-    if array.nbytes == 0:
-        return b""
-    # uint8 view: memoryview itself knows neither bfloat16 nor big enough casts
+def _bytes_of(array: np.ndarray) -> Buffer:
+    if array.nbytes <= _COPY_UP_TO:
+        return array.tobytes()
+    # uint8 view: memoryview itself knows no bfloat16
     return array.reshape(-1).view(np.uint8).data
 
 
@@ -130,19 +154,22 @@ def _unpack_one(tensor: Any, frames: Sequence[Buffer], limits: Limits) -> Value:
         raise RejectedError(f"{key!r}: {len(shape)} dimensions, limit {limits.max_dimensions}")
     if shape and min(shape) < 0:
         raise RejectedError(f"{key!r}: negative size in shape {list(shape)}")
-    frame: Buffer = b""
-    if tensor.frame < len(frames):
-        frame = frames[tensor.frame]
+    index = tensor.frame
+    if index < len(frames):
+        frame = frames[index]
     elif length:
-        raise RejectedError(f"{key!r}: payload frame {tensor.frame} of {len(frames)}")
+        raise RejectedError(f"{key!r}: payload frame {index} of {len(frames)}")
+    else:
+        frame = b""
     if offset + length > len(frame):
         raise RejectedError(
             f"{key!r}: bytes {offset} to {offset + length} of a payload of {len(frame)} bytes"
         )
-    if tensor.encoding in _ENCODING_NAMES:
+    encoding = tensor.encoding
+    if encoding not in _PLAIN:
+        if encoding not in _ENCODING_NAMES:
+            raise RejectedError(f"{key!r}: encoding {encoding} is unknown")
         return _unpack_image(tensor, shape, memoryview(frame)[offset : offset + length], limits)
-    if tensor.encoding not in (pb.ENCODING_UNSPECIFIED, pb.RAW):
-        raise RejectedError(f"{key!r}: encoding {tensor.encoding} is unknown")
     try:
         dtype = dtypes.to_numpy(tensor.dtype)
     except TypeError as error:
@@ -156,7 +183,8 @@ def _unpack_one(tensor: Any, frames: Sequence[Buffer], limits: Limits) -> Value:
     try:
         if count == 0:
             return np.empty(shape, dtype)
-        return np.frombuffer(frame, dtype, count, offset).reshape(shape)
+        array = np.frombuffer(frame, dtype, count, offset)
+        return array if len(shape) == 1 else array.reshape(shape)
     except ValueError as error:  # such as [0, 1 << 62], whose strides overflow
         raise RejectedError(f"{key!r}: shape {list(shape)}: {error}") from None
 

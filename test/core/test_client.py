@@ -15,7 +15,7 @@ from inferential_core.client.session import ClientSession, ModelOptions
 from inferential_core.clock import FakeClock
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.observation import parse_observation
-from inferential_core.wire.response import ResponseHeader, encode_response
+from inferential_core.wire.response import STATUS_TO_WIRE, ResponseWriter
 
 LONG_MS = 10_000  # a bound, not a delay
 
@@ -37,15 +37,14 @@ class ScriptedServer:
         return identity, parse_observation(frames)
 
     def answer(self, identity, message, value=0.0, **changes):
-        header = ResponseHeader(
-            client_id=message.client.id,
-            model_id=message.model_id,
-            request_id=changes.pop("request_id", message.request_id),
-            epoch=message.epoch,
-            **changes,
-        )
-        values = {"actions": np.float32([value])} if header.status is Status.OK else {}
-        self.socket.send_multipart([identity, *encode_response(header, values)])
+        status = changes.pop("status", Status.OK)
+        writer = ResponseWriter(message.model_id)
+        writer.message.client.id = message.client.id
+        writer.message.status = STATUS_TO_WIRE[status]
+        for name, said in {"request_id": message.request_id, **changes}.items():
+            setattr(writer.message, name, said)
+        values = {"actions": np.float32([value])} if status is Status.OK else {}
+        self.socket.send_multipart([identity, *writer.frames(values)])
 
     def close(self):
         """Returns when nobody listens any more."""

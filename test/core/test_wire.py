@@ -22,9 +22,8 @@ from inferential_core.wire.observation import (
     parse_observation,
 )
 from inferential_core.wire.response import (
-    ResponseHeader,
+    ResponseWriter,
     decode_result,
-    encode_response,
     parse_response,
 )
 
@@ -62,7 +61,7 @@ def test_any_values_arrive_as_they_were_sent(values, one_frame_each):
 
 @given(arrays)
 def test_a_result_arrives_as_the_model_returned_it(array):
-    frames = encode_response(ResponseHeader("robot", "policy"), {"actions": array, "note": "x"})
+    frames = ResponseWriter("policy").frames({"actions": array, "note": "x"})
     frames = [bytes(frame) for frame in frames]
     result = decode_result(parse_response(frames), frames)
     assert result["note"] == "x"
