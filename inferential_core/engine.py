@@ -99,7 +99,7 @@ class Engine:
         """A turn of a thread whose model is done: it should get back to the model soon."""
         self._complete()
         self.pipeline.form_batches()
-        if self.pipeline.has_free_lane() and self.transport.readable():
+        if self.pipeline.has_free_lane() and self.transport.unattended():
             self._receive()
             self.pipeline.form_batches()
         if self._more_to_do():
@@ -110,7 +110,7 @@ class Engine:
 
         Sending may take away the signal that a message arrived, so this comes after all else.
         """
-        return self.transport.readable() or self.pipeline.next_timer() < self._sleeps_until
+        return self.transport.unattended() or self.pipeline.next_timer() < self._sleeps_until
 
     def _receive(self) -> None:
         """Take in what is there, within reason."""
@@ -136,7 +136,7 @@ class Engine:
                     self._holder = threading.get_ident()
                     self._listen()
                     self._sleeps_until = self.pipeline.next_timer()
-                    again = self.transport.readable()
+                    again = self.transport.unattended()
                     self._holder = None
                 if not (again or self._completions):
                     left = self._sleeps_until - self._clock.now()

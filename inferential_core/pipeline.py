@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .clock import Clock
@@ -21,7 +21,7 @@ from .complaints import Complaints, told
 from .dispatch.base import Batch, Completion, Dispatcher, Result
 from .errors import MalformedError, RejectedError
 from .intake import Intake
-from .metrics.store import NO_LABELS, Labels
+from .measuring import Measuring
 from .replies import Call, Replies
 from .request import InferenceRequest
 from .scheduler.batching import BatchScheduler
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 _SWEEP_PERIOD_S = 1.0
 
-Record = Callable[[str, float, Labels], None]
+_METRIC_OF_REMOVAL = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
 
 
 class Pipeline:
@@ -53,7 +53,7 @@ class Pipeline:
         scheduler: BatchScheduler,
         dispatcher: Dispatcher,
         clock: Clock,
-        record: Record,
+        measuring: Measuring,
     ) -> None:
         tracking = config.response_tracking
         self.scheduler = scheduler
@@ -75,8 +75,7 @@ class Pipeline:
         self._transport = transport
         self._dispatcher = dispatcher
         self._clock = clock
-        self._record = record
-        self._labels: dict[tuple[str, str], Labels] = {}
+        self._measuring = measuring
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._next_sweep = math.inf
         self._replies = Replies(clock)
@@ -92,7 +91,7 @@ class Pipeline:
             message = parse_observation(frames)
         except MalformedError as error:
             self.ledger.malformed += 1
-            self._record("observation_errors", 1, NO_LABELS)
+            self._measuring.count("observation_errors", now)
             _log.debug("malformed message from %r: %s", identity, error)
             return
         client_id = message.client.id or f"anonymous-{identity.hex()}"
@@ -111,7 +110,7 @@ class Pipeline:
         except Exception as error:
             if not isinstance(error, RejectedError):
                 self._complaints.tell(now, "an observation could not be read", error)
-            self._record("observation_errors", 1, self._labels_of(request))
+            self._measuring.count("observation_errors", now, self._measuring.labels(request))
             self.settle(request, Status.REJECTED, str(error))
             return
         if message.describe_model:
@@ -122,14 +121,14 @@ class Pipeline:
         request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
         client.epochs[request.model_id] = request.epoch
         self._intake.schedule(request, message, cadence)
-        self._record("payload_size_bytes", sum(map(len, frames[2:])), self._labels_of(request))
+        self._measuring.admitted(request, sum(map(len, frames[2:])))
         self.scheduler.submit(request)
 
     def _on_new_session(self, client: Client, session: int, now: float) -> None:
         """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""
         if client.session:
             client.takeovers += 1
-            self._record("client_takeovers", 1, {"client": client.id})
+            self._measuring.count("client_takeovers", now, {"client": client.id})
             self._complaints.tell(now, f"client {client.id!r} was taken over by a new connection")
             self.scheduler.pending.remove_client(client.id, "another connection took this id over")
         client.session = session
@@ -154,12 +153,8 @@ class Pipeline:
     def _dispatch(self, model: ModelRecord, requests: list[InferenceRequest], now: float) -> None:
         for request in requests:
             request.dispatched_at = now
-            labels = self._labels_of(request)
-            self._record("scheduling_wait_ms", 1000 * (now - request.received_at), labels)
-            self._record("observation_staleness_ms", 1000 * request.staleness(now), labels)
         model.begin(len(requests))
-        self._record("batch_size", model.in_one_call(len(requests)), {"model": model.id})
-        self._record("queue_depth", len(self.scheduler.pending), NO_LABELS)
+        self._measuring.dispatched(model, requests, len(self.scheduler.pending), now)
         batch = Batch(model.id, requests, now)
         self._in_flight.add(batch)
         self._dispatcher.submit(batch)
@@ -171,9 +166,9 @@ class Pipeline:
         self._settle_removed()
         if now >= self._next_sweep:
             for client in self.clients.sweep(now):
-                self._record("client_disconnected", 1, {"client": client.id})
+                self._measuring.count("client_disconnected", now, {"client": client.id})
             active = self.clients.active()
-            self._record("active_clients", active, NO_LABELS)
+            self._measuring.count("active_clients", now, value=active)
             self._next_sweep = now + _SWEEP_PERIOD_S if active else math.inf
 
     def next_timer(self) -> float:
@@ -216,20 +211,21 @@ class Pipeline:
         model.last_error = reason
         now = self._clock.now()
         self._complaints.tell(now, f"model {model.id!r} failed on {request.client_id!r}", error)
-        self._record("dispatch_errors", 1, self._labels_of(request))
+        labels = self._measuring.labels(request)
+        self._measuring.count("dispatch_errors", now, labels)
         if request.retry_count < self._config.scheduling.max_retries:
             request.retry_count += 1
-            self._record("dispatch_retries", 1, self._labels_of(request))
+            self._measuring.count("dispatch_retries", now, labels)
             self.scheduler.put_back(request)
         else:
             self.settle(request, Status.ERROR, reason)
 
     def _settle_removed(self) -> None:
         for request, status, reason in self.scheduler.take_removed():
-            if status is Status.EXPIRED:
-                self._record("requests_expired", 1, self._labels_of(request))
-            elif status is Status.DROPPED:
-                self._record("queue_full_drops", 1, self._labels_of(request))
+            name = _METRIC_OF_REMOVAL.get(status)
+            if name is not None:
+                labels = self._measuring.labels(request)
+                self._measuring.count(name, self._clock.now(), labels)
             self.settle(request, status, reason)
 
     def settle(
@@ -249,12 +245,13 @@ class Pipeline:
         if status is Status.OK or request.request_id:  # a published client knows results only
             frames = self._replies.frames(request, status, error, values or {}, call, now)
         self.ledger.outcomes[status] += 1
+        self._measuring.ended(status, now)
         client = self.clients.by_id.get(request.client_id)
         if client is not None:
             client.open -= 1
             client.settle(status, error)
         if status is Status.OK:
-            self._measure(request, call, now)
+            self._measuring.served(request, call, now)
             if client is not None and call is not None:
                 if now <= request.deadline:
                     client.deadline_hits += 1
@@ -262,13 +259,8 @@ class Pipeline:
                     client.deadline_misses += 1
         if frames and not self._transport.send(request.identity, frames):
             self.ledger.undelivered += 1
-            self._record("replies_undelivered", 1, self._labels_of(request))
-
-    def _measure(self, request: InferenceRequest, call: Call | None, now: float) -> None:
-        labels = self._labels_of(request)
-        if call is not None:
-            self._record("inference_latency_ms", 1000 * call.seconds, labels)
-        self._record("e2e_latency_ms", 1000 * (now - request.received_at), labels)
+            labels = self._measuring.labels(request)
+            self._measuring.count("replies_undelivered", now, labels)
 
     # --- aside ---
 
@@ -299,15 +291,6 @@ class Pipeline:
 
     def in_flight(self) -> int:
         return sum(model.in_flight for model in self.models.values())
-
-    def _labels_of(self, request: InferenceRequest) -> Labels:
-        key = (request.client_id, request.model_id)
-        labels = self._labels.get(key)
-        if labels is None:
-            if len(self._labels) > 10_000:  # clients come and go
-                self._labels.clear()
-            labels = self._labels[key] = {"client": key[0], "model": key[1]}
-        return labels
 
 
 def _as_many(results: Sequence[Result], count: int) -> Sequence[Result]:

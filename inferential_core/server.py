@@ -15,8 +15,9 @@ from .config.schema import InferentialConfig
 from .dispatch.base import Dispatcher
 from .engine import Engine
 from .errors import UsageError
+from .measuring import Measuring
 from .metrics.callbacks import Callback, CallbackRunner
-from .metrics.store import Labels, MetricsStore
+from .metrics.store import Meter, MetricsStore
 from .pipeline import Pipeline
 from .reporting import report
 from .scheduler.base import scheduler_class
@@ -92,7 +93,7 @@ class Server:
             self._make_scheduler(self.config),
             self._dispatcher,
             self._clock,
-            self._metrics.record if self.config.metrics.enabled else _record_nothing,
+            Measuring(self._metrics.meter if self.config.metrics.enabled else _no_meter),
         )
         self._engine = engine = Engine(pipeline, transport, self._clock)
         self._dispatcher.start(engine.on_done)
@@ -202,8 +203,9 @@ class Server:
         return CustomScheduler(cls(config.scheduling), config.scheduling, self._clock)
 
 
-def _record_nothing(name: str, value: float, labels: Labels) -> None:
+def _no_meter(name: str) -> Meter:
     """Metrics are switched off."""
+    return lambda time, value, labels: None
 
 
 def _is_local(bind: str) -> bool:

@@ -16,6 +16,9 @@ class Status(str, Enum):
     ERROR = "error"
     LOST = "lost"
 
+    # Enum hashes the name in Python; these are keys on the path of every request
+    __hash__ = str.__hash__
+
     def __str__(self) -> str:
         return self.value
 

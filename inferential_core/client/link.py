@@ -13,8 +13,8 @@ from collections import deque
 import zmq
 
 from ..errors import UsageError
+from ..transport.frames import FrameSocket
 from ..transport.waker import Waker
-from ..transport.zmq_calls import readable, receive_frames, send_frames
 from ..wire.images import Buffer
 from .session import ClientSession
 
@@ -66,6 +66,8 @@ class Link:
         ):
             self._socket.setsockopt(option, value)
         self._monitor = self._socket.get_monitor_socket(_LINK_EVENTS)
+        self._frames = FrameSocket(self._socket)
+        self._events = FrameSocket(self._monitor)
         self._waker = Waker()
         # Descriptors, not zmq_poll, which costs several times it; they tell edges, so the sockets
         # are looked at before every sleep.
@@ -86,7 +88,7 @@ class Link:
         self._watch()
         if self.connected and not self._outbox:
             try:
-                send_frames(self._socket, frames)
+                self._frames.send(frames)
                 return
             except zmq.Again:  # the buffer is full
                 pass
@@ -168,17 +170,17 @@ class Link:
 
     def _receive(self) -> bool:
         news = False
-        while readable(self._socket):
-            self._session.feed(receive_frames(self._socket))
+        while self._frames.readable():
+            self._session.feed(self._frames.receive())
             news = True
         return news
 
     def _watch(self) -> bool:
         news = False
-        while readable(self._monitor):
+        while self._events.readable():
             # event number and value, then the address (zmq_socket_monitor(3)); zmq.utils.monitor
             # reads them too, and takes asyncio along
-            event, _ = receive_frames(self._monitor)
+            event, _ = self._events.receive()
             self._on_link_event(int.from_bytes(event[:2], sys.byteorder))
             news = True
         return news
@@ -200,7 +202,7 @@ class Link:
                 self._outbox.popleft()
                 continue
             try:
-                send_frames(self._socket, frames)
+                self._frames.send(frames)
             except zmq.Again:  # only ever on the first frame: the buffer is full
                 return
             self._outbox.popleft()

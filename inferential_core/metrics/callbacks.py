@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from .store import Labels
+from .series import Labels
 
 Callback = Callable[[str, float, Labels], object]
 _Queue = queue.Queue[tuple[str, float, Labels] | None]

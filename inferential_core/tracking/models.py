@@ -32,7 +32,12 @@ class ModelRecord:
     mean_batch: float = math.nan
     last_error: str = ""
 
+    labels: Mapping[str, str] = field(init=False)  # of its metrics
+
     _MEMORY = 0.05  # weight of the newest batch in mean_batch
+
+    def __post_init__(self) -> None:
+        self.labels = {"model": self.id}
 
     @property
     def free(self) -> bool:

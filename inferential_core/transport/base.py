@@ -22,8 +22,8 @@ class Transport(ABC):
         """Where clients reach it, with the real port."""
 
     @abstractmethod
-    def readable(self) -> bool:
-        """Whether a message is there."""
+    def unattended(self) -> bool:
+        """Whether a message is there that need not end a `wait`; to be asked before it."""
 
     @abstractmethod
     def receive(self) -> Message | None:
@@ -37,8 +37,7 @@ class Transport(ABC):
     def wait(self, timeout: float | None) -> None:
         """Sleep until a message arrives, `wake` is called or `timeout` seconds have passed.
 
-        For one thread, beside others that receive and send: what was there already when it
-        began, and what another thread noticed in between, need not end it.
+        For one thread, beside others that receive and send.
         """
 
     @abstractmethod

@@ -30,7 +30,7 @@ class MemoryTransport(Transport):
         self._peers[identity] = MemoryPeer(self, identity)
         return self._peers[identity]
 
-    def readable(self) -> bool:
+    def unattended(self) -> bool:
         return bool(self._inbox)
 
     def receive(self) -> Message | None:

@@ -10,8 +10,8 @@ import zmq
 from ..errors import ConfigError
 from ..wire.images import Buffer
 from .base import Message, Transport
+from .frames import FrameSocket
 from .waker import Waker
-from .zmq_calls import MORE, NOBLOCK, readable, receive_frames, send_frames
 
 
 class ZmqRouter(Transport):
@@ -54,6 +54,8 @@ class ZmqRouter(Transport):
             raise ConfigError(f"bind {bind!r}: {error.strerror or error}") from None
         self._address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._waker = Waker()
+        self._frames = FrameSocket(self._socket)
+        self._unsure = True  # whether messages may be there that the descriptor does not tell
         # The descriptor beside the socket, not zmq_poll: another thread may use the socket while
         # this one sleeps.
         self._poll = select.poll()
@@ -64,21 +66,24 @@ class ZmqRouter(Transport):
     def address(self) -> str:
         return self._address
 
-    def readable(self) -> bool:
-        return readable(self._socket)
+    def unattended(self) -> bool:
+        # Receiving one of several messages, and sending, may take the signal of others away.
+        return self._unsure and self._frames.readable()
 
     def receive(self) -> Message | None:
-        if not readable(self._socket):
+        if not self._frames.readable():
+            self._unsure = False
             return None
-        identity = self._socket.recv(NOBLOCK)
-        return identity, receive_frames(self._socket)
+        self._unsure = True
+        return self._frames.receive_one(), self._frames.receive()
 
     def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:
+        self._unsure = True
         try:
-            self._socket.send(identity, MORE)
+            self._frames.send_first(identity)
         except zmq.ZMQError:  # does not read, or is gone
             return False
-        send_frames(self._socket, frames)
+        self._frames.send(frames)
         return True
 
     def wait(self, timeout: float | None) -> None:

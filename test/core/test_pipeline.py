@@ -8,6 +8,7 @@ import pytest
 from inferential_core import InferentialConfig, Status
 from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
+from inferential_core.measuring import Measuring
 from inferential_core.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.transport.memory import MemoryTransport
@@ -53,9 +54,12 @@ class House:
             scheduler,
             self.dispatcher,
             self.clock,
-            lambda name, value, labels: self.records.append((name, value, labels)),
+            Measuring(self.meter),
         )
         self.requests = 0
+
+    def meter(self, name):
+        return lambda time, value, labels: self.records.append((name, value, labels))
 
     def client(self, name):
         return self.transport.peer(name.encode())

@@ -1,0 +1,63 @@
+"""ZeroMQ calls on the hot path, shared by the server's and the client's socket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+
+from ..wire.images import Buffer
+
+# Plain integers: arithmetic on pyzmq's enumerations costs as much as a system call.
+_NOBLOCK = int(zmq.NOBLOCK)
+_MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
+_READABLE = int(zmq.POLLIN)
+_EVENTS = int(zmq.EVENTS)
+
+# Smaller frames are cheaper to copy than to hand to libzmq with a destructor.
+_ZERO_COPY_FROM = 256 * 1024
+
+
+class FrameSocket:
+    """A socket's frames, never blocking. Methods are bound once: looking them up is slow there."""
+
+    def __init__(self, socket: zmq.Socket[Any]) -> None:
+        self._get: Any = socket.get
+        self._recv = socket.recv
+        self._send = socket.send
+
+    def readable(self) -> bool:
+        """Whether a message is there; cheaper than the exception of a receive that finds none."""
+        return bool(self._get(_EVENTS) & _READABLE)
+
+    def receive_one(self) -> bytes:
+        """The next frame, which is there, as a copy; for one that is small."""
+        return self._recv(_NOBLOCK)
+
+    def receive(self) -> list[Buffer]:
+        """The (rest of the) message that is there, as views; recv_multipart costs several times
+        it.
+        """
+        receive = self._recv
+        frames: list[Buffer] = []
+        more = True
+        while more:
+            frame = receive(_NOBLOCK, copy=False)
+            more = frame.more
+            frames.append(frame.buffer)
+        return frames
+
+    def send_first(self, frame: bytes) -> None:
+        """Send the first frame of several; zmq.ZMQError if the message cannot be sent."""
+        self._send(frame, _MORE)
+
+    def send(self, frames: Sequence[Buffer]) -> None:
+        """Send; zmq.Again, on the first frame only, if there is no room.
+
+        Large frames are sent from where they are: leave them alone until they have left.
+        """
+        send = self._send
+        for frame in frames[:-1]:
+            send(frame, _MORE, len(frame) < _ZERO_COPY_FROM)
+        send(frames[-1], _NOBLOCK, len(frames[-1]) < _ZERO_COPY_FROM)
