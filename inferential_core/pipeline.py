@@ -137,17 +137,19 @@ class Pipeline:
 
     def form_batches(self) -> None:
         """Give every free model the batch its scheduler chooses now."""
-        now = self._clock.now()
-        for model in self.models.values():
-            self._holds.pop(model.id, None)
-            while model.free and self.scheduler.pending.count(model.id):
-                limit = min(model.most_at_once(), self.scheduler.max_batch_size)
-                requests = self.scheduler.pick(model.id, limit, now, model.latency)
-                if not requests:
-                    if self.scheduler.pending.count(model.id):
-                        self._holds[model.id] = self.scheduler.hold_until(model.id)
-                    break
-                self._dispatch(model, requests, now)
+        scheduler = self.scheduler
+        self._holds.clear()
+        if len(scheduler.pending):
+            now = self._clock.now()
+            for model in self.models.values():
+                while model.free and scheduler.pending.count(model.id):
+                    limit = min(model.most_at_once(), scheduler.max_batch_size)
+                    requests = scheduler.pick(model.id, limit, now, model.latency)
+                    if not requests:
+                        if scheduler.pending.count(model.id):
+                            self._holds[model.id] = scheduler.hold_until(model.id)
+                        break
+                    self._dispatch(model, requests, now)
         self._settle_removed()
 
     def _dispatch(self, model: ModelRecord, requests: list[InferenceRequest], now: float) -> None:
@@ -185,12 +187,12 @@ class Pipeline:
             return  # settled already: a dispatcher may say it only once
         self._in_flight.remove(batch)
         model = self.models[batch.model_id]
-        results = _as_many(completion.results, len(batch.requests))
-        failed = sum(isinstance(result, Exception) for result in results)
-        model.end(len(batch.requests), completion.duration, failed)
-        together = model.in_one_call(len(batch.requests))
-        seconds = completion.duration * together / len(batch.requests)
-        call = Call(model.version, together, seconds)
+        size = len(batch.requests)
+        results = _as_many(completion.results, size)
+        failed = sum([isinstance(result, Exception) for result in results])
+        model.end(size, completion.duration, failed)
+        together = model.in_one_call(size)
+        call = Call(model.version, together, completion.duration * together / size)
         for request, result in zip(batch.requests, results):
             if isinstance(result, Exception):
                 self._failed(model, request, result)

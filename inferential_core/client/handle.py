@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..errors import UsageError
 from ..status import Status
 from ..wire.observation import ObservationWriter
-from .reply import Reply
+from .reply import Ending
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,10 @@ class Pending:
     request_id: int
     sent_at: float
     timed_out: bool = False  # a blocking get_result gave up on it
-    reply: Reply | None = None
+    ending: Ending | None = None
+
+    def lose(self, now: float, reason: str) -> None:
+        self.ending = Ending(Status.LOST, reason, now)
 
 
 class ModelSession:
@@ -55,26 +58,14 @@ class ModelSession:
         self.epoch = 0
         self.pending: deque[Pending] = deque()
 
-    def take(self, now: float) -> Reply | None:
-        """The reply to the oldest pending observation, if it is there."""
+    def take(self, now: float) -> Pending | None:
+        """The oldest pending observation, if it has ended."""
         if not self.pending:
             return None
         head = self.pending[0]
-        if head.reply is None:
+        if head.ending is None:
             limit_ms = self.options.lost_after_ms
             if limit_ms is None or now - head.sent_at < limit_ms / 1000.0:
                 return None
-            self.lose(head, now, f"no answer within {limit_ms:.0f} ms")
-        self.pending.popleft()
-        return head.reply
-
-    def lose(self, pending: Pending, now: float, reason: str) -> None:
-        pending.reply = Reply(
-            pending.request_id,
-            self.model_id,
-            Status.LOST,
-            pending.sent_at,
-            now,
-            error=reason,
-            epoch=self.epoch,
-        )
+            head.lose(now, f"no answer within {limit_ms:.0f} ms")
+        return self.pending.popleft()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..status import Status
 
@@ -39,13 +39,51 @@ class Reply:
         """How old the observation was when the model began on it; no wall clock plays a part."""
         return self.uplink_ms + self.queue_ms
 
+
+class Ending(NamedTuple):
+    """How an observation ended, as it was found: all that is read of a reply as it arrives.
+
+    The full story is told when somebody asks for it; most only want the result.
+    """
+
+    status: Status
+    error: str
+    received_at: float
+    result: dict[str, Any] | None = None
+    message: Any = None  # protobuf ModelResponse, where the server told the end
+    clock_offset_ns: int = 0
+
     def as_result(self) -> dict[str, Any] | None:
         """What `get_result` returns: the result with what is known of it, or None."""
         if self.result is None:
             return None
-        return {
-            **self.result,
-            "response_id": self.response_id,
-            "model_id": self.model_id,
-            "inference_latency_ms": self.inference_latency_ms,
-        }
+        message = self.message
+        self.result["response_id"] = message.response_id
+        self.result["model_id"] = message.model_id
+        self.result["inference_latency_ms"] = message.inference_latency_ms
+        return self.result
+
+    def as_reply(self, request_id: int, model_id: str, epoch: int, sent_at: float) -> Reply:
+        reply = Reply(
+            request_id,
+            model_id,
+            self.status,
+            sent_at,
+            self.received_at,
+            self.error,
+            self.result,
+            epoch=epoch,
+        )
+        message = self.message
+        if message is not None:
+            uplink_ns = message.server_receive_ns - self.clock_offset_ns - message.client_send_ns
+            reply.response_id = message.response_id
+            reply.model_version = message.model_version
+            reply.inference_latency_ms = message.inference_latency_ms
+            reply.queue_ms = message.queue_ms
+            reply.batch_size = message.batch_size
+            reply.valid_for_ms = message.valid_for_ms
+            reply.requery_after_steps = message.requery_after_steps
+            reply.uplink_ms = uplink_ns / 1e6
+            reply.clock_offset_s = self.clock_offset_ns / 1e9
+        return reply

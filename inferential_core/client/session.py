@@ -27,7 +27,7 @@ from ..wire.observation import ObservationHeader, ObservationWriter
 from ..wire.response import decode_result, parse_response, status_of
 from .clocksync import ClockOffset
 from .handle import ModelOptions, ModelSession, Pending
-from .reply import Reply
+from .reply import Ending, Reply
 
 
 class Question(NamedTuple):
@@ -143,7 +143,7 @@ class ClientSession:
         entry = self._match(message)
         if entry is None:
             return
-        handle, pending = entry
+        _, pending = entry
         offset = self._clock_offset.ns
         if offset is None:  # a published server tells no times
             offset = message.server_receive_ns - message.client_send_ns
@@ -153,25 +153,7 @@ class ClientSession:
                 result = decode_result(message, frames)
             except WireError as broken:
                 status, error = Status.ERROR, f"the reply cannot be read: {broken}"
-        pending.reply = Reply(
-            request_id=pending.request_id,
-            model_id=handle.model_id,
-            status=status,
-            sent_at=pending.sent_at,
-            received_at=now,
-            error=error,
-            result=result,
-            response_id=message.response_id,
-            epoch=handle.epoch,
-            model_version=message.model_version,
-            inference_latency_ms=message.inference_latency_ms,
-            queue_ms=message.queue_ms,
-            batch_size=message.batch_size,
-            valid_for_ms=message.valid_for_ms,
-            requery_after_steps=message.requery_after_steps,
-            uplink_ms=(message.server_receive_ns - offset - message.client_send_ns) / 1e6,
-            clock_offset_s=offset / 1e9,
-        )
+        pending.ending = Ending(status, error, now, result, message, offset)
 
     def lost(self, reason: str, except_for: Collection[int] = ()) -> None:
         """The server is gone: nothing that waits will be answered, but for what was never sent."""
@@ -185,25 +167,33 @@ class ClientSession:
         """This observation will not be answered; nothing happens if it does not wait."""
         entry = self._waiting.pop(request_id, None)
         if entry is not None:
-            handle, pending = entry
-            handle.lose(pending, self._clock.now(), reason)
+            _, pending = entry
+            pending.lose(self._clock.now(), reason)
 
     def take(self, handle: ModelSession) -> Reply | None:
         """The next reply of a handle, in the order of its observations."""
-        reply = handle.take(self._clock.now())
-        if reply is not None:
-            self._waiting.pop(reply.request_id, None)
-        return reply
+        ended = self._take(handle)
+        if ended is None or ended.ending is None:
+            return None
+        return ended.ending.as_reply(
+            ended.request_id, handle.model_id, handle.epoch, ended.sent_at
+        )
 
     def take_result(self, handle: ModelSession) -> tuple[bool, dict[str, Any] | None]:
         """(True, result or None) once the oldest observation has ended, else (False, None).
 
         A superseded one has no end of its own: its successor's reply is the answer.
         """
-        while (reply := self.take(handle)) is not None:
-            if reply.status is not Status.SUPERSEDED:
-                return True, reply.as_result()
+        while (ended := self._take(handle)) is not None and ended.ending is not None:
+            if ended.ending.status is not Status.SUPERSEDED:
+                return True, ended.ending.as_result()
         return False, None
+
+    def _take(self, handle: ModelSession) -> Pending | None:
+        ended = handle.take(self._clock.now())
+        if ended is not None:
+            self._waiting.pop(ended.request_id, None)
+        return ended
 
     def give_up(self, handle: ModelSession) -> None:
         """A blocking wait for the oldest observation timed out: the next one abandons it."""

@@ -68,7 +68,8 @@ class ZmqRouter(Transport):
 
     def unattended(self) -> bool:
         # Receiving one of several messages, and sending, may take the signal of others away.
-        return self._unsure and self._frames.readable()
+        self._unsure = self._unsure and self._frames.readable()
+        return self._unsure
 
     def receive(self) -> Message | None:
         if not self._frames.readable():

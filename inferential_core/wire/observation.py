@@ -106,11 +106,18 @@ def decode_values(message: Any, frames: Sequence[Buffer], limits: Limits) -> dic
     Arrays are views into the payload frames. RejectedError says which key broke which rule.
     """
     for name, text in (("client id", message.client.id), ("model id", message.model_id)):
-        if len(text.encode()) > limits.max_id_bytes:
+        # no character takes more than four bytes
+        if 4 * len(text) > limits.max_id_bytes < len(text.encode()):
             raise RejectedError(f"{name} is longer than {limits.max_id_bytes} bytes")
     values: dict[str, Any] = tensors.unpack(message.tensors, frames[2:], limits)
+    if message.metadata:
+        _add_strings(values, message.metadata, limits)
+    return values
+
+
+def _add_strings(values: dict[str, Any], metadata: Mapping[str, str], limits: Limits) -> None:
     metadata_bytes = 0
-    for key, text in message.metadata.items():
+    for key, text in metadata.items():
         if key in values:
             raise RejectedError(f"{key!r} is both a tensor and a string")
         metadata_bytes += len(key) + len(text)
@@ -119,4 +126,3 @@ def decode_values(message: Any, frames: Sequence[Buffer], limits: Limits) -> dic
         raise RejectedError(
             f"{metadata_bytes} bytes of strings, limit {limits.max_metadata_bytes}"
         )
-    return values

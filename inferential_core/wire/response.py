@@ -78,5 +78,6 @@ def decode_result(
     for key, value in values.items():
         if isinstance(value, EncodedImage):
             values[key] = decode(value)
-    values.update(message.metadata)
+    if message.metadata:
+        values.update(message.metadata)
     return values
