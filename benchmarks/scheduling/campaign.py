@@ -11,6 +11,7 @@ from typing import NamedTuple
 from . import figures
 from .contestants import CONTESTANTS
 from .figures import Figures
+from .robots import Robot
 from .simulation import Model, Simulation, closed_loop, open_loop
 from .workloads import WORKLOADS
 
@@ -27,33 +28,49 @@ class Run(NamedTuple):
     contestant: str
     seed: int
     jitter: float = 0.0  # of the model's latency
+    seconds: float = 0.0  # that count; 0: as many as the workload says
+
+    @property
+    def since_s(self) -> float:
+        """What robots did before does not count."""
+        return 0.0 if self.loop == "open" else WARM_UP_S
+
+    @property
+    def until_s(self) -> float:
+        """When robots stop asking."""
+        return self.since_s + (self.seconds or WORKLOADS[self.workload].seconds)
 
 
 def play(run: Run) -> Figures:
-    """The figures of one run."""
-    workload = WORKLOADS[run.workload]
+    """The figures of one run, in simulated time."""
+    workload, robots = WORKLOADS[run.workload], robots_of(run)
     if run.contestant == BOUND:
-        robots = open_loop(workload, run.load, run.seed)
         for robot in robots:
-            while robot.wake_at < workload.seconds:
+            while robot.wake_at < run.until_s:
                 robot.wake(robot.wake_at)
         return figures.bound(robots, workload)
-    contestant = CONTESTANTS[run.contestant]
-    server = contestant.make(workload)
     model = Model(workload, run.jitter, run.seed)
+    simulation = Simulation(robots, CONTESTANTS[run.contestant].make(workload), model)
+    simulation.run(run.until_s, drain=run.loop == "open")
+    return concluded(run, robots) | figures.served(model)
+
+
+def robots_of(run: Run) -> list[Robot]:
+    """The fleet of a run."""
+    workload = WORKLOADS[run.workload]
     if run.loop == "open":
-        robots = open_loop(workload, run.load, run.seed)
-        Simulation(robots, server, model).run(workload.seconds, drain=True)
-        found = figures.punctual(robots, 0.0, math.inf, workload.seconds)
-    else:
-        until = WARM_UP_S + workload.seconds
-        robots = closed_loop(workload, run.load, run.seed, contestant.habits)
-        Simulation(robots, server, model).run(until, drain=False)
-        for robot in robots:
-            robot.finish(until)
-        found = figures.punctual(robots, WARM_UP_S, until, workload.seconds)
-        found |= figures.motion(robots, WARM_UP_S, until)
-    return found | figures.served(model)
+        return open_loop(workload, run.load, run.seed)
+    return closed_loop(workload, run.load, run.seed, CONTESTANTS[run.contestant].habits)
+
+
+def concluded(run: Run, robots: list[Robot]) -> Figures:
+    """What the robots of a run found, now that it is over."""
+    if run.loop == "open":
+        return figures.punctual(robots, 0.0, math.inf, run.until_s)
+    for robot in robots:
+        robot.finish(run.until_s)
+    punctual = figures.punctual(robots, run.since_s, run.until_s, run.until_s - run.since_s)
+    return punctual | figures.motion(robots, run.since_s, run.until_s)
 
 
 def play_all(runs: Iterable[Run]) -> Iterator[tuple[Run, Figures]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .published import PublishedServer
 from .robots import BRIDGE, PLAIN, Habits
@@ -17,28 +18,31 @@ class Contestant:
     """A scheduler, and the robots that go with it."""
 
     name: str
-    make: Callable[[Workload], Server]
+    strategy: str = ""  # one of this package, or a registered one
+    options: Mapping[str, Any] = field(default_factory=dict)
+    other: Callable[[Workload], Server] | None = None  # makes what is none of this package
     ours: bool = False
     habits: Habits = PLAIN  # of the robots; others than plain ones exist in a closed loop only
 
     def runs_in(self, loop: str) -> bool:
         return loop == "closed" or self.habits == PLAIN
 
-
-def _ours(strategy: str, **options: object) -> Callable[[Workload], Server]:
-    return lambda workload: OurServer(workload, strategy, **options)
+    def make(self, workload: Workload) -> Server:
+        if self.other is not None:
+            return self.other(workload)
+        return OurServer(workload, self.strategy, self.options)
 
 
 CONTESTANTS = {
     each.name: each
     for each in (
-        Contestant("fifo-1", _ours("benchmark_fifo", max_batch_size=1)),
-        Contestant("fifo-8-wait", _ours("batch_optimized")),
-        Contestant("fifo-8", _ours("benchmark_fifo")),
-        Contestant("edf", _ours("benchmark_edf")),
-        Contestant("published", PublishedServer),
-        Contestant("published-b", lambda workload: PublishedServer(workload, together=True)),
-        Contestant("ours", _ours("deadline_aware"), ours=True),
-        Contestant("ours+bridge", _ours("deadline_aware"), ours=True, habits=BRIDGE),
+        Contestant("fifo-1", "benchmark_fifo", {"max_batch_size": 1}),
+        Contestant("fifo-8-wait", "batch_optimized"),
+        Contestant("fifo-8", "benchmark_fifo"),
+        Contestant("edf", "benchmark_edf"),
+        Contestant("published", other=PublishedServer),
+        Contestant("published-b", other=lambda workload: PublishedServer(workload, together=True)),
+        Contestant("ours", "deadline_aware", ours=True),
+        Contestant("ours+bridge", "deadline_aware", ours=True, habits=BRIDGE),
     )
 }

@@ -6,8 +6,9 @@ too and are driven in the same way; so is anything that is registered by a name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
+from typing import Any
 
 from inferential_core.config.schema import InferentialConfig
 from inferential_core.errors import RejectedError
@@ -41,12 +42,16 @@ class SimulatedClock:
         return int(self.time * 1e9)
 
 
+def scheduling_of(workload: Workload, strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of the configuration."""
+    return {"strategy": strategy, "max_batch_size": workload.max_batch, **options}
+
+
 class OurServer:
     """A scheduler of this package with what surrounds it in the server."""
 
-    def __init__(self, workload: Workload, strategy: str, **options: object) -> None:
-        scheduling = {"strategy": strategy, "max_batch_size": workload.max_batch, **options}
-        self.config = InferentialConfig(scheduling=scheduling)
+    def __init__(self, workload: Workload, strategy: str, options: Mapping[str, Any]) -> None:
+        self.config = InferentialConfig(scheduling=scheduling_of(workload, strategy, options))
         self.clock = SimulatedClock()
         cls = scheduler_class(strategy)
         assert issubclass(cls, BatchScheduler)
@@ -63,7 +68,7 @@ class OurServer:
     def arrive(self, observation: Observation, now: float) -> None:
         self.clock.time = now
         robot = observation.robot
-        message = _message(observation)
+        message = message_of(observation)
         identity = robot.name.encode()
         client = self.clients.heard(robot.name, identity, now)
         request = self.intake.request(message, robot.name, identity, now)
@@ -121,7 +126,7 @@ class OurServer:
         return 0
 
 
-def _message(observation: Observation) -> pb.Observation:
+def message_of(observation: Observation) -> pb.Observation:
     """What the robot sends, without the values."""
     kind = observation.robot.kind
     return pb.Observation(

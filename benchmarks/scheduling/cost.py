@@ -1,0 +1,121 @@
+"""What scheduling costs while many observations wait: taking one in, and forming a batch."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from random import Random
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+from inferential_core.config.schema import SchedulingConfig
+from inferential_core.request import InferenceRequest
+from inferential_core.scheduler.base import register_policy, scheduler_class
+from inferential_core.scheduler.batching import BatchScheduler
+from inferential_core.tracking.latency import LatencyModel
+
+from .serving import MODEL, SimulatedClock
+from .workloads import WORKLOADS
+
+QUEUED = 1000
+ROUNDS = 300
+BARS_US = {"built in": 1000.0, "policy": 3000.0, "submit": 20.0}
+
+
+@register_policy("benchmark_policy")
+def score(request: InferenceRequest) -> float:
+    """As the published page writes one."""
+    if request.urgency > 0.9:
+        return 1000.0
+    return request.priority * 10.0
+
+
+class Queue(NamedTuple):
+    """When what waits is due, seconds from now, uniformly from least to most."""
+
+    name: str
+    least_s: float
+    most_s: float
+
+
+QUEUES = (
+    Queue("none is late", 4.0, 8.0),
+    Queue("some are late", -0.5, 1.5),
+    Queue("all are late", -2.0, -0.1),
+)
+
+
+class Cost(NamedTuple):
+    """Medians, microseconds."""
+
+    submit_us: float
+    form_us: float
+
+
+def measure(queue: Queue, strategy: str, policy: str | None = None) -> Cost:
+    """Of one strategy with QUEUED waiting: forms a batch, then fills the queue up again."""
+    workload = WORKLOADS["W5"]  # the fastest model: the one that is asked most often
+    options = {"strategy": strategy, "policy": policy, "max_queue_size": 2 * QUEUED}
+    config = SchedulingConfig(**options, max_batch_size=workload.max_batch)
+    clock = SimulatedClock()
+    scheduler = scheduler_class(strategy)(config)
+    assert isinstance(scheduler, BatchScheduler)
+    scheduler.clock = clock
+    latency = LatencyModel()
+    random = Random(0)
+    for _ in range(100):
+        size = random.randint(1, workload.max_batch)
+        latency.learn(size, workload.latency_s(size))
+    submits: list[float] = []
+    forms: list[float] = []
+    number = 0
+    gc.collect()
+    for _ in range(ROUNDS):
+        while scheduler.queue_len() < QUEUED:
+            number += 1
+            request = _request(number, queue, clock.time, random)
+            submits.append(_timed(lambda request=request: scheduler.submit(request)))
+        clock.time += workload.latency_s(workload.max_batch) / 20
+        forms.append(
+            _timed(lambda: scheduler.pick(MODEL, workload.max_batch, clock.time, latency))
+        )
+        scheduler.take_removed()
+    return Cost(1e6 * median(submits[-ROUNDS:]), 1e6 * median(forms))
+
+
+def _request(number: int, queue: Queue, now: float, random: Random) -> InferenceRequest:
+    request = InferenceRequest(
+        client_id=f"robot-{number % (2 * QUEUED)}",
+        model_id=MODEL,
+        received_at=now,
+        urgency=random.random(),
+        steps_remaining=random.randrange(50),
+        priority=random.randrange(3),
+        request_id=number,
+    )
+    request.deadline = now + random.uniform(queue.least_s, queue.most_s)
+    return request
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = perf_counter()
+    work()
+    return perf_counter() - begun
+
+
+def print_costs(strategies: tuple[tuple[str, str | None], ...]) -> None:
+    """One line for each strategy and queue."""
+    print(f"\nWith {QUEUED} observations waiting, medians of {ROUNDS}, microseconds")
+    print(f"{'':32}{'':16}{'submit':>10}{'form a batch':>14}  within the bars")
+    for strategy, policy in strategies:
+        bar = BARS_US["policy" if policy else "built in"]
+        for queue in QUEUES:
+            cost = measure(queue, strategy, policy)
+            good = cost.submit_us < BARS_US["submit"] and cost.form_us < bar
+            name = f"{strategy}, Python policy" if policy else strategy
+            print(
+                f"{name:32}{queue.name:16}{cost.submit_us:10.1f}{cost.form_us:14.0f}"
+                f"  {'yes' if good else 'NO'}",
+                flush=True,
+            )
