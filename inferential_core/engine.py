@@ -45,6 +45,7 @@ class Engine:
         self._holder: int | None = None  # thread that has the lock, for calls from inside
         self._completions: deque[Completion] = deque()
         self._stopping = False
+        self._models_changed = False
         self._sleeps_until = math.inf
         self._thread = threading.Thread(target=self._run, name="inferential-server", daemon=True)
 
@@ -73,6 +74,11 @@ class Engine:
                 self._holder = None
                 self._lock.release()
 
+    def on_models_changed(self) -> None:
+        """The dispatcher has other models, or the same with other lanes or versions."""
+        self._models_changed = True
+        self.transport.wake()
+
     def between_turns(self, work: Callable[[], T]) -> T:
         """What `work` returns, while nothing else touches the pipeline."""
         if self._holder == threading.get_ident():
@@ -89,6 +95,9 @@ class Engine:
 
     def _listen(self) -> None:
         """A turn of the listening thread."""
+        if self._models_changed:
+            self._models_changed = False
+            self.pipeline.update_models()
         self._receive()
         self._complete()
         if self._clock.now() >= self._sleeps_until:

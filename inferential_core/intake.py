@@ -78,7 +78,7 @@ class Intake:
         if open_requests > limit:
             raise RejectedError(f"{open_requests} observations of this client wait, limit {limit}")
         if request.model_id not in models:
-            raise RejectedError(_unknown_model(request.model_id, models))
+            raise RejectedError(unknown_model(request.model_id, models))
         request.inputs = decode_values(message, frames, self._limits)
 
     def schedule(self, request: InferenceRequest, message: Any, cadence: Cadence) -> None:
@@ -113,7 +113,7 @@ def _sent_at(message: Any, now: float) -> float:
     return min(now, sent_at)
 
 
-def _unknown_model(model_id: str, models: Iterable[str]) -> str:
+def unknown_model(model_id: str, models: Iterable[str]) -> str:
     known = ", ".join(sorted(models))
     if not known:
         return f"model {model_id!r} is unknown: this server serves no models"

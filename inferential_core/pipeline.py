@@ -20,7 +20,7 @@ from .clock import Clock
 from .complaints import Complaints, told
 from .dispatch.base import Batch, Completion, Dispatcher, Result
 from .errors import MalformedError, RejectedError
-from .intake import Intake
+from .intake import Intake, unknown_model
 from .measuring import Measuring
 from .replies import Call, Replies
 from .request import InferenceRequest
@@ -59,17 +59,7 @@ class Pipeline:
         self.scheduler = scheduler
         self.ledger = Ledger()
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
-        self.models = {
-            info.id: ModelRecord(
-                info.id,
-                info.max_batch,
-                info.lanes,
-                info.version,
-                info.specification,
-                info.one_by_one,
-            )
-            for info in dispatcher.models().values()
-        }
+        self.models = {name: ModelRecord.of(info) for name, info in dispatcher.models().items()}
         self._config = config
         self._intake = Intake(config)
         self._transport = transport
@@ -79,7 +69,7 @@ class Pipeline:
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._next_sweep = math.inf
         self._replies = Replies(clock)
-        self._in_flight: set[Batch] = set()
+        self._in_flight: dict[Batch, ModelRecord] = {}
         self._complaints = Complaints(_log)
 
     # --- in ---
@@ -158,7 +148,7 @@ class Pipeline:
         model.begin(len(requests))
         self._measuring.dispatched(model, requests, len(self.scheduler.pending), now)
         batch = Batch(model.id, requests, now)
-        self._in_flight.add(batch)
+        self._in_flight[batch] = model
         self._dispatcher.submit(batch)
 
     def on_timer(self) -> None:
@@ -183,16 +173,17 @@ class Pipeline:
     def on_completion(self, completion: Completion) -> None:
         """The results of a batch."""
         batch = completion.batch
-        if batch not in self._in_flight:
+        model = self._in_flight.pop(batch, None)
+        if model is None:
             return  # settled already: a dispatcher may say it only once
-        self._in_flight.remove(batch)
-        model = self.models[batch.model_id]
         size = len(batch.requests)
         results = _as_many(completion.results, size)
         failed = sum([isinstance(result, Exception) for result in results])
         model.end(size, completion.duration, failed)
         together = model.in_one_call(size)
-        call = Call(model.version, together, completion.duration * together / size)
+        call = Call(
+            completion.version or model.version, together, completion.duration * together / size
+        )
         for request, result in zip(batch.requests, results):
             if isinstance(result, Exception):
                 self._failed(model, request, result)
@@ -215,7 +206,8 @@ class Pipeline:
         self._complaints.tell(now, f"model {model.id!r} failed on {request.client_id!r}", error)
         labels = self._measuring.labels(request)
         self._measuring.count("dispatch_errors", now, labels)
-        if request.retry_count < self._config.scheduling.max_retries:
+        retries = self._config.scheduling.max_retries if request.model_id in self.models else 0
+        if request.retry_count < retries:
             request.retry_count += 1
             self._measuring.count("dispatch_retries", now, labels)
             self.scheduler.put_back(request)
@@ -270,6 +262,25 @@ class Pipeline:
         """Whether some model could begin a batch at once."""
         return any(model.free for model in self.models.values())
 
+    def update_models(self) -> None:
+        """The dispatcher has other models now, or tells other things about them.
+
+        What waits for one that went ends here; what it is at is still awaited.
+        """
+        infos = self._dispatcher.models()
+        for name, info in infos.items():
+            if name in self.models:
+                self.models[name].update(info)
+            else:
+                self.models[name] = ModelRecord.of(info)
+        for name in [name for name in self.models if name not in infos]:
+            del self.models[name]
+            self._holds.pop(name, None)
+            for request in list(self.scheduler.pending.of(name)):
+                reason = unknown_model(name, self.models)
+                self.scheduler.pending.remove(request, Status.REJECTED, reason)
+        self._settle_removed()
+
     def use_scheduler(self, scheduler: BatchScheduler, config: InferentialConfig) -> None:
         """Change the strategy; whatever waits moves over."""
         self._settle_removed()
@@ -282,9 +293,8 @@ class Pipeline:
     def drop_all(self, reason: str) -> None:
         """The server stops: whatever waits or is with a model ends here."""
         requests = self.scheduler.pending.drain()
-        for batch in self._in_flight:
+        for batch, model in self._in_flight.items():
             requests.extend(batch.requests)
-            model = self.models[batch.model_id]
             model.busy_lanes -= 1
             model.in_flight -= len(batch.requests)
         self._in_flight.clear()
@@ -292,7 +302,7 @@ class Pipeline:
             self.settle(request, Status.DROPPED, reason)
 
     def in_flight(self) -> int:
-        return sum(model.in_flight for model in self.models.values())
+        return sum(len(batch.requests) for batch in self._in_flight)
 
 
 def _as_many(results: Sequence[Result], count: int) -> Sequence[Result]:

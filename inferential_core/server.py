@@ -13,6 +13,7 @@ from typing import Any
 from .clock import Clock, SystemClock
 from .config.schema import InferentialConfig
 from .dispatch.base import Dispatcher
+from .dispatch.ray_serve import RayServeDispatcher
 from .engine import Engine
 from .errors import UsageError
 from .measuring import Measuring
@@ -33,7 +34,8 @@ class Server:
     """Takes observations from many clients, batches them for models, sends the results back.
 
     bind: ZeroMQ address, wins over config.transport.bind. models: ids that must be there.
-    dispatcher: where the models run. clock and transport are for tests and simulations.
+    dispatcher: where the models run; by default each is the Ray Serve application of its name,
+    and without `models` every application is one. clock and transport are for tests.
     """
 
     def __init__(
@@ -51,10 +53,7 @@ class Server:
             section = self.config.transport.model_copy(update={"bind": bind})
             self.config = self.config.model_copy(update={"transport": section})
         if dispatcher is None:
-            raise UsageError(
-                "Server needs dispatcher=LocalDispatcher({model_id: model});"
-                " dispatching to Ray Serve is not part of this version yet"
-            )
+            dispatcher = RayServeDispatcher(models, **self.config.ray.model_dump())
         missing = [model for model in models or () if model not in dispatcher.models()]
         if missing:
             known = ", ".join(sorted(dispatcher.models()))
@@ -96,6 +95,7 @@ class Server:
             Measuring(self._metrics.meter if self.config.metrics.enabled else _no_meter),
         )
         self._engine = engine = Engine(pipeline, transport, self._clock)
+        self._dispatcher.on_change = engine.on_models_changed
         self._dispatcher.start(engine.on_done)
         self._started_at = self._clock.now()
         self._serving = True

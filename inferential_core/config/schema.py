@@ -115,6 +115,15 @@ class MetricsConfig(Section):
     ring_buffer_size: int = Field(default=10000, ge=100, description="points kept per metric")
 
 
+class RayConfig(Section):
+    address: str | None = Field(
+        default=None, description="host:port of the cluster to join; unset: as Ray finds it"
+    )
+    timeout_s: float = Field(default=30.0, gt=0, description="then a call ends ERROR")
+    max_batch: int = Field(default=64, ge=1, description="most observations in one infer_batch")
+    lanes_per_replica: int = Field(default=1, ge=1, description="calls a replica gets at once")
+
+
 class InferentialConfig(Section):
     """The whole tree. Sections may be given as dicts; unknown keys are errors."""
 
@@ -124,3 +133,4 @@ class InferentialConfig(Section):
     clients: ClientsConfig = ClientsConfig()
     response_tracking: ResponseTrackingConfig = ResponseTrackingConfig()
     metrics: MetricsConfig = MetricsConfig()
+    ray: RayConfig = RayConfig()

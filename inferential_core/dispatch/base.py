@@ -18,6 +18,7 @@ class ModelInfo:
     max_batch: int = 1  # observations it takes in one call
     lanes: int = 1  # calls it can work on at once
     one_by_one: bool = False  # a call takes one, but `submit` may be handed several to do in turn
+    hand_over_s: float = 1e-3  # then, as many as take that long: what handing over is worth
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)  # handed out as JSON
 
@@ -62,10 +63,16 @@ class Completion:
     batch: Batch
     results: list[Result]
     duration: float  # s, of the call itself
+    version: str = ""  # of the model that answered, where it is not that of its ModelInfo
 
 
 class Dispatcher(ABC):
-    """Runs batches. `submit` is called on the server's thread and must not block."""
+    """Runs batches. `submit` is called on the server's thread and must not block.
+
+    Where `models` may change while it runs, call `on_change` (from any thread) when it did.
+    """
+
+    on_change: Callable[[], None] | None = None  # set by the server before `start`
 
     @abstractmethod
     def start(self, on_done: Callable[[Completion], None]) -> None:

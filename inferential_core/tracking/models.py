@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..dispatch.base import ModelInfo
 from .latency import LatencyModel
 
 _HAND_OVER = 8
-_HAND_OVER_S = 1e-3
 
 
 @dataclass
@@ -23,6 +23,7 @@ class ModelRecord:
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)
     one_by_one: bool = False
+    hand_over_s: float = 1e-3
     latency: LatencyModel = field(default_factory=LatencyModel)
     busy_lanes: int = 0
     in_flight: int = 0  # observations
@@ -39,6 +40,22 @@ class ModelRecord:
     def __post_init__(self) -> None:
         self.labels = {"model": self.id}
 
+    @classmethod
+    def of(cls, info: ModelInfo) -> ModelRecord:
+        """The record of a model that is new."""
+        record = cls(info.id, info.max_batch, info.lanes)
+        record.update(info)
+        return record
+
+    def update(self, info: ModelInfo) -> None:
+        """Take over what its dispatcher tells of it now."""
+        self.max_batch = info.max_batch
+        self.lanes = info.lanes
+        self.version = info.version
+        self.specification = info.specification
+        self.one_by_one = info.one_by_one
+        self.hand_over_s = info.hand_over_s
+
     @property
     def free(self) -> bool:
         return self.busy_lanes < self.lanes
@@ -46,15 +63,15 @@ class ModelRecord:
     def most_at_once(self) -> int:
         """How many observations to hand over together.
 
-        A model that takes one per call gets more only if it is done with all of them within a
-        millisecond: then waking it for each would cost more than the work itself.
+        A model that takes one per call gets more only if it is done with all of them in no time
+        (`hand_over_s`): then waking it for each would cost more than the work itself.
         """
-        if not self.one_by_one or self.lanes > 1:
+        if not self.one_by_one:
             return self.max_batch
         each = self.latency.predict(1)
         if each <= 0.0:  # nothing is known
             return 1
-        return max(1, min(_HAND_OVER, int(_HAND_OVER_S / each)))
+        return max(1, min(_HAND_OVER, int(self.hand_over_s / each)))
 
     def in_one_call(self, batch_size: int) -> int:
         """How many of a batch shared a call."""

@@ -65,13 +65,13 @@ def pack_done(number: int, completion: Completion) -> tuple[Any, list[Buffer]]:
             results.append(values.pack_result(result, buffers))
         except Exception as error:  # a value that no message can carry fails its own result
             results.append(values.pack_result(error, buffers))
-    return ("done", number, results, completion.duration), buffers
+    return ("done", number, results, completion.duration, completion.version), buffers
 
 
 def unpack_done(head: Any, buffers: Sequence[Buffer], batch: Batch) -> Completion:
     """The completion of the batch that was handed over under that number."""
     results = [values.unpack_result(described, buffers) for described in head[2]]
-    return Completion(batch, results, head[3])
+    return Completion(batch, results, head[3], head[4])
 
 
 def pack_models(models: Mapping[str, ModelInfo]) -> dict[str, Any]:

@@ -1,0 +1,175 @@
+"""One model: a Serve application, its replicas, and the way to call them.
+
+Calls go through Serve's own handle, so its routing, limits and autoscaling hold. Two ways lead to
+a replica: by value (gRPC straight to it, about half the time for small observations) and by
+reference (through Ray's shared memory: arrays are copied into it once and read in place).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import ModelUnavailable
+from ..base import ModelInfo
+from . import replica as replica_code
+from .replica import Observation, Outcome
+
+_log = logging.getLogger(__name__)
+
+# Named after its code: a replica that serves several versions of this package has them all.
+METHOD = "inferential_" + hashlib.sha256(inspect.getsource(replica_code).encode()).hexdigest()[:12]
+
+BY_REFERENCE_FROM = 1 << 18  # bytes of a batch
+# A call costs about a millisecond beside the work: of models that take one observation a call,
+# as many are handed over as take a few of them.
+HAND_OVER_S = 5e-3
+_ATTEMPTS = 4  # at a call that found a replica which has not been prepared
+
+
+# Replica, version of its model, seconds it took, and the outcomes.
+Answer = tuple[str, str, float, list[Outcome]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is handed over at once."""
+
+    max_batch: int = 64
+    lanes_per_replica: int = 1
+
+
+class Application:
+    """Belongs to the driver's event loop."""
+
+    def __init__(
+        self, model_id: str, limits: Limits, refresh: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.id = model_id
+        self._refresh = refresh  # look at Serve now: `update` follows
+        self.why_not = "it was not looked for yet"  # why it cannot be called; "" if it can
+        self._limits = limits
+        self._handles: tuple[Any, Any] | None = None  # by value, by reference
+        self._deployment = ""
+        self._actors: dict[str, str] = {}  # name of the actor -> replica id, of running replicas
+        self._prepared: dict[str, Mapping[str, Any]] = {}  # name of the actor -> description
+        self._described: Mapping[str, Any] = {}
+        self._concurrency = 1
+        self._preparing = asyncio.Lock()
+
+    # --- what Serve says of it ---
+
+    async def update(self, details: Mapping[str, Any] | None) -> None:
+        """Take in what Serve tells of this application; None: it has none of this name."""
+        if details is None:
+            self.why_not = f"no application {self.id!r} is deployed on Ray Serve"
+            self._actors.clear()
+            self._handles = None
+            return
+        try:
+            self._find_deployment(details["deployments"])
+        except Exception as error:
+            self.why_not = f"application {self.id!r} is {details['status']}: {error}"
+            self._actors.clear()
+            return
+        deployment = details["deployments"][self._deployment]
+        self._concurrency = deployment["deployment_config"].get("max_ongoing_requests") or 1
+        self._actors = {
+            each["actor_name"]: each["replica_id"]
+            for each in deployment["replicas"]
+            if each["state"] == "RUNNING"
+        }
+        for name in set(self._prepared) - set(self._actors):
+            del self._prepared[name]
+        await self.prepare()
+        self.why_not = self._described.get("unfit", "")
+        if details["status"] in ("DEPLOY_FAILED", "DELETING"):
+            message = details.get("message") or deployment.get("message") or ""
+            if not self._actors:
+                self.why_not = f"application {self.id!r} is {details['status']}: {message}"
+
+    def _find_deployment(self, deployments: Mapping[str, Any]) -> None:
+        """The handle of the deployment that takes the application's calls."""
+        from ray import serve
+
+        if self._handles is not None and self._deployment in deployments:
+            return
+        handle = serve.get_app_handle(self.id)
+        self._deployment = handle.deployment_name
+        if self._deployment not in deployments:
+            raise LookupError(f"its deployment {self._deployment!r} is not there")
+        try:
+            by_value = handle.options(method_name=METHOD, _by_reference=False)
+            by_reference = handle.options(method_name=METHOD, _by_reference=True)
+        except TypeError:  # a Ray that knows one way only
+            by_value = by_reference = handle.options(method_name=METHOD)
+        self._handles = by_value, by_reference
+
+    async def prepare(self) -> None:
+        """Give the replicas that are new the method we call."""
+        async with self._preparing:
+            new = [name for name in self._actors if name not in self._prepared]
+            results = await asyncio.gather(*map(self._attach, new), return_exceptions=True)
+            for name, result in zip(new, results):
+                if isinstance(result, BaseException):
+                    _log.debug("replica %s could not be prepared: %s", name, result)
+                else:
+                    self._prepared[name] = self._described = result
+
+    async def _attach(self, name: str) -> Mapping[str, Any]:
+        import ray
+
+        actor = ray.get_actor(name, namespace="serve")
+        call = actor.__ray_call__.remote(replica_code.attach, METHOD, self._concurrency)
+        described: Mapping[str, Any] = await asyncio.wait_for(call, 5.0)
+        return described
+
+    @property
+    def replicas(self) -> int:
+        return len(self._actors)
+
+    def info(self) -> ModelInfo:
+        """What the server plans with."""
+        described = self._described
+        one_by_one = not described.get("batches") and not described.get("asynchronous")
+        most = self._limits.max_batch
+        if one_by_one:
+            most = 1
+        elif not described.get("batches"):
+            most = min(most, self._concurrency)
+        return ModelInfo(
+            self.id,
+            max_batch=most,
+            lanes=max(1, self.replicas) * self._limits.lanes_per_replica,
+            one_by_one=one_by_one,
+            hand_over_s=HAND_OVER_S,
+            version=described.get("version", ""),
+            specification=described.get("specification", {}),
+        )
+
+    # --- calls ---
+
+    async def call(self, observations: list[Observation], size: int) -> Answer:
+        """One call; ModelUnavailable where there is nobody to call."""
+        from ray.serve import exceptions
+
+        known = (exceptions.BackPressureError, exceptions.DeploymentUnavailableError)
+        for _ in range(_ATTEMPTS):
+            if self.why_not or self._handles is None:
+                raise ModelUnavailable(self.why_not or f"application {self.id!r} is starting")
+            handle = self._handles[size >= BY_REFERENCE_FROM]
+            try:
+                answer: Answer = await handle.remote(observations)
+                return answer
+            except known:
+                raise
+            except exceptions.RayServeException as error:
+                cause = error
+            # A replica that has just come and does not know the method yet.
+            await self._refresh()
+        raise ModelUnavailable(f"application {self.id!r} cannot be called: {cause}")

@@ -1,0 +1,220 @@
+"""The Ray driver: a Dispatcher for Ray Serve, to be run in a child process.
+
+Ray ends a driver whose cluster's control service stays away for about a minute, and one whose
+node goes at once. So this must not be the server: it runs in a supervised child, which is started
+again, and joins the cluster again as soon as that can be reached. Meanwhile every batch is
+answered with the reason. Everything here happens on one asyncio loop on a thread of its own,
+Serve's router included, which saves a thread change per call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ...errors import ModelUnavailable
+from ..base import Batch, Completion, Dispatcher, ModelInfo
+from ..child.jobs import pack_models
+from . import cluster, payload
+from .application import Application, Limits
+
+_log = logging.getLogger(__name__)
+
+LOOK_S = 1.0  # how often Serve is asked for its applications and replicas
+LOST_S = 15.0  # without an answer, though the cluster can be reached: begin anew
+
+Emit = Callable[[str, Mapping[str, Any]], None]
+
+
+class RayDriver(Dispatcher):
+    """models: ids to serve; none: every application that can. timeout_s: of one call."""
+
+    def __init__(
+        self,
+        address: str = "auto",
+        models: Sequence[str] = (),
+        *,
+        timeout_s: float = 30.0,
+        max_batch: int = 64,
+        lanes_per_replica: int = 1,
+    ) -> None:
+        self._address = address
+        self._wanted = tuple(models)
+        self._timeout_s = timeout_s
+        self._limits = Limits(max_batch, lanes_per_replica)
+        self._emit: Emit = lambda kind, fields: None
+        self._on_done: Callable[[Completion], None] = lambda completion: None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="inferential-ray", daemon=True)
+        self._ending = asyncio.Event()
+        self._why_not = f"the Ray cluster at {address!r} is being joined"
+        self._applications: dict[str, Application] = {
+            name: self._application(name) for name in self._wanted
+        }
+        self._calls: dict[Batch, asyncio.Task[None]] = {}
+        self._told: Any = None
+        self._look_soon = asyncio.Event()
+        self._looked = asyncio.Condition()
+
+    # --- Dispatcher ---
+
+    def listen(self, emit: Emit) -> None:
+        """Whom to tell of changes, before `start`."""
+        self._emit = emit
+
+    def start(self, on_done: Callable[[Completion], None]) -> None:
+        self._on_done = on_done
+        self._thread.start()
+
+    def models(self) -> Mapping[str, ModelInfo]:
+        return {name: each.info() for name, each in list(self._applications.items())}
+
+    def submit(self, batch: Batch) -> None:
+        self._loop.call_soon_threadsafe(self._begin, batch)
+
+    def cancel(self, batch: Batch) -> None:
+        """Nobody waits for it any more."""
+        self._loop.call_soon_threadsafe(self._abandon, batch)
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._ending.set)
+            self._thread.join()
+
+    # --- the loop ---
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._live())
+        except BaseException:
+            _log.exception("the Ray driver failed")
+            os._exit(1)  # started again by whoever supervises this process
+
+    async def _live(self) -> None:
+        watching = asyncio.ensure_future(self._watch())
+        ending = asyncio.ensure_future(self._ending.wait())
+        await asyncio.wait((watching, ending), return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+        watching.cancel()
+        for call in list(self._calls.values()):
+            call.cancel()
+        await asyncio.gather(watching, *self._calls.values(), return_exceptions=True)
+        await asyncio.to_thread(cluster.leave)
+
+    async def _watch(self) -> None:
+        """Join, then keep the picture of applications and replicas up to date."""
+        await self._join()
+        seen = time.monotonic()
+        while True:
+            self._look_soon.clear()
+            try:
+                await asyncio.wait_for(self._look(), LOST_S / 3)
+                seen = time.monotonic()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                _log.debug("Serve does not answer: %r", error)
+                if time.monotonic() - seen > LOST_S:
+                    raise RuntimeError(f"Ray Serve did not answer for {LOST_S:g} s") from error
+            async with self._looked:
+                self._looked.notify_all()
+            self._tell()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._look_soon.wait(), LOOK_S)
+
+    async def _join(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(cluster.join, self._address)
+                break
+            except cluster.Unreachable as error:
+                self._why_not = str(error)
+                self._tell()
+                await asyncio.sleep(0.5)
+        self._why_not = ""
+
+    async def _look(self) -> None:
+        details = await cluster.applications()
+        if details is None:
+            self._why_not = "Ray Serve does not run on the cluster: nothing is deployed"
+            return
+        self._why_not = ""
+        for name in () if self._wanted else details:
+            if name not in self._applications:
+                self._applications[name] = self._application(name)
+        for name, application in list(self._applications.items()):
+            await application.update(details.get(name))
+            if name not in details and not self._wanted:
+                del self._applications[name]
+
+    async def _look_now(self) -> None:
+        """Look at Serve, and return when that is done."""
+        async with self._looked:
+            self._look_soon.set()
+            await self._looked.wait()
+
+    def _application(self, name: str) -> Application:
+        return Application(name, self._limits, self._look_now)
+
+    def _tell(self) -> None:
+        """Tell the server what changed, if anything did."""
+        models = self.models()
+        states = {
+            name: {"replicas": each.replicas, "why_not": self._why_not or each.why_not}
+            for name, each in self._applications.items()
+        }
+        told = {"models": pack_models(models), "states": states, "why_not": self._why_not}
+        if told != self._told:
+            self._told = told
+            self._emit("models", told)
+
+    # --- calls ---
+
+    def _begin(self, batch: Batch) -> None:
+        call = self._loop.create_task(self._serve(batch))
+        self._calls[batch] = call
+        call.add_done_callback(lambda _: self._calls.pop(batch, None))
+
+    def _abandon(self, batch: Batch) -> None:
+        call = self._calls.get(batch)
+        if call is not None:
+            call.cancel()
+
+    async def _serve(self, batch: Batch) -> None:
+        begun = time.monotonic()
+        version = ""
+        try:
+            results, version = await asyncio.wait_for(self._call(batch), self._timeout_s)
+        except asyncio.CancelledError:
+            results = [ModelUnavailable("the call was cancelled")] * len(batch.requests)
+        except (asyncio.TimeoutError, TimeoutError):
+            error: Exception = ModelUnavailable(f"no answer within {self._timeout_s:g} s")
+            results = [error] * len(batch.requests)
+        except ModelUnavailable as error:
+            results = [error] * len(batch.requests)
+        except Exception as error:  # the replica died, the deployment went, ...
+            self._look_soon.set()
+            reason = ModelUnavailable(f"Ray Serve: {type(error).__name__}: {_brief(error)}")
+            results = [reason] * len(batch.requests)
+        self._on_done(Completion(batch, results, time.monotonic() - begun))
+
+    async def _call(self, batch: Batch) -> tuple[list[Any], str]:
+        application = self._applications.get(batch.model_id)
+        if self._why_not or application is None:
+            raise ModelUnavailable(self._why_not or f"{batch.model_id!r} is not deployed any more")
+        observations, size = payload.pack(batch.requests)
+        _, version, _, outcomes = await application.call(observations, size)
+        return payload.unpack(outcomes), version
+
+
+def _brief(error: BaseException) -> str:
+    """Ray's errors are pages long; their first line says it."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else ""
