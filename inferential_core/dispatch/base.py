@@ -20,7 +20,8 @@ class ModelInfo:
     one_by_one: bool = False  # a call takes one, but `submit` may be handed several to do in turn
     hand_over_s: float = 1e-3  # then, as many as take that long: what handing over is worth
     version: str = ""
-    specification: Mapping[str, Any] = field(default_factory=dict)  # handed out as JSON
+    specification: Mapping[str, Any] = field(default_factory=dict)  # see `specification`
+    stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,15 @@ class InferenceContext:
 
 @dataclass(eq=False)
 class Batch:
-    """Requests for one model that are served by one call, or in turn where it is `one_by_one`."""
+    """Requests for one model that are served by one call, or in turn where it is `one_by_one`.
+
+    Of a stateful model: each of another client, all of them clients of `lane`.
+    """
 
     model_id: str
     requests: list[InferenceRequest]
     dispatched_at: float = 0.0
+    lane: int = 0  # of a stateful model, from 0; others run where there is room
 
 
 Result = Mapping[str, Any] | Exception
@@ -67,20 +72,25 @@ class Completion:
 
 
 class Dispatcher(ABC):
-    """Runs batches. `submit` is called on the server's thread and must not block.
+    """Runs batches. `submit` and `forget` are called in a turn of the server: they must not block.
 
-    Where `models` may change while it runs, call `on_change` (from any thread) when it did.
+    What a result may be: a mapping of arrays and strings; RejectedError where the observation is
+    to blame, ModelUnavailable where the model could not be asked, any other exception where it
+    failed. Where `models` may change while it runs, call `on_change` (from any thread) when it did.
     """
 
     on_change: Callable[[], None] | None = None  # set by the server before `start`
 
     @abstractmethod
     def start(self, on_done: Callable[[Completion], None]) -> None:
-        """Get ready. `on_done` may be called from any thread, exactly once for each batch."""
+        """Get ready; ConfigError says why it cannot.
+
+        `on_done` may be called from any thread, but not within `submit`: once for each batch.
+        """
 
     @abstractmethod
     def models(self) -> Mapping[str, ModelInfo]:
-        """The models it runs, by id."""
+        """The models it runs, by id: the ids from the beginning, all about them once started."""
 
     @abstractmethod
     def submit(self, batch: Batch) -> None:
@@ -89,3 +99,6 @@ class Dispatcher(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop. Batches in the works may be given up; their models are not waited for."""
+
+    def forget(self, model_id: str, client_id: str, lane: int) -> None:  # noqa: B027  may be empty
+        """A client of a stateful model left, or was placed anew: its state is of no more use."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,11 +15,16 @@ from ..errors import UsageError
 from ..wire.images import EncodedImage, decode
 from ..wire.tensors import split_values
 from .base import InferenceContext, Result
+from .specification import compile_specification
+
+_log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, Any]
 
 # The key under which a model's bare array comes back.
 ACTIONS = "actions"
+
+_WARMING_UP = InferenceContext("warm-up", 0, 0, True, math.inf)
 
 
 class ModelCaller:
@@ -27,11 +34,15 @@ class ModelCaller:
     `call` runs on a worker thread and never raises: each observation gets its own result, and a
     bad one fails alone. Every call gets a dict of its own, which a model may change. Asynchronous
     calls of one thread share an event loop, which `end_thread` closes.
+
+    Beside answering, a model may have: `version`, `specification`, `stateful`, `warm_up()`,
+    `reset(client_id)`, `forget(client_id)`.
     """
 
     def __init__(self, model_id: str, model: Any) -> None:
         if inspect.isclass(model):
             raise UsageError(f"model {model_id!r}: give an instance of {model.__name__}")
+        self.id = model_id
         self._local = threading.local()  # .loop: of this thread's asynchronous calls
         self.batches = callable(getattr(model, "infer_batch", None))
         if self.batches:
@@ -48,6 +59,10 @@ class ModelCaller:
         self._wants_context = _accepts_second(self._function)
         self.version = str(getattr(model, "version", ""))
         self.specification = _specification(model_id, model)
+        self.stateful = bool(getattr(model, "stateful", False))
+        self._reset = _method(model, "reset")
+        self._forget = _method(model, "forget") or self._reset
+        self._warm_up = _method(model, "warm_up")
 
     def call(self, inputs: Sequence[Inputs], contexts: Sequence[InferenceContext]) -> list[Result]:
         """Results in the order of `inputs`."""
@@ -57,6 +72,8 @@ class ModelCaller:
         for index, values in enumerate(inputs):
             try:
                 prepared.append(_decode_images(values))
+                if self._reset is not None and self.stateful and contexts[index].first_of_episode:
+                    self._finished(self._reset(contexts[index].client_id))
                 good.append(index)
             except Exception as error:
                 results[index] = error
@@ -65,6 +82,31 @@ class ModelCaller:
             for index, result in zip(good, self._run(prepared, chosen)):
                 results[index] = result
         return [result for result in results if result is not None]
+
+    def warm_up(self) -> None:
+        """Make the first real call no slower than others; raises what the model's own one does.
+
+        By the model's `warm_up()`, else by one call with zeros of the shapes it specifies.
+        """
+        if self._warm_up is not None:
+            self._finished(self._warm_up())
+            return
+        observation = compile_specification(self.specification).example()
+        if observation is None:
+            return
+        (result,) = self.call([observation], [_WARMING_UP])
+        if isinstance(result, Exception):
+            _log.warning("%r: a call with zeros, to warm it up, failed: %s", self.id, result)
+        if self.stateful:
+            self.forget(_WARMING_UP.client_id)
+
+    def forget(self, client_id: str) -> None:
+        """This client is gone: let the model drop its state."""
+        if self._forget is not None:
+            try:
+                self._finished(self._forget(client_id))
+            except Exception:
+                _log.exception("%r could not forget %r", self.id, client_id)
 
     def end_thread(self) -> None:
         """This thread calls no more."""
@@ -105,9 +147,10 @@ class ModelCaller:
         answer = (
             self._function(argument, context) if self._wants_context else self._function(argument)
         )
-        if inspect.isawaitable(answer):
-            return self._loop().run_until_complete(answer)
-        return answer
+        return self._finished(answer)
+
+    def _finished(self, answer: Any) -> Any:
+        return self._loop().run_until_complete(answer) if inspect.isawaitable(answer) else answer
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         # One for all calls, not asyncio.run: what a model opened in one call serves the next.
@@ -176,12 +219,16 @@ def _accepts_second(function: Callable[..., Any]) -> bool:
 
 
 def _specification(model_id: str, model: Any) -> Mapping[str, Any]:
-    """What a model declares as `specification`; UsageError unless it can be told as JSON."""
+    """What a model declares as `specification`; UsageError says what is wrong in it."""
     declared = getattr(model, "specification", {})
     try:
-        told = json.loads(json.dumps(declared))
+        compile_specification(declared)
+        told: Mapping[str, Any] = json.loads(json.dumps(declared))
     except (TypeError, ValueError) as error:
-        raise UsageError(f"model {model_id!r}: its specification is no JSON: {error}") from None
-    if not isinstance(told, dict):
-        raise UsageError(f"model {model_id!r}: its specification is no mapping")
+        raise UsageError(f"model {model_id!r}: {error}") from None
     return told
+
+
+def _method(model: Any, name: str) -> Callable[..., Any] | None:
+    found = getattr(model, name, None)
+    return found if callable(found) else None

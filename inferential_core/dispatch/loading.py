@@ -22,8 +22,26 @@ def load_models(specs: Iterable[str]) -> dict[str, Any]:
         name, target = _split(spec)
         if name in models:
             raise ConfigError(f"model {name!r} is given twice")
-        models[name] = _instantiate(spec, _resolve(spec, target))
+        models[name] = made(_resolve(spec, target), spec)
     return models
+
+
+def load_model(target: str) -> Any:
+    """The model that `module:attribute` names, as `load_models` makes it; ConfigError likewise."""
+    if ":" not in target:
+        raise ConfigError(f"model {target!r}: write module:attribute")
+    return made(_resolve(target, target), target)
+
+
+def made(found: Any, spec: str = "") -> Any:
+    """The model itself, where `found` is a class or a function without parameters: its answer."""
+    if inspect.isclass(found) or _is_factory(found):
+        try:
+            return found()
+        except Exception as error:
+            said = f"model {spec!r}: " if spec else ""
+            raise ConfigError(f"{said}{type(error).__name__}: {error}") from error
+    return found
 
 
 def _split(spec: str) -> tuple[str, str]:
@@ -48,15 +66,6 @@ def _resolve(spec: str, target: str) -> Any:
         if not hasattr(found, part):
             raise ConfigError(f"model {spec!r}: {module_name!r} has no {path!r}")
         found = getattr(found, part)
-    return found
-
-
-def _instantiate(spec: str, found: Any) -> Any:
-    if inspect.isclass(found) or _is_factory(found):
-        try:
-            return found()
-        except Exception as error:
-            raise ConfigError(f"model {spec!r}: {type(error).__name__}: {error}") from error
     return found
 
 

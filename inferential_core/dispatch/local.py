@@ -1,25 +1,35 @@
-"""Models in this process, each on worker threads of its own."""
+"""Models of this machine: on threads of the server's process, or in processes of their own."""
 
 from __future__ import annotations
 
-import queue
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 from ..errors import UsageError
-from .base import Batch, Completion, Dispatcher, InferenceContext, ModelInfo
+from .base import Batch, Completion, Dispatcher, ModelInfo
 from .calling import ModelCaller
+from .loading import load_model
+from .process_lanes import ProcessLanes
+from .thread_lanes import ThreadLanes
+from .watchdog import Watchdog
 
-_Inbox = queue.SimpleQueue[Batch | None]
+T = TypeVar("T")
 
 
 class LocalDispatcher(Dispatcher):
     """`LocalDispatcher({model_id: callable or object})`, see `ModelCaller` for the forms.
 
-    lanes: calls a model can work on at once, for all of them or by id. A model with `infer_batch`
-    takes up to `max_batch` observations in one call, others one.
+    A model may also be given as `"module:attribute"`.
+
+    lanes: calls a model can work on at once. max_batch: observations a model with `infer_batch`
+    takes in one call. timeout_s: after so long a call is given up, its observations end as errors
+    and its thread or process is replaced; None: never. Each for all models or by id.
+    process: True, or the ids of the models that get a process for each lane. Such a model is
+    named as `"module:attribute"`, or can be pickled: a class, a factory, or the model itself.
+    warm_up: have every model make a first call before observations are taken in.
     """
 
     GRACE_S = 1.0  # for models to finish what they are at, when closed
@@ -29,89 +39,102 @@ class LocalDispatcher(Dispatcher):
         models: Mapping[str, Any],
         *,
         lanes: int | Mapping[str, int] = 1,
-        max_batch: int = 64,
+        max_batch: int | Mapping[str, int] = 64,
+        process: bool | Collection[str] = False,
+        timeout_s: float | Mapping[str, float | None] | None = 30.0,
+        warm_up: bool = True,
     ) -> None:
-        if max_batch < 1:
-            raise UsageError(f"max_batch must be at least 1, not {max_batch}")
-        for model_id in () if isinstance(lanes, int) else lanes:
-            if model_id not in models:
-                raise UsageError(f"lanes for {model_id!r}, which is none of {sorted(models)}")
-        self._workers: dict[str, _Worker] = {}
+        for name, option in (("lanes", lanes), ("max_batch", max_batch), ("timeout_s", timeout_s)):
+            _check_ids(name, option if isinstance(option, Mapping) else (), models)
+        in_processes = _chosen(process, models)
+        self._lanes: dict[str, ThreadLanes | ProcessLanes] = {}
         self._infos: dict[str, ModelInfo] = {}
+        self._watchdog = Watchdog()
         for model_id, model in models.items():
-            caller = ModelCaller(model_id, model)
-            count = lanes if isinstance(lanes, int) else lanes.get(model_id, 1)
-            if count < 1:
-                raise UsageError(f"model {model_id!r}: lanes must be at least 1, not {count}")
-            self._workers[model_id] = _Worker(model_id, caller, count)
-            self._infos[model_id] = ModelInfo(
-                model_id,
-                max_batch=max_batch if caller.batches else 1,
-                lanes=count,
-                one_by_one=not caller.batches,
-                version=caller.version,
-                specification=caller.specification,
-            )
+            count = _at_least_1("lanes", model_id, _of(lanes, model_id, 1))
+            most = _at_least_1("max_batch", model_id, _of(max_batch, model_id, 64))
+            timeout = _of(timeout_s, model_id, 30.0)
+            limit_s = math.inf if timeout is None else float(timeout)
+            if not limit_s > 0:
+                raise UsageError(f"model {model_id!r}: timeout_s must be above 0, not {timeout}")
+            made: ThreadLanes | ProcessLanes
+            if model_id in in_processes:
+                info = ModelInfo(model_id, lanes=count)
+                made = ProcessLanes(model, info, limit_s, max_batch=most, warm_up=warm_up)
+            else:
+                caller = ModelCaller(
+                    model_id, load_model(model) if isinstance(model, str) else model
+                )
+                info = _info(caller, count, most)
+                made = ThreadLanes(caller, info, limit_s, warm_up)
+            self._lanes[model_id] = made
+            self._infos[model_id] = info
 
     def start(self, on_done: Callable[[Completion], None]) -> None:
-        for worker in self._workers.values():
-            worker.start(on_done)
+        try:
+            for lanes in self._lanes.values():
+                lanes.start(on_done, self._watchdog)
+            for model_id, lanes in self._lanes.items():
+                self._infos[model_id] = lanes.wait_ready()
+        except BaseException:  # also a Ctrl-C while models get ready
+            self.close()
+            raise
 
     def models(self) -> Mapping[str, ModelInfo]:
         return self._infos
 
     def submit(self, batch: Batch) -> None:
-        self._workers[batch.model_id].inbox.put(batch)
+        self._lanes[batch.model_id].submit(batch)
+
+    def forget(self, model_id: str, client_id: str, lane: int) -> None:
+        self._lanes[model_id].forget(client_id, lane)
 
     def close(self) -> None:
         deadline = time.monotonic() + self.GRACE_S
-        threads = [thread for worker in self._workers.values() for thread in worker.dismiss()]
+        threads: list[threading.Thread] = []
+        for lanes in self._lanes.values():
+            if isinstance(lanes, ThreadLanes):
+                threads.extend(lanes.dismiss())
+            else:
+                lanes.close()
         for thread in threads:
             if thread is not threading.current_thread():  # a model may stop the server
                 thread.join(max(0.0, deadline - time.monotonic()))
+        self._watchdog.close()
 
 
-class _Worker:
-    """The lanes of one model: threads that take batches from one queue."""
+def _info(caller: ModelCaller, lanes: int, max_batch: int) -> ModelInfo:
+    return ModelInfo(
+        caller.id,
+        max_batch=max_batch if caller.batches else 1,
+        lanes=lanes,
+        one_by_one=not caller.batches,
+        version=caller.version,
+        specification=caller.specification,
+        stateful=caller.stateful,
+    )
 
-    def __init__(self, model_id: str, caller: ModelCaller, lanes: int) -> None:
-        self.inbox = _Inbox()
-        self._model_id = model_id
-        self._caller = caller
-        self._lanes = lanes
-        self._threads: list[threading.Thread] = []
 
-    def start(self, on_done: Callable[[Completion], None]) -> None:
-        # A new inbox: a lane that hung when it was dismissed goes on with the old one.
-        self.inbox = _Inbox()
-        for lane in range(self._lanes):
-            thread = threading.Thread(
-                target=self._run,
-                args=(self.inbox, on_done),
-                name=f"inferential-model-{self._model_id}-{lane}",
-                daemon=True,  # a hanging model must not keep the process alive
-            )
-            thread.start()
-            self._threads.append(thread)
+def _of(option: T | Mapping[str, T], model_id: str, default: T) -> T:
+    return option.get(model_id, default) if isinstance(option, Mapping) else option
 
-    def dismiss(self) -> list[threading.Thread]:
-        """Tell the lanes to end after what they are at; the threads, to be joined."""
-        threads, self._threads = self._threads, []
-        for _ in threads:
-            self.inbox.put(None)
-        return threads
 
-    def _run(self, inbox: _Inbox, on_done: Callable[[Completion], None]) -> None:
-        try:
-            while (batch := inbox.get()) is not None:
-                on_done(self._serve(batch))
-                batch = None  # an idle lane must not keep what it observed last in memory
-        finally:
-            self._caller.end_thread()
+def _chosen(process: bool | Collection[str], models: Mapping[str, Any]) -> Collection[str]:
+    if isinstance(process, bool):
+        return models if process else ()
+    if isinstance(process, str):
+        process = (process,)
+    _check_ids("process", process, models)
+    return process
 
-    def _serve(self, batch: Batch) -> Completion:
-        inputs = [request.inputs for request in batch.requests]
-        contexts = [InferenceContext.of(request) for request in batch.requests]
-        begun = time.monotonic()
-        results = self._caller.call(inputs, contexts)
-        return Completion(batch, results, time.monotonic() - begun)
+
+def _check_ids(option: str, ids: Collection[str], models: Mapping[str, Any]) -> None:
+    for model_id in ids:
+        if model_id not in models:
+            raise UsageError(f"{option} for {model_id!r}, which is none of {sorted(models)}")
+
+
+def _at_least_1(option: str, model_id: str, value: int) -> int:
+    if value < 1:
+        raise UsageError(f"model {model_id!r}: {option} must be at least 1, not {value}")
+    return value

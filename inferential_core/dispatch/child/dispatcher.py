@@ -34,6 +34,9 @@ class ChildDispatcher(Dispatcher):
     def close(self) -> None:
         self.child.close()
 
+    def forget(self, model_id: str, client_id: str, lane: int) -> None:
+        self.child.forget(model_id, client_id, lane)
+
     def on_event(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Override to hear what the dispatcher in the child emits, and its ups and downs."""
         if kind == "up":

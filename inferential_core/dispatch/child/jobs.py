@@ -38,12 +38,12 @@ def pack_batch(number: int, batch: Batch) -> tuple[Any, list[Buffer]]:
         )
         for request in batch.requests
     ]
-    return ("batch", number, batch.model_id, requests, batch.dispatched_at), buffers
+    return ("batch", number, batch.model_id, requests, batch.dispatched_at, batch.lane), buffers
 
 
 def unpack_batch(head: Any, buffers: Sequence[Buffer]) -> tuple[int, Batch]:
     """The batch and its number."""
-    _, number, model_id, requests, dispatched_at = head
+    _, number, model_id, requests, dispatched_at, lane = head
     made = [
         InferenceRequest(
             model_id=model_id,
@@ -53,7 +53,7 @@ def unpack_batch(head: Any, buffers: Sequence[Buffer]) -> tuple[int, Batch]:
         )
         for carried, described in requests
     ]
-    return number, Batch(model_id, made, dispatched_at)
+    return number, Batch(model_id, made, dispatched_at, lane)
 
 
 def pack_done(number: int, completion: Completion) -> tuple[Any, list[Buffer]]:

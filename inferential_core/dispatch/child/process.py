@@ -95,28 +95,41 @@ class ChildProcess:
 
     def start(self, on_done: OnDone, on_event: OnEvent | None = None) -> Mapping[str, ModelInfo]:
         """Start it and wait until it is ready; its models. ConfigError says why it is not."""
+        self.launch(on_done, on_event)
+        return self.wait_ready()
+
+    def launch(self, on_done: OnDone, on_event: OnEvent | None = None) -> None:
+        """Begin to start it, the first half of `start`."""
         if self._run is not None:
             raise UsageError(f"the process of {self.name} runs already")
-        begin: dict[str, Any] = {**self._begin, "pickled": None}
-        if self._pickled is not None:
-            try:
-                begin["pickled"] = pickle.dumps(dict(self._pickled))
-            except Exception as error:
-                raise UsageError(
-                    f"{self.name}: {error}; name it as module:attribute instead"
-                ) from None
+        begin: dict[str, Any] = {**self._begin, "pickled": self._pickle()}
         begin["preparation"] = _preparation(self.name, begin["pickled"])
         begin["python_path"] = os.environ.get("PYTHONPATH")
         begin["log_level"] = logging.getLogger().getEffectiveLevel()
-        run = _Run(
+        self._run = run = _Run(
             self.name, begin, self._restarts, self._ready_timeout_s, on_done, on_event or _ignore
         )
-        run.begin()
-        if run.failure is not None:
-            raise run.failure
-        self._run = run
         self._abandoned = weakref.finalize(self, run.close, 0.0)
-        return run.models
+        run.begin()
+
+    def wait_ready(self) -> Mapping[str, ModelInfo]:
+        """The second half: its models, once it is ready; ConfigError says why it is not."""
+        run = self._run
+        if run is None:
+            raise UsageError(f"the process of {self.name} was not started")
+        try:
+            return run.wait_ready()
+        except BaseException:  # also a Ctrl-C while it loads its weights
+            self.close()
+            raise
+
+    def _pickle(self) -> bytes | None:
+        if self._pickled is None:
+            return None
+        try:
+            return pickle.dumps(dict(self._pickled))
+        except Exception as error:
+            raise UsageError(f"{self.name}: {error}; name it as module:attribute") from None
 
     @property
     def up(self) -> bool:
@@ -149,7 +162,12 @@ class ChildProcess:
     def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Say something to the dispatcher's `told(kind, fields)`: plain data. Lost while down."""
         if self._run is not None:
-            self._run.tell(kind, fields)
+            self._run.send(("tell", kind, dict(fields)))
+
+    def forget(self, model_id: str, client_id: str, lane: int) -> None:
+        """As `Dispatcher.forget`."""
+        if self._run is not None:
+            self._run.send(("forget", model_id, client_id, lane))
 
     def kill(self, reason: str) -> None:
         """End the process the hard way; it is started again. What it was at ends with `reason`."""
@@ -208,10 +226,12 @@ class _Run:
     def begin(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def wait_ready(self) -> Mapping[str, ModelInfo]:
         self._started.wait()
         if self.failure is not None:
-            for thread in self._threads:
-                thread.join()
+            raise self.failure
+        return self.models
 
     # --- from any thread ---
 
@@ -243,10 +263,10 @@ class _Run:
         self._finish(batch, reason)
         return True
 
-    def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
+    def send(self, head: tuple[Any, ...]) -> None:
         channel = self._channel
         if channel is not None and self.up:
-            channel.send(("tell", kind, dict(fields)))
+            channel.send(head)
 
     def kill(self, reason: str) -> None:
         with self._lock:
@@ -352,6 +372,7 @@ class _Run:
             raise _NotReady(why) from None
         finally:
             late.cancel()
+            late.join()
         if message[0] == "failed":
             error = values.as_exception(*message[1:])
             text = message[2] if message[1] == "ConfigError" else f"{message[1]}: {message[2]}"

@@ -84,6 +84,8 @@ class _Serving:
             batch = self._batches.get(head[1])
             if batch is not None and hasattr(dispatcher, "cancel"):
                 _guarded(dispatcher.cancel, batch)
+        elif kind == "forget":
+            _guarded(dispatcher.forget, *head[1:])
         elif kind == "tell":
             if hasattr(dispatcher, "told"):
                 _guarded(dispatcher.told, head[1], head[2])

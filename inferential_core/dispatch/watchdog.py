@@ -1,0 +1,92 @@
+"""Notices what takes too long, on one thread that sleeps until something could be."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from typing import Protocol
+
+_log = logging.getLogger(__name__)
+
+
+class Watched(Protocol):
+    """Something that may take too long. `due` is written by whoever works, without a lock."""
+
+    due: float  # monotonic s; inf while it does nothing
+    timeout_s: float
+
+    def overdue(self) -> None:
+        """It is past its due time. Called on the watchdog's thread; must not block."""
+
+
+class Watchdog:
+    """Calls `overdue` of what is.
+
+    While there is work it wakes about once in a timeout, not once a call; when idle, never.
+    """
+
+    def __init__(self) -> None:
+        self._watched: list[Watched] = []
+        self._changed = threading.Condition()
+        self._sleeps_until = math.inf
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def watch(self, watched: Watched) -> None:
+        with self._changed:
+            self._watched.append(watched)
+            if self._thread is None:
+                self._closed = False
+                self._thread = threading.Thread(
+                    target=self._run, name="inferential-watchdog", daemon=True
+                )
+                self._thread.start()
+
+    def unwatch(self, watched: Watched) -> None:
+        with self._changed:
+            if watched in self._watched:
+                self._watched.remove(watched)
+
+    def began(self, due: float) -> None:
+        """Something will be overdue then. Call it after `due` is written."""
+        if due < self._sleeps_until:
+            with self._changed:
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        with self._changed:
+            self._closed = True
+            self._watched.clear()
+            self._changed.notify()
+            thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _run(self) -> None:
+        was_idle = False
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                # Before the due times are read: what begins from now on wakes this thread.
+                self._sleeps_until = math.inf
+                now = time.monotonic()
+                late = [each for each in self._watched if each.due <= now]
+                if not late:
+                    until = min((each.due for each in self._watched), default=math.inf)
+                    idle = until == math.inf
+                    if idle and not was_idle:  # one round more, in case work goes on
+                        until = now + min(
+                            (each.timeout_s for each in self._watched), default=math.inf
+                        )
+                    was_idle = idle
+                    self._sleeps_until = until
+                    self._changed.wait(None if until == math.inf else until - now)
+            for each in late:
+                try:
+                    each.overdue()
+                except Exception:
+                    _log.exception("%r could not be timed out", each)
