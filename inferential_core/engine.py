@@ -113,6 +113,7 @@ class Engine:
             self.pipeline.form_batches()
         if self._more_to_do():
             self.transport.wake()
+        self.pipeline.dispatch()
 
     def _more_to_do(self) -> bool:
         """Whether the listening thread is needed earlier than it would wake by itself.
@@ -146,6 +147,7 @@ class Engine:
                     self._listen()
                     self._sleeps_until = self.pipeline.next_timer()
                     again = self.transport.unattended()
+                    self.pipeline.dispatch()
                     self._holder = None
                 if not (again or self._completions):
                     left = self._sleeps_until - self._clock.now()

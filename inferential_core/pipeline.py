@@ -1,7 +1,8 @@
 """The path of an observation through the server:
 
     on_message     decode -> intake -> scheduler.submit
-    form_batches   scheduler.pick -> dispatcher.submit
+    form_batches   scheduler.pick
+    dispatch       dispatcher.submit
     on_completion  results -> settle -> encode -> transport.send
 
 Owns no clock, socket, thread or lock itself, so that the whole path can be driven step by step in
@@ -70,6 +71,7 @@ class Pipeline:
         self._next_sweep = math.inf
         self._replies = Replies(clock)
         self._in_flight: dict[Batch, ModelRecord] = {}
+        self._chosen: list[Batch] = []  # in flight, but not handed over yet
         self._complaints = Complaints(_log)
 
     # --- in ---
@@ -126,7 +128,7 @@ class Pipeline:
     # --- through ---
 
     def form_batches(self) -> None:
-        """Give every free model the batch its scheduler chooses now."""
+        """Choose a batch for every model that is free; `dispatch` hands them over."""
         scheduler = self.scheduler
         self._holds.clear()
         if len(scheduler.pending):
@@ -139,17 +141,23 @@ class Pipeline:
                         if scheduler.pending.count(model.id):
                             self._holds[model.id] = scheduler.hold_until(model.id)
                         break
-                    self._dispatch(model, requests, now)
+                    self._begin(model, requests, now)
         self._settle_removed()
 
-    def _dispatch(self, model: ModelRecord, requests: list[InferenceRequest], now: float) -> None:
+    def _begin(self, model: ModelRecord, requests: list[InferenceRequest], now: float) -> None:
         for request in requests:
             request.dispatched_at = now
         model.begin(len(requests))
         self._measuring.dispatched(model, requests, len(self.scheduler.pending), now)
         batch = Batch(model.id, requests, now)
         self._in_flight[batch] = model
-        self._dispatcher.submit(batch)
+        self._chosen.append(batch)
+
+    def dispatch(self) -> None:
+        """Hand over what was chosen: apart, and last, as it wakes the threads that go on."""
+        for batch in self._chosen:
+            self._dispatcher.submit(batch)
+        self._chosen.clear()
 
     def on_timer(self) -> None:
         """Whatever is due: expired requests, silent clients."""
@@ -178,17 +186,18 @@ class Pipeline:
             return  # settled already: a dispatcher may say it only once
         size = len(batch.requests)
         results = _as_many(completion.results, size)
-        failed = sum([isinstance(result, Exception) for result in results])
-        model.end(size, completion.duration, failed)
         together = model.in_one_call(size)
         call = Call(
             completion.version or model.version, together, completion.duration * together / size
         )
+        failed = 0
         for request, result in zip(batch.requests, results):
             if isinstance(result, Exception):
+                failed += 1
                 self._failed(model, request, result)
             else:
                 self._succeeded(request, result, call)
+        model.end(size, completion.duration, failed)
 
     def _succeeded(self, request: InferenceRequest, values: Mapping[str, Any], call: Call) -> None:
         try:
@@ -235,9 +244,12 @@ class Pipeline:
         WireError if `values` cannot be sent; then nothing has happened.
         """
         now = self._clock.now()
-        frames: list[Buffer] = []
         if status is Status.OK or request.request_id:  # a published client knows results only
             frames = self._replies.frames(request, status, error, values or {}, call, now)
+            if not self._transport.send(request.identity, frames):
+                self.ledger.undelivered += 1
+                labels = self._measuring.labels(request)
+                self._measuring.count("replies_undelivered", now, labels)
         self.ledger.outcomes[status] += 1
         self._measuring.ended(status, now)
         client = self.clients.by_id.get(request.client_id)
@@ -251,10 +263,6 @@ class Pipeline:
                     client.deadline_hits += 1
                 else:
                     client.deadline_misses += 1
-        if frames and not self._transport.send(request.identity, frames):
-            self.ledger.undelivered += 1
-            labels = self._measuring.labels(request)
-            self._measuring.count("replies_undelivered", now, labels)
 
     # --- aside ---
 
@@ -298,6 +306,7 @@ class Pipeline:
             model.busy_lanes -= 1
             model.in_flight -= len(batch.requests)
         self._in_flight.clear()
+        self._chosen.clear()
         for request in requests:
             self.settle(request, Status.DROPPED, reason)
 

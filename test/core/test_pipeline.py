@@ -76,6 +76,7 @@ class House:
         while (message := self.transport.receive()) is not None:
             self.pipeline.on_message(*message)
         self.pipeline.form_batches()
+        self.pipeline.dispatch()
         self.balanced()
 
     def complete(self, *results, duration=0.01):
