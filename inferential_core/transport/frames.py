@@ -8,6 +8,7 @@ from typing import Any
 import zmq
 
 from ..wire.images import Buffer
+from .malloc import keep_freed_memory
 
 # Plain integers: arithmetic on pyzmq's enumerations costs as much as a system call.
 _NOBLOCK = int(zmq.NOBLOCK)
@@ -17,6 +18,7 @@ _EVENTS = int(zmq.EVENTS)
 
 # Smaller frames are cheaper to copy than to hand to libzmq with a destructor.
 _ZERO_COPY_FROM = 256 * 1024
+_LARGE = 32 * 1024
 
 
 class FrameSocket:
@@ -60,4 +62,7 @@ class FrameSocket:
         send = self._send
         for frame in frames[:-1]:
             send(frame, _MORE, len(frame) < _ZERO_COPY_FROM)
-        send(frames[-1], _NOBLOCK, len(frames[-1]) < _ZERO_COPY_FROM)
+        last = frames[-1]
+        if len(last) > _LARGE:
+            keep_freed_memory()
+        send(last, _NOBLOCK, len(last) < _ZERO_COPY_FROM)

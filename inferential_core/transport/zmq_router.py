@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..wire.images import Buffer
 from .base import Message, Transport
 from .frames import FrameSocket
+from .malloc import keep_freed_memory
 from .waker import Waker
 
 
@@ -32,6 +33,7 @@ class ZmqRouter(Transport):
         heartbeat_ms: int = 1000,
         linger_ms: int = 200,
     ) -> None:
+        keep_freed_memory()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in (
