@@ -66,7 +66,9 @@ class Engine:
         while self._completions and self._lock.acquire(blocking=False):
             self._holder = threading.get_ident()
             try:
-                if not self.stopped.is_set():
+                if self.stopped.is_set():
+                    self._completions.clear()  # settled when it stopped
+                else:
                     self._follow_up()
             except BaseException as error:
                 self._fail(error)

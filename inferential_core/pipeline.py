@@ -23,6 +23,7 @@ from .dispatch.base import Batch, Completion, Dispatcher, Result
 from .errors import MalformedError, RejectedError
 from .intake import Intake, unknown_model
 from .measuring import Measuring
+from .ordering import ReplyOrder
 from .replies import Call, Replies
 from .request import InferenceRequest
 from .scheduler.batching import BatchScheduler
@@ -70,6 +71,7 @@ class Pipeline:
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._next_sweep = math.inf
         self._replies = Replies(clock)
+        self._order = ReplyOrder()
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
         self._complaints = Complaints(_log)
@@ -114,6 +116,8 @@ class Pipeline:
         client.epochs[request.model_id] = request.epoch
         self._intake.schedule(request, message, cadence)
         self._measuring.admitted(request, sum(map(len, frames[2:])))
+        if not request.request_id:
+            self._order.begin(request)
         self.scheduler.submit(request)
 
     def _on_new_session(self, client: Client, session: int, now: float) -> None:
@@ -244,12 +248,11 @@ class Pipeline:
         WireError if `values` cannot be sent; then nothing has happened.
         """
         now = self._clock.now()
-        if status is Status.OK or request.request_id:  # a published client knows results only
+        if request.request_id:
             frames = self._replies.frames(request, status, error, values or {}, call, now)
-            if not self._transport.send(request.identity, frames):
-                self.ledger.undelivered += 1
-                labels = self._measuring.labels(request)
-                self._measuring.count("replies_undelivered", now, labels)
+            self._send(request, frames, now)
+        else:
+            self._end_published(request, status, values or {}, call, now)
         self.ledger.outcomes[status] += 1
         self._measuring.ended(status, now)
         client = self.clients.by_id.get(request.client_id)
@@ -263,6 +266,26 @@ class Pipeline:
                     client.deadline_hits += 1
                 else:
                     client.deadline_misses += 1
+
+    def _end_published(
+        self,
+        request: InferenceRequest,
+        status: Status,
+        values: Mapping[str, Any],
+        call: Call | None,
+        now: float,
+    ) -> None:
+        """A published client knows results only, and takes them in order."""
+        frames = None
+        if status is Status.OK:
+            frames = self._replies.frames(request, status, "", values, call, now)
+        for each, reply in self._order.end(request, frames):
+            self._send(each, reply, now)
+
+    def _send(self, request: InferenceRequest, frames: Sequence[Buffer], now: float) -> None:
+        if not self._transport.send(request.identity, frames):
+            self.ledger.undelivered += 1
+            self._measuring.count("replies_undelivered", now, self._measuring.labels(request))
 
     # --- aside ---
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
-import uuid
+import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
@@ -44,8 +43,9 @@ class ClientSession:
         self.client_id = checked_client_id(client_id)
         self._client_type = client_type
         self._clock = clock
-        self._requests = secrets.randbits(32) << 20  # not to be confused with an earlier life's
-        self._session = secrets.randbits(63) + 1
+        # not to be confused with those of an earlier life
+        self._requests = int.from_bytes(os.urandom(4), "little") << 20
+        self._session = int.from_bytes(os.urandom(7), "little") + 1
         self._clock_offset = ClockOffset()
         self._waiting: dict[int, tuple[ModelSession, Pending]] = {}
         self._server_accepts_frames = False
@@ -246,7 +246,7 @@ def checked_client_id(client_id: str | int) -> str:
     """The id as a string; a new unique one for ''. UsageError if it cannot be an identity."""
     text = str(client_id)
     if not text:
-        return f"client-{uuid.uuid4().hex[:12]}"
+        return f"client-{os.urandom(6).hex()}"
     if len(text.encode()) > 255:
         raise UsageError("client_id is longer than 255 bytes")
     if text[0] == "\0":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 
 
@@ -30,6 +29,8 @@ class _SocketPair:
     """Anywhere else."""
 
     def __init__(self) -> None:
+        import socket  # a millisecond that a client on Linux need not spend
+
         self._read, self._write = socket.socketpair()
         self._read.setblocking(False)
         self._write.setblocking(False)

@@ -327,6 +327,39 @@ def test_a_published_client_hears_of_results_only():
     assert house.count(Status.REJECTED) == house.count(Status.ERROR) == 1
 
 
+def answers(peer):
+    """The first number of each result that is there, in the order of arrival."""
+    numbers = []
+    while (frames := peer.receive()) is not None:
+        numbers.append(decode_result(parse_response(frames), frames)["actions"][0])
+    return numbers
+
+
+def test_a_published_client_gets_its_replies_in_order_though_a_later_lane_was_faster():
+    house = House(ModelInfo("policy", lanes=3))
+    peer = house.client("a")
+    for _ in range(3):
+        house.observe(peer, request_id=0)
+    first, second, third = house.dispatcher.batches
+    house.pipeline.on_completion(Completion(third, [{"actions": np.array([3.0])}], 0.01))
+    assert answers(peer) == []
+    house.pipeline.on_completion(Completion(first, [{"actions": np.array([1.0])}], 0.01))
+    assert answers(peer) == [1.0]
+    house.pipeline.on_completion(Completion(second, [ValueError("no")], 0.01))  # never answered
+    assert answers(peer) == [3.0]
+    house.balanced()
+
+
+def test_a_client_that_knows_its_requests_gets_a_reply_as_soon_as_it_is_there():
+    house = House(ModelInfo("policy", lanes=2))
+    peer = house.client("a")
+    house.observe(peer)
+    house.observe(peer)
+    _, second = house.dispatcher.batches
+    house.pipeline.on_completion(Completion(second, [{"actions": np.array([2.0])}], 0.01))
+    assert answers(peer) == [2.0]
+
+
 def test_a_tensor_that_does_not_fit_is_rejected_and_named():
     house = House()
     peer = house.client("a")
