@@ -1,44 +1,79 @@
 """Schedulers against one another and against the clairvoyant bound, in simulated time.
 
     python -m benchmarks schedule [--quick] [--seeds N] [--workload W1 ...] [--load 1.2 ...]
-                                  [--loop open|closed] [--contestant NAME ...]
+                                  [--loop open|closed] [--contestant NAME ...] [--plot FOLDER]
+    python -m benchmarks schedule --real [--seconds S]
+    python -m benchmarks schedule --cost
 
-The same seed gives the same figures on every machine; means over the seeds, with half the width
-of their 95 % confidence interval.
+The same seed gives the same figures on every machine. `--real` plays some rows through a real
+server and sockets as well, in real time; `--cost` measures the schedulers themselves.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from .machine import introduce
+from .scheduling.bars import closed_bars, open_bars, print_bars
 from .scheduling.campaign import BOUND, Run, play_all
 from .scheduling.contestants import CONTESTANTS
-from .scheduling.report import Results, print_closed, print_open
+from .scheduling.cost import print_costs
+from .scheduling.plots import draw
+from .scheduling.real import print_comparison
+from .scheduling.report import print_closed, print_open
+from .scheduling.results import Results
 from .scheduling.workloads import LOADS, WORKLOADS
+
+TITLES = {
+    "open": ("on_time", "Answered in time, robots that ask whatever happens (open loop)"),
+    "closed": ("moving", "Time in motion, robots that wait for their answers (closed loop)"),
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Print the tables; 0 unless a bar is missed."""
+    """Print the tables and what was promised; 0 if all of that is kept."""
     parser = argparse.ArgumentParser(prog="schedule", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two seeds")
+    parser.add_argument("--quick", action="store_true", help="two seeds, 10 s each")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=0.0, help="a run; default: as it says")
     parser.add_argument("--workload", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--load", nargs="+", type=float, default=LOADS)
-    parser.add_argument("--loop", choices=("open", "closed"))
+    parser.add_argument("--loop", choices=TITLES)
     parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--jitter", type=float, default=0.0, help="share; of the model's latency")
+    parser.add_argument("--plot", type=Path, help="folder for the pictures")
+    parser.add_argument("--real", action="store_true", help="simulation against a real server")
+    parser.add_argument("--cost", action="store_true", help="what the schedulers cost")
     options = parser.parse_args(arguments)
-    seeds = range(2 if options.quick else options.seeds)
-    for loop in (options.loop,) if options.loop else ("open", "closed"):
-        names = [BOUND, *options.contestant] if loop == "open" else options.contestant
-        runs = [
-            Run(loop, workload, load, name, seed, options.jitter)
-            for workload in options.workload
-            for load in options.load
-            for name in names
-            if name == BOUND or CONTESTANTS[name].runs_in(loop)
-            for seed in seeds
-        ]
-        results = Results(play_all(runs))
-        (print_open if loop == "open" else print_closed)(results)
-    return 0
+    if options.cost:
+        introduce("Cost of scheduling")
+        return 0 if print_costs() else 1
+    if options.real:
+        introduce("Simulation and reality")
+        return 0 if print_comparison(options.seconds or 20.0) else 1
+    kept = [_simulate(loop, options) for loop in TITLES if options.loop in (None, loop)]
+    return 0 if all(kept) else 1
+
+
+def _simulate(loop: str, options: argparse.Namespace) -> bool:
+    """One loop; whether what was promised of it is kept."""
+    seeds = 2 if options.quick else options.seeds
+    seconds = options.seconds or (10.0 if options.quick else 0.0)
+    names = [name for name in options.contestant if CONTESTANTS[name].runs_in(loop)]
+    if loop == "open":
+        names.insert(0, BOUND)
+    runs = [
+        Run(loop, workload, load, name, seed, options.jitter, seconds)
+        for workload in options.workload
+        for load in options.load
+        for name in names
+        for seed in range(seeds)
+    ]
+    results = Results(play_all(runs))
+    (print_open if loop == "open" else print_closed)(results)
+    figure, title = TITLES[loop]
+    if options.plot:
+        draw(results, figure, title, options.plot / f"schedule-{loop}.png")
+    print(f"\nPromised of the {loop} loop")
+    return print_bars((open_bars if loop == "open" else closed_bars)(results))

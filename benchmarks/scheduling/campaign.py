@@ -50,9 +50,9 @@ def play(run: Run) -> Figures:
                 robot.wake(robot.wake_at)
         return figures.bound(robots, workload)
     model = Model(workload, run.jitter, run.seed)
-    simulation = Simulation(robots, CONTESTANTS[run.contestant].make(workload), model)
-    simulation.run(run.until_s, drain=run.loop == "open")
-    return concluded(run, robots) | figures.served(model)
+    server = CONTESTANTS[run.contestant].make(workload)
+    Simulation(robots, server, model).run(run.until_s, drain=run.loop == "open")
+    return concluded(run, robots) | figures.served(model, server)
 
 
 def robots_of(run: Run) -> list[Robot]:

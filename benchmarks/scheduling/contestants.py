@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferential_core.config.schema import DeadlineAwareConfig
+
 from .published import PublishedServer
 from .robots import BRIDGE, PLAIN, Habits
 from .serving import OurServer
@@ -22,6 +24,7 @@ class Contestant:
     options: Mapping[str, Any] = field(default_factory=dict)
     other: Callable[[Workload], Server] | None = None  # makes what is none of this package
     ours: bool = False
+    supersedes: bool = True  # a newer observation takes the place of an older one that waits
     habits: Habits = PLAIN  # of the robots; others than plain ones exist in a closed loop only
 
     def runs_in(self, loop: str) -> bool:
@@ -30,19 +33,27 @@ class Contestant:
     def make(self, workload: Workload) -> Server:
         if self.other is not None:
             return self.other(workload)
-        return OurServer(workload, self.strategy, self.options)
+        return OurServer(workload, self.strategy, self.options, self.supersedes)
 
+
+FAIR: dict[str, Any] = {"deadline_aware": {"mode": "fair"}}
+if "mode" not in DeadlineAwareConfig.model_fields:
+    FAIR = {}
 
 CONTESTANTS = {
     each.name: each
     for each in (
-        Contestant("fifo-1", "benchmark_fifo", {"max_batch_size": 1}),
-        Contestant("fifo-8-wait", "batch_optimized"),
-        Contestant("fifo-8", "benchmark_fifo"),
-        Contestant("edf", "benchmark_edf"),
+        Contestant("fifo-1", "benchmark_fifo", {"max_batch_size": 1}, supersedes=False),
+        Contestant("fifo-8-wait", "batch_optimized", supersedes=False),
+        Contestant("fifo-8", "benchmark_fifo", supersedes=False),
+        Contestant("fifo-8-newest", "benchmark_fifo"),
+        Contestant("edf", "benchmark_edf", supersedes=False),
         Contestant("published", other=PublishedServer),
         Contestant("published-b", other=lambda workload: PublishedServer(workload, together=True)),
-        Contestant("ours", "deadline_aware", ours=True),
-        Contestant("ours+bridge", "deadline_aware", ours=True, habits=BRIDGE),
+        Contestant("protect", "deadline_aware", ours=True),
+        Contestant("fair", "deadline_aware", FAIR, ours=True),
+        Contestant("fifo-8+bridge", "benchmark_fifo", habits=BRIDGE),
+        Contestant("protect+bridge", "deadline_aware", ours=True, habits=BRIDGE),
+        Contestant("fair+bridge", "deadline_aware", FAIR, ours=True, habits=BRIDGE),
     )
 }

@@ -6,17 +6,17 @@ import numpy as np
 
 from .bound import most_in_time
 from .robots import ClosedRobot, Robot
-from .simulation import Model
+from .simulation import Model, Server
 from .workloads import Workload
 
 Figures = dict[str, float]
 
 
-def served(model: Model) -> Figures:
+def served(model: Model, server: Server) -> Figures:
     """How the model was used, and who waited longest for it."""
     return {
         "mean_batch": float(np.mean(model.calls)) if model.calls else 0.0,
-        "longest_wait_s": max(model.waits, default=0.0),
+        "longest_wait_s": server.longest_wait_s,
     }
 
 

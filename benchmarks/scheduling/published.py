@@ -35,6 +35,7 @@ class PublishedServer:
         self._numbered: dict[int, Observation] = {}
         self._count = 0
         self._arrived: list[tuple[int, float, str, float, int, int]] = []
+        self.longest_wait_s = 0.0
         self._waiting = 0  # at most; what it drops is not told
 
     def arrive(self, observation: Observation, now: float) -> None:
@@ -53,7 +54,11 @@ class PublishedServer:
         taken = self._program.ask([now, self._arrived, self._at_once])
         self._arrived.clear()
         self._waiting = self._waiting - len(taken) if taken else 0
-        return [self._numbered.pop(number) for number in taken]
+        batch = [self._numbered.pop(number) for number in taken]
+        for each in batch:
+            if not each.robot.kind.rogue:
+                self.longest_wait_s = max(self.longest_wait_s, now - each.released_s)
+        return batch
 
     def calls(self, size: int) -> list[int]:
         return [size] if self._together else [1] * size

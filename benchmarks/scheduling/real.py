@@ -14,7 +14,10 @@ from .workloads import WORKLOADS
 
 PEERS = ROOT / "benchmarks" / "peers"
 ROWS = (("W1", 0.9), ("W1", 1.2), ("W3", 0.9), ("W3", 1.2), ("W6", 0.9), ("W6", 1.2))
-BAR = 0.05  # on-time share and moving share differ by less
+CASES = (("open", "protect"), ("closed", "protect"), ("closed", "protect+bridge"))
+BAR = (
+    0.05  # the share in time differs by less in an open loop, the share in motion in a closed one
+)
 
 
 def play_for_real(run: Run) -> Figures:
@@ -37,30 +40,31 @@ def play_for_real(run: Run) -> Figures:
         server.end()
 
 
-def print_comparison(runs: list[Run]) -> bool:
+def print_comparison(seconds: float) -> bool:
     """One line a run; whether all are within the bar."""
-    print("\nSimulated, real, and the difference in points")
-    print(
-        f"{'row':8}{'loop':8}{'':14}{'on time %':>24}{'moving %':>24}{'batch':>14}  within 5 points"
-    )
+    heads = f"{'in time %':>23}{'moving %':>23}{'batch':>14}{'late p99 ms':>13}"
+    print(f"\nSimulated, real, difference in points; {seconds:.0f} s each\n\n{'':32}{heads}")
     well = True
-    for run in runs:
-        simulated, real = play(run), play_for_real(run)
-        line, good = f"{run.workload} {run.load:<5}{run.loop:8}{run.contestant:14}", True
-        for figure in ("on_time", "moving"):
-            if figure not in simulated:
-                line += f"{'':24}"
-                continue
-            difference = real[figure] - simulated[figure]
-            # Where robots stand still, the share in time hangs on milliseconds.
-            if figure == "moving" or run.loop == "open":
-                good = good and abs(difference) < BAR
-            line += f"{100 * simulated[figure]:9.1f}{100 * real[figure]:8.1f}"
-            line += f"{100 * difference:+7.1f}"
-        line += f"{simulated['mean_batch']:8.2f}{real['mean_batch']:6.2f}"
-        well = well and good
-        print(
-            f"{line}  {'yes' if good else 'NO'}  late p99 {1000 * real['late_p99_s']:.1f} ms",
-            flush=True,
-        )
+    for workload, load in ROWS:
+        for loop, name in CASES:
+            run = Run(loop, workload, load, name, seed=0, seconds=seconds)
+            simulated, real = play(run), play_for_real(run)
+            judged = "on_time" if loop == "open" else "moving"
+            good = abs(real[judged] - simulated[judged]) < BAR
+            well = well and good
+            print(
+                f"{workload} {load:<5}{loop:8}{name:16}"
+                + _compared(simulated, real, "on_time")
+                + _compared(simulated, real, "moving")
+                + f"{simulated['mean_batch']:8.2f}{real['mean_batch']:6.2f}"
+                + f"{1000 * real['late_p99_s']:13.1f}  {'yes' if good else 'NO'}",
+                flush=True,
+            )
     return well
+
+
+def _compared(simulated: Figures, real: Figures, figure: str) -> str:
+    if figure not in simulated:
+        return f"{'':23}"
+    before, now = 100 * simulated[figure], 100 * real[figure]
+    return f"{before:9.1f}{now:7.1f}{now - before:+7.1f}"

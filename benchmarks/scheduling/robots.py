@@ -108,7 +108,7 @@ class OpenRobot(Robot):
 
     def wake(self, now: float) -> Observation:
         self._wake_at += self._interval_s * (1 + JITTER * self._pace.uniform(-1, 1))
-        return self._observe(now, self._left_s)
+        return self._observe(now, self._left_s, supersede=not self.kind.rogue)
 
     def receive(self, observation: Observation, answered: bool, hint: int, now: float) -> None:
         observation.on_time = answered and now <= observation.dry_s

@@ -26,7 +26,6 @@ from .robots import Observation
 from .workloads import Workload
 
 MODEL = "policy"
-BUDGET_MS = 50.0  # what a client claims that says nothing about it
 
 
 class SimulatedClock:
@@ -48,9 +47,18 @@ def scheduling_of(workload: Workload, strategy: str, options: Mapping[str, Any])
 
 
 class OurServer:
-    """A scheduler of this package with what surrounds it in the server."""
+    """A scheduler of this package with what surrounds it in the server.
 
-    def __init__(self, workload: Workload, strategy: str, options: Mapping[str, Any]) -> None:
+    supersedes: whether a newer observation replaces an older one of its robot that still waits.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        strategy: str,
+        options: Mapping[str, Any],
+        supersedes: bool = True,
+    ) -> None:
         self.config = InferentialConfig(scheduling=scheduling_of(workload, strategy, options))
         self.clock = SimulatedClock()
         cls = scheduler_class(strategy)
@@ -60,7 +68,8 @@ class OurServer:
         tracking = self.config.response_tracking
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
         self.model = ModelRecord(MODEL, workload.max_batch, lanes=1)
-        self.outcomes = dict.fromkeys(Status, 0)
+        self.longest_wait_s = 0.0
+        self._supersedes = supersedes
         self._asked: dict[InferenceRequest, Observation] = {}
         self._ended: list[Observation] = []
         self._in_service: list[InferenceRequest] = []
@@ -69,6 +78,7 @@ class OurServer:
         self.clock.time = now
         robot = observation.robot
         message = message_of(observation)
+        message.supersede &= self._supersedes
         identity = robot.name.encode()
         client = self.clients.heard(robot.name, identity, now)
         request = self.intake.request(message, robot.name, identity, now)
@@ -94,6 +104,7 @@ class OurServer:
             self.model.begin(len(requests))
         for request in requests:
             request.dispatched_at = now
+            self._waited(request, now)
         self._in_service = requests
         return [self._asked[request] for request in requests]
 
@@ -103,11 +114,18 @@ class OurServer:
     def done(self, batch: list[Observation], seconds: float, now: float) -> list[int]:
         self.clock.time = now
         self.model.end(len(batch), seconds, failed=0)
-        return [self._end(request, Status.OK) for request in self._in_service]
+        hints = []
+        for observation, request in zip(batch, self._in_service):
+            horizon = observation.robot.kind.horizon
+            answered = getattr(self.scheduler, "answered", lambda *_: 0)
+            hints.append(answered(request, now, horizon))
+            self._end(request, Status.OK)
+        return hints
 
     def ended(self) -> list[Observation]:
         for request, status, _ in self.scheduler.take_removed():
-            self._ended.append(self._asked[request])
+            if status is not Status.SUPERSEDED:  # whose successor waits on
+                self._waited(request, self.clock.time)
             self._end(request, status)
         ended, self._ended = self._ended, []
         return ended
@@ -117,13 +135,15 @@ class OurServer:
             return float("inf")
         return min(self.scheduler.hold_until(MODEL), self.scheduler.pending.next_expiry())
 
-    def _end(self, request: InferenceRequest, status: Status) -> int:
-        self.outcomes[status] += 1
-        observation = self._asked.pop(request)
-        if status is Status.REJECTED:
-            self._ended.append(observation)
+    def _waited(self, request: InferenceRequest, now: float) -> None:
+        if not self._asked[request].robot.kind.rogue:
+            self.longest_wait_s = max(self.longest_wait_s, now - request.waiting_since)
+
+    def _end(self, request: InferenceRequest, status: Status) -> None:
         self.clients.by_id[request.client_id].open -= 1
-        return 0
+        observation = self._asked.pop(request)
+        if status is not Status.OK:
+            self._ended.append(observation)
 
 
 def message_of(observation: Observation) -> pb.Observation:
@@ -136,7 +156,6 @@ def message_of(observation: Observation) -> pb.Observation:
         steps_remaining=observation.steps_remaining,
         priority=kind.tier,
         request_id=1,
-        latency_budget_ms=BUDGET_MS,
         control_period_ms=1000.0 * kind.period_s,
         supersede=observation.supersede,
         client_send_ns=int(observation.sent_s * 1e9),
@@ -144,8 +163,8 @@ def message_of(observation: Observation) -> pb.Observation:
     )
 
 
-_received = attrgetter("received_at")
-_due = attrgetter("deadline", "received_at")
+_since = attrgetter("waiting_since")
+_due = attrgetter("deadline", "waiting_since")
 
 
 @register_scheduler("benchmark_fifo")
@@ -155,7 +174,7 @@ class FifoGreedy(BatchScheduler):
     def choose(
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
     ) -> list[InferenceRequest]:
-        return sorted(waiting, key=_received)[:limit]
+        return sorted(waiting, key=_since)[:limit]
 
 
 @register_scheduler("benchmark_edf")

@@ -23,6 +23,8 @@ SHORTLY_S = 1e-6  # nobody is asked twice at one moment
 class Server(Protocol):
     """A server under test."""
 
+    longest_wait_s: float  # of an honest robot for a batch or the news that there will be none
+
     def arrive(self, observation: Observation, now: float) -> None:
         """An observation has come."""
 
@@ -51,7 +53,6 @@ class Model:
     def __init__(self, workload: Workload, jitter: float = 0.0, seed: int = 0) -> None:
         self.busy = False
         self.calls: list[int] = []  # their sizes
-        self.waits: list[float] = []  # of each observation served, received to dispatched
         self._workload = workload
         self._jitter = jitter
         self._random = Random(f"{seed}/model")
@@ -145,7 +146,6 @@ class Simulation:
         seconds = sum(map(self.model.seconds, calls))
         self.model.busy = True
         self.model.calls.extend(calls)
-        self.model.waits.extend(now - each.released_s for each in batch)
         self._plan(now + seconds, self._done, batch, seconds)
 
     def _look_again(self, now: float) -> None:

@@ -33,6 +33,7 @@ class Fifo:
     """Serves what has come, but refuses the first `refuses`."""
 
     def __init__(self, hint: int = 0, refuses: int = 0) -> None:
+        self.longest_wait_s = 0.0
         self.waiting: list[Observation] = []
         self.refused: list[Observation] = []
         self.hint = hint
@@ -159,7 +160,7 @@ PLAY = """
 import json, sys
 from benchmarks.scheduling.campaign import Run, play
 for loop in ("open", "closed"):
-    for contestant in ("ours", "edf"):
+    for contestant in ("protect", "edf"):
         print(json.dumps(play(Run(loop, "W7", 1.2, contestant, 3, 0.05))))
 """
 
