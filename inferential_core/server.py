@@ -29,6 +29,9 @@ from .transport.zmq_router import ZmqRouter
 
 _log = logging.getLogger(__name__)
 
+# What is too large is still received up to so many times the limit, to say so to its client.
+_HEARD_OUT = 2
+
 
 class Server:
     """Takes observations from many clients, batches them for models, sends the results back.
@@ -118,7 +121,7 @@ class Server:
             config.bind,
             recv_hwm=config.recv_hwm,
             send_hwm=config.send_hwm,
-            max_message_bytes=self.config.limits.max_message_bytes,
+            max_frame_bytes=_HEARD_OUT * self.config.limits.max_message_bytes,
             heartbeat_ms=config.heartbeat_ms,
         )
 

@@ -21,6 +21,8 @@ class ZmqRouter(Transport):
     A client that reconnects under its old identity takes it over (a rebooted robot must not wait
     for its half-open connection to die), a client that is gone or does not read loses replies
     instead of blocking the others, and dead links are found by ZMTP heartbeats.
+
+    A frame above `max_frame_bytes` is not taken in: whoever sends it is disconnected.
     """
 
     def __init__(
@@ -29,7 +31,7 @@ class ZmqRouter(Transport):
         *,
         recv_hwm: int = 1000,
         send_hwm: int = 1000,
-        max_message_bytes: int = -1,
+        max_frame_bytes: int = -1,
         heartbeat_ms: int = 1000,
         linger_ms: int = 200,
     ) -> None:
@@ -40,7 +42,7 @@ class ZmqRouter(Transport):
             (zmq.LINGER, linger_ms),
             (zmq.RCVHWM, recv_hwm),
             (zmq.SNDHWM, send_hwm),
-            (zmq.MAXMSGSIZE, max_message_bytes),
+            (zmq.MAXMSGSIZE, max_frame_bytes),
             (zmq.ROUTER_HANDOVER, 1),
             (zmq.ROUTER_MANDATORY, 1),
             (zmq.HEARTBEAT_IVL, heartbeat_ms),

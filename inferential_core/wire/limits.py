@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Limits:
     """Beyond any of these an observation is rejected, with the limit named in the reason."""
 
-    max_message_bytes: int = 64 * 1024 * 1024  # one frame; larger ones never leave the socket
+    max_message_bytes: int = 64 * 1024 * 1024  # all frames of an observation together
     max_requests_per_client: int = 256  # waiting or with a model at the same time
     max_tensors: int = 64
     max_dimensions: int = 16

@@ -105,6 +105,9 @@ def decode_values(message: Any, frames: Sequence[Buffer], limits: Limits) -> dic
 
     Arrays are views into the payload frames. RejectedError says which key broke which rule.
     """
+    size = sum(map(len, frames))
+    if size > limits.max_message_bytes:
+        raise RejectedError(f"an observation of {size} bytes, limit {limits.max_message_bytes}")
     for name, text in (("client id", message.client.id), ("model id", message.model_id)):
         # no character takes more than four bytes
         if 4 * len(text) > limits.max_id_bytes < len(text.encode()):

@@ -327,6 +327,18 @@ def test_a_published_client_hears_of_results_only():
     assert house.count(Status.REJECTED) == house.count(Status.ERROR) == 1
 
 
+def test_an_observation_that_is_too_large_is_rejected_with_its_size():
+    house = House(limits={"max_message_bytes": 4096})
+    peer = house.client("a")
+    house.observe(peer, values={"camera": np.zeros(5000, np.uint8)})
+    told = reply(peer)
+    assert status_of(told) is Status.REJECTED
+    assert "5" in told.error and "limit 4096" in told.error
+    house.observe(peer, values={"camera": np.zeros(3000, np.uint8)})
+    house.complete()
+    assert status_of(reply(peer)) is Status.OK
+
+
 def answers(peer):
     """The first number of each result that is there, in the order of arrival."""
     numbers = []
