@@ -76,7 +76,9 @@ class Dispatcher(ABC):
 
     What a result may be: a mapping of arrays and strings; RejectedError where the observation is
     to blame, ModelUnavailable where the model could not be asked, any other exception where it
-    failed. Where `models` may change while it runs, call `on_change` (from any thread) when it did.
+    failed.
+
+    Where `models` may change while it runs, call `on_change` (from any thread) when it did.
     """
 
     on_change: Callable[[], None] | None = None  # set by the server before `start`
