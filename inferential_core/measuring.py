@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from .metrics.series import Labels
@@ -60,6 +61,11 @@ class Measuring:
 
     def ended(self, status: Status, now: float) -> None:
         self._outcomes(now, 1.0, self._outcome_labels[status])
+
+    def health(self, model: ModelRecord, now: float) -> None:
+        self.count("model_error_rate", now, model.labels, model.health.error_rate)
+        if not math.isnan(model.health.latency_s):
+            self.count("model_latency_ms", now, model.labels, 1000.0 * model.health.latency_s)
 
     def labels(self, request: InferenceRequest) -> Labels:
         key = (request.client_id, request.model_id)

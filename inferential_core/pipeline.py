@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import Clock
 from .complaints import Complaints, told
 from .dispatch.base import Batch, Completion, Dispatcher, Result
-from .errors import MalformedError, RejectedError
+from .errors import MalformedError, ModelUnavailable, RejectedError
 from .intake import Intake, unknown_model
 from .measuring import Measuring
 from .ordering import ReplyOrder
@@ -31,6 +31,7 @@ from .status import Status
 from .tracking.clients import Client, ClientRegistry
 from .tracking.ledger import Ledger
 from .tracking.models import ModelRecord
+from .tracking.placement import Eligible
 from .transport.base import Transport
 from .wire.images import Buffer
 from .wire.observation import parse_observation
@@ -61,7 +62,10 @@ class Pipeline:
         self.scheduler = scheduler
         self.ledger = Ledger()
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
-        self.models = {name: ModelRecord.of(info) for name, info in dispatcher.models().items()}
+        self._breaker = config.health.as_rule()
+        self.models = {
+            name: ModelRecord.of(info, self._breaker) for name, info in dispatcher.models().items()
+        }
         self._config = config
         self._intake = Intake(config)
         self._transport = transport
@@ -101,6 +105,8 @@ class Pipeline:
             self._next_sweep = now + _SWEEP_PERIOD_S
         try:
             self._intake.admit(request, message, frames, self.models, client.open)
+            if not message.describe_model:
+                self.models[request.model_id].check(request.inputs)
         except Exception as error:
             if not isinstance(error, RejectedError):
                 self._complaints.tell(now, "an observation could not be read", error)
@@ -110,6 +116,11 @@ class Pipeline:
         if message.describe_model:
             told = json.dumps(self.models[request.model_id].specification)
             self.settle(request, Status.OK, values={"specification": told})
+            return
+        refusal = self.models[request.model_id].health.refusal(now)
+        if refusal:
+            self._measuring.count("requests_refused", now, self._measuring.labels(request))
+            self.settle(request, Status.ERROR, refusal)
             return
         cadence = self.clients.observed(client, request.model_id, now)
         request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
@@ -127,6 +138,10 @@ class Pipeline:
             self._measuring.count("client_takeovers", now, {"client": client.id})
             self._complaints.tell(now, f"client {client.id!r} was taken over by a new connection")
             self.scheduler.pending.remove_client(client.id, "another connection took this id over")
+            client.epochs.clear()
+            for model in self.models.values():
+                if model.placement is not None:
+                    model.placement.begin_anew(client.id)
         client.session = session
 
     # --- through ---
@@ -138,24 +153,37 @@ class Pipeline:
         if len(scheduler.pending):
             now = self._clock.now()
             for model in self.models.values():
-                while model.free and scheduler.pending.count(model.id):
-                    limit = min(model.most_at_once(), scheduler.max_batch_size)
-                    requests = scheduler.pick(model.id, limit, now, model.latency)
-                    if not requests:
-                        if scheduler.pending.count(model.id):
-                            self._holds[model.id] = scheduler.hold_until(model.id)
-                        break
-                    self._begin(model, requests, now)
+                if model.placement is None:
+                    while model.free and scheduler.pending.count(model.id):
+                        if not self._begin(model, now):
+                            break
+                elif scheduler.pending.count(model.id):
+                    for lane in model.placement.free_lanes():
+                        if model.free:
+                            self._begin(model, now, lane, model.placement.eligible(lane))
         self._settle_removed()
 
-    def _begin(self, model: ModelRecord, requests: list[InferenceRequest], now: float) -> None:
+    def _begin(
+        self, model: ModelRecord, now: float, lane: int = 0, eligible: Eligible | None = None
+    ) -> bool:
+        """Give the model what its scheduler chooses; False if it chooses nothing."""
+        scheduler = self.scheduler
+        limit = min(model.most_at_once(), scheduler.max_batch_size)
+        requests = scheduler.pick(model.id, limit, now, model.latency, eligible)
+        if not requests:
+            if scheduler.pending.count(model.id):
+                self._holds[model.id] = scheduler.hold_until(model.id)
+            return False
         for request in requests:
             request.dispatched_at = now
         model.begin(len(requests))
-        self._measuring.dispatched(model, requests, len(self.scheduler.pending), now)
-        batch = Batch(model.id, requests, now)
+        if model.placement is not None:
+            model.placement.begin(lane, requests)
+        self._measuring.dispatched(model, requests, len(scheduler.pending), now)
+        batch = Batch(model.id, requests, now, lane)
         self._in_flight[batch] = model
         self._chosen.append(batch)
+        return True
 
     def dispatch(self) -> None:
         """Hand over what was chosen: apart, and last, as it wakes the threads that go on."""
@@ -171,9 +199,23 @@ class Pipeline:
         if now >= self._next_sweep:
             for client in self.clients.sweep(now):
                 self._measuring.count("client_disconnected", now, {"client": client.id})
+            self._look_after_models(now)
             active = self.clients.active()
             self._measuring.count("active_clients", now, value=active)
             self._next_sweep = now + _SWEEP_PERIOD_S if active else math.inf
+
+    def _look_after_models(self, now: float) -> None:
+        """Now and then: how they do, and which of their clients left."""
+        for model in self.models.values():
+            self._measuring.health(model, now)
+            if model.placement is None:
+                continue
+            for client_id in model.placement.clients():
+                client = self.clients.by_id.get(client_id)
+                if client is None or not (client.connected or client.open):
+                    lane = model.placement.forget(client_id)
+                    if lane is not None:
+                        self._dispatcher.forget(model.id, client_id, lane)
 
     def next_timer(self) -> float:
         """Monotonic time at which `on_timer` and `form_batches` have something to do."""
@@ -194,14 +236,32 @@ class Pipeline:
         call = Call(
             completion.version or model.version, together, completion.duration * together / size
         )
-        failed = 0
+        failed = failures = 0
         for request, result in zip(batch.requests, results):
             if isinstance(result, Exception):
                 failed += 1
-                self._failed(model, request, result)
+                failures += self._failed(model, request, result)
             else:
                 self._succeeded(request, result, call)
         model.end(size, completion.duration, failed)
+        if model.placement is not None:
+            lost = any(isinstance(result, ModelUnavailable) for result in results)
+            model.placement.end(batch.lane, lost)
+        self._judge(model, size - failed, failures, call)
+
+    def _judge(self, model: ModelRecord, succeeded: int, failures: int, call: Call) -> None:
+        """What a call says of the model; while its circuit is open nobody waits for it."""
+        now = self._clock.now()
+        health = model.health
+        if succeeded:
+            if health.succeeded(succeeded, call.seconds):
+                _log.warning("model %r answers again", model.id)
+                self._measuring.count("circuit_closed", now, model.labels)
+        elif health.batch_failed(failures, now):
+            _log.error("model %r: %s", model.id, health.refusal(now))
+            self._measuring.count("circuit_opened", now, model.labels)
+            for request in list(self.scheduler.pending.of(model.id)):
+                self.scheduler.pending.remove(request, Status.ERROR, health.refusal(now))
 
     def _succeeded(self, request: InferenceRequest, values: Mapping[str, Any], call: Call) -> None:
         try:
@@ -209,13 +269,14 @@ class Pipeline:
         except Exception as error:  # only where a dispatcher did not check them
             self.settle(request, Status.ERROR, f"the result cannot be sent: {error}")
 
-    def _failed(self, model: ModelRecord, request: InferenceRequest, error: Exception) -> None:
+    def _failed(self, model: ModelRecord, request: InferenceRequest, error: Exception) -> bool:
+        """Settle or retry it; whether the model is to blame."""
         reason = told(error)
         if isinstance(error, RejectedError):
             self.settle(request, Status.REJECTED, str(error))
-            return
-        model.last_error = reason
+            return False
         now = self._clock.now()
+        model.health.failed(request.client_id, error, reason, now)
         self._complaints.tell(now, f"model {model.id!r} failed on {request.client_id!r}", error)
         labels = self._measuring.labels(request)
         self._measuring.count("dispatch_errors", now, labels)
@@ -226,6 +287,7 @@ class Pipeline:
             self.scheduler.put_back(request)
         else:
             self.settle(request, Status.ERROR, reason)
+        return True
 
     def _settle_removed(self) -> None:
         for request, status, reason in self.scheduler.take_removed():
@@ -303,7 +365,7 @@ class Pipeline:
             if name in self.models:
                 self.models[name].update(info)
             else:
-                self.models[name] = ModelRecord.of(info)
+                self.models[name] = ModelRecord.of(info, self._breaker)
         for name in [name for name in self.models if name not in infos]:
             del self.models[name]
             self._holds.pop(name, None)

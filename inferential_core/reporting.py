@@ -31,12 +31,12 @@ def report(pipeline: Pipeline, now: float) -> dict[str, Any]:
         "in_flight": pipeline.in_flight(),
         "malformed": pipeline.ledger.malformed,
         "undelivered": pipeline.ledger.undelivered,
-        "models": [_model(model, pipeline) for model in pipeline.models.values()],
+        "models": [_model(model, pipeline, now) for model in pipeline.models.values()],
         "clients": [_client(client, now) for client in pipeline.clients.by_id.values()],
     }
 
 
-def _model(model: ModelRecord, pipeline: Pipeline) -> dict[str, Any]:
+def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]:
     return {
         "id": model.id,
         "version": model.version,
@@ -50,7 +50,11 @@ def _model(model: ModelRecord, pipeline: Pipeline) -> dict[str, Any]:
         "mean_batch": model.mean_batch,
         "latency_fixed_s": model.latency.fixed,
         "latency_per_observation_s": model.latency.per_observation,
-        "last_error": model.last_error,
+        "last_error": model.health.last_error,
+        "replicas": model.replicas,
+        "latency_s": model.health.latency_s,
+        "error_rate": model.health.error_rate,
+        "circuit": model.health.circuit(now),
     }
 
 

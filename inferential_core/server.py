@@ -99,7 +99,11 @@ class Server:
         )
         self._engine = engine = Engine(pipeline, transport, self._clock)
         self._dispatcher.on_change = engine.on_models_changed
-        self._dispatcher.start(engine.on_done)
+        try:
+            self._dispatcher.start(engine.on_done)
+        except BaseException:  # a model that cannot be loaded, a Ctrl-C meanwhile
+            transport.close()
+            raise
         self._started_at = self._clock.now()
         self._serving = True
         engine.start()

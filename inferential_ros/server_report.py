@@ -23,6 +23,13 @@ COUNTERS = (
 )
 
 
+CIRCUITS = {
+    "closed": ModelStatus.CIRCUIT_CLOSED,
+    "open": ModelStatus.CIRCUIT_OPEN,
+    "half_open": ModelStatus.CIRCUIT_HALF_OPEN,
+}
+
+
 def server_message(status: dict[str, Any], now_ns: int) -> ServerStatus:
     """The report of this moment."""
     message = ServerStatus(bind=status["bind"], strategy=status["strategy"])
@@ -50,6 +57,10 @@ def _model(model: dict[str, Any]) -> ModelStatus:
         latency_fixed=_number(model["latency_fixed_s"]),
         latency_per_observation=_number(model["latency_per_observation_s"]),
         last_error=model["last_error"],
+        replicas=model["replicas"],
+        latency=_number(model["latency_s"]),
+        error_rate=_number(model["error_rate"]),
+        circuit=CIRCUITS[model["circuit"]],
     )
 
 

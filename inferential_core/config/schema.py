@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ..tracking.health import BreakerRule
 from ..wire.limits import Limits
 from .section import Section
 
@@ -115,6 +116,24 @@ class MetricsConfig(Section):
     ring_buffer_size: int = Field(default=10000, ge=100, description="points kept per metric")
 
 
+class HealthConfig(Section):
+    failures: int = Field(
+        default=BreakerRule.failures,
+        ge=0,
+        description="observations failed in a row that open a model's circuit; 0: never",
+    )
+    window_s: float = Field(
+        default=BreakerRule.window_s, ge=0, description="time without a success, likewise"
+    )
+    open_s: float = Field(
+        default=BreakerRule.open_s, gt=0, description="first pause; doubles while tries fail"
+    )
+    most_open_s: float = Field(default=BreakerRule.most_open_s, gt=0, description="longest pause")
+
+    def as_rule(self) -> BreakerRule:
+        return BreakerRule(**self.model_dump())
+
+
 class RayConfig(Section):
     address: str | None = Field(
         default=None, description="host:port of the cluster to join; unset: as Ray finds it"
@@ -133,4 +152,5 @@ class InferentialConfig(Section):
     clients: ClientsConfig = ClientsConfig()
     response_tracking: ResponseTrackingConfig = ResponseTrackingConfig()
     metrics: MetricsConfig = MetricsConfig()
+    health: HealthConfig = HealthConfig()
     ray: RayConfig = RayConfig()

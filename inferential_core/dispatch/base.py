@@ -19,6 +19,7 @@ class ModelInfo:
     lanes: int = 1  # calls it can work on at once
     one_by_one: bool = False  # a call takes one, but `submit` may be handed several to do in turn
     hand_over_s: float = 1e-3  # then, as many as take that long: what handing over is worth
+    replicas: int = 1  # processes, or replicas of a deployment, that share its calls
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)  # see `specification`
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which

@@ -76,6 +76,8 @@ class LocalDispatcher(Dispatcher):
                 lanes.start(on_done, self._watchdog)
             for model_id, lanes in self._lanes.items():
                 self._infos[model_id] = lanes.wait_ready()
+            if self.on_change is not None:  # what is in a process is known only now
+                self.on_change()
         except BaseException:  # also a Ctrl-C while models get ready
             self.close()
             raise

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..clock import Clock, SystemClock
 from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
+from ..tracking.placement import Eligible
 from .base import Scheduler
 from .pending import Pending, Removed
 
@@ -58,11 +59,21 @@ class BatchScheduler(Scheduler):
         return math.inf
 
     def pick(
-        self, model_id: str, limit: int, now: float, latency: LatencyModel
+        self,
+        model_id: str,
+        limit: int,
+        now: float,
+        latency: LatencyModel,
+        eligible: Eligible | None = None,
     ) -> list[InferenceRequest]:
-        """The next batch for a model that is free; those in it no longer wait."""
+        """The next batch for a model that is free; those in it no longer wait.
+
+        eligible: from those that wait, those it may be given now.
+        """
         self.pending.expire(now)
         waiting = sorted(self.pending.of(model_id), key=_waiting_since)
+        if eligible is not None:
+            waiting = eligible(waiting)
         if not waiting:
             return []
         batch = self.choose(waiting, limit, now, latency)
@@ -156,8 +167,11 @@ class CustomScheduler(BatchScheduler):
                 if request in self.pending:
                     self._ready.setdefault(request.model_id, []).append(request)
             ready = self._alive(model_id)
-        self._ready[model_id] = ready[limit:]
-        return ready[:limit]
+        allowed = set(waiting)  # of a stateful model only those whose lane is free
+        batch = [request for request in ready if request in allowed][:limit]
+        taken = set(batch)
+        self._ready[model_id] = [request for request in ready if request not in taken]
+        return batch
 
     def hold_until(self, model_id: str) -> float:
         return self.clock.now() + self.TICK_S

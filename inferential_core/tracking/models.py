@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..dispatch.base import ModelInfo
+from ..dispatch.specification import Specification, compile_specification
+from ..errors import UsageError
+from .health import BreakerRule, Health
 from .latency import LatencyModel
+from .placement import Placement
+
+_log = logging.getLogger(__name__)
 
 _HAND_OVER = 8
 
@@ -24,6 +31,10 @@ class ModelRecord:
     specification: Mapping[str, Any] = field(default_factory=dict)
     one_by_one: bool = False
     hand_over_s: float = 1e-3
+    replicas: int = 1
+    takes: Specification | None = None  # what observations are checked against
+    placement: Placement | None = None  # of the clients of a stateful model
+    health: Health = field(default_factory=Health)
     latency: LatencyModel = field(default_factory=LatencyModel)
     busy_lanes: int = 0
     in_flight: int = 0  # observations
@@ -31,7 +42,6 @@ class ModelRecord:
     served: int = 0
     failed: int = 0
     mean_batch: float = math.nan
-    last_error: str = ""
 
     labels: Mapping[str, str] = field(init=False)  # of its metrics
 
@@ -41,9 +51,9 @@ class ModelRecord:
         self.labels = {"model": self.id}
 
     @classmethod
-    def of(cls, info: ModelInfo) -> ModelRecord:
+    def of(cls, info: ModelInfo, rule: BreakerRule | None = None) -> ModelRecord:
         """The record of a model that is new."""
-        record = cls(info.id, info.max_batch, info.lanes)
+        record = cls(info.id, info.max_batch, info.lanes, health=Health(rule))
         record.update(info)
         return record
 
@@ -51,14 +61,28 @@ class ModelRecord:
         """Take over what its dispatcher tells of it now."""
         self.max_batch = info.max_batch
         self.lanes = info.lanes
+        self.replicas = info.replicas
         self.version = info.version
-        self.specification = info.specification
+        if info.specification != self.specification:
+            self.specification = info.specification
+            self.takes = _compiled(info)
+        if not info.stateful:
+            self.placement = None
+        elif self.placement is None:
+            self.placement = Placement(info.lanes)
+        else:
+            self.placement.resize(info.lanes)
         self.one_by_one = info.one_by_one
         self.hand_over_s = info.hand_over_s
 
     @property
     def free(self) -> bool:
-        return self.busy_lanes < self.lanes
+        return self.busy_lanes < self.lanes and self.health.may_begin()
+
+    def check(self, inputs: Mapping[str, Any]) -> None:
+        """RejectedError names the key that does not fit what the model says it takes."""
+        if self.takes is not None:
+            self.takes.check(inputs)
 
     def most_at_once(self) -> int:
         """How many observations to hand over together.
@@ -78,6 +102,7 @@ class ModelRecord:
         return 1 if self.one_by_one else batch_size
 
     def begin(self, batch_size: int) -> None:
+        self.health.begun()
         self.busy_lanes += 1
         self.in_flight += batch_size
 
@@ -96,3 +121,12 @@ class ModelRecord:
             self.mean_batch = float(shared)
         else:
             self.mean_batch += self._MEMORY * (shared - self.mean_batch)
+
+
+def _compiled(info: ModelInfo) -> Specification | None:
+    """A specification from elsewhere may be wrong: then it is told, and not checked against."""
+    try:
+        return compile_specification(info.specification)
+    except UsageError as error:
+        _log.error("model %r: %s; observations are not checked against it", info.id, error)
+        return None

@@ -1,0 +1,122 @@
+"""How well a model does, and the circuit breaker that keeps requests from one that does not.
+
+closed      requests are taken in
+open        the model fails: requests are answered at once, with the reason
+half_open   the pause is over: one batch tries it; one success closes the circuit again
+
+It opens when nothing succeeded for a while in which several observations failed. Failures of one
+single client do not open it, unless the model could not even be asked: the fault may be its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ModelUnavailable
+
+CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
+
+
+@dataclass(frozen=True)
+class BreakerRule:
+    """When the circuit opens and for how long."""
+
+    failures: int = 5  # observations failed in a row; 0: it never opens
+    window_s: float = 0.5  # in which nothing succeeded
+    open_s: float = 1.0  # first pause; twice as long after each try that fails
+    most_open_s: float = 30.0
+
+
+class Health:
+    """Of one model. Times are monotonic seconds; `error_rate` and `latency_s` forget gradually."""
+
+    _MEMORY = 0.1  # weight of the newest call in latency_s
+    _ERROR_MEMORY = 0.05  # weight of the newest observation in error_rate
+
+    def __init__(self, rule: BreakerRule | None = None) -> None:
+        self.latency_s = math.nan  # of a call
+        self.error_rate = 0.0  # 0 to 1
+        self.last_error = ""
+        self._rule = rule or BreakerRule()
+        self._failed = 0  # observations in a row
+        self._failing_since = math.inf
+        self._clients: set[str] = set()  # whose they were
+        self._unavailable = False
+        self._open_until = -math.inf
+        self._pause_s = 0.0  # 0: closed
+        self._trying = False
+
+    def circuit(self, now: float) -> str:
+        if not self._pause_s:
+            return CLOSED
+        return OPEN if now < self._open_until else HALF_OPEN
+
+    def refusal(self, now: float) -> str:
+        """Why a request is not taken in now; empty: it is."""
+        if not self._pause_s:
+            return ""
+        wait_s = self._open_until - now
+        if wait_s > 0:
+            return f"the model keeps failing, next try in {wait_s:.1f} s: {self.last_error}"
+        return f"the model keeps failing, it is being tried: {self.last_error}" * self._trying
+
+    def may_begin(self) -> bool:
+        """Whether a batch may be given to the model: while it is tried, one at a time."""
+        return not self._pause_s or not self._trying
+
+    def begun(self) -> None:
+        self._trying = bool(self._pause_s)
+
+    def succeeded(self, observations: int, seconds: float) -> bool:
+        """A call answered so many; True if that closed the circuit."""
+        self._learn_errors(observations, 0.0)
+        if math.isnan(self.latency_s):
+            self.latency_s = seconds
+        else:
+            self.latency_s += self._MEMORY * (seconds - self.latency_s)
+        was_open = bool(self._pause_s)
+        self._failed = 0
+        self._failing_since = math.inf
+        self._clients.clear()
+        self._unavailable = False
+        self._pause_s = 0.0
+        self._trying = False
+        return was_open
+
+    def failed(self, client_id: str, error: Exception, told: str, now: float) -> None:
+        """An observation ended in `error`."""
+        self._learn_errors(1, 1.0)
+        self.last_error = told
+        self._failed += 1
+        self._failing_since = min(self._failing_since, now)
+        if len(self._clients) < 2:
+            self._clients.add(client_id)
+        self._unavailable = self._unavailable or isinstance(error, ModelUnavailable)
+
+    def batch_failed(self, failures: int, now: float) -> bool:
+        """A call answered nothing at all, after so many `failed`; True if that opened it."""
+        rule = self._rule
+        if not failures:
+            self._trying = False  # its observations were to blame: another one tries
+            return False
+        if self._pause_s:
+            if not self._trying:
+                return False  # begun before the circuit opened
+            self._pause_s = min(rule.most_open_s, 2.0 * self._pause_s)
+        elif (
+            rule.failures
+            and self._failed >= rule.failures
+            and now - self._failing_since >= rule.window_s
+            and (self._unavailable or len(self._clients) > 1)
+        ):
+            self._pause_s = rule.open_s
+        else:
+            return False
+        self._trying = False
+        self._open_until = now + self._pause_s
+        return True
+
+    def _learn_errors(self, observations: int, value: float) -> None:
+        keep = (1.0 - self._ERROR_MEMORY) ** observations
+        self.error_rate = keep * self.error_rate + (1.0 - keep) * value
