@@ -74,8 +74,9 @@ def motion(robots: list[Robot], since: float, until: float) -> Figures:
         "least_moving": float(share.min()),
         "jain": float(share.sum() ** 2 / (len(share) * (share**2).sum() or 1.0)),
         "longest_stall_s": longest,
-        "age_p99_s": float(np.percentile(np.concatenate(ages), 99)) if ages else float("nan"),
     }
+    if ages:
+        figures["age_p99_s"] = float(np.percentile(np.concatenate(ages), 99))
     tiers = sorted({robot.kind.tier for robot in closed})
     if len(tiers) > 1:
         for tier in tiers:
