@@ -61,7 +61,7 @@ class MetricsStore:
         add = series.add
 
         def meter(time: float, value: float, labels: Labels) -> None:
-            add(time, value, labels)
+            add((time, value, labels))
             if self.listener is not None:
                 self.listener(name, value, labels)
 
