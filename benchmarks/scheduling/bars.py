@@ -10,7 +10,7 @@ from .results import Results, Row
 
 ONE_TIER = tuple(f"W{number}" for number in range(1, 7))
 PROTECT, FAIR = "protect", "fair"
-OBEYING = ("protect+bridge", "fair+bridge")
+OBEYING = ("protect+hints", "fair+hints")
 RIVAL = "fifo-8"
 BEHIND = {("W7", 1.2): 0.05, ("W7", 2.0): 0.10}  # of RIVAL in moving share, at most
 OTHERWISE_BEHIND = 0.03

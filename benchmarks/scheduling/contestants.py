@@ -9,7 +9,7 @@ from typing import Any
 from inferential_core.config.schema import DeadlineAwareConfig
 
 from .published import PublishedServer
-from .robots import BRIDGE, PLAIN, Habits
+from .robots import HINTED, PINNED, PLAIN, Habits
 from .serving import OurServer
 from .simulation import Server
 from .workloads import Workload
@@ -52,8 +52,10 @@ CONTESTANTS = {
         Contestant("published-b", other=lambda workload: PublishedServer(workload, together=True)),
         Contestant("protect", "deadline_aware", ours=True),
         Contestant("fair", "deadline_aware", FAIR, ours=True),
-        Contestant("fifo-8+bridge", "benchmark_fifo", habits=BRIDGE),
-        Contestant("protect+bridge", "deadline_aware", ours=True, habits=BRIDGE),
-        Contestant("fair+bridge", "deadline_aware", FAIR, ours=True, habits=BRIDGE),
+        Contestant("fifo-8+hints", "benchmark_fifo", habits=HINTED),  # of which it gives none
+        Contestant("protect+hints", "deadline_aware", ours=True, habits=HINTED),
+        Contestant("fair+hints", "deadline_aware", FAIR, ours=True, habits=HINTED),
+        Contestant("protect+pinned", "deadline_aware", ours=True, habits=PINNED),
+        Contestant("fair+pinned", "deadline_aware", FAIR, ours=True, habits=PINNED),
     )
 }

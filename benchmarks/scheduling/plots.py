@@ -17,7 +17,7 @@ STYLES = {  # contestant -> colour, marker
     "published": ("#c62f2f", "x"),
     "protect": ("#1f5fa8", "o"),
     "fair": ("#5fb3e0", "^"),
-    "protect+bridge": ("#1b7f4b", "P"),
+    "protect+hints": ("#1b7f4b", "P"),
 }
 
 
@@ -30,28 +30,28 @@ def draw(results: Results, figure: str, title: str, path: Path) -> None:
 
     picture, axis = pyplot.subplots(figsize=(11, 4.2), layout="constrained")
     rows = results.rows
-    for place in range(0, len(rows), 2):
-        axis.axvspan(place - 0.5, place + 0.5, color="#f3f3f3", zorder=0)
+    workloads = list(dict.fromkeys(row[0] for row in rows))
+    for number, workload in enumerate(workloads):
+        places = [place for place, row in enumerate(rows) if row[0] == workload]
+        if number % 2 == 0:
+            axis.axvspan(places[0] - 0.5, places[-1] + 0.5, color="#f3f3f3", zorder=0)
+        axis.text(sum(places) / len(places), 108, workload, ha="center", fontweight="bold")
     if figure == "on_time":
-        bound = [100 * results.mean(row, BOUND, "bound") for row in rows]
-        axis.hlines(
-            bound,
-            [x - 0.45 for x in range(len(rows))],
-            [x + 0.45 for x in range(len(rows))],
-            color="black",
-            lw=1.5,
-            label="bound",
-        )
+        for place, row in enumerate(rows):
+            bound = 100 * results.mean(row, BOUND, "bound")
+            label = None if place else "bound"
+            axis.hlines(bound, place - 0.45, place + 0.45, color="black", lw=1.5, label=label)
     names = [name for name in STYLES if name in results.contestants]
     for number, name in enumerate(names):
         _points(axis, results, figure, name, 0.7 * ((number + 0.5) / len(names) - 0.5))
-    axis.set_xticks(range(len(rows)), [f"{row[1]:g}\n{row[0]}" for row in rows], fontsize=8)
+    axis.set_xticks(range(len(rows)), [f"{load:g}" for _, load in rows], fontsize=9)
+    axis.set_xlabel("load")
     axis.set_xlim(-0.5, len(rows) - 0.5)
-    axis.set_ylim(-3, 104)
+    axis.set_ylim(-3, 106)
     axis.set_ylabel("%")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title(title, loc="left", fontsize=11)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=9, frameon=False, fontsize=9)
+    axis.set_title(title + "\n", loc="left", fontsize=11)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=9, frameon=False, fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(picture)

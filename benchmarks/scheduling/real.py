@@ -14,7 +14,7 @@ from .workloads import WORKLOADS
 
 PEERS = ROOT / "benchmarks" / "peers"
 ROWS = (("W1", 0.9), ("W1", 1.2), ("W3", 0.9), ("W3", 1.2), ("W6", 0.9), ("W6", 1.2))
-CASES = (("open", "protect"), ("closed", "protect"), ("closed", "protect+bridge"))
+CASES = (("open", "protect"), ("closed", "protect"), ("closed", "protect+hints"))
 BAR = (
     0.05  # the share in time differs by less in an open loop, the share in motion in a closed one
 )
@@ -26,6 +26,7 @@ def play_for_real(run: Run) -> Figures:
     told = {
         "model": {"fixed_s": workload.fixed_s, "each_s": workload.each_s},
         "max_batch": workload.max_batch,
+        "horizon": workload.kinds[0].horizon,
         "scheduling": scheduling_of(workload, contestant.strategy, contestant.options),
     }
     server = Program(sys.executable, PEERS / "sleeper.py", json.dumps(told))

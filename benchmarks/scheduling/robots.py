@@ -17,7 +17,6 @@ from .workloads import Kind, Workload
 
 JITTER = 0.1  # an open-loop robot asks this share of its interval early or late, uniformly
 PATIENCE_S = 5.5  # without any answer a robot asks again: a little more than the TTL of a queue
-REFRESH_S = 0.1  # how often a robot that stands still sends a newer observation, if it does
 
 
 @dataclass(eq=False)
@@ -120,11 +119,12 @@ class Habits:
 
     refreshes: bool = False  # dry, it sends a fresh observation that supersedes the one before
     obeys_hints: bool = False
-    pinned: bool = False  # a plan runs on while the robot stands still, as in our bridge
+    pinned: bool = False  # to times: a plan runs on while the robot stands still
 
 
 PLAIN = Habits()
-BRIDGE = Habits(refreshes=True, obeys_hints=True, pinned=True)
+HINTED = Habits(refreshes=True, obeys_hints=True)
+PINNED = Habits(refreshes=True, obeys_hints=True, pinned=True)
 
 
 class Executed(NamedTuple):
@@ -180,8 +180,7 @@ class ClosedRobot(Robot):
     def _refresh_at(self) -> float:
         if not self.habits.refreshes or self._open is None:
             return math.inf
-        sent_s = self._open.sent_s
-        return self._dry_at if sent_s < self._dry_at else sent_s + REFRESH_S
+        return self._dry_at if self._open.sent_s < self._dry_at else math.inf
 
     def wake(self, now: float) -> Observation | None:
         left_s = max(0.0, self._dry_at - now)
