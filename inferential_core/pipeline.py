@@ -219,8 +219,12 @@ class Pipeline:
 
     def next_timer(self) -> float:
         """Monotonic time at which `on_timer` and `form_batches` have something to do."""
-        holds = min(self._holds.values(), default=math.inf)
-        return min(self.scheduler.pending.next_expiry(), self._next_sweep, holds)
+        timer = self._next_sweep
+        if len(self.scheduler.pending):
+            timer = min(timer, self.scheduler.pending.next_expiry())
+        if self._holds:
+            timer = min(timer, *self._holds.values())
+        return timer
 
     # --- out ---
 

@@ -10,7 +10,8 @@ from .clock import Clock
 from .request import InferenceRequest
 from .status import Status
 from .wire.images import Buffer
-from .wire.response import STATUS_TO_WIRE, ResponseWriter
+from .wire.response import STATUS_TO_WIRE, response_writer
+from .wire.writer import MessageWriter
 
 
 class Call(NamedTuple):
@@ -28,7 +29,7 @@ class Replies:
         self._clock = clock
         self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
         self._count = 0
-        self._writers: dict[str, ResponseWriter] = {}  # of models that served something
+        self._writers: dict[str, MessageWriter] = {}  # of models that served something
 
     def frames(
         self,
@@ -62,10 +63,10 @@ class Replies:
             message.inference_latency_ms = 1000 * call.seconds
         return writer.frames(values, one_frame_each=request.accepts_frames)
 
-    def _writer(self, model_id: str, call: Call | None) -> ResponseWriter:
+    def _writer(self, model_id: str, call: Call | None) -> MessageWriter:
         if call is None:  # whatever a client calls a model is not worth remembering
-            return ResponseWriter(model_id)
+            return response_writer(model_id)
         writer = self._writers.get(model_id)
         if writer is None:
-            writer = self._writers[model_id] = ResponseWriter(model_id)
+            writer = self._writers[model_id] = response_writer(model_id)
         return writer

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..errors import UsageError
 from ..status import Status
-from ..wire.observation import ObservationWriter
+from ..wire.writer import MessageWriter
 from .reply import Ending
 
 
@@ -51,7 +51,7 @@ class Pending:
 class ModelSession:
     """One handle on one model: its options, its epoch, and what it waits for."""
 
-    def __init__(self, model_id: str, options: ModelOptions, writer: ObservationWriter) -> None:
+    def __init__(self, model_id: str, options: ModelOptions, writer: MessageWriter) -> None:
         self.model_id = model_id
         self.options = options
         self.writer = writer

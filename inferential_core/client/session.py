@@ -22,7 +22,7 @@ from ..clock import Clock
 from ..errors import UsageError, WireError
 from ..status import Status
 from ..wire.images import Buffer, encode
-from ..wire.observation import ObservationHeader, ObservationWriter
+from ..wire.observation import ObservationHeader, observation_writer
 from ..wire.response import decode_result, parse_response, status_of
 from .clocksync import ClockOffset
 from .handle import ModelOptions, ModelSession, Pending
@@ -67,7 +67,7 @@ class ClientSession:
             accepts_frames=True,
             describe_model=aside,
         )
-        return ModelSession(model_id, options, ObservationWriter(header))
+        return ModelSession(model_id, options, observation_writer(header))
 
     def observe(
         self,

@@ -13,6 +13,7 @@ from . import inferential_pb2 as pb
 from . import tensors
 from .images import Buffer
 from .limits import Limits
+from .writer import MessageWriter
 
 
 @dataclass(slots=True)
@@ -38,37 +39,16 @@ class ObservationHeader:
     describe_model: bool = False
 
 
-class ObservationWriter:
-    """Writes observations that have much in common, one after the other.
-
-    `header` is what they begin with. Whatever differs is set on `message`, the protobuf message
-    Observation, before `frames`; it stays until it is set again.
-    """
-
-    def __init__(self, header: ObservationHeader) -> None:
-        self.message = _message(header)
-        self._packer = tensors.Packer(self.message.tensors)
-
-    def frames(self, values: Mapping[str, Any], *, one_frame_each: bool = False) -> list[Buffer]:
-        """Frames of an observation, without the identity.
-
-        values: arrays, EncodedImage and strings by key, see `tensors.split_values`. WireError
-        names a key that cannot be sent.
-        """
-        arrays, strings = tensors.split_values(values)
-        message = self.message
-        if strings or message.metadata:
-            message.metadata.clear()
-            message.metadata.update(strings)
-        payload = self._packer.pack(arrays, one_frame_each=one_frame_each)
-        return [b"", message.SerializeToString(), *payload]
+def observation_writer(header: ObservationHeader) -> MessageWriter:
+    """For observations that begin with `header`; its `message` is an Observation."""
+    return MessageWriter(_message(header))
 
 
 def encode_observation(
     header: ObservationHeader, values: Mapping[str, Any], *, one_frame_each: bool = False
 ) -> list[Buffer]:
-    """Frames of a single observation, see `ObservationWriter`."""
-    return ObservationWriter(header).frames(values, one_frame_each=one_frame_each)
+    """Frames of a single observation, see `MessageWriter.frames`."""
+    return observation_writer(header).frames(values, one_frame_each=one_frame_each)
 
 
 def _message(header: ObservationHeader) -> Any:
@@ -108,14 +88,18 @@ def decode_values(message: Any, frames: Sequence[Buffer], limits: Limits) -> dic
     size = sum(map(len, frames))
     if size > limits.max_message_bytes:
         raise RejectedError(f"an observation of {size} bytes, limit {limits.max_message_bytes}")
-    for name, text in (("client id", message.client.id), ("model id", message.model_id)):
-        # no character takes more than four bytes
-        if 4 * len(text) > limits.max_id_bytes < len(text.encode()):
-            raise RejectedError(f"{name} is longer than {limits.max_id_bytes} bytes")
+    _check_id("client id", message.client.id, limits)
+    _check_id("model id", message.model_id, limits)
     values: dict[str, Any] = tensors.unpack(message.tensors, frames[2:], limits)
     if message.metadata:
         _add_strings(values, message.metadata, limits)
     return values
+
+
+def _check_id(name: str, text: str, limits: Limits) -> None:
+    # no character takes more than four bytes
+    if 4 * len(text) > limits.max_id_bytes < len(text.encode()):
+        raise RejectedError(f"{name} is longer than {limits.max_id_bytes} bytes")
 
 
 def _add_strings(values: dict[str, Any], metadata: Mapping[str, str], limits: Limits) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -13,6 +13,7 @@ from . import inferential_pb2 as pb
 from . import tensors
 from .images import Buffer, EncodedImage, decode
 from .limits import DEFAULT_LIMITS, Limits
+from .writer import MessageWriter
 
 STATUS_TO_WIRE = {
     Status.OK: pb.OK,
@@ -28,26 +29,9 @@ _STATUS_FROM_WIRE = {wire: status for status, wire in STATUS_TO_WIRE.items()} | 
 }
 
 
-class ResponseWriter:
-    """Writes the replies of one model, one after the other.
-
-    Set what differs on `message`, the protobuf message ModelResponse (status: see
-    STATUS_TO_WIRE), before `frames`; it stays until it is set again.
-    """
-
-    def __init__(self, model_id: str) -> None:
-        self.message = pb.ModelResponse(model_id=model_id, accepts_frames=True)
-        self._packer = tensors.Packer(self.message.tensors)
-
-    def frames(self, values: Mapping[str, Any], *, one_frame_each: bool = False) -> list[Buffer]:
-        """Frames of a reply, without the identity; WireError names a key that cannot be sent."""
-        arrays, strings = tensors.split_values(values)
-        message = self.message
-        if strings or message.metadata:
-            message.metadata.clear()
-            message.metadata.update(strings)
-        payload = self._packer.pack(arrays, one_frame_each=one_frame_each)
-        return [b"", message.SerializeToString(), *payload]
+def response_writer(model_id: str) -> MessageWriter:
+    """For the replies of a model; its `message` is a ModelResponse (status: STATUS_TO_WIRE)."""
+    return MessageWriter(pb.ModelResponse(model_id=model_id, accepts_frames=True))
 
 
 def parse_response(frames: Sequence[Buffer]) -> Any:

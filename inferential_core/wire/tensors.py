@@ -1,9 +1,4 @@
-"""Tensors to frames and back, without copying what is large.
-
-Sending: one tensor is sent from the array's own memory; several are joined into the single
-payload frame the published protocol knows, or go as one frame each once the peer has shown that
-it understands that. Receiving: arrays are views into the frame they came in.
-"""
+"""What can be a tensor on the wire, and tensors out of the frames they came in, as views."""
 
 from __future__ import annotations
 
@@ -21,12 +16,8 @@ from .limits import Limits
 
 Value = np.ndarray | EncodedImage
 
-# Copying so little costs less than a view of it.
-_COPY_UP_TO = 4096
-
-_ENCODINGS = {"jpeg": pb.JPEG, "png": pb.PNG}
 _PLAIN = (pb.RAW, pb.ENCODING_UNSPECIFIED)
-_ENCODING_NAMES = {wire: name for name, wire in _ENCODINGS.items()}
+_ENCODING_NAMES = {pb.JPEG: "jpeg", pb.PNG: "png"}
 
 
 def split_values(values: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, str]]:
@@ -65,71 +56,6 @@ def as_array(key: str, value: Any) -> np.ndarray:
         raise WireError(f"{key!r}: {error}") from None
     # ascontiguousarray would make a scalar one-dimensional
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
-
-
-class Packer:
-    """Turns tensors into payload frames, and describes them in the `tensors` of a message.
-
-    For a message that is used again and again: the description is written anew only where the
-    keys, dtypes and shapes are others than the last time.
-    """
-
-    def __init__(self, descriptors: Any) -> None:
-        self._descriptors = descriptors
-        self._described: list[Any] | None = None
-
-    def pack(self, tensors: Mapping[str, Value], *, one_frame_each: bool) -> list[Buffer]:
-        """Payload frames of `tensors` (from `split_values`); at least one, empty without tensors.
-
-        Large frames are views of the arrays: leave the arrays alone until they are sent.
-        """
-        buffers: list[Buffer] = []
-        alike: list[Any] = [one_frame_each]
-        for key, value in tensors.items():
-            if isinstance(value, EncodedImage):
-                buffers.append(value.data)
-                alike += key, value.encoding, value.shape, len(value.data)
-            else:
-                buffers.append(_bytes_of(value))
-                alike += key, value.dtype, value.shape
-        if alike != self._described:
-            self._described = None  # should this fail half-way
-            self._describe(tensors, buffers, one_frame_each)
-            self._described = alike
-        if len(buffers) == 1 or (one_frame_each and buffers):
-            return buffers
-        return [b"".join(buffers)]
-
-    def _describe(
-        self, tensors: Mapping[str, Value], buffers: Sequence[Buffer], one_frame_each: bool
-    ) -> None:
-        del self._descriptors[:]
-        offset = 0
-        for index, (key, value) in enumerate(tensors.items()):
-            tensor = self._descriptors.add()
-            tensor.key = key
-            tensor.shape.extend(value.shape)
-            tensor.byte_length = length = len(buffers[index])
-            if isinstance(value, EncodedImage):
-                tensor.dtype = pb.UINT8
-                tensor.encoding = _ENCODINGS[value.encoding]
-            else:
-                tensor.dtype = dtypes.to_wire(value.dtype)
-                tensor.encoding = pb.RAW
-            if one_frame_each:
-                tensor.frame = index
-            else:
-                tensor.byte_offset = offset
-            offset += length
-
-
-def _bytes_of(array: np.ndarray) -> Buffer:
-    if array.nbytes <= _COPY_UP_TO:
-        return array.tobytes()
-    try:
-        return array.data.cast("B")
-    except (ValueError, NotImplementedError):  # memoryview knows no bfloat16
-        return array.reshape(-1).view(np.uint8).data
 
 
 def unpack(

@@ -15,7 +15,7 @@ from inferential_core.client.session import ClientSession, ModelOptions
 from inferential_core.clock import FakeClock
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.observation import parse_observation
-from inferential_core.wire.response import STATUS_TO_WIRE, ResponseWriter
+from inferential_core.wire.response import STATUS_TO_WIRE, response_writer
 
 LONG_MS = 10_000  # a bound, not a delay
 
@@ -38,7 +38,7 @@ class ScriptedServer:
 
     def answer(self, identity, message, value=0.0, **changes):
         status = changes.pop("status", Status.OK)
-        writer = ResponseWriter(message.model_id)
+        writer = response_writer(message.model_id)
         writer.message.client.id = message.client.id
         writer.message.status = STATUS_TO_WIRE[status]
         for name, said in {"request_id": message.request_id, **changes}.items():

@@ -22,9 +22,9 @@ from inferential_core.wire.observation import (
     parse_observation,
 )
 from inferential_core.wire.response import (
-    ResponseWriter,
     decode_result,
     parse_response,
+    response_writer,
 )
 
 LIMITS = Limits()
@@ -61,7 +61,7 @@ def test_any_values_arrive_as_they_were_sent(values, one_frame_each):
 
 @given(arrays)
 def test_a_result_arrives_as_the_model_returned_it(array):
-    frames = ResponseWriter("policy").frames({"actions": array, "note": "x"})
+    frames = response_writer("policy").frames({"actions": array, "note": "x"})
     frames = [bytes(frame) for frame in frames]
     result = decode_result(parse_response(frames), frames)
     assert result["note"] == "x"
