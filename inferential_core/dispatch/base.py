@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..request import InferenceRequest
 
@@ -25,8 +25,7 @@ class ModelInfo:
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
 
 
-@dataclass(frozen=True)
-class InferenceContext:
+class InferenceContext(NamedTuple):
     """Second argument of a model that takes one: who asks, beside what was observed."""
 
     client_id: str
@@ -38,11 +37,11 @@ class InferenceContext:
     @classmethod
     def of(cls, request: InferenceRequest) -> InferenceContext:
         return cls(
-            client_id=request.client_id,
-            epoch=request.epoch,
-            request_id=request.request_id,
-            first_of_episode=request.first_of_episode,
-            deadline=request.deadline,
+            request.client_id,
+            request.epoch,
+            request.request_id,
+            request.first_of_episode,
+            request.deadline,
         )
 
 

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import UsageError
 from ..wire.images import EncodedImage, decode
 from ..wire.tensors import split_values
@@ -23,6 +25,9 @@ Inputs = Mapping[str, Any]
 
 # The key under which a model's bare array comes back.
 ACTIONS = "actions"
+
+# What models return most, known without the expensive question whether it can be awaited.
+_FINISHED = frozenset((dict, list, np.ndarray))
 
 _WARMING_UP = InferenceContext("warm-up", 0, 0, True, math.inf)
 
@@ -150,7 +155,9 @@ class ModelCaller:
         return self._finished(answer)
 
     def _finished(self, answer: Any) -> Any:
-        return self._loop().run_until_complete(answer) if inspect.isawaitable(answer) else answer
+        if type(answer) in _FINISHED or not inspect.isawaitable(answer):
+            return answer
+        return self._loop().run_until_complete(answer)
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         # One for all calls, not asyncio.run: what a model opened in one call serves the next.
@@ -167,15 +174,14 @@ def as_values(answer: Any) -> Mapping[str, Any]:
     """
     if answer is None:
         raise UsageError("the model returned None: return a dict or an array")
-    if not isinstance(answer, Mapping):
+    if type(answer) is not dict and not isinstance(answer, Mapping):
         answer = {ACTIONS: answer}
     arrays, strings = split_values(answer)
-    # Copied, because the model may reuse its buffers before these have left the machine.
-    copies = {
-        key: value if isinstance(value, EncodedImage) else value.copy()
-        for key, value in arrays.items()
-    }
-    return {**copies, **strings}
+    values: dict[str, Any] = dict(strings)
+    for key, value in arrays.items():
+        # Copied, because the model may reuse its buffers before these have left the machine.
+        values[key] = value if isinstance(value, EncodedImage) else value.copy()
+    return values
 
 
 def _guarded(answer: Any) -> Result:
@@ -188,7 +194,10 @@ def _guarded(answer: Any) -> Result:
 
 
 def _decode_images(values: Inputs) -> Inputs:
-    if not any(isinstance(value, EncodedImage) for value in values.values()):
+    for value in values.values():
+        if isinstance(value, EncodedImage):
+            break
+    else:
         return values
     return {
         key: decode(value) if isinstance(value, EncodedImage) else value
