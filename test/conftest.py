@@ -24,6 +24,9 @@ GRACE_S = 10.0  # for what was told to stop and is on its way out
 TRACKER = "multiprocessing.resource_tracker"
 COLLECTOR = "zmq.utils.garbage"
 
+# Processes that serve several tests of a module: they and what they start may come and go.
+LASTING: set[int] = set()
+
 _domain_lock: socket.socket | None = None
 
 
@@ -74,14 +77,19 @@ def started_processes() -> dict[int, str]:
                 marked.add(int(folder.name))
         except OSError:
             continue  # it ended while we looked, or is another user's
-    marked.discard(os.getpid())
-    grown = True
-    while grown:  # children that were given another environment
-        children = {pid for pid, parent in parents.items() if parent in marked | {os.getpid()}}
-        grown = not children <= marked
-        marked |= children
-    commands = {pid: command(pid) for pid in marked}
+    # Children may have been given another environment.
+    started = with_descendants(marked | {os.getpid()}, parents) - {os.getpid()}
+    started -= with_descendants(LASTING, parents)
+    commands = {pid: command(pid) for pid in started}
     return {pid: line for pid, line in commands.items() if line and TRACKER not in line}
+
+
+def with_descendants(pids: set[int], parents: dict[int, int]) -> set[int]:
+    """These processes, what they started, what those started, ..."""
+    family = set(pids)
+    while children := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= children
+    return family
 
 
 def command(pid: int) -> str:
@@ -113,6 +121,13 @@ def end_leftovers(before: dict[int, str]) -> list[str]:
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     return [f"{pid}: {line}" for pid, line in left.items()]
+
+
+@pytest.fixture(scope="module")
+def lasting_processes() -> Iterator[set[int]]:
+    """Ids of processes that outlive a test, but not its module."""
+    yield LASTING
+    LASTING.clear()
 
 
 @pytest.fixture(autouse=True)

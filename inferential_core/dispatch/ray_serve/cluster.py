@@ -9,7 +9,10 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from . import replica
 
 # Read by Serve when it is imported. Its router runs on our loop; calls go by gRPC where a batch is
 # small; replies may be large.
@@ -20,6 +23,7 @@ ENVIRONMENT = {
 }
 
 _PROBE_S = 2.0
+_QUIETLY = {"log_to_driver": False, "configure_logging": False}
 
 
 class Unreachable(Exception):
@@ -28,21 +32,29 @@ class Unreachable(Exception):
 
 def join(address: str) -> None:
     """Become a driver of the cluster at `address` ("auto": the one of this machine)."""
-    os.environ.update({key: os.environ.get(key, value) for key, value in ENVIRONMENT.items()})
-    import ray
-    from ray.cloudpickle import register_pickle_by_value
-
-    from . import replica
-
+    for key, value in ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    try:
+        import ray
+        from ray import serve  # noqa: F401
+        from ray.cloudpickle import register_pickle_by_value
+    except ImportError as error:
+        raise Unreachable(f"{error}: pip install 'inferential[server]'") from error
     if ray.is_initialized():
         return
     _probe(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
+        try:
+            ray.init(address=address, **_QUIETLY)
+        except ConnectionError as error:
+            if not (_is_about_the_token(error) and _may_present_token(address)):
+                raise
+            ray.shutdown()
+            ray.init(address=address, **_QUIETLY)
     except Exception as error:
         ray.shutdown()
-        raise Unreachable(f"no Ray cluster at {address!r}: {_first_line(error)}") from error
+        raise Unreachable(f"no Ray cluster at {address!r}: {_reason(error)}") from error
     register_pickle_by_value(replica)
 
 
@@ -78,6 +90,35 @@ def _probe(address: str) -> None:
         raise Unreachable(f"no Ray cluster at {address}: {error.strerror or error}") from None
 
 
-def _first_line(error: BaseException) -> str:
+def _may_present_token(address: str) -> bool:
+    """Have Ray present the token that it made for this user's clusters, to this machine only.
+
+    Recent versions ask for one by default, and present it by themselves only where they found the
+    cluster themselves ("auto"). Presented to a cluster that asks for none, it would break calls.
+    """
+    if "RAY_AUTH_MODE" in os.environ or not (Path.home() / ".ray" / "auth_token").exists():
+        return False
+    try:
+        with socket.socket() as probe:
+            probe.bind((address.rpartition(":")[0], 0))
+    except OSError:  # no address of this machine
+        return False
+    from ray._raylet import Config
+
+    os.environ["RAY_AUTH_MODE"] = "token"
+    Config.initialize("")  # read the environment again
+    return True
+
+
+def _is_about_the_token(error: BaseException) -> bool:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return "InvalidAuthToken" in str(error)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the first cause: Ray wraps what matters, and explains it at length."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -41,7 +41,7 @@ class RayServeDispatcher(Dispatcher):
         max_batch: int = 64,
         lanes_per_replica: int = 1,
     ) -> None:
-        if find_spec("ray") is None or find_spec("ray.serve") is None:
+        if find_spec("ray") is None:
             raise ConfigError(
                 "dispatching to Ray Serve needs Ray: pip install 'inferential[server]',"
                 " or run the models in this process with"

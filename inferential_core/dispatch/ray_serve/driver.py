@@ -198,7 +198,7 @@ class RayDriver(Dispatcher):
             error: Exception = ModelUnavailable(f"no answer within {self._timeout_s:g} s")
             results = [error] * len(batch.requests)
         except ModelUnavailable as error:
-            results = [error] * len(batch.requests)
+            results = [error.with_traceback(None)] * len(batch.requests)  # its text says it all
         except Exception as error:  # the replica died, the deployment went, ...
             self._look_soon.set()
             reason = ModelUnavailable(f"Ray Serve: {type(error).__name__}: {_brief(error)}")
