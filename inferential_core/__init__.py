@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .client import Connection, Model, Reply
-from .errors import ConfigError, InferentialError, UsageError, WireError
+from .errors import ConfigError, InferentialError, ModelUnavailable, UsageError, WireError
 from .status import Status
 from .version import __version__
 from .wire.images import EncodedImage
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .request import InferenceRequest
     from .scheduler.base import Scheduler, register_policy, register_scheduler
     from .server import Server
+    from .stacking import stacked
 
 _LATER = {
     "AsyncConnection": ".client.aio",
@@ -36,6 +37,7 @@ _LATER = {
     "Server": ".server",
     "register_policy": ".scheduler.base",
     "register_scheduler": ".scheduler.base",
+    "stacked": ".stacking",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "InferentialError",
     "LocalDispatcher",
     "Model",
+    "ModelUnavailable",
     "Reply",
     "Scheduler",
     "Server",
@@ -60,6 +63,7 @@ __all__ = [
     "__version__",
     "register_policy",
     "register_scheduler",
+    "stacked",
 ]
 
 
