@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SWEEP_PERIOD_S = 1.0
+_NOTHING: Mapping[str, Any] = {}
 
 _METRIC_OF_REMOVAL = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
 
@@ -316,6 +317,7 @@ class Pipeline:
         now = self._clock.now()
         if request.request_id:
             frames = self._replies.frames(request, status, error, values or {}, call, now)
+            request.inputs = _NOTHING  # before the client hears: its next image finds room
             self._send(request, frames, now)
         else:
             self._end_published(request, status, values or {}, call, now)
@@ -345,6 +347,7 @@ class Pipeline:
         frames = None
         if status is Status.OK:
             frames = self._replies.frames(request, status, "", values, call, now)
+        request.inputs = _NOTHING
         for each, reply in self._order.end(request, frames):
             self._send(each, reply, now)
 
