@@ -22,6 +22,7 @@ class ModelInfo:
     replicas: int = 1  # processes, or replicas of a deployment, that share its calls
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)  # see `specification`
+    unavailable: str = ""  # why it cannot be asked now, where that is known
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
 
 

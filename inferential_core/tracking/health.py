@@ -65,6 +65,11 @@ class Health:
         """Whether a batch may be given to the model: while it is tried, one at a time."""
         return not self._pause_s or not self._trying
 
+    def try_now(self) -> None:
+        """What kept it from answering is said to be over: the pause is, too."""
+        self._open_until = -math.inf
+        self._pause_s = min(self._pause_s, self._rule.open_s)
+
     def begun(self) -> None:
         self._trying = bool(self._pause_s)
 

@@ -33,6 +33,7 @@ class ModelRecord:
     hand_over_s: float = 1e-3
     replicas: int = 1
     takes: Specification | None = None  # what observations are checked against
+    unavailable: str = ""  # why its dispatcher cannot ask it now
     placement: Placement | None = None  # of the clients of a stateful model
     health: Health = field(default_factory=Health)
     latency: LatencyModel = field(default_factory=LatencyModel)
@@ -72,6 +73,9 @@ class ModelRecord:
             self.placement = Placement(info.lanes)
         else:
             self.placement.resize(info.lanes)
+        if self.unavailable and not info.unavailable:
+            self.health.try_now()
+        self.unavailable = info.unavailable
         self.one_by_one = info.one_by_one
         self.hand_over_s = info.hand_over_s
 

@@ -36,11 +36,15 @@ class Robots:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._connections: dict[str, Connection] = {}
+        self._handles: dict[tuple[str, str], Any] = {}
 
     def model(self, client: str, model: str) -> Any:
         if client not in self._connections:
             self._connections[client] = Connection(self.server.address, client_id=client)
-        return self._connections[client].model(model, latency_budget_ms=LONG_MS)
+        if (client, model) not in self._handles:
+            handle = self._connections[client].model(model, latency_budget_ms=LONG_MS)
+            self._handles[client, model] = handle
+        return self._handles[client, model]
 
     def ask(self, model: str, client: str = "robot", **observation: Any) -> Any:
         handle = self.model(client, model)
@@ -259,6 +263,33 @@ def test_a_rolling_update_loses_nothing_and_replies_tell_the_version(
         replies = [reply for each in driving for reply in each.result()]
     assert {reply.status for reply in replies} == {Status.OK}
     assert {reply.model_version for reply in replies} == {"1", "2"}
+
+
+def test_a_stateful_model_keeps_its_clients_and_begins_anew_with_an_episode(
+    ray_cluster, deploy, serve
+) -> None:
+    deploy("policy", "Counting", num_replicas=2, health_check_period_s=1.0)
+    robots = serve(["policy"], max_retries=2)
+    robots.ask_until(lambda _: record(robots, "policy")["lanes"] == 2, "policy", client="first")
+    clients = [f"robot-{number}" for number in range(4)]
+
+    def ask(client: str) -> tuple[int, int]:
+        result = robots.ready("policy", client=client).result
+        return int(result["count"][0]), int(result["pid"][0])
+
+    homes = {client: ask(client)[1] for client in clients}
+    assert len(set(homes.values())) == 2
+    for count in (2, 3):
+        for reply in robots.together("policy", 4):
+            assert int(reply.result["count"][0]) == count
+    robots.model("robot-0", "policy").reset()
+    assert ask("robot-0") == (1, homes["robot-0"])
+    assert ask("robot-1") == (4, homes["robot-1"])
+    lost = homes["robot-0"]
+    ray_cluster.kill(pid=lost)
+    for client in clients:
+        expected = 1 if homes[client] == lost else (4 if client != "robot-1" else 5)
+        assert ask(client)[0] == expected, client
 
 
 # --- applications come and go ---

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...errors import ModelUnavailable
 from ..base import ModelInfo
+from . import one_replica
 from . import replica as replica_code
 from .replica import Observation, Outcome
 
@@ -60,6 +61,8 @@ class Application:
         self._prepared: dict[str, Mapping[str, Any]] = {}  # name of the actor -> description
         self._described: Mapping[str, Any] = {}
         self._concurrency = 1
+        self._lanes: list[str] = []  # of a stateful model: the actor behind each, "" if none is
+        self._gone: dict[str, list[str]] = {}  # actor -> clients that it may forget
         self._preparing = asyncio.Lock()
 
     # --- what Serve says of it ---
@@ -86,6 +89,7 @@ class Application:
         }
         for name in set(self._prepared) - set(self._actors):
             del self._prepared[name]
+        self._place(deployment["target_num_replicas"])
         await self.prepare()
         self.why_not = self._described.get("unfit", "")
         if details["status"] in ("DEPLOY_FAILED", "DELETING"):
@@ -109,6 +113,16 @@ class Application:
         except TypeError:  # a Ray that knows one way only
             by_value = by_reference = handle.options(method_name=METHOD)
         self._handles = by_value, by_reference
+
+    def _place(self, target: int) -> None:
+        """Give each replica a lane, for good: clients of a stateful model live on it."""
+        here = [name if name in self._actors else "" for name in self._lanes]
+        new = [name for name in self._actors if name not in here]
+        here = [name or (new.pop(0) if new else "") for name in here] + new
+        while len(here) > max(1, target) and "" in here:  # scaled down, not broken
+            here.remove("")
+        self._lanes = here
+        self._gone = {name: ids for name, ids in self._gone.items() if name in self._actors}
 
     async def prepare(self) -> None:
         """Give the replicas that are new the method we call."""
@@ -142,19 +156,26 @@ class Application:
             most = 1
         elif not described.get("batches"):
             most = min(most, self._concurrency)
+        stateful = bool(described.get("stateful"))
+        lanes = max(1, self.replicas) * self._limits.lanes_per_replica
+        if stateful:
+            lanes = max(1, len(self._lanes))
         return ModelInfo(
             self.id,
             max_batch=most,
-            lanes=max(1, self.replicas) * self._limits.lanes_per_replica,
+            lanes=lanes,
+            replicas=self.replicas,
             one_by_one=one_by_one,
             hand_over_s=HAND_OVER_S,
             version=described.get("version", ""),
             specification=described.get("specification", {}),
+            stateful=stateful,
+            unavailable=self.why_not,
         )
 
     # --- calls ---
 
-    async def call(self, observations: list[Observation], size: int) -> Answer:
+    async def call(self, lane: int, observations: list[Observation], size: int) -> Answer:
         """One call; ModelUnavailable where there is nobody to call."""
         from ray.serve import exceptions
 
@@ -164,12 +185,28 @@ class Application:
                 raise ModelUnavailable(self.why_not or f"application {self.id!r} is starting")
             handle = self._handles[size >= BY_REFERENCE_FROM]
             try:
+                if self._described.get("stateful"):
+                    return await self._call_lane(handle, lane, observations)
                 answer: Answer = await handle.remote(observations)
                 return answer
             except known:
                 raise
-            except exceptions.RayServeException as error:
-                cause = error
+            except (exceptions.RayServeException, LookupError) as error:
+                cause: Exception = error
             # A replica that has just come and does not know the method yet.
             await self._refresh()
         raise ModelUnavailable(f"application {self.id!r} cannot be called: {cause}")
+
+    async def _call_lane(self, handle: Any, lane: int, observations: list[Observation]) -> Answer:
+        """A call of one replica and no other: that has the state of these clients."""
+        actor = self._lanes[lane] if lane < len(self._lanes) else ""
+        if not actor:
+            raise ModelUnavailable("the replica that kept this client's state is gone")
+        gone = self._gone.pop(actor, ())
+        answer: Answer = await one_replica.call(handle, self._actors[actor], observations, gone)
+        return answer
+
+    def forget(self, client_id: str, lane: int) -> None:
+        """Told to the replica with its next call."""
+        if lane < len(self._lanes) and self._lanes[lane]:
+            self._gone.setdefault(self._lanes[lane], []).append(client_id)

@@ -5,6 +5,7 @@ The only place that knows how Serve's controller is asked. Never stops a cluster
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import socket
@@ -103,10 +104,8 @@ def _may_present_token(address: str) -> bool:
             probe.bind((address.rpartition(":")[0], 0))
     except OSError:  # no address of this machine
         return False
-    from ray._raylet import Config
-
     os.environ["RAY_AUTH_MODE"] = "token"
-    Config.initialize("")  # read the environment again
+    importlib.import_module("ray._raylet").Config.initialize("")  # read the environment again
     return True
 
 

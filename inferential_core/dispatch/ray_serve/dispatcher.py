@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -77,8 +78,18 @@ class RayServeDispatcher(Dispatcher):
     def close(self) -> None:
         self._child.close()
 
+    def forget(self, model_id: str, client_id: str, lane: int) -> None:
+        self._child.forget(model_id, client_id, lane)
+
     def _on_event(self, kind: str, fields: Mapping[str, Any]) -> None:
-        if kind == "models":
+        if kind == "down":  # and soon "up" again: a new driver, that has to join first
+            told = f"the Ray driver ended: {fields['reason']}"
+            self._models = {
+                name: replace(info, unavailable=told) for name, info in self._models.items()
+            }
+            if self.on_change is not None:
+                self.on_change()
+        elif kind == "models":
             self._models = unpack_models(fields["models"])
             if self.on_change is not None:
                 self.on_change()

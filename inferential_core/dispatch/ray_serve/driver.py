@@ -16,6 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...errors import ModelUnavailable
@@ -73,10 +74,18 @@ class RayDriver(Dispatcher):
         self._thread.start()
 
     def models(self) -> Mapping[str, ModelInfo]:
-        return {name: each.info() for name, each in list(self._applications.items())}
+        infos = {name: each.info() for name, each in list(self._applications.items())}
+        if not self._why_not:
+            return infos
+        return {name: replace(each, unavailable=self._why_not) for name, each in infos.items()}
 
     def submit(self, batch: Batch) -> None:
         self._loop.call_soon_threadsafe(self._begin, batch)
+
+    def forget(self, model_id: str, client_id: str, lane: int) -> None:
+        application = self._applications.get(model_id)
+        if application is not None:
+            self._loop.call_soon_threadsafe(application.forget, client_id, lane)
 
     def cancel(self, batch: Batch) -> None:
         """Nobody waits for it any more."""
@@ -165,12 +174,7 @@ class RayDriver(Dispatcher):
 
     def _tell(self) -> None:
         """Tell the server what changed, if anything did."""
-        models = self.models()
-        states = {
-            name: {"replicas": each.replicas, "why_not": self._why_not or each.why_not}
-            for name, each in self._applications.items()
-        }
-        told = {"models": pack_models(models), "states": states, "why_not": self._why_not}
+        told = {"models": pack_models(self.models()), "why_not": self._why_not}
         if told != self._told:
             self._told = told
             self._emit("models", told)
@@ -210,7 +214,7 @@ class RayDriver(Dispatcher):
         if self._why_not or application is None:
             raise ModelUnavailable(self._why_not or f"{batch.model_id!r} is not deployed any more")
         observations, size = payload.pack(batch.requests)
-        _, version, _, outcomes = await application.call(observations, size)
+        _, version, _, outcomes = await application.call(batch.lane, observations, size)
         return payload.unpack(outcomes), version
 
 

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,10 @@ class Serving:
         self._wants_context = _accepts_second(function)
         self._stateful = bool(getattr(servable, "stateful", False))
         self._asynchronous = _is_asynchronous(function)
+        self._reset = _method(servable, "reset")
+        self._forget = _method(servable, "forget") or self._reset
         self._one_at_a_time = threading.Lock()  # for what keeps a state and is called in threads
+        self._episodes: dict[str, int] = {}  # the one each client is in, where that is kept here
         self.description = {
             "batches": self.batches,
             "asynchronous": self._asynchronous,
@@ -97,24 +100,60 @@ class Serving:
         }
 
     def method(self) -> Any:
-        """The function that Serve is to call; sync ones it runs on threads, off its loop."""
+        """The function that Serve is to call; sync ones it runs on threads, off its loop.
 
-        async def serve_on_the_loop(observations: list[Observation]) -> Any:
+        gone: clients whose state is of no more use.
+        """
+
+        async def serve_on_the_loop(
+            observations: list[Observation], gone: Sequence[str] = ()
+        ) -> Any:
             begun = time.monotonic()
             if any(images for _, images, _ in observations):
                 prepared = await asyncio.to_thread(_prepare, observations)
             else:
                 prepared = _prepare(observations)
+            if self._stateful:
+                for client_id, hook in self._turnover(gone, prepared):
+                    answer = hook(client_id)
+                    if inspect.isawaitable(answer):
+                        await answer
             return self._answer(await self._serve_async(prepared), begun)
 
-        def serve_on_a_thread(observations: list[Observation]) -> Any:
+        def serve_on_a_thread(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
             begun = time.monotonic()
+            prepared = _prepare(observations)
             if not self._stateful:
-                return self._answer(self._serve(_prepare(observations)), begun)
+                return self._answer(self._serve(prepared), begun)
             with self._one_at_a_time:
-                return self._answer(self._serve(_prepare(observations)), begun)
+                for client_id, hook in self._turnover(gone, prepared):
+                    hook(client_id)
+                return self._answer(self._serve(prepared), begun)
 
         return serve_on_the_loop if self._asynchronous else serve_on_a_thread
+
+    def _turnover(
+        self, gone: Sequence[str], prepared: list[Any]
+    ) -> list[tuple[str, Callable[[str], Any]]]:
+        """What to call, with which client, because it left or because its episode begins.
+
+        An episode begins here also where an earlier part of it was served by a replica that is
+        no more: this one knows nothing of it. Contexts in `prepared` are made to say so.
+        """
+        hooks = []
+        for client_id in gone:
+            self._episodes.pop(client_id, None)
+            hooks.append((client_id, self._forget))
+        for index, item in enumerate(prepared):
+            if isinstance(item, BaseException):
+                continue
+            values, context = item
+            known = self._episodes.get(context.client_id) == context.epoch
+            if context.first_of_episode or not known:
+                self._episodes[context.client_id] = context.epoch
+                prepared[index] = values, replace(context, first_of_episode=True)
+                hooks.append((context.client_id, self._reset))
+        return [(client_id, hook) for client_id, hook in hooks if hook is not None]
 
     def _answer(self, outcomes: list[Outcome], begun: float) -> Any:
         return self._replica, self._version(), time.monotonic() - begun, outcomes
@@ -286,6 +325,11 @@ def _told(error: BaseException) -> tuple[str, str, str]:
         where = f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})"
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return type(error).__name__, f"{error}{where}", "".join(lines)
+
+
+def _method(servable: Any, name: str) -> Callable[[str], Any] | None:
+    method = getattr(servable, name, None)
+    return method if callable(method) else None
 
 
 def _accepts_second(function: Callable[..., Any]) -> bool:
