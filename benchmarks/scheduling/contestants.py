@@ -8,6 +8,7 @@ from typing import Any
 
 from inferential_core.config.schema import DeadlineAwareConfig
 
+from . import baselines  # noqa: F401  registers them
 from .published import PublishedServer
 from .robots import HINTED, PINNED, PLAIN, Habits
 from .serving import OurServer

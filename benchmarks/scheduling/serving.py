@@ -1,24 +1,22 @@
 """The server's own classes in simulated time: intake, tracking, scheduler, learned latency.
 
-No socket, no thread, no clock but the one that the simulation moves. The baselines are schedulers
-too and are driven in the same way; so is anything that is registered by a name.
+No socket, no thread, no clock but the one that the simulation moves. Whatever is registered as a
+scheduler is driven in the same way, the baselines too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Mapping
 from typing import Any
 
 from inferential_core.config.schema import InferentialConfig
 from inferential_core.errors import RejectedError
 from inferential_core.intake import Intake
 from inferential_core.request import InferenceRequest
-from inferential_core.scheduler.base import register_scheduler, scheduler_class
+from inferential_core.scheduler.base import scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.status import Status
 from inferential_core.tracking.clients import ClientRegistry
-from inferential_core.tracking.latency import LatencyModel
 from inferential_core.tracking.models import ModelRecord
 from inferential_core.wire import inferential_pb2 as pb
 
@@ -161,27 +159,3 @@ def message_of(observation: Observation) -> pb.Observation:
         client_send_ns=int(observation.sent_s * 1e9),
         clock_offset_known=True,
     )
-
-
-_since = attrgetter("waiting_since")
-_due = attrgetter("deadline", "waiting_since")
-
-
-@register_scheduler("benchmark_fifo")
-class FifoGreedy(BatchScheduler):
-    """Oldest first, as many as the model takes, as soon as it is free."""
-
-    def choose(
-        self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
-    ) -> list[InferenceRequest]:
-        return sorted(waiting, key=_since)[:limit]
-
-
-@register_scheduler("benchmark_edf")
-class EdfGreedy(BatchScheduler):
-    """Earliest deadline first, as many as the model takes, as soon as it is free."""
-
-    def choose(
-        self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
-    ) -> list[InferenceRequest]:
-        return sorted(waiting, key=_due)[:limit]
