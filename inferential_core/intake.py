@@ -38,9 +38,7 @@ class Intake:
         priority = self._default_priority
         if message.HasField("priority"):
             priority = message.priority
-        budget_ms = message.latency_budget_ms
-        if not 0 < budget_ms < math.inf:  # absent, or nonsense such as NaN
-            budget_ms = self._default_budget_ms
+        budget_ms = _positive(message.latency_budget_ms) or self._default_budget_ms
         if entry is not None:  # what the operator configured wins over what the client claims
             priority = priority if entry.priority is None else entry.priority
             budget_ms = entry.latency_budget_ms or budget_ms
@@ -89,27 +87,46 @@ class Intake:
         request.inputs = decode_values(message, frames, self._limits)
 
     def schedule(self, request: InferenceRequest, message: Any, cadence: Cadence) -> None:
-        """Say when the answer is due: the earliest of what is known.
+        """Say when the answer has to leave the server.
 
-        When the robot's actions run out (steps_remaining x control period), when its latency
-        budget is spent, and when its next observation is expected, which makes this one stale.
-        All are counted from reception; the way back is the client's margin.
+        Where the robot tells when its actions run out (steps_remaining x control period), that
+        moment counts, and its latency budget where it is stated and earlier. Where it does not:
+        the budget, or the one that is configured, and the next observation its cadence makes
+        expect, which makes this one stale; the earlier of both. All are counted from when it
+        was sent, where that is known, and the way back is taken to last as long as the way here.
         """
         now = request.received_at
-        due = [now + request.latency_budget_ms / 1000.0]
-        if request.steps_remaining is not None and message.control_period_ms > 0:
-            due.append(now + request.steps_remaining * message.control_period_ms / 1000.0)
+        away = 0.0 if math.isnan(request.sent_at) else now - request.sent_at  # s, one way
+        budget = now + request.latency_budget_ms / 1000.0
         next_observation = cadence.expected()
-        if next_observation > now:
+        if now < next_observation < math.inf:
             request.time_until_next = next_observation - now
-            due.append(next_observation)
-        request.deadline = min(due)
+        request.control_period_s = _positive(message.control_period_ms) / 1000.0
+        if request.steps_remaining is not None and request.control_period_s > 0.0:
+            due = now + request.steps_remaining * request.control_period_s
+            if self._states_budget(request, message):
+                due = min(due, budget)
+        else:
+            due = min(budget, now + request.time_until_next)
+        request.deadline = due - 2 * away
+
+    def _states_budget(self, request: InferenceRequest, message: Any) -> bool:
+        """Whether somebody wants this latency budget, rather than having it by default."""
+        if _positive(message.latency_budget_ms):
+            return True
+        entry = self._entry(request.client_id, request.model_id)
+        return entry is not None and entry.latency_budget_ms is not None
 
     def _entry(self, client_id: str, model_id: str) -> ClientEntry | None:
         for entry in self._known.get(client_id, ()):
             if entry.model in (None, model_id):
                 return entry
         return None
+
+
+def _positive(value: float) -> float:
+    """The value, or 0 where it is absent or nonsense such as NaN."""
+    return value if 0 < value < math.inf else 0.0
 
 
 def _sent_at(message: Any, now: float) -> float:

@@ -40,6 +40,7 @@ class InferenceRequest:
     sent_at: float = math.nan  # the same on our clock, where the offset is known
     accepts_frames: bool = False
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    control_period_s: float = 0.0  # time one step of the robot lasts; 0: unknown
     waiting_since: float = 0.0  # received_at of the oldest observation this one supersedes
     dispatched_at: float = math.nan
 

@@ -22,7 +22,8 @@ from .metrics.store import Meter, MetricsStore
 from .pipeline import Pipeline
 from .reporting import report
 from .scheduler.base import scheduler_class
-from .scheduler.batching import BatchScheduler, CustomScheduler
+from .scheduler.batching import BatchScheduler
+from .scheduler.custom import CustomScheduler
 from .scheduler.options import with_options
 from .transport.base import Transport
 from .transport.zmq_router import ZmqRouter

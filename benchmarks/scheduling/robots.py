@@ -198,6 +198,8 @@ class ClosedRobot(Robot):
         observation.on_time = answered and now <= observation.dry_s
         if answered and observation.reference_s > self._reference_s:
             self._execute(observation, hint, now)
+            if self.habits.refreshes:  # what it refreshed meanwhile is superseded when it asks
+                self._open = None
         elif self._open is None:
             self._ask_at = max(now, self._ask_at)
 

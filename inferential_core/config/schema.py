@@ -42,6 +42,15 @@ class DeadlineAwareConfig(Section):
     steps_weight: float = Field(default=15.0, ge=0, description="few remaining steps")
     priority_weight: float = Field(default=10.0, ge=0, description="important tier")
     age_weight: float = Field(default=15.0, ge=0, description="time waited")
+    mode: Literal["protect", "fair"] = Field(
+        default="protect", description="overload: a few robots wait, or all stall a little"
+    )
+    starvation_guard_ms: Milliseconds = Field(
+        default=3000.0, gt=0, description="who waited this goes first, at the cost of guard_share"
+    )
+    guard_share: float = Field(
+        default=0.05, gt=0, le=1, description="share of the model's time for those, at most"
+    )
 
 
 class BatchConfig(Section):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ from .pending import Pending, Removed
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
 
-_log = logging.getLogger(__name__)
+Allowed = frozenset[InferenceRequest]
 
 _waiting_since = attrgetter("waiting_since")
 
@@ -27,15 +25,18 @@ _waiting_since = attrgetter("waiting_since")
 class BatchScheduler(Scheduler):
     """A strategy is `choose`: from those that wait for a model, who goes into its next batch.
 
-    It also has the published five methods, for use without a server.
+    One that keeps an order of its own (`entered`, `left`) overrides `form` instead, and is spared
+    the sorting of all that wait. It also has the published five methods, for use without a
+    server. All methods are called by one thread at a time.
     """
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         self.config = config
         self.clock = clock or SystemClock()
-        self.pending = Pending(config)
+        self.pending = Pending(config, self.entered, self.left)
 
-    @abstractmethod
+    # --- what a strategy says ---
+
     def choose(
         self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
     ) -> list[InferenceRequest]:
@@ -45,6 +46,30 @@ class BatchScheduler(Scheduler):
 
         Empty means: wait; `hold_until` then says until when.
         """
+        raise NotImplementedError(f"{type(self).__name__} has neither `choose` nor `form`")
+
+    def form(
+        self,
+        model_id: str,
+        limit: int,
+        now: float,
+        latency: LatencyModel,
+        allowed: Allowed | None = None,
+    ) -> list[InferenceRequest]:
+        """The next batch for a model that somebody waits for; O(n log n) unless overridden.
+
+        allowed: whom it may be given now, None: whoever waits.
+        """
+        waiting = sorted(self.pending.of(model_id), key=_waiting_since)
+        if allowed is not None:
+            waiting = [request for request in waiting if request in allowed]
+        return self.choose(waiting, limit, now, latency)
+
+    def entered(self, request: InferenceRequest) -> None:
+        """A request begins to wait."""
+
+    def left(self, request: InferenceRequest) -> None:
+        """A request no longer waits: it is in a batch, or ended unserved."""
 
     @property
     def max_batch_size(self) -> int:
@@ -58,6 +83,19 @@ class BatchScheduler(Scheduler):
         """
         return math.inf
 
+    def answered(self, request: InferenceRequest, now: float, horizon: int = 0) -> int:
+        """A request from a batch was answered with a chunk of `horizon` actions (0: unknown).
+
+        Returns the hint for its client: ask again after this many steps of the chunk; 0: none.
+        """
+        return 0
+
+    def headroom(self, model_id: str, now: float, latency: LatencyModel) -> float:
+        """How many more robots like those it has a model can carry; NaN where that is unknown."""
+        return math.nan
+
+    # --- what the server calls ---
+
     def pick(
         self,
         model_id: str,
@@ -68,15 +106,18 @@ class BatchScheduler(Scheduler):
     ) -> list[InferenceRequest]:
         """The next batch for a model that is free; those in it no longer wait.
 
-        eligible: from those that wait, those it may be given now.
+        eligible: from those that wait, those it may be given now; makes it O(n log n).
         """
         self.pending.expire(now)
-        waiting = sorted(self.pending.of(model_id), key=_waiting_since)
-        if eligible is not None:
-            waiting = eligible(waiting)
-        if not waiting:
+        if not self.pending.count(model_id) or limit < 1:
             return []
-        batch = self.choose(waiting, limit, now, latency)
+        allowed = None
+        if eligible is not None:
+            waiting = sorted(self.pending.of(model_id), key=_waiting_since)
+            allowed = frozenset(eligible(waiting))
+            if not allowed:
+                return []
+        batch = self.form(model_id, limit, now, latency, allowed)
         self.pending.take(batch)
         return batch
 
@@ -87,6 +128,9 @@ class BatchScheduler(Scheduler):
     def put_back(self, request: InferenceRequest) -> None:
         """A request that was out already waits again."""
         self.pending.put_back(request)
+
+    def close(self) -> None:
+        """Nobody will call it any more."""
 
     # --- the published five ---
 
@@ -116,81 +160,3 @@ class BatchScheduler(Scheduler):
 
     def queue_len(self) -> int:
         return len(self.pending)
-
-
-class CustomScheduler(BatchScheduler):
-    """Drives a user's five-method scheduler as if it were one of ours.
-
-    What it raises costs only the requests at hand; what it forgets expires; what it returns twice
-    or never got is ignored. Its batches may mix models: each model takes its own from them.
-    """
-
-    TICK_S = 0.01  # how soon it is asked again after it gave a free model nothing
-    ASKS = 1000  # times it is asked in a row for something to serve
-
-    def __init__(
-        self, user: Scheduler, config: SchedulingConfig, clock: Clock | None = None
-    ) -> None:
-        super().__init__(config, clock)
-        self.user = user
-        self._ready: dict[str, list[InferenceRequest]] = {}
-        self._complained: set[str] = set()
-
-    def submit(self, request: InferenceRequest) -> None:
-        if self.pending.add(request):
-            self._call("submit", request)
-
-    def put_back(self, request: InferenceRequest) -> None:
-        if self.pending.put_back(request):
-            self._call("submit", request)
-
-    def tick(self) -> None:
-        super().tick()
-        self._call("tick")
-
-    def status(self) -> dict[str, Any]:
-        return {**super().status(), "custom": self._call("status")}
-
-    def choose(
-        self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
-    ) -> list[InferenceRequest]:
-        model_id = waiting[0].model_id
-        ready = self._alive(model_id)
-        # What it returns may be over or for other models: ask until it has nothing new.
-        seen: set[InferenceRequest] = set()
-        for _ in range(self.ASKS):
-            batch = [] if ready else [each for each in self._next_batch() if each not in seen]
-            if not batch:
-                break
-            seen.update(batch)
-            for request in batch:
-                if request in self.pending:
-                    self._ready.setdefault(request.model_id, []).append(request)
-            ready = self._alive(model_id)
-        allowed = set(waiting)  # of a stateful model only those whose lane is free
-        batch = [request for request in ready if request in allowed][:limit]
-        taken = set(batch)
-        self._ready[model_id] = [request for request in ready if request not in taken]
-        return batch
-
-    def hold_until(self, model_id: str) -> float:
-        return self.clock.now() + self.TICK_S
-
-    def _alive(self, model_id: str) -> list[InferenceRequest]:
-        """Those the user chose that still wait, each once."""
-        ready = self._ready.get(model_id, ())
-        return [request for request in dict.fromkeys(ready) if request in self.pending]
-
-    def _next_batch(self) -> list[InferenceRequest]:
-        batch = self._call("next_batch", then=list) or []
-        return [request for request in batch if isinstance(request, InferenceRequest)]
-
-    def _call(self, method: str, *args: Any, then: Callable[[Any], Any] | None = None) -> Any:
-        try:
-            answer = getattr(self.user, method)(*args)
-            return answer if then is None or answer is None else then(answer)
-        except (Exception, SystemExit):
-            if method not in self._complained:
-                self._complained.add(method)
-                _log.exception("%s.%s raised; further ones are not logged", self.user, method)
-            return None

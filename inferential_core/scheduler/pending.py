@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from ..request import InferenceRequest
@@ -13,21 +14,36 @@ if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
 
 Removed = tuple[InferenceRequest, Status, str]
+Heard = Callable[[InferenceRequest], None]
 
 _SUPERSEDED = "a newer observation took its place"
 
 
-class Pending:
-    """Waiting requests by model, oldest first. All operations O(1) but eviction, O(models).
+def _nobody(request: InferenceRequest) -> None:
+    """Nobody keeps an order of its own."""
 
-    `removed` collects those that leave without being served, with outcome and reason; whoever
-    owns the queue empties it (`take_removed`).
+
+class Pending:
+    """Waiting requests by model, in the order of their arrival.
+
+    All operations are O(1), but eviction and expiry O(models), and taking back one that is older
+    than others that wait O(n). `removed` collects those that leave without being served, with
+    outcome and reason; whoever owns the queue empties it (`take_removed`).
+
+    entered, left: called for every request that begins or ceases to wait, so that a strategy can
+    keep an order of its own up to date instead of making it anew for every batch.
     """
 
-    def __init__(self, config: SchedulingConfig) -> None:
+    def __init__(
+        self, config: SchedulingConfig, entered: Heard = _nobody, left: Heard = _nobody
+    ) -> None:
         self._config = config
+        self._capacity = config.max_queue_size
         self._ttl = config.request_ttl_ms / 1000.0
-        self._by_model: dict[str, dict[InferenceRequest, None]] = {}
+        self._entered = entered
+        self._left = left
+        # Ordered ones: the oldest of a plain dict is found in O(1) only until some were deleted.
+        self._by_model: dict[str, OrderedDict[InferenceRequest, None]] = {}
         self._by_client: dict[tuple[str, str], dict[InferenceRequest, None]] = {}
         self._count = 0
         self._removed: list[Removed] = []
@@ -42,8 +58,27 @@ class Pending:
         """Those waiting for a model, oldest first."""
         return list(self._by_model.get(model_id, ()))
 
+    def of_client(self, client_id: str, model_id: str) -> Collection[InferenceRequest]:
+        """Those of one client that wait for a model, oldest first; a view, not a copy."""
+        return self._by_client.get((client_id, model_id), ())
+
+    def in_clients_order(self, chosen: list[InferenceRequest]) -> list[InferenceRequest]:
+        """As many of each client in the same places, but always its oldest ones.
+
+        A client takes the results of a model in the order of its observations, and a published
+        one cannot even tell them apart otherwise.
+        """
+        if len(self._by_client) == self._count:  # nobody waits for two
+            return chosen
+        oldest = {
+            key: iter(self._by_client[key])
+            for key in {(request.client_id, request.model_id) for request in chosen}
+        }
+        return [next(oldest[request.client_id, request.model_id]) for request in chosen]
+
     def count(self, model_id: str) -> int:
-        return len(self._by_model.get(model_id, ()))
+        waiting = self._by_model.get(model_id)
+        return len(waiting) if waiting else 0
 
     def models(self) -> list[str]:
         """Models that somebody waits for, the one with the oldest request first."""
@@ -61,8 +96,8 @@ class Pending:
             return True
         if request.supersede:
             self._supersede(request)
-        while self._count >= self._config.max_queue_size:
-            reason = f"the queue is full ({self._config.max_queue_size})"
+        while self._count >= self._capacity:
+            reason = f"the queue is full ({self._capacity})"
             if self._config.overflow_policy == "reject_newest":
                 self._removed.append((request, Status.DROPPED, reason))
                 return False
@@ -80,14 +115,13 @@ class Pending:
         """
         for newer in self._by_client.get((request.client_id, request.model_id), ()):
             if newer.supersede and newer.received_at >= request.received_at:
-                newer.waiting_since = min(newer.waiting_since, request.waiting_since)
+                since = min(newer.waiting_since, request.waiting_since)
+                if since < newer.waiting_since:
+                    self._left(newer)
+                    newer.waiting_since = since
+                    self._entered(newer)
                 self._removed.append((request, Status.SUPERSEDED, _SUPERSEDED))
                 return False
-        waiting = self._by_model.get(request.model_id)
-        if waiting and next(reversed(waiting)).received_at > request.received_at:
-            older = [other for other in waiting if other.received_at < request.received_at]
-            ordered = [*older, request, *waiting]  # of the twice named, the first place counts
-            self._by_model[request.model_id] = dict.fromkeys(ordered)
         self._insert(request)
         return True
 
@@ -123,6 +157,8 @@ class Pending:
         return math.inf if head is None else head.received_at + self._ttl
 
     def take_removed(self) -> list[Removed]:
+        if not self._removed:
+            return []
         removed, self._removed = self._removed, []
         return removed
 
@@ -142,15 +178,34 @@ class Pending:
             self.remove(old, Status.SUPERSEDED, _SUPERSEDED)
 
     def _insert(self, request: InferenceRequest) -> None:
-        self._by_model.setdefault(request.model_id, {})[request] = None
-        self._by_client.setdefault((request.client_id, request.model_id), {})[request] = None
+        waiting = self._by_model.get(request.model_id)
+        if waiting is None:
+            waiting = self._by_model[request.model_id] = OrderedDict()
+        key = (request.client_id, request.model_id)
+        of_client = self._by_client.get(key)
+        if of_client is None:
+            self._by_client[key] = {request: None}
+        elif next(reversed(of_client)).received_at <= request.received_at:
+            of_client[request] = None
+        else:  # it came back
+            ordered = sorted([*of_client, request], key=lambda each: each.received_at)
+            self._by_client[key] = dict.fromkeys(ordered)
+        newest = next(reversed(waiting)).received_at if waiting else -math.inf
+        waiting[request] = None
+        if newest > request.received_at:  # it came back: those that are newer go behind it
+            newer = [each for each in waiting if each.received_at > request.received_at]
+            for each in newer:
+                waiting.move_to_end(each)
         self._count += 1
+        self._entered(request)
 
     def _discard(self, request: InferenceRequest) -> None:
         del self._by_model[request.model_id][request]
         key = (request.client_id, request.model_id)
         of_client = self._by_client[key]
-        del of_client[request]
-        if not of_client:
+        if len(of_client) == 1:
             del self._by_client[key]
+        else:
+            del of_client[request]
         self._count -= 1
+        self._left(request)

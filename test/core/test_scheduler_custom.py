@@ -12,7 +12,7 @@ from inferential_core.clock import FakeClock
 from inferential_core.config.schema import SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import Scheduler
-from inferential_core.scheduler.batching import CustomScheduler
+from inferential_core.scheduler.custom import CustomScheduler
 from inferential_core.status import Status
 from inferential_core.tracking.latency import LatencyModel
 

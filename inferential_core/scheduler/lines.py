@@ -1,0 +1,190 @@
+"""Who waits for one model: a line for each client, and the lines in the order of their deadlines.
+
+Only the oldest observation of a line can be chosen, so that the observations of a client keep
+their order however a strategy compares clients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from ..request import InferenceRequest
+from .hints import Calendar
+from .pending import Pending
+from .ranking import Ranking
+from .worth import Worth
+
+_LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
+_SLOW = 0.1  # weight of the newest interval in a line's own rate
+_FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
+_WINDOWS = 32  # newest observations whose time to their deadline is remembered
+
+
+@dataclass(eq=False, slots=True)
+class Line:
+    """A client of one model: what it waits for, and what it has had."""
+
+    client_id: str
+    head: InferenceRequest | None = None
+    due: float = math.inf  # earliest deadline in it
+    static: float = 0.0  # greatest worth in it, but for what time adds
+    served_at: float = -math.inf  # when an observation of it was last given to the model
+    paid_until: float = -math.inf  # until then it has had more than its cadence asks for
+    arrived_at: float = -math.inf
+    interval: float = math.nan  # s between arrivals, slow average
+    horizon: int = 0  # actions in the newest answer, 0 where unknown
+    natural_steps: int = 0  # steps between its observations while nobody hints, 0: unknown
+    hinted_steps: int = 0  # the newest hint it was given
+    obeys: bool = True  # it asked no sooner than a hint said
+    supplied_until: float = -math.inf  # its newest answer holds actions until then
+    knows_at: float = -math.inf  # what arrives before was sent without that answer
+
+    @property
+    def since(self) -> float:
+        """Since when it has had nothing although it waits."""
+        assert self.head is not None
+        return max(self.head.waiting_since, self.served_at)
+
+
+@dataclass(eq=False, slots=True)
+class Board:
+    """The lines of one model, each that waits in exactly one of three places."""
+
+    due: Ranking[Line] = field(default_factory=Ranking)  # can still be in time, by deadline
+    late: dict[Line, None] = field(default_factory=dict)  # cannot
+    charged: dict[Line, None] = field(default_factory=dict)  # has had its share: goes last
+    lines: dict[str, Line] = field(default_factory=dict)  # all, also those that wait for nothing
+    windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
+    calendar: Calendar = field(default_factory=Calendar)
+    seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of batches, as last planned
+    contended_until: float = -math.inf
+    credit_s: float = 0.0  # of the starvation guard
+    credited_at: float = -math.inf
+    hold_until: float = math.inf
+
+    def entered(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
+        line = self.lines.get(request.client_id)
+        if line is None:
+            line = self._new_line(request)
+        arrived = request.received_at
+        if arrived > line.arrived_at:
+            self._heard(line, request)
+        head = line.head
+        if head is None:
+            line.head = request
+            line.due = _due(line, request)
+            line.static = worth.static(request)
+            self._place(line)
+        elif head.received_at > arrived:  # an older one came back
+            self._renew(line, pending, worth)
+        else:
+            static = worth.static(request)
+            if _due(line, request) < line.due or static > line.static:
+                self._renew(line, pending, worth)
+
+    def left(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
+        line = self.lines[request.client_id]
+        if line.head is request:
+            self._renew(line, pending, worth)
+
+    def _renew(self, line: Line, pending: Pending, worth: Worth) -> None:
+        """Its oldest observation is another one, or more is known of those behind it."""
+        old = line.head
+        assert old is not None
+        self._take_out(line)
+        first = list(islice(pending.of_client(line.client_id, old.model_id), _LOOKED_AT))
+        if not first:
+            line.head = None
+            return
+        line.head = first[0]
+        line.due = min(_due(line, each) for each in first)
+        line.static = max(worth.static(each) for each in first)
+        self._place(line)
+
+    def _place(self, line: Line) -> None:
+        head = line.head
+        assert head is not None
+        if line.paid_until > head.received_at:
+            self.charged[line] = None
+        else:
+            self.due.add(line, line.due, -line.static, line.since)
+
+    def _take_out(self, line: Line) -> None:
+        if line in self.due:
+            self.due.discard(line)
+        elif line in self.late:
+            del self.late[line]
+        else:
+            self.charged.pop(line, None)
+
+    def supplied(self, line: Line, until: float, knows_at: float) -> None:
+        """A line was answered: a robot that stood still and did not know yet no longer does."""
+        line.supplied_until = max(line.supplied_until, until)
+        line.knows_at = knows_at
+        head = line.head
+        if head is not None and line.due < (due := _due(line, head)):
+            self._take_out(line)
+            line.due = due
+            self._place(line)
+
+    def review(self, now: float, soonest: float) -> bool:
+        """Move those whose deadline is before `soonest` among the late ones, and back in those
+        who were charged long enough; whether a line lost the chance it had.
+        """
+        for line in [line for line in self.charged if line.paid_until <= now]:
+            del self.charged[line]
+            self.due.add(line, line.due, -line.static, line.since)
+        lost = False
+        for line in self.due.before(soonest):
+            self.late[line] = None
+            head = line.head
+            assert head is not None
+            lost = lost or line.due - head.received_at >= soonest - now
+        return lost
+
+    def only(self, allowed: Container[InferenceRequest]) -> Board:
+        """A board of the lines whose oldest observation is allowed, to choose from; O(n)."""
+        few = replace(self, due=Ranking(), late={}, charged={})
+        for line in self.due:
+            if line.head in allowed:
+                few.due.add(line, line.due, -line.static, line.since)
+        few.late = {line: None for line in self.late if line.head in allowed}
+        few.charged = {line: None for line in self.charged if line.head in allowed}
+        return few
+
+    def waiting(self) -> int:
+        """Lines that wait for something."""
+        return len(self.due) + len(self.late) + len(self.charged)
+
+    def _heard(self, line: Line, request: InferenceRequest) -> None:
+        passed = request.received_at - line.arrived_at
+        if math.isfinite(passed):
+            if math.isnan(line.interval):
+                line.interval = passed
+            else:
+                line.interval += _SLOW * (passed - line.interval)
+        line.arrived_at = request.received_at
+        if request.deadline > request.received_at:
+            self.windows.append(request.deadline - request.received_at)
+
+    def _new_line(self, request: InferenceRequest) -> Line:
+        if len(self.lines) >= 1000 and not len(self.lines) % 100:
+            before = request.received_at - _FORGET_S
+            self.lines = {
+                name: line
+                for name, line in self.lines.items()
+                if line.head is not None or line.arrived_at > before
+            }
+        line = self.lines[request.client_id] = Line(request.client_id)
+        return line
+
+
+def _due(line: Line, request: InferenceRequest) -> float:
+    """The deadline, but of a robot that was dry before it got an answer sent meanwhile."""
+    if request.steps_remaining == 0 and request.received_at <= line.knows_at:
+        return max(request.deadline, line.supplied_until)
+    return request.deadline
