@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -129,8 +129,14 @@ class BatchScheduler(Scheduler):
         """A request that was out already waits again."""
         self.pending.put_back(request)
 
+    def serve(self, wake: Callable[[], None]) -> None:
+        """A server drives it from now on: code of the user's may run on threads of its own.
+
+        wake: call it, from any thread, when there is something to serve that there was not.
+        """
+
     def close(self) -> None:
-        """Nobody will call it any more."""
+        """Nobody will call it any more; threads it has started end."""
 
     # --- the published five ---
 

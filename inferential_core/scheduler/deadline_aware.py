@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest, nsmallest
 from itertools import islice
 from operator import attrgetter
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from ..clock import Clock
 from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
-from .base import register_scheduler
+from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .hints import latest_arrival
 from .lines import Board, Line
 from .planning import Candidate, all_in_time, densest, largest_in_time
+from .scoring import Scoring
 from .worth import Worth
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _PLANNED = 4  # batches' worth of the best of them that are planned with
 
 _since = attrgetter("since")
 _worth = attrgetter("worth")
+_score = attrgetter("head.score")
 
 
 @register_scheduler("deadline_aware")
@@ -46,7 +48,17 @@ class DeadlineAware(BatchScheduler):
         self._by_deadline = own.cadence_weight > 0
         self._guard_s = own.starvation_guard_ms / 1000.0
         self._share = own.guard_share
+        name = config.policy
+        self._scoring = Scoring(name, policy_named(name)) if name else None
         super().__init__(config, clock)
+
+    def serve(self, wake: Callable[[], None]) -> None:
+        if self._scoring is not None:
+            self._scoring.isolate()
+
+    def close(self) -> None:
+        if self._scoring is not None:
+            self._scoring.close()
 
     # --- what waits ---
 
@@ -75,24 +87,27 @@ class DeadlineAware(BatchScheduler):
         if board.review(now, now + seconds[1]):
             board.contended_until = now + _CALM_S
         if allowed is None:
-            return self._choose(board, limit, now, seconds)
+            lines = self._choose(board, limit, now, seconds)
+            return self._serve(board, lines, now) + self._further(board, model_id, lines, seconds)
         few = board.only(allowed)
-        batch = self._choose(few, limit, now, seconds)
+        lines = self._choose(few, limit, now, seconds)
         board.contended_until = few.contended_until
         board.credit_s = few.credit_s
         board.hold_until = few.hold_until
-        return batch
+        return self._serve(board, lines, now)
 
     def _choose(
         self, board: Board, limit: int, now: float, seconds: Sequence[float]
-    ) -> list[InferenceRequest]:
-        if not self._by_deadline:
-            lines = self._by_worth(board, now, limit)
-        elif self._fair:
-            lines = self._fairly(board, now, seconds)
-        else:
-            lines = self._protecting(board, now, seconds)
-        return self._requests(board, lines, limit, now)
+    ) -> list[Line]:
+        lines = self._by_policy(board, now, limit) if self._scoring is not None else None
+        if lines is None:
+            if not self._by_deadline:
+                lines = self._by_worth(board, now, limit)
+            elif self._fair:
+                lines = self._fairly(board, now, seconds)
+            else:
+                lines = self._protecting(board, now, seconds)
+        return lines
 
     def hold_until(self, model_id: str) -> float:
         board = self._boards.get(model_id)
@@ -149,6 +164,22 @@ class DeadlineAware(BatchScheduler):
         lines = [each.item for each in nlargest(limit, waiting, key=_worth)]
         lines += islice(board.charged, limit - len(lines))
         return lines
+
+    def _by_policy(self, board: Board, now: float, limit: int) -> list[Line] | None:
+        """In the order of the policy's scores, whatever the deadlines are."""
+        assert self._scoring is not None
+        lines = [*board.due, *board.late, *board.charged]
+        heads = [line.head for line in lines if line.head is not None]
+        scores = self._scoring.scores(heads)
+        if scores is None:
+            return None
+        for line, head, score in zip(lines, heads, scores):
+            if score is None:
+                self._candidate(line, now, line.due - now)
+            else:
+                head.score = score
+        order = sorted(lines, key=_since)
+        return nlargest(limit, order, key=_score)
 
     def _fill(self, board: Board, lines: list[Line], now: float, seconds: Sequence[float]) -> None:
         """Give spare places to those that are late, while nobody's deadline suffers."""
@@ -230,9 +261,7 @@ class DeadlineAware(BatchScheduler):
 
     # --- service ---
 
-    def _requests(
-        self, board: Board, lines: list[Line], limit: int, now: float
-    ) -> list[InferenceRequest]:
+    def _serve(self, board: Board, lines: list[Line], now: float) -> list[InferenceRequest]:
         batch: list[InferenceRequest] = []
         for line in lines:
             head = line.head
@@ -241,6 +270,34 @@ class DeadlineAware(BatchScheduler):
             line.served_at = now
             self._charge(line, head)
         return batch
+
+    def _further(
+        self, board: Board, model_id: str, lines: list[Line], seconds: Sequence[float]
+    ) -> list[InferenceRequest]:
+        """More observations of those who are in the batch, if nobody else waits."""
+        room = len(seconds) - 1 - len(lines)
+        if not room or len(lines) < board.waiting():
+            return []
+        if self.pending.count(model_id) == len(lines):
+            return []
+        queues = [
+            (line, islice(self.pending.of_client(line.client_id, model_id), 1, None))
+            for line in lines
+        ]
+        further: list[InferenceRequest] = []
+        while queues:
+            left = []
+            for line, queue in queues:
+                request = next(queue, None)
+                if request is None:
+                    continue
+                left.append((line, queue))
+                further.append(request)
+                self._charge(line, request)
+                if len(further) == room:
+                    return further
+            queues = left
+        return further
 
     def _charge(self, line: Line, request: InferenceRequest) -> None:
         """An honest robot asks again when this answer is used up, not sooner."""

@@ -21,6 +21,7 @@ from .worth import Worth
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
 _SLOW = 0.1  # weight of the newest interval in a line's own rate
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
+_ALONE_S = 1.0  # since another client was heard: whoever asks now takes nothing from anybody
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
 
@@ -65,6 +66,9 @@ class Board:
     credit_s: float = 0.0  # of the starvation guard
     credited_at: float = -math.inf
     hold_until: float = math.inf
+    newest: str = ""  # client heard last
+    newest_at: float = -math.inf
+    others_at: float = -math.inf  # when any other client than that one was heard
 
     def entered(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
         line = self.lines.get(request.client_id)
@@ -135,9 +139,11 @@ class Board:
         """Move those whose deadline is before `soonest` among the late ones, and back in those
         who were charged long enough; whether a line lost the chance it had.
         """
-        for line in [line for line in self.charged if line.paid_until <= now]:
-            del self.charged[line]
-            self.due.add(line, line.due, -line.static, line.since)
+        if self.charged:
+            alone = self.others_at < now - _ALONE_S
+            for line in [line for line in self.charged if alone or line.paid_until <= now]:
+                del self.charged[line]
+                self.due.add(line, line.due, -line.static, line.since)
         lost = False
         for line in self.due.before(soonest):
             self.late[line] = None
@@ -161,6 +167,10 @@ class Board:
         return len(self.due) + len(self.late) + len(self.charged)
 
     def _heard(self, line: Line, request: InferenceRequest) -> None:
+        if line.client_id != self.newest:
+            self.others_at = self.newest_at
+            self.newest = line.client_id
+        self.newest_at = request.received_at
         passed = request.received_at - line.arrived_at
         if math.isfinite(passed):
             if math.isnan(line.interval):
