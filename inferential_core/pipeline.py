@@ -27,6 +27,7 @@ from .ordering import ReplyOrder
 from .replies import Call, Replies
 from .request import InferenceRequest
 from .scheduler.batching import BatchScheduler
+from .scheduler.hints import chunk_length
 from .status import Status
 from .tracking.clients import Client, ClientRegistry
 from .tracking.ledger import Ledger
@@ -80,6 +81,7 @@ class Pipeline:
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
         self._complaints = Complaints(_log)
+        self._tell_lanes()
 
     # --- in ---
 
@@ -209,6 +211,9 @@ class Pipeline:
         """Now and then: how they do, and which of their clients left."""
         for model in self.models.values():
             self._measuring.health(model, now)
+            headroom = self.scheduler.headroom(model.id, now, model.latency)
+            if headroom == headroom:  # known
+                self._measuring.count("model_headroom", now, model.labels, headroom)
             if model.placement is None:
                 continue
             for client_id in model.placement.clients():
@@ -269,6 +274,10 @@ class Pipeline:
                 self.scheduler.pending.remove(request, Status.ERROR, health.refusal(now))
 
     def _succeeded(self, request: InferenceRequest, values: Mapping[str, Any], call: Call) -> None:
+        if request.control_period_s:
+            horizon = chunk_length(values)
+            now = self._clock.now()
+            request.requery_after_steps = self.scheduler.answered(request, now, horizon)
         try:
             self.settle(request, Status.OK, values=values, call=call)
         except Exception as error:  # only where a dispatcher did not check them
@@ -379,19 +388,26 @@ class Pipeline:
             for request in list(self.scheduler.pending.of(name)):
                 reason = unknown_model(name, self.models)
                 self.scheduler.pending.remove(request, Status.REJECTED, reason)
+        self._tell_lanes()
         self._settle_removed()
+
+    def _tell_lanes(self) -> None:
+        self.scheduler.lanes = {name: model.lanes for name, model in self.models.items()}
 
     def use_scheduler(self, scheduler: BatchScheduler, config: InferentialConfig) -> None:
         """Change the strategy; whatever waits moves over."""
         self._settle_removed()
         waiting = self.scheduler.pending.drain()
+        self.scheduler.close()
         self._config = config
         self.scheduler = scheduler
+        self._tell_lanes()
         for request in waiting:  # oldest first: a custom scheduler keeps the order it is given
             scheduler.put_back(request)
 
     def drop_all(self, reason: str) -> None:
         """The server stops: whatever waits or is with a model ends here."""
+        self.scheduler.close()
         requests = self.scheduler.pending.drain()
         for batch, model in self._in_flight.items():
             requests.extend(batch.requests)

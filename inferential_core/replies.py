@@ -59,6 +59,7 @@ class Replies:
         message.client_send_ns = request.client_send_ns
         if call is not None:
             message.model_version = call.version
+            message.requery_after_steps = request.requery_after_steps
             message.batch_size = call.batch_size
             message.inference_latency_ms = 1000 * call.seconds
         return writer.frames(values, one_frame_each=request.accepts_frames)

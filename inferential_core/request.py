@@ -43,6 +43,7 @@ class InferenceRequest:
     control_period_s: float = 0.0  # time one step of the robot lasts; 0: unknown
     waiting_since: float = 0.0  # received_at of the oldest observation this one supersedes
     dispatched_at: float = math.nan
+    requery_after_steps: int = 0  # the hint that goes back with its answer, 0: none
 
     def __post_init__(self) -> None:
         if not self.waiting_since:

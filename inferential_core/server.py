@@ -99,6 +99,7 @@ class Server:
             Measuring(self._metrics.meter if self.config.metrics.enabled else _no_meter),
         )
         self._engine = engine = Engine(pipeline, transport, self._clock)
+        pipeline.scheduler.serve(transport.wake)
         self._dispatcher.on_change = engine.on_models_changed
         try:
             self._dispatcher.start(engine.on_done)
@@ -186,6 +187,7 @@ class Server:
         self.config = config
         if self._serving:
             engine = self._ran()
+            scheduler.serve(engine.transport.wake)
             engine.between_turns(lambda: engine.pipeline.use_scheduler(scheduler, config))
 
     def status(self) -> dict[str, Any]:

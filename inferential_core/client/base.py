@@ -56,7 +56,7 @@ class BaseConnection(ABC, Generic[M]):
     def model(
         self,
         model_id: str,
-        latency_budget_ms: float = 50.0,
+        latency_budget_ms: float | None = None,
         priority: int | None = None,
         *,
         control_period_ms: float = 0.0,
@@ -66,9 +66,10 @@ class BaseConnection(ABC, Generic[M]):
     ) -> M:
         """A handle on one model of the server; UsageError names an option out of range.
 
-        latency_budget_ms: after this an answer is of no use. priority: tier, 0 is the most
-        important, None leaves it to the server. control_period_ms: time one action lasts, so
-        that `steps_remaining` tells the server when this robot runs dry. supersede: a new
+        latency_budget_ms: after this an answer is of no use; None leaves it to the server, whose
+        default is 50 and counts only where nothing tells when this robot runs dry. priority:
+        tier, 0 is the most important, None leaves it to the server. control_period_ms: time one
+        action lasts, so that `steps_remaining` tells when the robot runs dry. supersede: a new
         observation replaces one that still waits at the server. lost_after_ms: an observation
         without an answer for so long ends LOST; None waits for ever. encode: keys whose arrays
         travel compressed, as {"camera": "jpeg"} (or "png"); needs the [images] extra.

@@ -16,7 +16,7 @@ from .reply import Ending
 class ModelOptions:
     """How a handle asks its model; see `Connection.model`."""
 
-    latency_budget_ms: float = 50.0
+    latency_budget_ms: float | None = None
     priority: int | None = None
     control_period_ms: float = 0.0
     supersede: bool = False
@@ -24,7 +24,7 @@ class ModelOptions:
     encode: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.latency_budget_ms > 0:
+        if self.latency_budget_ms is not None and not self.latency_budget_ms > 0:
             raise UsageError(f"latency_budget_ms must be above 0, not {self.latency_budget_ms}")
         if self.priority is not None and self.priority < 0:
             raise UsageError(f"priority is a tier from 0 (most important), not {self.priority}")

@@ -60,7 +60,7 @@ class ClientSession:
             client_id=self.client_id,
             client_type=self._client_type,
             model_id=model_id,
-            latency_budget_ms=options.latency_budget_ms,
+            latency_budget_ms=options.latency_budget_ms or 0.0,
             control_period_ms=options.control_period_ms,
             supersede=options.supersede,
             session=self._session,

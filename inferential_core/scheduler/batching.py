@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -16,6 +17,8 @@ from .pending import Pending, Removed
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
+
+_log = logging.getLogger(__name__)
 
 Allowed = frozenset[InferenceRequest]
 
@@ -34,6 +37,9 @@ class BatchScheduler(Scheduler):
         self.config = config
         self.clock = clock or SystemClock()
         self.pending = Pending(config, self.entered, self.left)
+        self._trusted = type(self).__module__.startswith(__package__)
+        self._failed = False
+        self.lanes: dict[str, int] = {}  # batches each model works on at once; 1 where not said
 
     # --- what a strategy says ---
 
@@ -117,9 +123,37 @@ class BatchScheduler(Scheduler):
             allowed = frozenset(eligible(waiting))
             if not allowed:
                 return []
-        batch = self.form(model_id, limit, now, latency, allowed)
+        batch = self._formed(model_id, limit, now, latency, allowed)
         self.pending.take(batch)
         return batch
+
+    def _formed(
+        self,
+        model_id: str,
+        limit: int,
+        now: float,
+        latency: LatencyModel,
+        allowed: Allowed | None,
+    ) -> list[InferenceRequest]:
+        """What `form` says; the longest waiting ones where a strategy of the user's raises."""
+        try:
+            batch = self.form(model_id, limit, now, latency, allowed)
+            if self._trusted:
+                return batch
+            alive = dict.fromkeys(each for each in batch if each in self.pending)
+            return [each for each in alive if allowed is None or each in allowed][:limit]
+        except (Exception, SystemExit):
+            if self._trusted:
+                raise
+            if not self._failed:
+                self._failed = True
+                _log.exception(
+                    "strategy %r raised: the longest waiting are served where it does, and further"
+                    " errors are not logged",
+                    self.config.strategy,
+                )
+            waiting = sorted(self.pending.of(model_id), key=_waiting_since)
+            return [each for each in waiting if allowed is None or each in allowed][:limit]
 
     def take_removed(self) -> list[Removed]:
         """Those that left unserved since the last call."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..clock import Clock
 from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
+from .admission import headroom
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .hints import latest_arrival
@@ -82,8 +83,12 @@ class DeadlineAware(BatchScheduler):
         allowed: Allowed | None = None,
     ) -> list[InferenceRequest]:
         board = self._boards[model_id]
-        seconds = board.seconds = _seconds(latency, limit)
+        seconds = self._plan_with(board, model_id, limit, latency)
         self._earn(board, now, seconds)
+        if allowed is None and self._scoring is None and self.pending.count(model_id) == 1:
+            lines = self._only(board, now, seconds)
+            if lines:
+                return self._serve(board, lines, now)
         if board.review(now, now + seconds[1]):
             board.contended_until = now + _CALM_S
         if allowed is None:
@@ -95,6 +100,24 @@ class DeadlineAware(BatchScheduler):
         board.credit_s = few.credit_s
         board.hold_until = few.hold_until
         return self._serve(board, lines, now)
+
+    def _only(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
+        """The one that waits, where there is nothing to decide: the usual case of an idle model."""
+        entries = board.due.entries
+        if entries and entries[0][0] >= now + seconds[1]:
+            return [entries[0][-1]]
+        return []
+
+    def _plan_with(
+        self, board: Board, model_id: str, limit: int, latency: LatencyModel
+    ) -> list[float]:
+        """How long batches take, as far as that is known now; nothing is computed twice."""
+        known = (latency, latency.calls, limit)
+        if board.planned_with != known:
+            board.planned_with = known
+            board.seconds = _seconds(latency, limit)
+            board.pace = 1.0 / self.lanes.get(model_id, 1)
+        return board.seconds
 
     def _choose(
         self, board: Board, limit: int, now: float, seconds: Sequence[float]
@@ -117,7 +140,7 @@ class DeadlineAware(BatchScheduler):
         limit = len(seconds) - 1
         entries = board.due.entries
         overdue = self._overdue(board, now, seconds)
-        if entries and not overdue and all_in_time(entries, 0, now, seconds):
+        if entries and not overdue and all_in_time(entries, 0, now, seconds, board.pace):
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
             lines = board.due.first(size)
             if size < limit:
@@ -136,7 +159,7 @@ class DeadlineAware(BatchScheduler):
             if line not in overdue
         ]
         best = nlargest(_PLANNED * limit, candidates, key=_worth)
-        batch = densest(best, seconds, begun=len(overdue))
+        batch = densest(best, seconds, len(overdue), board.pace)
         lines = [*overdue, *(each.item for each in batch)]
         if overdue:
             place = seconds[limit] / limit  # what another one could have had
@@ -152,7 +175,7 @@ class DeadlineAware(BatchScheduler):
     def _fairly(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
         limit = len(seconds) - 1
         entries = board.due.entries
-        if entries and not board.late and all_in_time(entries, 0, now, seconds):
+        if entries and not board.late and all_in_time(entries, 0, now, seconds, board.pace):
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
             return board.due.first(size)
         lines = nsmallest(limit, [*board.due, *board.late], key=_since)
@@ -197,7 +220,7 @@ class DeadlineAware(BatchScheduler):
         due = entries[0][0]
         for more in range(len(late), 0, -1):
             end = now + seconds[taken + more]
-            if end <= due and all_in_time(entries, taken, end, seconds):
+            if end <= due and all_in_time(entries, taken, end, seconds, board.pace):
                 lines += late[:more]
                 return
 
@@ -330,11 +353,20 @@ class DeadlineAware(BatchScheduler):
         natural = max(now + 2 * away, observed + away + line.natural_steps * period)
         width = board.seconds[-1]
         latest = latest_arrival(runs_dry, away, width) if line.obeys else natural
-        at = board.calendar.book(natural, latest, now, width, len(board.seconds) - 1)
+        batch = (len(board.seconds) - 1) / board.pace
+        at = board.calendar.book(natural, latest, now, width, batch)
         line.hinted_steps = 0
         if at > natural:
             line.hinted_steps = min(horizon, int((at - away - observed) / period + 0.5))
         return line.hinted_steps
+
+    def headroom(self, model_id: str, now: float, latency: LatencyModel) -> float:
+        board = self._boards.get(model_id)
+        if board is None:
+            return math.nan
+        seconds = _seconds(latency, len(board.seconds) - 1)
+        lanes = self.lanes.get(model_id, 1)
+        return headroom(board.rates(now), board.windows, seconds, lanes)
 
 
 def _seconds(latency: LatencyModel, limit: int) -> list[float]:

@@ -21,6 +21,7 @@ from .worth import Worth
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
 _SLOW = 0.1  # weight of the newest interval in a line's own rate
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
+_ASKS_S = 2.0  # a client heard this recently asks, however fast it used to
 _ALONE_S = 1.0  # since another client was heard: whoever asks now takes nothing from anybody
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
@@ -38,11 +39,19 @@ class Line:
     arrived_at: float = -math.inf
     interval: float = math.nan  # s between arrivals, slow average
     horizon: int = 0  # actions in the newest answer, 0 where unknown
+    period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
     natural_steps: int = 0  # steps between its observations while nobody hints, 0: unknown
     hinted_steps: int = 0  # the newest hint it was given
     obeys: bool = True  # it asked no sooner than a hint said
     supplied_until: float = -math.inf  # its newest answer holds actions until then
     knows_at: float = -math.inf  # what arrives before was sent without that answer
+
+    @property
+    def rate(self) -> float:
+        """Observations per second that it needs answered; NaN where unknown."""
+        if self.natural_steps and self.period_s:
+            return 1.0 / (self.natural_steps * self.period_s)
+        return 1.0 / self.interval if self.interval > 0 else math.nan
 
     @property
     def since(self) -> float:
@@ -62,6 +71,8 @@ class Board:
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
     calendar: Calendar = field(default_factory=Calendar)
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of batches, as last planned
+    planned_with: tuple[object, ...] = ()  # what `seconds` and `pace` were computed from
+    pace: float = 1.0  # share of a batch's time after which another one can begin
     contended_until: float = -math.inf
     credit_s: float = 0.0  # of the starvation guard
     credited_at: float = -math.inf
@@ -162,6 +173,15 @@ class Board:
         few.charged = {line: None for line in self.charged if line.head in allowed}
         return few
 
+    def rates(self, now: float) -> list[float]:
+        """Of the clients that ask now and then; O(lines)."""
+        rates = []
+        for line in self.lines.values():
+            rate = line.rate
+            if rate == rate and now - line.arrived_at < max(_ASKS_S, 3.0 / rate):
+                rates.append(rate)
+        return rates
+
     def waiting(self) -> int:
         """Lines that wait for something."""
         return len(self.due) + len(self.late) + len(self.charged)
@@ -178,6 +198,7 @@ class Board:
             else:
                 line.interval += _SLOW * (passed - line.interval)
         line.arrived_at = request.received_at
+        line.period_s = request.control_period_s
         if request.deadline > request.received_at:
             self.windows.append(request.deadline - request.received_at)
 
