@@ -22,7 +22,7 @@ _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the 
 _SLOW = 0.1  # weight of the newest interval in a line's own rate
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
 _ASKS_S = 2.0  # a client heard this recently asks, however fast it used to
-_ALONE_S = 1.0  # since another client was heard: whoever asks now takes nothing from anybody
+_ALONE_S = 1.0  # without a second client being heard
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
 
@@ -66,7 +66,7 @@ class Board:
 
     due: Ranking[Line] = field(default_factory=Ranking)  # can still be in time, by deadline
     late: dict[Line, None] = field(default_factory=dict)  # cannot
-    charged: dict[Line, None] = field(default_factory=dict)  # has had its share: goes last
+    charged: Ranking[Line] = field(default_factory=Ranking)  # had their share: by paid_until
     lines: dict[str, Line] = field(default_factory=dict)  # all, also those that wait for nothing
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
     calendar: Calendar = field(default_factory=Calendar)
@@ -76,6 +76,8 @@ class Board:
     contended_until: float = -math.inf
     credit_s: float = 0.0  # of the starvation guard
     credited_at: float = -math.inf
+    none_overdue_before: float = -math.inf  # no need to look for overdue lines before
+    oldest_since: float = -math.inf  # as of when that was found
     hold_until: float = math.inf
     newest: str = ""  # client heard last
     newest_at: float = -math.inf
@@ -124,8 +126,10 @@ class Board:
         head = line.head
         assert head is not None
         if line.paid_until > head.received_at:
-            self.charged[line] = None
+            self.charged.add(line, line.paid_until)
         else:
+            if line.since < self.oldest_since:
+                self.none_overdue_before = -math.inf
             self.due.add(line, line.due, -line.static, line.since)
 
     def _take_out(self, line: Line) -> None:
@@ -134,7 +138,7 @@ class Board:
         elif line in self.late:
             del self.late[line]
         else:
-            self.charged.pop(line, None)
+            self.charged.discard(line)
 
     def supplied(self, line: Line, until: float, knows_at: float) -> None:
         """A line was answered: a robot that stood still and did not know yet no longer does."""
@@ -151,10 +155,9 @@ class Board:
         who were charged long enough; whether a line lost the chance it had.
         """
         if self.charged:
-            alone = self.others_at < now - _ALONE_S
-            for line in [line for line in self.charged if alone or line.paid_until <= now]:
-                del self.charged[line]
-                self.due.add(line, line.due, -line.static, line.since)
+            for line in self.charged.before(math.inf if self.alone(now) else now):
+                line.paid_until = -math.inf
+                self._place(line)
         lost = False
         for line in self.due.before(soonest):
             self.late[line] = None
@@ -165,13 +168,26 @@ class Board:
 
     def only(self, allowed: Container[InferenceRequest]) -> Board:
         """A board of the lines whose oldest observation is allowed, to choose from; O(n)."""
-        few = replace(self, due=Ranking(), late={}, charged={})
+        few = replace(self, due=Ranking(), late={}, charged=Ranking())
         for line in self.due:
             if line.head in allowed:
                 few.due.add(line, line.due, -line.static, line.since)
         few.late = {line: None for line in self.late if line.head in allowed}
-        few.charged = {line: None for line in self.charged if line.head in allowed}
+        for line in self.charged:
+            if line.head in allowed:
+                few.charged.add(line, line.paid_until)
+        few.none_overdue_before = -math.inf
         return few
+
+    def remember(self, few: Board) -> None:
+        """What became of choosing from `few` lines of this board."""
+        self.contended_until = few.contended_until
+        self.credit_s = few.credit_s
+        self.hold_until = few.hold_until
+
+    def alone(self, now: float) -> bool:
+        """Whether one client only has been heard lately: it takes nothing from anybody."""
+        return self.others_at < now - _ALONE_S
 
     def rates(self, now: float) -> list[float]:
         """Of the clients that ask now and then; O(lines)."""

@@ -1,0 +1,61 @@
+"""What a client has been given: who has had its share, and when each had better ask again."""
+
+from __future__ import annotations
+
+import math
+
+from ..request import InferenceRequest
+from .hints import latest_arrival
+from .lines import Board, Line
+
+_OUTRUN = 1.5  # times its cadence a client may be served before it is charged
+_DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out
+_OBEYS = 0.8  # share of the steps hinted at, before which only those ask who take no hints
+
+
+def charge(line: Line, request: InferenceRequest) -> None:
+    """An observation is given to the model: the next one may be asked for in a while.
+
+    An honest robot asks again when it has used so many actions as it says it has: horizon -
+    steps_remaining of them. One that claims to be dry all the time claims to have used them all.
+    Where that is not known, the cadence counts that was learned of it. Until 1 / 1.5 of that time
+    has passed, the client goes behind all others. Charged is what is served, not what is asked.
+    """
+    interval = line.interval
+    if line.horizon and request.steps_remaining is not None and request.control_period_s > 0.0:
+        used = max(1, line.horizon - request.steps_remaining)
+        interval = used * request.control_period_s
+    if interval > 0.0:  # known
+        pause = interval / _OUTRUN
+        begins = max(line.paid_until, request.received_at)
+        line.paid_until = min(begins + pause, line.served_at + _DEBT * pause)
+
+
+def answered(board: Board, line: Line, request: InferenceRequest, now: float, horizon: int) -> int:
+    """A request was answered with a chunk of `horizon` actions; after how many to ask again.
+
+    0: whenever the robot would by itself.
+    """
+    period = request.control_period_s
+    away = 0.0 if math.isnan(request.sent_at) else request.received_at - request.sent_at
+    observed = request.received_at - away
+    runs_dry = observed + horizon * period
+    line.horizon = horizon
+    board.supplied(line, runs_dry - away, now + 2 * away)
+    steps = request.steps_remaining
+    if not steps:  # it was dry: nothing is known of when it asks by itself
+        return 0
+    asked_after = max(1, horizon - steps)
+    if line.hinted_steps and asked_after < _OBEYS * line.hinted_steps:
+        line.obeys = False
+    if not line.hinted_steps or not line.obeys:
+        line.natural_steps = asked_after
+    natural = max(now + 2 * away, observed + away + line.natural_steps * period)
+    largest = len(board.seconds) - 1
+    width = board.seconds[largest]
+    latest = latest_arrival(runs_dry, away, width) if line.obeys else natural
+    at = board.calendar.book(natural, latest, now, width, largest / board.pace)
+    line.hinted_steps = 0
+    if at > natural:
+        line.hinted_steps = min(horizon, int((at - away - observed) / period + 0.5))
+    return line.hinted_steps
