@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto published bench fuzz lock clean
+.PHONY: help env build demo test check lint proto published bench fuzz torch lock clean
 export PYTHON
 
 help:    ## this list
@@ -45,8 +45,11 @@ bench: build  ## what the figures in the README come from (ARGS=transport: one o
 fuzz: build  ## a million broken messages against a server: minutes
 	@tools/run.sh python -m benchmarks fuzz $(ARGS)
 
+torch:   ## the PyTorch example in an environment of its own (TORCH=torch==X+cpu: without CUDA)
+	@TORCH='$(TORCH)' tools/torch.sh $(ARGS)
+
 lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)
 	@tools/lock.sh
 
 clean:   ## remove the environment and everything built
-	rm -rf .venv .venv-published build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-published .venv-torch build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
