@@ -42,6 +42,9 @@ published: env  ## environments of the published releases, which tests and bench
 bench: build  ## what the figures in the README come from (ARGS=transport: one of them)
 	@tools/run.sh python -m benchmarks $(ARGS)
 
+faults: build  ## Ray Serve with replicas and clusters dying under load, at full length: minutes
+	@INFERENTIAL_FAULTS=6 WORKERS=0 tools/test.sh --capture=no test/core/test_ray_faults.py $(ARGS)
+
 fuzz: build  ## a million broken messages against a server: minutes
 	@tools/run.sh python -m benchmarks fuzz $(ARGS)
 

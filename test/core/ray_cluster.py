@@ -7,9 +7,12 @@ import json
 import os
 import select
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +70,67 @@ class Cluster:
         self.process.wait()
         self.process.stdout.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Head:
+    """A Ray cluster of one node that can be stopped and started again at the same address."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self._folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+        arguments = {
+            "node-ip-address": "127.0.0.1",
+            "port": self.port,
+            "num-cpus": 2,
+            "include-dashboard": "false",
+            "object-store-memory": 200_000_000,
+            "temp-dir": self._folder,
+        }
+        command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start"]
+        command += ["--head", "--block", *(f"--{key}={value}" for key, value in arguments.items())]
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        end = time.monotonic() + START_S
+        while socket.socket().connect_ex(("127.0.0.1", self.port)):
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise RuntimeError("the head node did not start")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """As a crash: everything of it is killed at once."""
+        if self.process is not None:
+            for pid in [self.process.pid, *descendants(self.process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that they did."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            status = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+            parents[int(folder.name)] = int(status[1])
+    found = [pid]
+    for each in found:
+        found += [child for child, parent in parents.items() if parent == each]
+    return found[1:]

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 # Named after its code: a replica that serves several versions of this package has them all.
 METHOD = "inferential_" + hashlib.sha256(inspect.getsource(replica_code).encode()).hexdigest()[:12]
 
-BY_REFERENCE_FROM = 1 << 18  # bytes of a batch
+BY_REFERENCE_FROM = 1 << 20  # bytes of a batch: below, gRPC's copies cost less than Ray's store
 # A call costs about a millisecond beside the work: of models that take one observation a call,
 # as many are handed over as take a few of them.
 HAND_OVER_S = 5e-3
@@ -108,8 +108,15 @@ class Application:
         if self._deployment not in deployments:
             raise LookupError(f"its deployment {self._deployment!r} is not there")
         try:
-            by_value = handle.options(method_name=METHOD, _by_reference=False)
-            by_reference = handle.options(method_name=METHOD, _by_reference=True)
+            by_value, by_reference = (
+                handle.options(
+                    method_name=METHOD,
+                    _by_reference=reference,
+                    request_serialization="pickle",  # plain data and arrays: no need for more
+                    response_serialization="pickle",
+                )
+                for reference in (False, True)
+            )
         except TypeError:  # a Ray that knows one way only
             by_value = by_reference = handle.options(method_name=METHOD)
         self._handles = by_value, by_reference

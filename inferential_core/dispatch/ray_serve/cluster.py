@@ -15,9 +15,10 @@ from typing import Any
 
 from . import replica
 
-# Read by Serve when it is imported. Its router runs on our loop; calls go by gRPC where a batch is
-# small; replies may be large.
+# Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
+# call of Ray's interface starts a cluster, as one does by default that finds itself disconnected.
 ENVIRONMENT = {
+    "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(1 << 29),
     "RAY_SERVE_LOG_TO_STDERR": "0",
@@ -29,6 +30,10 @@ _QUIETLY = {"log_to_driver": False, "configure_logging": False}
 
 class Unreachable(Exception):
     """Why the cluster cannot be joined now."""
+
+
+class Lost(Exception):
+    """Why this driver can do no more: a new one has to join."""
 
 
 def join(address: str) -> None:
@@ -44,7 +49,8 @@ def join(address: str) -> None:
     if ray.is_initialized():
         return
     _probe(address)
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    for name in ("ray", "ray.serve"):  # what matters comes as an error of a call
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         try:
             ray.init(address=address, **_QUIETLY)
@@ -63,7 +69,23 @@ def leave() -> None:
     """Disconnect; what runs on the cluster goes on."""
     import ray
 
+    logging.disable()  # Serve's tasks in this process go on until it ends, and complain
     ray.shutdown()
+
+
+def check_node() -> None:
+    """Lost if the Ray node that this driver works through is no more; Ray itself would wait."""
+    import ray
+
+    node = getattr(ray._private.worker, "_global_node", None)
+    path = getattr(node, "raylet_socket_name", None)
+    if not isinstance(path, str):  # a Ray that keeps it elsewhere: waiting will do
+        return
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)
+    except OSError as error:
+        raise Lost(f"the Ray node of this machine is gone: {error.strerror}") from None
 
 
 async def applications() -> Mapping[str, Any] | None:

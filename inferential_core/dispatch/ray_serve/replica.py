@@ -13,7 +13,7 @@ import asyncio
 import inspect
 import io
 import json
-import threading
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +29,9 @@ Observation = tuple[dict[str, Any], dict[str, tuple[str, Any, tuple[int, ...]]],
 
 # A result as it travels: values by key, or (class of the error, its text, traceback).
 Outcome = dict[str, Any] | tuple[str, str, str]
+
+
+QUICK_S = 2e-3
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class Serving:
         self._asynchronous = _is_asynchronous(function)
         self._reset = _method(servable, "reset")
         self._forget = _method(servable, "forget") or self._reset
-        self._one_at_a_time = threading.Lock()  # for what keeps a state and is called in threads
+        self._one_at_a_time = asyncio.Lock()  # for what keeps a state
+        self._takes_s = math.inf  # a synchronous call, lately
         self._episodes: dict[str, int] = {}  # the one each client is in, where that is kept here
         self.description = {
             "batches": self.batches,
@@ -100,37 +104,48 @@ class Serving:
         }
 
     def method(self) -> Any:
-        """The function that Serve is to call; sync ones it runs on threads, off its loop.
+        """The function that Serve is to call.
+
+        It is asynchronous whatever the model is: Serve would change threads four times for a call
+        of a synchronous one. A model that is done within `QUICK_S` is called on the loop itself,
+        a slower one on a thread, as Serve does it.
 
         gone: clients whose state is of no more use.
         """
 
-        async def serve_on_the_loop(
-            observations: list[Observation], gone: Sequence[str] = ()
-        ) -> Any:
+        async def serve_batch(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
             begun = time.monotonic()
             if any(images for _, images, _ in observations):
                 prepared = await asyncio.to_thread(_prepare, observations)
             else:
                 prepared = _prepare(observations)
             if self._stateful:
-                for client_id, hook in self._turnover(gone, prepared):
-                    answer = hook(client_id)
-                    if inspect.isawaitable(answer):
-                        await answer
-            return self._answer(await self._serve_async(prepared), begun)
+                async with self._one_at_a_time:
+                    await self._turn_over(gone, prepared)
+                    outcomes = await self._serve(prepared)
+            else:
+                outcomes = await self._serve(prepared)
+            return self._replica, self._version(), time.monotonic() - begun, outcomes
 
-        def serve_on_a_thread(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
-            begun = time.monotonic()
-            prepared = _prepare(observations)
-            if not self._stateful:
-                return self._answer(self._serve(prepared), begun)
-            with self._one_at_a_time:
-                for client_id, hook in self._turnover(gone, prepared):
-                    hook(client_id)
-                return self._answer(self._serve(prepared), begun)
+        return serve_batch
 
-        return serve_on_the_loop if self._asynchronous else serve_on_a_thread
+    async def _serve(self, prepared: list[Any]) -> list[Outcome]:
+        if self._asynchronous:
+            return await self._serve_async(prepared)
+        begun = time.monotonic()
+        if self._takes_s < QUICK_S:
+            outcomes = self._serve_sync(prepared)
+        else:
+            outcomes = await asyncio.to_thread(self._serve_sync, prepared)
+        took = time.monotonic() - begun
+        self._takes_s = min(took, 1.0) if self._takes_s > 1.0 else (self._takes_s + took) / 2
+        return outcomes
+
+    async def _turn_over(self, gone: Sequence[str], prepared: list[Any]) -> None:
+        for client_id, hook in self._turnover(gone, prepared):
+            answer = hook(client_id)
+            if inspect.isawaitable(answer):
+                await answer
 
     def _turnover(
         self, gone: Sequence[str], prepared: list[Any]
@@ -155,16 +170,13 @@ class Serving:
                 hooks.append((context.client_id, self._reset))
         return [(client_id, hook) for client_id, hook in hooks if hook is not None]
 
-    def _answer(self, outcomes: list[Outcome], begun: float) -> Any:
-        return self._replica, self._version(), time.monotonic() - begun, outcomes
-
     def _version(self) -> str:
         """Read anew for each batch: `reconfigure` may change it."""
         return str(getattr(self._servable, "version", "") or "")
 
     # --- sync ---
 
-    def _serve(self, prepared: list[Any]) -> list[Outcome]:
+    def _serve_sync(self, prepared: list[Any]) -> list[Outcome]:
         if not self.batches:
             return [self._one(item) for item in prepared]
         good = [item for item in prepared if not isinstance(item, BaseException)]
