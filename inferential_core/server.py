@@ -75,8 +75,9 @@ class Server:
     # --- lifecycle, in call order ---
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        self.start()
+        """Serve until cancelled; starts it, unless it is started."""
+        if not self._serving:
+            self.start()
         try:
             engine = self._ran()
             await asyncio.get_running_loop().run_in_executor(None, engine.stopped.wait)

@@ -24,12 +24,16 @@ def main(argv: Sequence[str]) -> int:
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
-    models = load_models(options.model)
+    models = load_models(options.model, later=options.process)
     config = load_config(options.config) if options.config else InferentialConfig()
     bind = chosen_bind(config, options.bind)
-    server = Server(bind, config=config, dispatcher=LocalDispatcher(models, lanes=options.lanes))
+    dispatcher = LocalDispatcher(
+        models, lanes=options.lanes, process=options.process, timeout_s=options.timeout or None
+    )
+    server = Server(bind, config=config, dispatcher=dispatcher)
     if options.strategy:
         server.use_scheduler(options.strategy)
+    server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
     asyncio.run(_serve(server, f"serving {', '.join(models)}"))
     return 0
 
@@ -39,9 +43,7 @@ async def _serve(server: Server, announcement: str) -> None:
     running = asyncio.ensure_future(server.run())
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, running.cancel)
-    await asyncio.sleep(0)  # it has started, or failed to
-    if not running.done():
-        print(f"{announcement} on {server.address}", flush=True)
+    print(f"{announcement} on {server.address}", flush=True)
     with contextlib.suppress(asyncio.CancelledError):
         await running
 
@@ -63,6 +65,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
     parser.add_argument("--strategy", metavar="NAME", help="scheduling strategy")
     parser.add_argument("--lanes", type=int, default=1, help="calls a model works on at once")
+    parser.add_argument(
+        "--process",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run this model in processes of its own, one a lane; may be repeated",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="after which a model's call is given up; 0: never",
+    )
     parser.add_argument(
         "--log-level", default="info", choices=("debug", "info", "warning", "error")
     )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ..errors import ConfigError
 
 
-def load_models(specs: Iterable[str]) -> dict[str, Any]:
+def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, Any]:
     """Models by id from `name:=module:attribute` (or `name=module:attribute`).
+
+    Those in `later` stay `module:attribute`, for a process of their own to load.
 
     A class or a function without parameters is called to make the model; any other callable or
     object is the model itself.
@@ -22,7 +24,10 @@ def load_models(specs: Iterable[str]) -> dict[str, Any]:
         name, target = _split(spec)
         if name in models:
             raise ConfigError(f"model {name!r} is given twice")
-        models[name] = made(_resolve(spec, target), spec)
+        models[name] = target if name in later else made(_resolve(spec, target), spec)
+    for name in later:
+        if name not in models:
+            raise ConfigError(f"model {name!r} is none of {sorted(models)}")
     return models
 
 

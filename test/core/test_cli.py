@@ -98,6 +98,8 @@ def test_a_missing_package_is_told_with_what_brings_it(
         (["--model", "p=math:sqrt", "--lanes", "0"], "lanes must be at least 1"),
         (["--model", "p=math:sqrt", "--bind", "tcp://nonsense"], "bind 'tcp://nonsense'"),
         (["--model", "p=math:pi"], "not callable"),
+        (["--model", "p=math:sqrt", "--process", "q"], "model 'q' is none of ['p']"),
+        (["--model", "p=math:no", "--process", "p", "--bind", "ipc://x"], "has no 'no'"),
     ],
 )
 def test_a_mistake_in_the_arguments_is_one_line_and_exit_code_1(
@@ -193,6 +195,39 @@ def test_it_answers_a_robot_and_stops_cleanly(
         code, said = process.end(number)
     assert code == 0
     assert "Traceback" not in said
+
+
+def test_a_model_may_have_a_process_of_its_own(serve: Callable[..., Process]) -> None:
+    process = serve(MODEL, ANY_PORT, "--process=policy", "--lanes=2", "--timeout=10")
+    with Connection(process.address(), client_id="robot_1") as connection:
+        model = connection.model("policy")
+        model.observe(state=np.ones(4, np.float32))
+        reply = model.get_reply(timeout_ms=1000 * SOON_S)
+        assert reply is not None and reply.status is Status.OK
+        assert reply.model_version == "v7"
+        code, said = process.end(signal.SIGINT)
+    assert (code, "Traceback" in said) == (0, False)
+
+
+@pytest.mark.parametrize("where", [[], ["--process=policy"]])
+def test_a_ctrl_c_is_obeyed_while_a_model_loads(
+    serve: Callable[..., Process], tmp_path: Path, where: list[str]
+) -> None:
+    (tmp_path / "loads.py").write_text(
+        "import pathlib, time\n"
+        "class Policy:\n"
+        "    def infer(self, obs): ...\n"
+        "    def warm_up(self):\n"
+        "        pathlib.Path('begun').touch()\n"
+        "        time.sleep(3600)\n"
+    )
+    process = serve("--model=policy=loads:Policy", ANY_PORT, *where)
+    deadline = time.monotonic() + SOON_S
+    while not (tmp_path / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    code, said = process.end(signal.SIGINT)
+    assert (code, "Traceback" in said) == (130, False)
 
 
 def test_a_robot_that_waits_for_a_hanging_model_does_not_keep_it_from_stopping(

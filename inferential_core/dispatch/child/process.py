@@ -280,7 +280,8 @@ class _Run:
             channel = self._channel
         if channel is not None:
             channel.send(("end",))
-        if threading.current_thread() not in self._threads:  # not from on_done or on_event
+        # Not from on_done or on_event; and one that still loads its weights would not hear it.
+        if self.up and threading.current_thread() not in self._threads:
             self._threads[0].join(grace_s)
         self.kill("it is closed")
         for thread in self._threads:
