@@ -52,7 +52,7 @@ def play(run: Run) -> Figures:
     model = Model(workload, run.jitter, run.seed)
     server = CONTESTANTS[run.contestant].make(workload)
     Simulation(robots, server, model).run(run.until_s, drain=run.loop == "open")
-    return concluded(run, robots) | figures.served(model, server)
+    return concluded(run, robots) | figures.served(model, server, len(robots))
 
 
 def robots_of(run: Run) -> list[Robot]:

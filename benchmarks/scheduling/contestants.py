@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inferential_core.config.schema import DeadlineAwareConfig
-
 from . import baselines  # noqa: F401  registers them
 from .published import PublishedServer
 from .robots import HINTED, PINNED, PLAIN, Habits
@@ -38,8 +36,6 @@ class Contestant:
 
 
 FAIR: dict[str, Any] = {"deadline_aware": {"mode": "fair"}}
-if "mode" not in DeadlineAwareConfig.model_fields:
-    FAIR = {}
 
 CONTESTANTS = {
     each.name: each

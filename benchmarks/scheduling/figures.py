@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .bound import most_in_time
@@ -12,12 +14,16 @@ from .workloads import Workload
 Figures = dict[str, float]
 
 
-def served(model: Model, server: Server) -> Figures:
+def served(model: Model, server: Server, clients: int) -> Figures:
     """How the model was used, and who waited longest for it."""
-    return {
+    figures = {
         "mean_batch": float(np.mean(model.calls)) if model.calls else 0.0,
         "longest_wait_s": server.longest_wait_s,
     }
+    promised = server.wait_bound_s(clients)
+    if not math.isnan(promised):
+        figures["wait_bound_s"] = promised
+    return figures
 
 
 def punctual(robots: list[Robot], since: float, until: float, seconds: float) -> Figures:

@@ -9,6 +9,7 @@ it here: it is asked the moment the model is free, and takes in requests while t
 from __future__ import annotations
 
 import functools
+import math
 
 from ..processes import ROOT, Program, published_python
 from .robots import Observation
@@ -70,4 +71,7 @@ class PublishedServer:
         return []
 
     def wake_at(self, now: float) -> float:
-        return float("inf")
+        return math.inf
+
+    def wait_bound_s(self, clients: int) -> float:
+        return math.nan

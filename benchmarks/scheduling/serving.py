@@ -6,6 +6,7 @@ scheduler is driven in the same way, the baselines too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from inferential_core.intake import Intake
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler
+from inferential_core.scheduler.deadline_aware import DeadlineAware
 from inferential_core.status import Status
 from inferential_core.tracking.clients import ClientRegistry
 from inferential_core.tracking.models import ModelRecord
@@ -115,8 +117,7 @@ class OurServer:
         hints = []
         for observation, request in zip(batch, self._in_service):
             horizon = observation.robot.kind.horizon
-            answered = getattr(self.scheduler, "answered", lambda *_: 0)
-            hints.append(answered(request, now, horizon))
+            hints.append(self.scheduler.answered(request, now, horizon))
             self._end(request, Status.OK)
         return hints
 
@@ -130,8 +131,13 @@ class OurServer:
 
     def wake_at(self, now: float) -> float:
         if not self.scheduler.pending.count(MODEL):
-            return float("inf")
+            return math.inf
         return min(self.scheduler.hold_until(MODEL), self.scheduler.pending.next_expiry())
+
+    def wait_bound_s(self, clients: int) -> float:
+        if not isinstance(self.scheduler, DeadlineAware):
+            return math.nan
+        return self.scheduler.longest_wait_s(MODEL, clients, self.model.latency)
 
     def _waited(self, request: InferenceRequest, now: float) -> None:
         if not self._asked[request].robot.kind.rogue:

@@ -43,6 +43,9 @@ class Server(Protocol):
     def wake_at(self, now: float) -> float:
         """When to ask again for a batch though nothing happened."""
 
+    def wait_bound_s(self, clients: int) -> float:
+        """The longest that one of so many clients waits, as promised; NaN: nothing is."""
+
 
 class Model:
     """Takes L(b) for a call with b observations, and keeps book.
