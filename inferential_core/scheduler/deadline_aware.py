@@ -215,5 +215,13 @@ class DeadlineAware(BatchScheduler):
 
 def _seconds(latency: LatencyModel, limit: int) -> list[float]:
     """How long batches of 0, 1, ... `limit` take, with a margin."""
-    margin = _MARGIN * latency.deviation
-    return [0.0, *(max(_LEAST_S, latency.predict(size) + margin) for size in range(1, limit + 1))]
+    each = latency.per_observation
+    fixed = latency.fixed + _MARGIN * latency.deviation
+    if math.isnan(fixed):  # nothing is known
+        each = fixed = 0.0
+    # written out, as it is done anew after each batch: max(), predict() cost more than all else
+    taken, seconds = fixed, [0.0]
+    for _ in range(limit):
+        taken += each
+        seconds.append(taken if taken > _LEAST_S else _LEAST_S)
+    return seconds
