@@ -138,6 +138,19 @@ def test_a_robot_that_rebooted_begins_with_a_clean_state(server: Server) -> None
                 assert bool(model.get_result(LONG_MS)["first"]) == first
 
 
+def test_a_robot_that_rebooted_begins_an_episode_for_any_model() -> None:
+    def model(obs: Any, context: Any) -> Any:
+        return {"first": context.first_of_episode}
+
+    with Server("tcp://127.0.0.1:0", dispatcher=LocalDispatcher({"policy": model})) as serving:
+        for _ in range(2):
+            with Connection(serving.address, client_id="a") as connection:
+                policy = connection.model("policy")
+                for first in (True, False):
+                    policy.observe(x=np.ones(2))
+                    assert bool(policy.get_result(LONG_MS)["first"]) == first
+
+
 def test_the_states_of_clients_that_left_are_forgotten(server: Server) -> None:
     connections = [Connection(server.address, client_id=index) for index in range(2)]
     for connection in connections:
