@@ -14,6 +14,7 @@ from ..tracking.latency import LatencyModel
 from ..tracking.placement import Eligible
 from .base import Scheduler
 from .pending import Pending, Removed
+from .user_code import Answer, UserThread
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
@@ -30,8 +31,11 @@ class BatchScheduler(Scheduler):
 
     One that keeps an order of its own (`entered`, `left`) overrides `form` instead, and is spared
     the sorting of all that wait. It also has the published five methods, for use without a
-    server. All methods are called by one thread at a time.
+    server. All methods are called by one thread at a time; in a server, `choose` of a strategy
+    that is none of this package is called by a thread of its own and given BUDGET_S.
     """
+
+    BUDGET_S = 0.02
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         self.config = config
@@ -39,6 +43,8 @@ class BatchScheduler(Scheduler):
         self.pending = Pending(config, self.entered, self.left)
         self._trusted = type(self).__module__.startswith(__package__)
         self._failed = False
+        self._chooser: UserThread | None = None  # on which `choose` of a user's strategy runs
+        self._late: Answer[list[InferenceRequest]] | None = None  # its call that takes too long
         self.lanes: dict[str, int] = {}  # batches each model works on at once; 1 where not said
 
     # --- what a strategy says ---
@@ -69,7 +75,9 @@ class BatchScheduler(Scheduler):
         waiting = sorted(self.pending.of(model_id), key=_waiting_since)
         if allowed is not None:
             waiting = [request for request in waiting if request in allowed]
-        return self.choose(waiting, limit, now, latency)
+        if self._chooser is None:
+            return self.choose(waiting, limit, now, latency)
+        return self._choose_aside(self._chooser, waiting, limit, now, latency)
 
     def entered(self, request: InferenceRequest) -> None:
         """A request begins to wait."""
@@ -148,12 +156,34 @@ class BatchScheduler(Scheduler):
             if not self._failed:
                 self._failed = True
                 _log.exception(
-                    "strategy %r raised: the longest waiting are served where it does, and further"
-                    " errors are not logged",
-                    self.config.strategy,
+                    "%s raised: the longest waiting are served where it does, and further errors"
+                    " are not logged",
+                    type(self).__name__,
                 )
             waiting = sorted(self.pending.of(model_id), key=_waiting_since)
             return [each for each in waiting if allowed is None or each in allowed][:limit]
+
+    def _choose_aside(
+        self,
+        thread: UserThread,
+        waiting: Sequence[InferenceRequest],
+        limit: int,
+        now: float,
+        latency: LatencyModel,
+    ) -> list[InferenceRequest]:
+        """What `choose` says; the longest waiting ones where it takes longer than `BUDGET_S`."""
+        if self._late is not None and not self._late.ready():
+            return list(waiting[:limit])
+        self._late = thread.begin(lambda: self.choose(waiting, limit, now, latency))
+        if not self._late.ready(self.BUDGET_S):
+            _log.error(
+                "%s has not chosen within %.0f ms: the longest waiting are served until it has",
+                type(self).__name__,
+                1000 * self.BUDGET_S,
+            )
+            return list(waiting[:limit])
+        answer, self._late = self._late, None
+        return answer.get() or []
 
     def take_removed(self) -> list[Removed]:
         """Those that left unserved since the last call."""
@@ -168,9 +198,13 @@ class BatchScheduler(Scheduler):
 
         wake: call it, from any thread, when there is something to serve that there was not.
         """
+        if not self._trusted:
+            self._chooser = UserThread(f"scheduler {self.config.strategy}")
 
     def close(self) -> None:
         """Nobody will call it any more; threads it has started end."""
+        if self._chooser is not None:
+            self._chooser.close()
 
     # --- the published five ---
 

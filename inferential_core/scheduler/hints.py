@@ -10,7 +10,7 @@ _BATCHES = 2.0  # an observation waits for the batch at hand and then for its ow
 
 
 class Calendar:
-    """Counts the observations expected in each span of time that one full batch takes.
+    """Counts the observations expected in each span of time, as long as a full batch.
 
     A robot may ask between the moment it would by itself and the last one at which it can still
     be answered before it runs dry; it is given the first span in between that is not full, so
@@ -38,7 +38,7 @@ class Calendar:
         last = max(first, int(latest / self._width_s))
         room = max(1.0, _FILL * batch * self._width_s / width_s)
         span = first
-        while span < last and self._expected.get(span, 0) >= room:
+        while span < last and self._expected.get(span, 0) + 1 > room:
             span += 1
         taken = self._expected.get(span, 0)
         self._expected[span] = taken + 1

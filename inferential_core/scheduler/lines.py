@@ -23,6 +23,7 @@ _SLOW = 0.1  # weight of the newest interval in a line's own rate
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
 _ASKS_S = 2.0  # a client heard this recently asks, however fast it used to
 _ALONE_S = 1.0  # without a second client being heard
+_WOBBLES = 2.0  # average errors of the time on the network, by which a deadline is brought forward
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
 
@@ -38,6 +39,8 @@ class Line:
     paid_until: float = -math.inf  # until then it has had more than its cadence asks for
     arrived_at: float = -math.inf
     interval: float = math.nan  # s between arrivals, slow average
+    away_s: float = math.nan  # one way on the network, slow average
+    wobble_s: float = 0.0  # how far it is from that on average
     horizon: int = 0  # actions in the newest answer, 0 where unknown
     period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
     natural_steps: int = 0  # steps between its observations while nobody hints, 0: unknown
@@ -215,6 +218,13 @@ class Board:
                 line.interval += _SLOW * (passed - line.interval)
         line.arrived_at = request.received_at
         line.period_s = request.control_period_s
+        away = request.received_at - request.sent_at
+        if away == away:  # the client knows our clock
+            if line.away_s == line.away_s:
+                line.wobble_s += _SLOW * (abs(away - line.away_s) - line.wobble_s)
+                line.away_s += _SLOW * (away - line.away_s)
+            else:
+                line.away_s = away
         if request.deadline > request.received_at:
             self.windows.append(request.deadline - request.received_at)
 
@@ -234,4 +244,4 @@ def _due(line: Line, request: InferenceRequest) -> float:
     """The deadline, but of a robot that was dry before it got an answer sent meanwhile."""
     if request.steps_remaining == 0 and request.received_at <= line.knows_at:
         return max(request.deadline, line.supplied_until)
-    return request.deadline
+    return request.deadline - _WOBBLES * line.wobble_s

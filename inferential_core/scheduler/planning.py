@@ -94,7 +94,7 @@ def densest(
             if len(taken) < room:
                 break
             rate = worth / (pace * (end + seconds[second]))
-            if rate > best_rate:
+            if rate >= best_rate:  # of equals the one that looks further
                 best, best_rate, best_first = taken, rate, first
     return sorted(best, key=_due)[:best_first]
 

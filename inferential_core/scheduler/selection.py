@@ -77,7 +77,9 @@ class Selection:
             if line not in lines
         ]
         overdue = len(lines)
-        lines = lines + [each.item for each in nlargest(limit - overdue, waiting, key=_worth)]
+        lines = lines + [
+            each.item for each in nlargest(limit - overdue, waiting, key=_worth_then_age)
+        ]
         self._guard.pay(board, seconds, len(lines), overdue)
         return lines + board.charged.first(limit - len(lines))
 
@@ -162,3 +164,7 @@ def refreshes_at(line: Line, soonest_s: float) -> float:
     if not head.supersede or line.due - head.received_at < soonest_s:
         return -math.inf
     return head.received_at + _REFRESH * head.time_until_next
+
+
+def _worth_then_age(candidate: Candidate) -> tuple[float, float]:
+    return candidate.worth, -candidate.item.since

@@ -10,7 +10,7 @@ from .lines import Board, Line
 
 _OUTRUN = 1.5  # times its cadence a client may be served before it is charged
 _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out
-_OBEYS = 0.8  # share of the steps hinted at, before which only those ask who take no hints
+_EARLY = 2  # steps before a hint says so, at which still those ask who go by it
 
 
 def charge(line: Line, request: InferenceRequest) -> None:
@@ -46,7 +46,7 @@ def answered(board: Board, line: Line, request: InferenceRequest, now: float, ho
     if not steps:  # it was dry: nothing is known of when it asks by itself
         return 0
     asked_after = max(1, horizon - steps)
-    if line.hinted_steps and asked_after < _OBEYS * line.hinted_steps:
+    if line.hinted_steps and asked_after + _EARLY < line.hinted_steps:
         line.obeys = False
     if not line.hinted_steps or not line.obeys:
         line.natural_steps = asked_after

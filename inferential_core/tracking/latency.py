@@ -25,6 +25,7 @@ class LatencyModel:
         self._mean_seconds = 0.0
         self._size_moment = 0.0  # weighted sum of squares about the mean
         self._cross_moment = 0.0
+        self._seconds_moment = 0.0
         self._variance = 0.0
 
     def learn(self, batch_size: int, seconds: float) -> None:
@@ -33,19 +34,21 @@ class LatencyModel:
             return
         slope = 0.0 if math.isnan(self.per_observation) else self.per_observation
         self._weight = self.FORGETTING * self._weight + 1.0
-        if not math.isnan(self.fixed):
-            error = seconds - (self.fixed + slope * batch_size)
-            self._variance += (error * error - self._variance) / self._weight
         from_mean = batch_size - self._mean_size
+        seconds_from_mean = seconds - self._mean_seconds
         self._mean_size += from_mean / self._weight
-        self._mean_seconds += (seconds - self._mean_seconds) / self._weight
+        self._mean_seconds += seconds_from_mean / self._weight
         self._size_moment *= self.FORGETTING
         self._size_moment += from_mean * (batch_size - self._mean_size)
         self._cross_moment *= self.FORGETTING
         self._cross_moment += from_mean * (seconds - self._mean_seconds)
+        self._seconds_moment *= self.FORGETTING
+        self._seconds_moment += seconds_from_mean * (seconds - self._mean_seconds)
         slope = (self._cross_moment + self._RIDGE * slope) / (self._size_moment + self._RIDGE)
         self.per_observation = slope = max(0.0, slope)  # more work never takes less time
         self.fixed = self._mean_seconds - slope * self._mean_size
+        unexplained = self._seconds_moment - slope * self._cross_moment
+        self._variance = max(0.0, unexplained) / self._weight
 
     def predict(self, batch_size: int) -> float:
         """Expected seconds for a batch; 0 while nothing is known."""
@@ -55,5 +58,5 @@ class LatencyModel:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of what the model took around the prediction, s."""
+        """Standard deviation of what the model took around the line through it, s."""
         return math.sqrt(self._variance)
