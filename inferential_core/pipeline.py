@@ -295,7 +295,7 @@ class Pipeline:
         labels = self._measuring.labels(request)
         self._measuring.count("dispatch_errors", now, labels)
         retries = self._config.scheduling.max_retries if request.model_id in self.models else 0
-        if request.retry_count < retries:
+        if request.retry_count < retries and not model.health.refusal(now):
             request.retry_count += 1
             self._measuring.count("dispatch_retries", now, labels)
             self.scheduler.put_back(request)

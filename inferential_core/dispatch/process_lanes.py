@@ -75,7 +75,7 @@ class ProcessLanes:
         """All of them are; ConfigError says why one is not."""
         for lane in self._lanes:
             found = lane.child.wait_ready()[self.info.id]
-            self.info = replace(found, lanes=len(self._lanes))
+            self.info = replace(found, lanes=len(self._lanes), replicas=len(self._lanes))
         return self.info
 
     def submit(self, batch: Batch) -> None:

@@ -250,7 +250,8 @@ def test_lanes_in_processes_work_at_the_same_time(
     site: Callable[..., Site], tmp_path: Path
 ) -> None:
     here = site("Policy", process=True, lanes=2)
-    assert here.dispatcher.models()["policy"].lanes == 2
+    info = here.dispatcher.models()["policy"]
+    assert (info.lanes, info.replicas) == (2, 2)
     marks = [str(tmp_path / name) for name in "ab"]
     here.submit(do="mark", mark=marks[0], other=marks[1])
     here.submit(do="mark", mark=marks[1], other=marks[0])

@@ -289,6 +289,21 @@ def test_retries_end_with_the_circuit_open() -> None:
     assert house.pipeline.in_flight() == 0
 
 
+def test_what_another_lane_fails_on_once_it_is_open_is_not_tried_again() -> None:
+    house = House(scheduling={"max_retries": 1})
+    house.observe("slow")
+    house.observe("a")
+    house.end(ValueError("no"), at=1)  # and again
+    house.clock.advance(0.6)
+    house.end(ValueError("no"), at=1)
+    house.observe("b")
+    house.end(ValueError("no"), at=1)
+    assert house.state()["circuit"] == "open"
+    house.end(ValueError("no"))
+    assert house.model.batches == []
+    assert house.told("slow")[0] is Status.ERROR
+
+
 def test_the_breaker_may_be_switched_off() -> None:
     house = House(health={"failures": 0})
     for _ in range(50):
