@@ -1,9 +1,8 @@
 """The network thread: the only place where the bridge meets the server.
 
-It owns the Connection, and asks for an observation (`next_observation`) exactly when one may be
-sent: the link is up and either none is in flight or the model lets a newer one replace it. So an
-observation is always made of the newest samples, and none is kept for later. All callbacks run
-on this thread and must not block.
+It owns the Connection, and asks for an observation (`next_observation`) exactly when one can be
+sent: the link is up. So an observation is always made of the newest samples, and none is kept for
+later. All callbacks run on this thread and must not block.
 """
 
 from __future__ import annotations
@@ -75,9 +74,9 @@ class Link:
         return self._connected
 
     @property
-    def ready(self) -> bool:
-        """Whether an observation would be sent if there was one."""
-        return self._connected and (self._settings.supersede or not self._in_flight)
+    def in_flight(self) -> int:
+        """Observations that are not answered yet."""
+        return len(self._in_flight)
 
     def start(self) -> None:
         self._thread.start()
@@ -137,7 +136,7 @@ class Link:
                 self._call.on_reply(observation, reply)
 
     def _send(self) -> None:
-        if not self.ready:
+        if not self._connected:
             return
         made = self._call.next_observation()
         if made is None:

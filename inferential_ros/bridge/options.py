@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from inferential_ros.contract.schema import Contract
+from inferential_ros.contract.schema import NEVER, Contract
 from inferential_ros.execution.executor import Executor, Rule
-from inferential_ros.execution.overlap import MODES
+from inferential_ros.execution.modes import OPEN_LOOP
 from inferential_ros.link import LinkSettings
 
 
 def make_executor(contract: Contract) -> Executor:
     """The executor for the outputs of a contract."""
     rules = tuple(
-        Rule(output.columns, output.fallback, output.limits.lower, output.limits.upper)
+        Rule(
+            output.columns,
+            output.fallback,
+            output.limits.lower,
+            output.limits.upper,
+            output.kind,
+            output.max_step,
+            output.decelerate_s,
+        )
         for output in contract.action.outputs
     )
-    return Executor(rules, len(contract.action.names), MODES[contract.action.overlap])
+    return Executor(rules, len(contract.action.names), contract.action.execution)
 
 
 def link_settings(contract: Contract, server: str, client_id: str) -> LinkSettings:
@@ -27,6 +35,6 @@ def link_settings(contract: Contract, server: str, client_id: str) -> LinkSettin
         latency_budget_ms=model.latency_budget_ms,
         priority=model.priority,
         control_period_ms=1000.0 / contract.action.rate_hz,
-        supersede=model.supersede,
+        supersede=model.supersede != NEVER and contract.action.execution.mode != OPEN_LOOP,
         lost_after_ms=1000.0 * model.answer_timeout_s,
     )

@@ -6,32 +6,31 @@ import numpy as np
 
 from inferential_core import Reply
 from inferential_ros.contract.schema import Action
-from inferential_ros.execution.executor import PlanRefused
-from inferential_ros.execution.plan import Plan
+from inferential_ros.execution.plan import Plan, PlanRefused
 from inferential_ros.link import Observation
 
 
 def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:
     """Step 0 is due at the stamp of the observation; PlanRefused if the reply holds no actions.
 
-    The lease is the shortest of what the contract, the plan's length and the server say.
+    The lease is the shorter of what the contract and the server say; without one the plan is
+    valid as long as it has steps.
     """
     result = reply.result or {}
     if action.key not in result:
         held = ", ".join(sorted(result)) or "nothing"
         raise PlanRefused(f"the reply holds no {action.key!r}, but: {held}")
-    actions = np.asarray(result[action.key])
-    period_ns = round(1e9 / action.rate_hz)
-    lease_ns = period_ns * (actions.shape[0] if actions.ndim else 0)
+    leases_ns = []
     if action.lease_s is not None:
-        lease_ns = min(lease_ns, round(action.lease_s * 1e9))
+        leases_ns.append(round(action.lease_s * 1e9))
     if reply.valid_for_ms > 0:
-        lease_ns = min(lease_ns, round(reply.valid_for_ms * 1e6))
+        leases_ns.append(round(reply.valid_for_ms * 1e6))
     return Plan(
-        actions=actions,
+        actions=np.asarray(result[action.key]),
         start_ns=observation.stamp_ns,
-        period_ns=period_ns,
-        lease_ns=lease_ns,
+        period_ns=round(1e9 / action.rate_hz),
+        lease_ns=min(leases_ns, default=None),
         epoch=observation.epoch,
         request_id=reply.request_id,
+        model_version=reply.model_version,
     )

@@ -11,20 +11,23 @@ executed after it: each break starts a new generation, and replies of older ones
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from inferential_core import Reply, Status
-from inferential_ros.bridge.backoff import Backoff
+from inferential_ros.bridge.asking import Asking
 from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.options import link_settings, make_executor
 from inferential_ros.bridge.plans import make_plan
 from inferential_ros.bridge.state import Mode, State, state_of
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.bridge.troubles import Troubles
-from inferential_ros.contract.schema import Contract
+from inferential_ros.contract.schema import DELAY, LEFT_OVER, LEFT_OVER_STEPS, Contract
 from inferential_ros.convert.registry import InputError
 from inferential_ros.execution.executor import (
     PlanRefused,
@@ -35,6 +38,8 @@ from inferential_ros.execution.executor import (
 from inferential_ros.execution.plan import Plan
 from inferential_ros.link import Link, LinkCallbacks, Observation
 
+SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are late
+
 
 @dataclass(frozen=True)
 class Sinks:
@@ -43,7 +48,9 @@ class Sinks:
     now_ns: Callable[[], int]  # the robot's clock, which may be simulated
     steady_s: Callable[[], float]  # one that is never paused or set
     actions: Callable[[Tick], None]
-    chunk: Callable[[Plan, str], None]  # a plan and the version of its model
+    chunk: Callable[[Plan], None]  # as the model gave it
+    pending: Callable[[Callable[[], Plan | None]], None]  # how to find out what is ahead
+    executed: Callable[[Plan], None]  # what was published of a plan that is over
     state_changed: Callable[[], None]
 
 
@@ -54,7 +61,6 @@ class Session:
         self.lock = threading.RLock()
         self.statistics = Statistics()
         self.troubles = Troubles()
-        self._backoff = Backoff(1.0 / contract.action.rate_hz)
         self._held_back = False  # a sample would have been sent but for the backoff
         self.inputs = Inputs(contract)
         self.state = State.WAITING
@@ -66,6 +72,9 @@ class Session:
         self._published_request = 0
         self._period_ns = round(1e9 / contract.action.rate_hz)
         self._executor = make_executor(contract)
+        self.asking = Asking(contract, self._executor)
+        self._settled = threading.Event()
+        self._ended_ns = 0
         callbacks = LinkCallbacks(
             next_observation=self._next_observation,
             on_sent=self._on_sent,
@@ -80,10 +89,24 @@ class Session:
     def start(self) -> None:
         self.link.start()
 
-    def stop(self) -> None:
-        """Publish the fallback of every output once more, then end the conversation."""
+    def end(self) -> None:
+        """Stop motion by the fallback of every output; returns when it has nothing left to do.
+
+        The ticks must go on meanwhile, and replies on their way start nothing any more. The wait
+        is bounded, since a simulated clock may stand still.
+        """
         with self.lock:
-            self._break(Mode.ENDED)  # replies on their way start nothing any more
+            settling_s = self._executor.settling_ns / 1e9
+            self._ended_ns = self._sinks.now_ns()
+            self._break(Mode.ENDING)
+        if settling_s:
+            self._settled.wait(settling_s + SETTLE_S)
+
+    def stop(self) -> None:
+        """Publish the last word of every output, then end the conversation. No tick may come."""
+        with self.lock:
+            self._mode = Mode.ENDED
+            self._show(self._executor.rest())
         self.link.stop()
 
     # --- ROS thread ---
@@ -94,7 +117,7 @@ class Session:
         with self.lock:
             self.inputs.topics[index].store(message, now_ns)
             due = self._due(now_ns)
-        if due and self.link.ready:
+        if due:
             self.link.wake()
 
     def pause(self) -> str:
@@ -132,8 +155,8 @@ class Session:
     def tick(self, now_ns: int) -> None:
         """Publish what is due."""
         with self.lock:
-            self._publish(now_ns)
-            again = self._held_back and not self._backoff.waiting(self._sinks.steady_s())
+            self._publish(now_ns, on_time=True)
+            again = self._held_back and not self.asking.backoff.waiting(self._sinks.steady_s())
             if again:
                 self._held_back = False
         if again:  # the sample that was held back may be the last for long
@@ -166,6 +189,9 @@ class Session:
             steps_remaining = steps if self._planned else None
         try:
             values, stamp_ns = self.inputs.assemble(samples, now_ns)
+            with self.lock:
+                values |= self._left_over(stamp_ns)
+                self.asking.asked(now_ns)
         except InputError as error:
             with self.lock:
                 self.statistics.fail(str(error))
@@ -183,7 +209,7 @@ class Session:
         with self.lock:
             self.statistics.count(reply.status)
             if reply.status in (Status.ERROR, Status.REJECTED):
-                self._backoff.failed(self._sinks.steady_s())
+                self.asking.backoff.failed(self._sinks.steady_s())
             if reply.status is not Status.OK:
                 if reply.status is not Status.SUPERSEDED:
                     self._fail(str(reply.status), f"{reply.status}: {reply.error}")
@@ -194,25 +220,26 @@ class Session:
             dry = self._executor.runway_ns(now_ns) == 0
             try:
                 plan = make_plan(self._contract.action, observation, reply)
-                self._executor.accept(plan, now_ns)
+                pinned = self._executor.accept(plan, now_ns)
             except PlanTooLate as error:
                 self.statistics.deadline_misses += 1
                 self._fail("late", str(error))
                 return
             except PlanRefused as error:
                 self.statistics.invalid_plans += 1
-                self._backoff.failed(self._sinks.steady_s())
+                self.asking.backoff.failed(self._sinks.steady_s())
                 self._fail("plan", f"plan refused: {error}")
                 return
             self.statistics.well()
-            self._backoff.succeeded()
+            self.asking.planned(pinned, reply.requery_after_steps)
             if self._planned:
                 self.statistics.deadline_misses += dry
                 self.statistics.deadline_hits += not dry
             self._planned = True
             if self._contract.action.publish_on_arrival:
                 self._publish(now_ns)
-            self._sinks.chunk(plan, reply.model_version)
+            self._sinks.chunk(pinned)
+            self._sinks.pending(lambda: self._executor.pending(now_ns))
 
     def _on_connected(self, connected: bool) -> None:
         with self.lock:
@@ -232,29 +259,46 @@ class Session:
 
     def _due(self, now_ns: int) -> bool:
         running = self._mode is Mode.RUNNING and self.link.connected
-        if not running:
+        if not running or not self.asking.may(self.link.in_flight, now_ns):
             return False
-        if self._backoff.waiting(self._sinks.steady_s()):
+        if self.asking.backoff.waiting(self._sinks.steady_s()):
             self._held_back = True
             return False
-        return self.inputs.due(now_ns, self._executor.share_left(now_ns))
+        share_left = 0.0 if self.asking.low(now_ns) else math.inf
+        return self.inputs.due(now_ns, share_left)
+
+    def _left_over(self, stamp_ns: int) -> dict[str, np.ndarray]:
+        left_over = self._executor.left_over(stamp_ns)
+        if left_over is None:
+            return {}
+        rows, steps = left_over
+        delay = min(self._executor.delay_steps, steps)
+        return {LEFT_OVER: rows, LEFT_OVER_STEPS: np.int32(steps), DELAY: np.int32(delay)}
 
     def _break(self, mode: Mode) -> None:
         self._mode = mode
         self._generation += 1
         self._planned = False
-        self._backoff.succeeded()
         self._executor.clear()
+        self.asking.forget()
         self.inputs.forget_fresh()
         self._publish(self._sinks.now_ns())
 
-    def _publish(self, now_ns: int) -> None:
-        running = self._mode is Mode.RUNNING
-        tick = self._executor.tick(now_ns) if running else self._executor.stopped()
+    def _publish(self, now_ns: int, on_time: bool = False) -> None:
+        if self._mode is Mode.RUNNING:
+            self._show(self._executor.tick(now_ns, on_time))
+        else:
+            self._show(self._executor.stopped(now_ns, on_time))
+            if now_ns - self._ended_ns >= self._executor.settling_ns:
+                self._settled.set()
+
+    def _show(self, tick: Tick) -> None:
         self._sinks.actions(tick)
+        if tick.executed is not None:
+            self._sinks.executed(tick.executed)
         if tick.source is Source.PLAN and tick.request_id != self._published_request:
             self._published_request = tick.request_id
-            self.statistics.latencies_s.append((self._sinks.now_ns() - tick.start_ns) / 1e9)
+            self.statistics.latencies_s.append((self._sinks.now_ns() - tick.observed_ns) / 1e9)
         if tick.source is not Source.WAITING:
             self.statistics.action_ticks += 1
         state = state_of(self._mode, tick.source)

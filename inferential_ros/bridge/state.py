@@ -24,12 +24,14 @@ class Mode(Enum):
     RUNNING = "running"
     PAUSED = "paused"
     STOPPED = "stopped"  # emergency: only a reset leads out of it
+    ENDING = "ending"  # to be deactivated as soon as the fallback stopped motion
     ENDED = "ended"  # deactivated
 
 
 BY_MODE = {
     Mode.PAUSED: State.PAUSED,
     Mode.STOPPED: State.EMERGENCY_STOPPED,
+    Mode.ENDING: State.FALLBACK,
     Mode.ENDED: State.INACTIVE,
 }
 BY_SOURCE = {

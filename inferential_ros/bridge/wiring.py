@@ -26,6 +26,8 @@ from inferential_ros.execution.plan import Plan
 from inferential_ros.qos import CHUNKS, DIAGNOSTICS, STATUS, qos_profile
 
 REPORT_PERIOD_S = 1.0
+# As the model gave it; what is ahead, mixed and limited; what was published of one that is over.
+CHUNK_TOPICS = ("action_chunk", "pending_chunk", "executed_chunk")
 SERVICES = ("reset", "pause", "resume", "emergency_stop")
 
 
@@ -44,7 +46,9 @@ class Wiring:
         self._loop: ControlLoop | None = None
         self._console = Console(node, contract, server)
         self._outputs = Outputs(node, contract.action.outputs)
-        self._chunks = node.create_lifecycle_publisher(ActionChunk, "action_chunk", CHUNKS)
+        self._chunks, self._pending, self._executed = (
+            node.create_lifecycle_publisher(ActionChunk, topic, CHUNKS) for topic in CHUNK_TOPICS
+        )
         self._status = node.create_publisher(BridgeStatus, "bridge_status", STATUS)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
         group = MutuallyExclusiveCallbackGroup()
@@ -75,7 +79,9 @@ class Wiring:
             now_ns=lambda: self._clock.now().nanoseconds,
             steady_s=time.monotonic,
             actions=self._outputs.publish,
-            chunk=self._publish_chunk,
+            chunk=lambda plan: self._publish_chunk(self._chunks, plan),
+            pending=self._publish_pending,
+            executed=lambda plan: self._publish_chunk(self._executed, plan),
             state_changed=self._changed,
         )
         self._console = Console(self._node, self._contract, self._server)
@@ -94,6 +100,8 @@ class Wiring:
 
     def deactivate(self) -> None:
         """Stop motion by the declared fallback, while the publishers still work."""
+        if self._session is not None:
+            self._session.end()
         if self._loop is not None:
             self._loop.stop()
             self._loop = None
@@ -111,7 +119,8 @@ class Wiring:
         for subscription in self._subscriptions:
             node.destroy_subscription(subscription)
         self._outputs.destroy()
-        node.destroy_lifecycle_publisher(self._chunks)
+        for publisher in (self._chunks, self._pending, self._executed):
+            node.destroy_lifecycle_publisher(publisher)
         node.destroy_publisher(self._status)
         node.destroy_publisher(self._diagnostics)
 
@@ -175,9 +184,15 @@ class Wiring:
                 )
             )
 
-    def _publish_chunk(self, plan: Plan, model_version: str) -> None:
+    def _publish_chunk(self, publisher: Any, plan: Plan) -> None:
         names, model = self._contract.action.names, self._contract.model.id
-        self._chunks.publish(chunk_message(plan, names, self._client_id, model, model_version))
+        publisher.publish(chunk_message(plan, names, self._client_id, model))
+
+    def _publish_pending(self, look: Callable[[], Plan | None]) -> None:
+        """To work out what is ahead costs more than all else of a plan: only if somebody looks."""
+        plan = look() if self._pending.get_subscription_count() else None
+        if plan is not None:
+            self._publish_chunk(self._pending, plan)
 
     def _tick_failed(self, error: Exception) -> None:
         self._node.get_logger().error(

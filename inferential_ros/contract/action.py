@@ -9,6 +9,7 @@ from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.reading import (
     Section,
     boolean,
+    integer,
     names,
     number,
     one_of,
@@ -18,25 +19,46 @@ from inferential_ros.contract.reading import (
 )
 from inferential_ros.contract.schema import (
     DEFAULT_FALLBACK,
-    HOLD,
-    NONE,
-    POSITION,
-    ZEROS,
     Action,
     Limits,
     Output,
 )
 from inferential_ros.contract.topics import read_topic
 from inferential_ros.convert.registry import OutputContext, output_types
-from inferential_ros.execution.overlap import MODES
+from inferential_ros.execution.channel import (
+    DECELERATE,
+    DECELERATE_S,
+    FALLBACKS,
+    HOLD,
+    POSITION,
+    ZEROS,
+)
+from inferential_ros.execution.modes import (
+    ENSEMBLE_M,
+    MODES,
+    OPEN_LOOP,
+    QUEUE,
+    TEMPORAL_ENSEMBLE,
+    Execution,
+)
+from inferential_ros.execution.overlap import SHARE_OF_OLD
 
+# Of one mode only, which `mode` alone would silently ignore in another.
+MODE_OPTIONS = {
+    "overlap": QUEUE,
+    "execution_horizon": OPEN_LOOP,
+    "temporal_ensemble_coeff": TEMPORAL_ENSEMBLE,
+}
 KEYS = (
     "key",
     "names",
     "rate_hz",
     "control_rate_hz",
     "lease_s",
-    "overlap",
+    "mode",
+    *MODE_OPTIONS,
+    "discrete",
+    "interpolate",
     "publish_on_arrival",
     "outputs",
 )
@@ -65,12 +87,49 @@ def read_action(value: Any, path: str) -> tuple[Action, tuple[str, ...]]:
         rate_hz=rate_hz,
         control_rate_hz=control_rate_hz,
         lease_s=section.get("lease_s", positive, None),
-        overlap=section.get("overlap", one_of(*MODES), "latest"),
+        execution=_execution(section, columns, control_rate_hz > rate_hz),
         publish_on_arrival=section.get("publish_on_arrival", boolean, True),
         outputs=tuple(outputs),
     )
     section.finish()
     return action, tuple(warnings)
+
+
+def _execution(section: Section, columns: tuple[str, ...], faster: bool) -> Execution:
+    """How chunks are executed; faster: the outputs are published more often than steps are due."""
+    mode = section.get("mode", one_of(*MODES), QUEUE)
+    for key, its_mode in MODE_OPTIONS.items():
+        if section.has(key) and mode != its_mode:
+            raise ContractError(section.at(key), f"belongs to mode {its_mode}, not to {mode}")
+    discrete = section.get("discrete", lambda v, p: among(v, p, columns), ())
+    return Execution(
+        mode=mode,
+        overlap=section.get("overlap", one_of(*SHARE_OF_OLD), "latest"),
+        execution_horizon=section.get("execution_horizon", count, None),
+        temporal_ensemble_coeff=section.get("temporal_ensemble_coeff", number, ENSEMBLE_M),
+        discrete=tuple(columns.index(name) for name in discrete),
+        interpolate=section.get("interpolate", boolean, True) and faster,
+    )
+
+
+def among(value: Any, path: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Names, each one of those known."""
+    found = names(value, path)
+    for index, name in enumerate(found):
+        if name not in known:
+            raise ContractError(
+                f"{path}[{index}]",
+                f"no action {name!r} in action.names; {suggestion(name, known)}",
+            )
+    return found
+
+
+def count(value: Any, path: str) -> int:
+    """A whole number of at least 1."""
+    found = integer(value, path)
+    if found < 1:
+        raise ContractError(path, "must be at least 1")
+    return found
 
 
 def _output(
@@ -88,14 +147,12 @@ def _output(
             " and a robot that runs out of actions must know",
         )
     kind = section.get("kind", one_of(*converter.kinds), converter.kind or "")
-    selected = section.get("select", names, columns)
-    for index, name in enumerate(selected):
-        if name not in columns:
-            raise ContractError(
-                f"{section.at('select')}[{index}]",
-                f"no action {name!r} in action.names; {suggestion(name, columns)}",
-            )
-    fallback = section.get("fallback", one_of(HOLD, ZEROS, NONE), DEFAULT_FALLBACK[kind])
+    selected = section.get("select", lambda v, p: among(v, p, columns), columns)
+    fallback = section.get("fallback", one_of(*FALLBACKS), DEFAULT_FALLBACK[kind])
+    if section.has("decelerate_s") and fallback != DECELERATE:
+        raise ContractError(
+            section.at("decelerate_s"), f"belongs to fallback {DECELERATE}, not to {fallback}"
+        )
     if fallback == ZEROS and kind == POSITION:
         warnings.append(
             f"{section.at('fallback')}: zeros under position control drives every joint to its"
@@ -120,6 +177,8 @@ def _output(
         limits=limits,
         qos=topic.qos(section, reliable=True),
         encode=converter.make(section, context),
+        max_step=section.get("max_step", lambda v, p: _steps(v, p, selected), None),
+        decelerate_s=section.get("decelerate_s", positive, DECELERATE_S),
     )
     section.finish()
     return output
@@ -141,6 +200,18 @@ def _limits(value: Any, path: str, selected: tuple[str, ...]) -> Limits:
         pairs[name] = _pair(item, place)
     lower, upper = zip(*pairs.values())
     return Limits(tuple(lower), tuple(upper))
+
+
+def _steps(value: Any, path: str, selected: tuple[str, ...]) -> tuple[float, ...]:
+    """One largest step for all, or a mapping from a name to its own; the others are free."""
+    if not isinstance(value, dict):
+        return (positive(value, path),) * len(selected)
+    steps = dict.fromkeys(selected, math.inf)
+    for name, item, place in Section(value, path).items():
+        if name not in steps:
+            raise ContractError(place, f"no such action here; {suggestion(name, selected)}")
+        steps[name] = positive(item, place)
+    return tuple(steps.values())
 
 
 def _pair(value: Any, path: str) -> tuple[float, float]:

@@ -10,7 +10,6 @@ from inferential_ros.contract.action import read_action
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.reading import (
     Section,
-    boolean,
     fraction,
     integer,
     names,
@@ -18,13 +17,27 @@ from inferential_ros.contract.reading import (
     positive,
     text,
 )
-from inferential_ros.contract.schema import Contract, Model, ObservationKey, Trigger
+from inferential_ros.contract.schema import (
+    ALWAYS,
+    DELAY,
+    LEFT_OVER,
+    LEFT_OVER_STEPS,
+    NEVER,
+    WHEN_DRY,
+    Contract,
+    Model,
+    ObservationKey,
+    Trigger,
+)
 from inferential_ros.contract.topics import read_topic
 from inferential_ros.contract.yaml_file import read_yaml
 from inferential_ros.convert.registry import input_types
 
 TRIGGERS = ("on", "runway", "rate_hz")
-RESERVED_KEYS = ("urgency", "steps_remaining", "priority")  # arguments of observe()
+RESERVED_KEYS = (
+    *("urgency", "steps_remaining", "priority"),  # arguments of observe()
+    *(LEFT_OVER, LEFT_OVER_STEPS, DELAY),
+)
 
 
 def load_contract(path: str | Path) -> Contract:
@@ -56,11 +69,22 @@ def _model(value: Any, path: str, trigger: Trigger) -> Model:
         latency_budget_ms=section.get("latency_budget_ms", positive, None),
         priority=section.get("priority", integer, None),
         # Near the threshold every sample would ask again for what is already being computed.
-        supersede=section.get("supersede", boolean, trigger.runway is None),
+        supersede=section.get(
+            "supersede", _supersede, WHEN_DRY if trigger.runway is not None else ALWAYS
+        ),
         answer_timeout_s=section.get("answer_timeout_s", positive, 2.0),
     )
     section.finish()
     return model
+
+
+def _supersede(value: Any, path: str) -> str:
+    """true and false, which YAML makes of words too, or when_dry."""
+    if isinstance(value, bool):
+        return ALWAYS if value else NEVER
+    if value != WHEN_DRY:
+        raise ContractError(path, f"expected true, false or {WHEN_DRY}, got {value!r}")
+    return WHEN_DRY
 
 
 def _trigger(section: Section, keys: tuple[ObservationKey, ...]) -> Trigger:

@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from inferential_ros.convert.registry import Decode, Encode
+from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZEROS
+from inferential_ros.execution.modes import Execution
 
-POSITION, VELOCITY, EFFORT, TWIST = "position", "velocity", "effort", "twist"
-HOLD, ZEROS, NONE = "hold", "zeros", "none"
+VELOCITY, EFFORT, TWIST = "velocity", "effort", "twist"
+
+# What an observation carries besides its keys where `action.mode` is rtc; the names are LeRobot's.
+LEFT_OVER, LEFT_OVER_STEPS, DELAY = "prev_chunk_left_over", "left_over_steps", "inference_delay"
+
+# When an observation is sent although another one is not answered yet.
+ALWAYS, WHEN_DRY, NEVER = "always", "when_dry", "never"
 
 # What an output does when actions run out, unless the contract says otherwise: holding the last
 # target keeps a position-controlled arm where it is; anything else stops only at zero.
@@ -35,7 +42,7 @@ class Model:
     id: str
     latency_budget_ms: float | None = None
     priority: int | None = None
-    supersede: bool = True
+    supersede: str = ALWAYS
     answer_timeout_s: float = 2.0  # an observation unanswered for so long is given up
 
 
@@ -91,6 +98,8 @@ class Output:
     limits: Limits
     qos: Qos
     encode: Encode
+    max_step: tuple[float, ...] | None = None  # per control tick, of each column
+    decelerate_s: float = DECELERATE_S
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ class Action:
     rate_hz: float
     control_rate_hz: float
     lease_s: float | None
-    overlap: str
+    execution: Execution
     publish_on_arrival: bool
     outputs: tuple[Output, ...]
 

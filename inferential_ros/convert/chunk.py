@@ -10,16 +10,14 @@ import numpy as np
 from inferential_ros.execution.plan import Plan
 
 
-def chunk_message(
-    plan: Plan, names: tuple[str, ...], client: str, model: str, model_version: str
-) -> Any:
-    """The message of a plan; its stamp is the observation's, which is when step 0 is due."""
+def chunk_message(plan: Plan, names: tuple[str, ...], client: str, model: str) -> Any:
+    """The message of a plan; its stamp is the observation's."""
     from inferential.msg import ActionChunk
 
     chunk = ActionChunk(
         client=client,
         model=model,
-        model_version=model_version,
+        model_version=plan.model_version,
         request_id=plan.request_id,
         epoch=plan.epoch,
         names=list(names),
@@ -28,9 +26,9 @@ def chunk_message(
         data=array("f", plan.actions.astype(np.float32).tobytes()),
         start=time_message(plan.start_ns),
         period=duration_message(plan.period_ns),
-        lease=duration_message(plan.lease_ns),
+        lease=duration_message(plan.length_ns if plan.lease_ns is None else plan.lease_ns),
     )
-    chunk.header.stamp = chunk.start
+    chunk.header.stamp = time_message(plan.stamp_ns)
     return chunk
 
 

@@ -1,23 +1,32 @@
-"""What each output gets, now: the step of the plan that is due, the declared fallback, or nothing.
+"""What each output gets, now: what the plans say is due, the declared fallback, or nothing.
 
-No rclpy and no clock in here. Rules, each with a test in test/ros/test_executor.py:
+No rclpy and no clock in here. Rules, each with a test in test/ros/test_executor*.py:
 
 - nothing before the first valid plan; nothing of a plan from start + lease on;
 - a plan is refused whole if its shape, a value, its epoch or its order is wrong;
 - steps already past when a plan arrives are skipped, a stalled caller shifts nothing;
-- when the plan ends: `hold` repeats the last target, `zeros` sends zeros, `none` falls silent;
-- whatever is sent lies within the limits.
+- without a valid action each output does what it declared;
+- whatever is sent lies within the limits, and no further than one step from what was sent before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 
-from inferential_ros.execution.overlap import Overlap, latest
-from inferential_ros.execution.plan import Plan
+from inferential_ros.execution.channel import Channel, Rule
+from inferential_ros.execution.delay import DelayMeter
+from inferential_ros.execution.modes import Execution, make_mode
+from inferential_ros.execution.plan import Plan, PlanRefused, PlanTooLate
+from inferential_ros.execution.record import Record
+from inferential_ros.execution.rtc import Rtc
+
+__all__ = ["Execution", "Executor", "PlanRefused", "PlanTooLate", "Rule", "Source", "Tick"]
+
+
+AS_IT_COMES = Execution()
 
 
 class Source(Enum):
@@ -29,104 +38,56 @@ class Source(Enum):
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One output: its columns of the chunk, in its order, its fallback and its limits."""
-
-    columns: tuple[int, ...]
-    fallback: str  # hold | zeros | none
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Tick:
-    """Values per output, None where an output stays silent; what follows is of the plan."""
+    """Values per output, None where an output stays silent; what follows is of the plan.
+
+    executed: what was published of the plan before, on the tick that ends it.
+    """
 
     source: Source
     values: tuple[np.ndarray | None, ...]
     request_id: int = 0
-    start_ns: int = 0
+    observed_ns: int = 0  # when the observation was made that the plan answers
     step: int = -1
-
-
-class PlanRefused(Exception):
-    """A plan that will not be executed; the text says why."""
-
-
-class PlanTooLate(PlanRefused):
-    """A plan whose every step had passed when it came."""
+    executed: Plan | None = None
 
 
 class Executor:
-    """Holds at most one plan to execute and one that is not due yet."""
+    """The outputs of one robot."""
 
-    def __init__(self, rules: tuple[Rule, ...], dimension: int, overlap: Overlap = latest) -> None:
+    def __init__(
+        self, rules: tuple[Rule, ...], dimension: int, execution: Execution = AS_IT_COMES
+    ) -> None:
         self._dimension = dimension
-        self._overlap = overlap
-        self._columns = [np.array(rule.columns, dtype=np.intp) for rule in rules]
-        self._fallback = [rule.fallback for rule in rules]
-        self._lower = [np.array(rule.lower) for rule in rules]
-        self._upper = [np.array(rule.upper) for rule in rules]
-        self._plan: Plan | None = None
-        self._next: Plan | None = None  # valid, but its first step is in the future
-        self._held: list[np.ndarray] | None = None  # last values of a plan, per output
+        self._mode = make_mode(execution, dimension)
+        self._channels = [Channel(rule) for rule in rules]
+        self._record = Record()
+        self._delay = DelayMeter()
+        self._followed: tuple[Plan, int] | None = None  # a plan was, at this step of it
+        self._newest_id = -1
         self.epoch = 0
 
-    def accept(self, plan: Plan, now_ns: int) -> None:
-        """Execute this plan from now on; PlanRefused leaves everything as it was."""
+    # --- plans ---
+
+    def accept(self, plan: Plan, now_ns: int) -> Plan:
+        """Execute this plan from now on; PlanRefused leaves everything as it was.
+
+        Returns it with the times at which it will be executed.
+        """
         self._check(plan)
-        if plan.end_ns <= now_ns:
-            late_ms = (now_ns - plan.end_ns) / 1e6
+        pinned = self._mode.pin(plan, now_ns)
+        if pinned.end_ns <= now_ns:
+            late_ms = (now_ns - pinned.end_ns) / 1e6
             raise PlanTooLate(f"all of the plan lies in the past, it ended {late_ms:.1f} ms ago")
-        self._promote(now_ns)
-        if plan.start_ns > now_ns:
-            self._next = plan
-        else:
-            self._plan = self._overlap(self._plan, plan, now_ns)
-            self._next = None
-
-    def tick(self, now_ns: int) -> Tick:
-        """What to publish now."""
-        self._promote(now_ns)
-        plan = self._plan
-        if plan is not None and plan.start_ns <= now_ns < plan.end_ns:
-            step = plan.step_at(now_ns)
-            row = plan.actions[step]
-            values = [
-                np.clip(row[columns], lower, upper)
-                for columns, lower, upper in zip(self._columns, self._lower, self._upper)
-            ]
-            self._held = values
-            return Tick(Source.PLAN, tuple(values), plan.request_id, plan.start_ns, step)
-        return self.stopped()
-
-    def stopped(self) -> Tick:
-        """The declared fallback of every output, whatever the plan says."""
-        if self._held is None:
-            return Tick(Source.WAITING, tuple(None for _ in self._columns))
-        return Tick(
-            Source.FALLBACK,
-            tuple(self._fallback_values(index) for index in range(len(self._columns))),
-        )
-
-    def runway_ns(self, now_ns: int) -> int:
-        """Time until the actions at hand run out, 0 when they have."""
-        end_ns = now_ns
-        for plan in (self._plan, self._next):
-            if plan is not None and plan.start_ns <= end_ns:
-                end_ns = max(end_ns, plan.end_ns)
-        return end_ns - now_ns
-
-    def share_left(self, now_ns: int) -> float:
-        """Part of the newest plan that is not executed yet, 0.0 without a plan."""
-        newest = self._next or self._plan
-        if newest is None:
-            return 0.0
-        return max(0, newest.end_ns - now_ns) / (newest.horizon * newest.period_ns)
+        if self._mode.newest is not None:
+            self._delay.arrived(plan.start_ns)
+        self._mode.accept(pinned, now_ns)
+        self._newest_id = plan.request_id
+        return pinned
 
     def clear(self) -> None:
         """Drop the plans; what to hold stays known."""
-        self._plan = self._next = None
+        self._mode.clear()
 
     def new_epoch(self) -> int:
         """Drop the plans, and refuse those of older epochs from now on. Returns the epoch."""
@@ -134,10 +95,123 @@ class Executor:
         self.epoch += 1
         return self.epoch
 
-    def _promote(self, now_ns: int) -> None:
-        if self._next is not None and self._next.start_ns <= now_ns:
-            self._plan = self._overlap(self._plan, self._next, now_ns)
-            self._next = None
+    # --- what to publish ---
+
+    def tick(self, now_ns: int, on_time: bool = True) -> Tick:
+        """What to publish now. on_time: at a control tick, not between two of them."""
+        due = self._mode.due(now_ns)
+        if due is None:
+            return self.stopped(now_ns, on_time)
+        row, plan, step = due
+        values = [channel.follow(row, now_ns, on_time) for channel in self._channels]
+        self._followed = plan, step
+        executed = None
+        if self._record.begins(plan, step):
+            self._delay.executed(plan.due_ns(step + 1))
+            executed = self._record.note(plan, step, self._commanded(row, values))
+        return Tick(Source.PLAN, tuple(values), plan.request_id, plan.stamp_ns, step, executed)
+
+    def stopped(self, now_ns: int, on_time: bool = True) -> Tick:
+        """The declared fallback of every output, whatever the plans say."""
+        if self._followed is None:
+            return Tick(Source.WAITING, tuple(None for _ in self._channels))
+        values = tuple(
+            channel.fall_back(now_ns, on_time, *self._followed) for channel in self._channels
+        )
+        return Tick(Source.FALLBACK, values, executed=self._record.take())
+
+    def rest(self) -> Tick:
+        """The last word before silence: what the fallback leads to."""
+        if self._followed is None:
+            return Tick(Source.WAITING, tuple(None for _ in self._channels))
+        return Tick(Source.FALLBACK, tuple(channel.rest() for channel in self._channels))
+
+    @property
+    def settling_ns(self) -> int:
+        """How long after the last action of a plan the fallback still moves."""
+        if self._followed is None:
+            return 0
+        return max((channel.settles_ns() for channel in self._channels), default=0)
+
+    # --- what is ahead ---
+
+    def runway_ns(self, now_ns: int) -> int:
+        """Time until the actions at hand run out, 0 when they have."""
+        return self._mode.end_ns(now_ns) - now_ns
+
+    @property
+    def newest(self) -> Plan | None:
+        """The plan accepted last, if it was not dropped since."""
+        return self._mode.newest
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether nothing is to be asked before the plan at hand is over."""
+        return self._mode.open_loop
+
+    def share_left(self, now_ns: int) -> float:
+        """Part of the newest plan that is not executed yet, 0.0 without a plan."""
+        newest = self._mode.newest
+        if newest is None:
+            return 0.0
+        return max(0, newest.end_ns - now_ns) / newest.length_ns
+
+    def left_over(self, observed_ns: int) -> tuple[np.ndarray, int] | None:
+        """For the model, in rtc: what is left at an observation, and how much of it.
+
+        The rows (H, D) float32 are due at the steps of the chunk that is asked for, as many of
+        them as said; the others repeat the last one, since zeros would be a pose. None without
+        any.
+        """
+        newest = self._mode.newest
+        if not isinstance(self._mode, Rtc) or newest is None:
+            return None
+        rows = self._mode.left_over(observed_ns, newest.period_ns)
+        if rows is None:
+            return None
+        count = min(len(rows), newest.horizon)
+        padded = np.pad(rows[:count], ((0, newest.horizon - count), (0, 0)), mode="edge")
+        return padded.astype(np.float32), count
+
+    @property
+    def delay_steps(self) -> int:
+        """The inference delay d to expect, in actions consumed."""
+        return self._delay.steps
+
+    def pending(self, now_ns: int) -> Plan | None:
+        """What will be executed from now on if no other plan comes; limits applied, step limits
+        not. None without a plan.
+        """
+        newest = self._mode.newest
+        end_ns = self._mode.end_ns(now_ns)
+        if newest is None or end_ns <= now_ns:
+            return None
+        first = newest.step_at(now_ns)
+        rows = []
+        for step in range(first, newest.steps_until(end_ns)):
+            due = self._mode.due(max(now_ns, newest.due_ns(step)))
+            if due is not None:
+                rows.append(self._commanded(due.row, self._limited(due.row)))
+        start_ns = newest.due_ns(first)
+        return replace(
+            newest,
+            actions=np.stack(rows),
+            start_ns=start_ns,
+            lease_ns=end_ns - start_ns,
+            observed_ns=newest.stamp_ns,
+        )
+
+    # --- inside ---
+
+    def _limited(self, row: np.ndarray) -> list[np.ndarray]:
+        return [channel.limited(row[channel.columns]) for channel in self._channels]
+
+    def _commanded(self, row: np.ndarray, values: list[np.ndarray]) -> np.ndarray:
+        """The row (D,) with what the outputs made of it."""
+        commanded = np.array(row, dtype=np.float64)
+        for channel, value in zip(self._channels, values):
+            commanded[channel.columns] = value
+        return commanded
 
     def _check(self, plan: Plan) -> None:
         actions = plan.actions
@@ -149,17 +223,9 @@ class Executor:
             raise PlanRefused(f"dtype {actions.dtype} is not numeric")
         if not np.isfinite(actions).all():
             raise PlanRefused("the plan holds NaN or infinite values")
-        if plan.period_ns <= 0 or plan.lease_ns <= 0:
+        if plan.period_ns <= 0 or (plan.lease_ns is not None and plan.lease_ns <= 0):
             raise PlanRefused("period and lease must be greater than 0")
-        newest = self._next or self._plan
-        if newest is not None and plan.request_id < newest.request_id:
+        if plan.request_id == self._newest_id:
+            raise PlanRefused("it came twice")
+        if plan.request_id < self._newest_id:
             raise PlanRefused("it answers an older observation than the plan at hand")
-
-    def _fallback_values(self, index: int) -> np.ndarray | None:
-        assert self._held is not None
-        if self._fallback[index] == "hold":
-            return self._held[index]
-        if self._fallback[index] == "zeros":
-            zeros = np.zeros(len(self._columns[index]))
-            return np.clip(zeros, self._lower[index], self._upper[index])
-        return None

@@ -1,20 +1,41 @@
-"""What a new plan does where it overlaps the one at hand. The seam for other ways of blending.
+"""How a new plan and the one at hand become one, where they overlap.
 
-A mode is a function (plan at hand or None, new plan, now in ns) -> plan to execute.
+Names and weights as LeRobot's asynchronous inference has them (`aggregate_fn_name`; its
+`latest_only` is `latest` here): the share of the old action, the rest is the new one's. What was
+mixed once is the old one the next time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from inferential_ros.execution.plan import Plan
+from inferential_ros.execution.sampling import Sampling
 
-Overlap = Callable[["Plan | None", Plan, int], Plan]
+SHARE_OF_OLD = {
+    "latest": 0.0,
+    "average": 0.5,
+    "weighted_average": 0.3,
+    "conservative": 0.7,
+}
 
 
-def latest(current: Plan | None, new: Plan, now_ns: int) -> Plan:
-    """The newer plan knows more: it replaces the older one whole."""
-    return new
+def merge(old: Plan, new: Plan, share_of_old: float, sampling: Sampling) -> Plan:
+    """The new plan, its steps mixed with the old one as far as that one is valid.
 
-
-MODES: dict[str, Overlap] = {"latest": latest}
+    The lease is the new plan's, as nothing of the old one enters a step due after its own lease.
+    Discrete columns are the new plan's alone.
+    """
+    if share_of_old == 0.0:
+        return new
+    times_ns = new.start_ns + np.arange(new.horizon, dtype=np.int64) * new.period_ns
+    common = (times_ns >= old.start_ns) & (times_ns < old.end_ns)
+    if not common.any():
+        return new
+    actions = new.actions.astype(np.float64)
+    fresh = actions[common]
+    mixed = share_of_old * sampling.rows(old, times_ns[common]) + (1.0 - share_of_old) * fresh
+    actions[common] = sampling.pick(fresh, mixed)
+    return replace(new, actions=actions)

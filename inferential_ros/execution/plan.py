@@ -7,30 +7,62 @@ from dataclasses import dataclass
 import numpy as np
 
 
+class PlanRefused(Exception):
+    """A plan that will not be executed; the text says why."""
+
+
+class PlanTooLate(PlanRefused):
+    """A plan whose every step had passed when it came."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Actions (H, D); step k is due at start + k * period and valid until the next one is.
 
     Times are nanoseconds of the robot's clock, which keep their precision at today's date where
-    floating-point seconds would not.
+    floating-point seconds would not. The lease counts from the start; None: as long as the plan.
     """
 
     actions: np.ndarray
     start_ns: int
     period_ns: int
-    lease_ns: int
+    lease_ns: int | None = None
     epoch: int = 0
     request_id: int = 0
+    model_version: str = ""
+    observed_ns: int | None = None  # when what it answers was observed; None: at the start
+
+    @property
+    def stamp_ns(self) -> int:
+        """When the observation was made that it answers."""
+        return self.start_ns if self.observed_ns is None else self.observed_ns
 
     @property
     def horizon(self) -> int:
         return int(self.actions.shape[0])
 
     @property
+    def length_ns(self) -> int:
+        return self.horizon * self.period_ns
+
+    @property
     def end_ns(self) -> int:
         """From here on nothing of it may be published: steps used up or lease over."""
-        return self.start_ns + min(self.horizon * self.period_ns, self.lease_ns)
+        if self.lease_ns is None:
+            return self.start_ns + self.length_ns
+        return self.start_ns + min(self.length_ns, self.lease_ns)
+
+    def covers(self, now_ns: int) -> bool:
+        return self.start_ns <= now_ns < self.end_ns
 
     def step_at(self, now_ns: int) -> int:
         """Index of the step that is due; negative before the first, H or more after the last."""
         return (now_ns - self.start_ns) // self.period_ns
+
+    def due_ns(self, step: int) -> int:
+        """When a step is due."""
+        return self.start_ns + step * self.period_ns
+
+    def steps_until(self, now_ns: int) -> int:
+        """How many steps have begun, or are due, before `now`: 0 at the start, rounded up."""
+        return -((self.start_ns - now_ns) // self.period_ns)

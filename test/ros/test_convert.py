@@ -158,9 +158,9 @@ def test_a_trajectory_has_one_point_one_period_ahead(kind: str, field: str) -> N
 def test_a_chunk_message_says_all_that_is_needed_to_execute_it() -> None:
     pytest.importorskip("inferential.msg", reason="the messages are not built: make build")
     plan = Plan(
-        np.arange(6).reshape(3, 2), 1_700_000_000_500_000_000, 20_000_000, 60_000_000, 4, 7
+        np.arange(6).reshape(3, 2), 1_700_000_000_500_000_000, 20_000_000, 60_000_000, 4, 7, "v2"
     )
-    message = chunk_message(plan, ("a", "b"), "robot", "policy", "v2")
+    message = chunk_message(plan, ("a", "b"), "robot", "policy")
     assert (message.horizon, message.dimension, list(message.data)) == (3, 2, [0, 1, 2, 3, 4, 5])
     assert (message.epoch, message.request_id, message.model_version) == (4, 7, "v2")
     assert (message.start.sec, message.start.nanosec) == (1_700_000_000, 500_000_000)

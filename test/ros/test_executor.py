@@ -135,8 +135,9 @@ def test_everything_sent_lies_within_the_limits() -> None:
         (Plan(np.zeros(3), START, 20 * MS, 60 * MS), "shape"),
         (Plan(np.array([["a"]]), START, 20 * MS, 60 * MS), "dtype"),
         (plan([1], epoch=3), "epoch"),
-        (plan([1], lease_ms=0), "lease"),
-        (plan([1, 2], start_ms=-100), "past"),
+        (plan([1], lease_ms=0, request_id=2), "lease"),
+        (plan([1, 2], start_ms=-100, request_id=2), "past"),
+        (plan([1, 2]), "twice"),
         (plan([1, 2], request_id=0), "older"),
     ],
 )

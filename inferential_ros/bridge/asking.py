@@ -1,0 +1,64 @@
+"""When the next observation is worth its way: the trigger, the server's hint, what is in flight.
+
+No rclpy in here and no clock. Guarded by the session's lock. What a contract's trigger says of
+samples is in inputs.py; this adds what the plans and the server say.
+"""
+
+from __future__ import annotations
+
+from inferential_ros.bridge.backoff import Backoff
+from inferential_ros.contract.schema import ALWAYS, WHEN_DRY, Contract
+from inferential_ros.execution.executor import Executor
+from inferential_ros.execution.plan import Plan
+
+
+class Asking:
+    """runway: share of a chunk that is left when the next one is asked for, None without such a
+    trigger; obeys_hints: whether the server may move that moment. Both may change at any time.
+    """
+
+    def __init__(self, contract: Contract, executor: Executor) -> None:
+        self.runway = contract.trigger.runway
+        self.obeys_hints = True
+        self.backoff = Backoff(1.0 / contract.action.rate_hz)
+        self._supersede = contract.model.supersede
+        self._executor = executor
+        self._hint_steps = 0
+        self._asked_ns = 0
+
+    def may(self, in_flight: int, now_ns: int) -> bool:
+        """Whether one may be sent now, beside those that are not answered yet.
+
+        The fresh observation of a robot that ran dry: what it asked before is of no more use, so
+        it asks again, once, and the newer one takes the older one's place in the server's queue.
+        """
+        if self._executor.open_loop:
+            return not in_flight and not self._executor.runway_ns(now_ns)
+        if not in_flight or self._supersede == ALWAYS:
+            return True
+        newest = self._executor.newest
+        ran_dry = newest is not None and self._asked_ns < newest.end_ns <= now_ns
+        return self._supersede == WHEN_DRY and ran_dry
+
+    def low(self, now_ns: int) -> bool:
+        """Whether the actions at hand call for the next ones, for a runway trigger."""
+        newest = self._executor.newest
+        if newest is None or self.runway is None or not self._executor.runway_ns(now_ns):
+            return True
+        if self._hint_steps and self.obeys_hints:
+            return now_ns >= newest.due_ns(self._hint_steps)
+        return self._executor.share_left(now_ns) <= self.runway
+
+    def asked(self, now_ns: int) -> None:
+        """An observation was sent."""
+        self._asked_ns = now_ns
+
+    def planned(self, plan: Plan, hint_steps: int) -> None:
+        """A plan is executed; the server would like to be asked after so many steps, 0: none."""
+        self._hint_steps = min(hint_steps, plan.horizon)
+        self.backoff.succeeded()
+
+    def forget(self) -> None:
+        """A break: nothing that was known of the plans holds."""
+        self._hint_steps = self._asked_ns = 0
+        self.backoff.succeeded()

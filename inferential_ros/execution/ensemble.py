@@ -1,0 +1,49 @@
+"""temporal_ensemble: every chunk that has something to say about a moment is averaged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from inferential_ros.execution.mode import Due, Mode
+from inferential_ros.execution.plan import Plan
+from inferential_ros.execution.sampling import Sampling
+
+
+class TemporalEnsemble(Mode):
+    """Averages all plans at a moment with weights w_i = exp(-m * i), i = 0 the oldest of them
+    (Zhao et al., Learning Fine-Grained Bimanual Manipulation with Low-Cost Hardware, arXiv
+    2304.13705, algorithm 2; m = 0.01 there). Wrong for policies that may choose between different
+    ways to do a thing, as the mean of two ways is none. Discrete columns are the newest plan's.
+    """
+
+    def __init__(self, sampling: Sampling, m: float = 0.01) -> None:
+        self._sampling = sampling
+        self._m = m
+        self._plans: list[Plan] = []  # oldest first
+
+    def accept(self, plan: Plan, now_ns: int) -> None:
+        self._plans = [p for p in self._plans if p.end_ns > now_ns] + [plan]
+
+    def due(self, at_ns: int) -> Due | None:
+        plans = [plan for plan in self._plans if plan.covers(at_ns)]
+        if not plans:
+            return None
+        rows = np.stack([self._sampling.row(plan, at_ns) for plan in plans])
+        weights = np.exp(-self._m * np.arange(len(plans)))
+        mean = weights @ rows / weights.sum()
+        newest = plans[-1]
+        return Due(self._sampling.pick(rows[-1], mean), newest, newest.step_at(at_ns))
+
+    @property
+    def newest(self) -> Plan | None:
+        return self._plans[-1] if self._plans else None
+
+    def end_ns(self, now_ns: int) -> int:
+        end_ns = now_ns
+        for plan in sorted(self._plans, key=lambda plan: plan.start_ns):
+            if plan.start_ns <= end_ns:
+                end_ns = max(end_ns, plan.end_ns)
+        return end_ns
+
+    def clear(self) -> None:
+        self._plans = []

@@ -1,0 +1,39 @@
+"""Which ways to execute chunks there are, by name, and what a contract says about them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from inferential_ros.execution.ensemble import TemporalEnsemble
+from inferential_ros.execution.mode import Mode
+from inferential_ros.execution.open_loop import OpenLoop
+from inferential_ros.execution.overlap import SHARE_OF_OLD
+from inferential_ros.execution.queue import Queue
+from inferential_ros.execution.rtc import Rtc
+from inferential_ros.execution.sampling import Sampling
+
+OPEN_LOOP, QUEUE, TEMPORAL_ENSEMBLE, RTC = "open_loop", "queue", "temporal_ensemble", "rtc"
+MODES = (OPEN_LOOP, QUEUE, TEMPORAL_ENSEMBLE, RTC)
+ENSEMBLE_M = 0.01
+
+
+class Execution(NamedTuple):
+    """How chunks are executed, as a contract says it; some of it is of one mode only."""
+
+    mode: str = QUEUE
+    overlap: str = "latest"
+    execution_horizon: int | None = None
+    temporal_ensemble_coeff: float = ENSEMBLE_M
+    discrete: tuple[int, ...] = ()  # columns
+    interpolate: bool = False
+
+
+def make_mode(execution: Execution, dimension: int) -> Mode:
+    sampling = Sampling(dimension, execution.discrete, execution.interpolate)
+    if execution.mode == OPEN_LOOP:
+        return OpenLoop(sampling, execution.execution_horizon)
+    if execution.mode == TEMPORAL_ENSEMBLE:
+        return TemporalEnsemble(sampling, execution.temporal_ensemble_coeff)
+    if execution.mode == RTC:
+        return Rtc(sampling)
+    return Queue(sampling, SHARE_OF_OLD[execution.overlap])

@@ -1,0 +1,37 @@
+"""open_loop: a chunk is executed to its end, and only then the next one is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from inferential_ros.execution.plan import Plan, PlanRefused
+from inferential_ros.execution.queue import Queue
+from inferential_ros.execution.sampling import Sampling
+
+
+class OpenLoop(Queue):
+    """A chunk begins when it arrives, since the robot waited for it, and runs to its end.
+
+    steps: the execution horizon, how many steps of a chunk are executed; None: all of them.
+    """
+
+    open_loop = True
+
+    def __init__(self, sampling: Sampling, steps: int | None = None) -> None:
+        super().__init__(sampling)
+        self._steps = steps
+
+    def pin(self, plan: Plan, now_ns: int) -> Plan:
+        if self.end_ns(now_ns) > now_ns:
+            raise PlanRefused("the plan at hand is not over yet, and the loop is open")
+        start_ns = max(plan.start_ns, now_ns)
+        lease_ns = plan.lease_ns
+        if lease_ns is not None:  # it counts from the observation, whenever the plan begins
+            lease_ns -= start_ns - plan.start_ns
+        return replace(
+            plan,
+            actions=plan.actions[: self._steps],
+            start_ns=start_ns,
+            lease_ns=lease_ns,
+            observed_ns=plan.stamp_ns,
+        )

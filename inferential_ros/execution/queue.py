@@ -1,0 +1,59 @@
+"""queue: a new chunk takes the place of the one at hand, or is mixed with it."""
+
+from __future__ import annotations
+
+from inferential_ros.execution.mode import Due, Mode
+from inferential_ros.execution.overlap import merge
+from inferential_ros.execution.plan import Plan
+from inferential_ros.execution.sampling import Sampling
+
+
+class Queue(Mode):
+    """One plan at hand, and at most one whose turn comes later.
+
+    share_of_old: 0.0 replaces the plan at hand, more mixes with it (see overlap).
+    """
+
+    def __init__(self, sampling: Sampling, share_of_old: float = 0.0) -> None:
+        self._sampling = sampling
+        self._share_of_old = share_of_old
+        self._plan: Plan | None = None
+        self._next: Plan | None = None
+        self._next_from_ns = 0  # from then on it is the next one's turn
+
+    def accept(self, plan: Plan, now_ns: int) -> None:
+        old = self._at(now_ns)
+        from_ns = max(plan.start_ns, self._takeover_ns(old, plan, now_ns))
+        if old is not None and self._share_of_old > 0.0:
+            plan = merge(old, plan, self._share_of_old, self._sampling)
+        self._plan, self._next, self._next_from_ns = old, plan, from_ns
+
+    def due(self, at_ns: int) -> Due | None:
+        plan = self._at(at_ns)
+        if plan is None or not plan.covers(at_ns):
+            return None
+        return Due(self._sampling.row(plan, at_ns), plan, plan.step_at(at_ns))
+
+    @property
+    def newest(self) -> Plan | None:
+        return self._next
+
+    def end_ns(self, now_ns: int) -> int:
+        end_ns = now_ns
+        plan = self._at(now_ns)
+        if plan is not None and plan.covers(now_ns):
+            end_ns = plan.end_ns
+        if self._next is not None and now_ns < self._next_from_ns <= end_ns:
+            end_ns = self._next.end_ns
+        return end_ns
+
+    def clear(self) -> None:
+        self._plan = self._next = None
+
+    def _takeover_ns(self, old: Plan | None, new: Plan, now_ns: int) -> int:
+        """From when on a plan is executed, if it is due by then."""
+        return now_ns
+
+    def _at(self, at_ns: int) -> Plan | None:
+        """The plan whose turn it is, over or not."""
+        return self._next if at_ns >= self._next_from_ns else self._plan

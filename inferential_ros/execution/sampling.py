@@ -1,0 +1,53 @@
+"""What a plan says between two of its steps: linear per channel, nearest where it is discrete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inferential_ros.execution.plan import Plan
+
+
+class Sampling:
+    """Reads rows (D,) off plans.
+
+    discrete: columns in which values between two steps mean nothing, such as a gripper that is
+    open or closed; they are never mixed. between: `row` interpolates too, instead of repeating a
+    step until the next one is due.
+    """
+
+    def __init__(
+        self, dimension: int, discrete: Sequence[int] = (), between: bool = False
+    ) -> None:
+        self._discrete = np.zeros(dimension, dtype=bool)
+        self._discrete[list(discrete)] = True
+        self._between = between
+
+    def row(self, plan: Plan, now_ns: int) -> np.ndarray:
+        """The row to execute now; the last step is kept for its whole period."""
+        step = min(max(plan.step_at(now_ns), 0), plan.horizon - 1)
+        here = plan.actions[step]
+        passed_ns = now_ns - plan.due_ns(step)
+        if not self._between or passed_ns <= 0 or step == plan.horizon - 1:
+            return here
+        share = passed_ns / plan.period_ns
+        row = here + share * (plan.actions[step + 1] - here)
+        return self.pick(plan.actions[step + (share >= 0.5)], row)
+
+    def rows(self, plan: Plan, times_ns: np.ndarray) -> np.ndarray:
+        """Rows (n, D) of a plan at any n times, always interpolated, ends repeated.
+
+        Two plans rarely count from the same instant: to compare them step by step one is read at
+        the other's times.
+        """
+        position = np.clip((times_ns - plan.start_ns) / plan.period_ns, 0, plan.horizon - 1)
+        below = np.floor(position).astype(np.intp)
+        above = np.minimum(below + 1, plan.horizon - 1)
+        share = (position - below)[:, None]
+        here, there = plan.actions[below], plan.actions[above]
+        return self.pick(np.where(share >= 0.5, there, here), here + share * (there - here))
+
+    def pick(self, discrete: np.ndarray, continuous: np.ndarray) -> np.ndarray:
+        """Rows of `continuous` but in the discrete columns, which come from the other."""
+        return np.where(self._discrete, discrete, continuous)
