@@ -168,7 +168,7 @@ class DeadlineAware(BatchScheduler):
     def _further(
         self, board: Board, model_id: str, lines: list[Line], now: float
     ) -> list[InferenceRequest]:
-        """More observations of those who are in the batch, if nobody else waits."""
+        """More observations of those in the batch who are not charged, if nobody else waits."""
         waiting = self.pending.count(model_id)
         if waiting == len(lines) or len(lines) < board.waiting():
             return []
@@ -179,14 +179,18 @@ class DeadlineAware(BatchScheduler):
         queues = [
             (line, islice(self.pending.of_client(line.client_id, model_id), 1, None))
             for line in lines
+            if line not in board.charged
         ]
         further: list[InferenceRequest] = []
-        while len(further) < room:
+        while queues and len(further) < room:
+            left = []
             for line, queue in queues:
                 request = next(queue, None)
                 if request is not None and len(further) < room:
+                    left.append((line, queue))
                     further.append(request)
                     charge(line, request)
+            queues = left
         return further
 
     # --- what comes of it ---

@@ -106,6 +106,76 @@ def test_no_request_is_lost_served_twice_or_put_into_too_large_a_batch(
     assert made.next_batch() == []
 
 
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.sampled_from("abcd"), st.booleans(), st.floats(-0.05, 0.5)),
+        st.tuples(st.just("pick"), st.integers(1, 4), st.booleans(), st.booleans()),
+        st.tuples(st.just("wait"), st.floats(0, 0.3)),
+        st.tuples(st.just("switch"), st.sampled_from(STRATEGIES)),
+        st.tuples(st.just("gone"), st.sampled_from("abcd")),
+    ),
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "reject_newest"])
+@settings(deadline=None, max_examples=80)
+@given(first=st.sampled_from(STRATEGIES), steps=steps)
+def test_whatever_happens_every_request_ends_once(
+    overflow: str, first: str, steps: list[tuple[object, ...]]
+) -> None:
+    """Superseded, evicted, expired, retried, moved to another strategy: received = outcomes +
+    queued + in flight, at any moment.
+    """
+    clock = FakeClock()
+    options = {"max_queue_size": 6, "request_ttl_ms": 400, "overflow_policy": overflow}
+    made = scheduler(first, clock, **options)
+    ended: Counter[int] = Counter()
+    everyone: list[InferenceRequest] = []
+    waiting = 0
+
+    def settle() -> None:
+        nonlocal waiting
+        for removed, _, _ in made.take_removed():
+            ended[id(removed)] += 1
+            waiting -= 1
+
+    for step in steps:
+        if step[0] == "ask":
+            _, client, supersede, due_in = step
+            fields = {"supersede": supersede, "deadline": clock.now() + due_in}
+            everyone.append(request(str(client), clock.now(), **fields))
+            waiting += 1
+            made.submit(everyone[-1])
+        elif step[0] == "pick":
+            _, limit, fails, few = step
+            eligible = (lambda them: them[::2]) if few else None
+            batch = made.pick("policy", int(str(limit)), clock.now(), UNKNOWN, eligible)
+            assert len(batch) == len(set(batch)) <= int(str(limit))
+            for each in batch:
+                assert clock.now() < each.received_at + 0.4
+                if fails:
+                    made.put_back(each)
+                else:
+                    ended[id(each)] += 1
+                    waiting -= 1
+        elif step[0] == "wait":
+            clock.advance(float(str(step[1])))
+            made.tick()
+        elif step[0] == "switch":
+            settle()
+            moved = made.pending.drain()
+            made = scheduler(str(step[1]), clock, **options)
+            for each in moved:
+                made.put_back(each)
+        else:
+            made.pending.remove_client(str(step[1]), "gone")
+        settle()
+        assert made.queue_len() == waiting
+        assert set(ended.values()) <= {1}
+    assert len(ended) + waiting == len(everyone)
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_what_is_too_old_is_never_served(strategy: str) -> None:
     clock = FakeClock()
