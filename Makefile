@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto published bench fuzz torch lock clean
+.PHONY: help env build demo test check lint proto published bench faults fuzz torch lock clean
 export PYTHON
 
 help:    ## this list

@@ -65,10 +65,9 @@ class Health:
         """Whether a batch may be given to the model: while it is tried, one at a time."""
         return not self._pause_s or not self._trying
 
-    def try_now(self) -> None:
-        """What kept it from answering is said to be over: the pause is, too."""
-        self._open_until = -math.inf
-        self._pause_s = min(self._pause_s, self._rule.open_s)
+    def recovered(self) -> None:
+        """What kept it from answering is known to be over: the circuit closes."""
+        self._close()
 
     def begun(self) -> None:
         self._trying = bool(self._pause_s)
@@ -81,13 +80,16 @@ class Health:
         else:
             self.latency_s += self._MEMORY * (seconds - self.latency_s)
         was_open = bool(self._pause_s)
+        self._close()
+        return was_open
+
+    def _close(self) -> None:
         self._failed = 0
         self._failing_since = math.inf
         self._clients.clear()
         self._unavailable = False
         self._pause_s = 0.0
         self._trying = False
-        return was_open
 
     def failed(self, client_id: str, error: Exception, told: str, now: float) -> None:
         """An observation ended in `error`."""

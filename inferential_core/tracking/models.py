@@ -74,7 +74,7 @@ class ModelRecord:
         else:
             self.placement.resize(info.lanes)
         if self.unavailable and not info.unavailable:
-            self.health.try_now()
+            self.health.recovered()
         self.unavailable = info.unavailable
         self.one_by_one = info.one_by_one
         self.hand_over_s = info.hand_over_s

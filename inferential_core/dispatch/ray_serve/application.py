@@ -17,14 +17,15 @@ from typing import Any
 
 from ...errors import ModelUnavailable
 from ..base import ModelInfo
-from . import one_replica
+from . import one_replica, replica_values
 from . import replica as replica_code
-from .replica import Observation, Outcome
+from .replica_values import Observation, Outcome
 
 _log = logging.getLogger(__name__)
 
 # Named after its code: a replica that serves several versions of this package has them all.
-METHOD = "inferential_" + hashlib.sha256(inspect.getsource(replica_code).encode()).hexdigest()[:12]
+_CODE = inspect.getsource(replica_code) + inspect.getsource(replica_values)
+METHOD = "inferential_" + hashlib.sha256(_CODE.encode()).hexdigest()[:12]
 
 BY_REFERENCE_FROM = 1 << 20  # bytes of a batch: below, gRPC's copies cost less than Ray's store
 # A call costs about a millisecond beside the work: of models that take one observation a call,

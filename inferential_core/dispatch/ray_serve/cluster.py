@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import replica
+from . import hosted, replica, replica_values
 
 # Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
 # call of Ray's interface starts a cluster, as one does by default that finds itself disconnected.
@@ -37,20 +37,35 @@ class Lost(Exception):
 
 
 def join(address: str) -> None:
-    """Become a driver of the cluster at `address` ("auto": the one of this machine)."""
+    """Become a driver of the cluster at `address`.
+
+    "auto": the one that Ray finds on this machine. "local": a new one, which ends with this
+    process.
+    """
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     try:
         import ray
-        from ray import serve  # noqa: F401
+        from ray import serve
         from ray.cloudpickle import register_pickle_by_value
     except ImportError as error:
         raise Unreachable(f"{error}: pip install 'inferential[server]'") from error
     if ray.is_initialized():
         return
-    _probe(address)
     for name in ("ray", "ray.serve"):  # what matters comes as an error of a call
         logging.getLogger(name).setLevel(logging.ERROR)
+    if address == "local":
+        ray.init(address="local", include_dashboard=False, **_QUIETLY)
+    else:
+        _join_running(ray, address)
+    for module in (replica, replica_values, hosted):
+        register_pickle_by_value(module)
+    if address == "local":
+        serve.start(proxy_location="Disabled")  # nobody asks it but us
+
+
+def _join_running(ray: Any, address: str) -> None:
+    _probe(address)
     try:
         try:
             ray.init(address=address, **_QUIETLY)
@@ -62,7 +77,6 @@ def join(address: str) -> None:
     except Exception as error:
         ray.shutdown()
         raise Unreachable(f"no Ray cluster at {address!r}: {_reason(error)}") from error
-    register_pickle_by_value(replica)
 
 
 def leave() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError
 from ..base import Batch, Completion, Dispatcher, ModelInfo
 from ..child import ChildProcess, Restarts
 from ..child.jobs import unpack_models
+from . import finding
+from .finding import check_target, serve_config_file
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +31,12 @@ class RayServeDispatcher(Dispatcher):
     timeout_s: after which a call ends ERROR. max_batch: most observations in one call of
     `infer_batch`. lanes_per_replica: calls a replica is given at once.
 
+    deploy: models to put on the cluster when started and to take off when closed, by id as
+    "module:attribute" (in any form that LocalDispatcher takes, or a Serve application).
+    serve_config: a Serve config file to deploy likewise. deployment: options of the deployments
+    made for `deploy` (num_replicas, ray_actor_options, ...). With any of these, address "local"
+    starts a cluster that ends with this dispatcher; it is the default where none is found.
+
     Ray is never imported here: its driver is a child process, which may end with the cluster and
     is started again.
     """
@@ -41,6 +49,9 @@ class RayServeDispatcher(Dispatcher):
         timeout_s: float = 30.0,
         max_batch: int = 64,
         lanes_per_replica: int = 1,
+        deploy: Mapping[str, str] | None = None,
+        serve_config: str | Path | None = None,
+        deployment: Mapping[str, Any] | None = None,
     ) -> None:
         if find_spec("ray") is None:
             raise ConfigError(
@@ -51,19 +62,36 @@ class RayServeDispatcher(Dispatcher):
         if address is not None and address.startswith("ray://"):
             raise ConfigError(f"{address}: join the cluster itself; Ray Client is not supported")
         names = [str(model) for model in models or ()]
+        config = None if serve_config is None else serve_config_file(Path(serve_config))
+        if config is not None:
+            names += [each["name"] for each in config["applications"]]
+        for name, target in (deploy or {}).items():
+            check_target(name, target)
+            names.append(name)
+        if address is None:
+            address = finding.joined() or "auto"
+            if address == "auto" and (deploy or config):
+                address = finding.running() or "local"
+        self.address = address
         self._child = ChildProcess(
             "inferential_core.dispatch.ray_serve.driver:RayDriver",
             {
-                "address": address or _joined() or "auto",
-                "models": names,
+                "address": address,
+                "models": list(dict.fromkeys(names)),
                 "timeout_s": float(timeout_s),
                 "max_batch": int(max_batch),
                 "lanes_per_replica": int(lanes_per_replica),
+                "deploy": dict(deploy or {}),
+                "serve_config": config,
+                "deployment": dict(deployment or {}),
             },
             name="Ray",
             restarts=_RESTARTS,
         )
-        self._models: Mapping[str, ModelInfo] = {name: ModelInfo(name) for name in names}
+        joining = f"the Ray cluster at {address!r} is being joined"
+        self._models: Mapping[str, ModelInfo] = {
+            name: ModelInfo(name, unavailable=joining) for name in names
+        }
         self._why_not = ""
 
     def start(self, on_done: Callable[[Completion], None]) -> None:
@@ -90,7 +118,9 @@ class RayServeDispatcher(Dispatcher):
             if self.on_change is not None:
                 self.on_change()
         elif kind == "models":
-            self._models = unpack_models(fields["models"])
+            before, self._models = self._models, unpack_models(fields["models"])
+            for name, info in self._models.items():
+                _tell(info, before.get(name))
             if self.on_change is not None:
                 self.on_change()
             if fields["why_not"] != self._why_not:
@@ -101,10 +131,10 @@ class RayServeDispatcher(Dispatcher):
                     _log.info("joined the Ray cluster")
 
 
-def _joined() -> str | None:
-    """The cluster that this process is connected to, if it uses Ray itself."""
-    ray = sys.modules.get("ray")
-    if ray is None or not ray.is_initialized():
-        return None
-    address: str = ray.get_runtime_context().gcs_address
-    return address
+def _tell(info: ModelInfo, before: ModelInfo | None) -> None:
+    """Say in the log what became of a model."""
+    if info.unavailable:
+        if before is None or info.unavailable != before.unavailable:
+            _log.info("model %r: %s", info.id, info.unavailable)
+    elif before is None or before.unavailable or before.replicas != info.replicas:
+        _log.info("model %r: %d replica(s) on Ray Serve", info.id, info.replicas)

@@ -34,7 +34,11 @@ Emit = Callable[[str, Mapping[str, Any]], None]
 
 
 class RayDriver(Dispatcher):
-    """models: ids to serve; none: every application that can. timeout_s: of one call."""
+    """models: ids to serve; none: every application that can. timeout_s: of one call.
+
+    deploy: models to put on the cluster, by id: module:attribute. serve_config: what a Serve
+    config file says, likewise. deployment: options of the deployments of `deploy`.
+    """
 
     def __init__(
         self,
@@ -44,7 +48,15 @@ class RayDriver(Dispatcher):
         timeout_s: float = 30.0,
         max_batch: int = 64,
         lanes_per_replica: int = 1,
+        deploy: Mapping[str, str] | None = None,
+        serve_config: Mapping[str, Any] | None = None,
+        deployment: Mapping[str, Any] | None = None,
     ) -> None:
+        self._deploy = dict(deploy or {})
+        self._serve_config = serve_config
+        self._deployment = dict(deployment or {})
+        self._deployed: list[str] = []
+        self._failures: dict[str, str] = {}  # why a model could not be deployed
         self._address = address
         self._wanted = tuple(models)
         self._timeout_s = timeout_s
@@ -118,11 +130,15 @@ class RayDriver(Dispatcher):
         for call in list(self._calls.values()):
             call.cancel()
         await asyncio.gather(watching, *self._calls.values(), return_exceptions=True)
+        if self._deployed and self._address != "local":
+            await asyncio.to_thread(deploying().remove, self._deployed)
         await asyncio.to_thread(cluster.leave)
 
     async def _watch(self) -> None:
         """Join, then keep the picture of applications and replicas up to date."""
         await self._join()
+        putting = asyncio.ensure_future(self._put_on())
+        putting.add_done_callback(lambda _: self._look_soon.set())
         seen = time.monotonic()
         while True:
             self._look_soon.clear()
@@ -153,6 +169,31 @@ class RayDriver(Dispatcher):
                 await asyncio.sleep(0.5)
         self._why_not = ""
 
+    async def _put_on(self) -> None:
+        """Deploy what we were told to, where it is not there already."""
+        details = await cluster.applications() or {}
+        if self._serve_config is not None:
+            try:
+                names = await asyncio.to_thread(deploying().deploy_config, self._serve_config)
+                self._deployed += names
+            except Exception as error:
+                self._fail_to_deploy("the Serve config file", error)
+        for name, target in self._deploy.items():
+            try:
+                if name not in details:
+                    self._deployed.append(name)
+                    await asyncio.to_thread(
+                        deploying().deploy_model, name, target, self._deployment, len(self._deploy)
+                    )
+            except Exception as error:
+                self._fail_to_deploy(name, error)
+            self._look_soon.set()
+
+    def _fail_to_deploy(self, name: str, error: Exception) -> None:
+        reason = f"{name} could not be deployed: {type(error).__name__}: {_brief(error)}"
+        self._failures[name] = reason
+        _log.error("%s", reason, exc_info=error)
+
     async def _look(self) -> None:
         details = await cluster.applications()
         if details is None:
@@ -164,6 +205,8 @@ class RayDriver(Dispatcher):
                 self._applications[name] = self._application(name)
         for name, application in list(self._applications.items()):
             await application.update(details.get(name))
+            if application.why_not and name in self._failures:
+                application.why_not = self._failures[name]
             if name not in details and not self._wanted:
                 del self._applications[name]
 
@@ -225,6 +268,13 @@ class RayDriver(Dispatcher):
         observations, size = payload.pack(batch.requests)
         _, version, _, outcomes = await application.call(batch.lane, observations, size)
         return payload.unpack(outcomes), version
+
+
+def deploying() -> Any:
+    """The module, which imports Ray."""
+    from . import deploying
+
+    return deploying
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -14,7 +14,7 @@ from ...wire.images import EncodedImage
 from ..base import Result
 from ..calling import as_values
 from ..child.values import as_exception
-from .replica import Observation, Outcome
+from .replica_values import Observation, Outcome
 
 
 def pack(requests: Sequence[InferenceRequest]) -> tuple[list[Observation], int]:

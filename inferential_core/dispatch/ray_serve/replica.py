@@ -1,48 +1,26 @@
 """What runs inside of a replica: one more method on the user's object, which serves whole batches.
 
-Sent to the replicas by value, so that they need nothing of this package installed: this file
-imports numpy and, when asked to, Ray and Pillow, and nothing else. `attach` gives the deployment's
-object a method that takes a batch in one call, decodes compressed images, passes the context on
-and returns one result for each observation, whatever form the deployment has. Serve calls it as
-it calls any other method, so that its routing, its limits and its counts keep holding.
+Sent to the replicas by value, so that they need nothing of this package installed: this file and
+`replica_values` import numpy and, when asked to, Ray and Pillow, and nothing else. `attach` gives
+the deployment's object a method that takes a batch in one call, decodes compressed images, passes
+the context on and returns one result for each observation, whatever form the deployment has. Serve
+calls it as it calls any other method: its routing, its limits and its counts keep holding.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import io
 import json
 import math
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-# One observation as it travels: values by key; compressed images by key as (encoding, bytes as
-# uint8, shape of the pixels); context as (client id, epoch, request id, first of its episode,
-# seconds until the deadline).
-Observation = tuple[dict[str, Any], dict[str, tuple[str, Any, tuple[int, ...]]], tuple[Any, ...]]
-
-# A result as it travels: values by key, or (class of the error, its text, traceback).
-Outcome = dict[str, Any] | tuple[str, str, str]
-
+from .replica_values import Observation, Outcome, in_order, prepare, told, values
 
 QUICK_S = 2e-3
-
-
-@dataclass(frozen=True)
-class InferenceContext:
-    """Second argument of a model that takes one; `deadline` is on this machine's clock."""
-
-    client_id: str
-    epoch: int
-    request_id: int
-    first_of_episode: bool
-    deadline: float
 
 
 def attach(replica_actor: Any, method: str, concurrency: int) -> dict[str, Any]:
@@ -116,9 +94,9 @@ class Serving:
         async def serve_batch(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
             begun = time.monotonic()
             if any(images for _, images, _ in observations):
-                prepared = await asyncio.to_thread(_prepare, observations)
+                prepared = await asyncio.to_thread(prepare, observations)
             else:
-                prepared = _prepare(observations)
+                prepared = prepare(observations)
             if self._stateful:
                 async with self._one_at_a_time:
                     await self._turn_over(gone, prepared)
@@ -130,16 +108,54 @@ class Serving:
         return serve_batch
 
     async def _serve(self, prepared: list[Any]) -> list[Outcome]:
+        if not self.batches:
+            if not self._asynchronous or self._stateful:
+                return [await self._one(item) for item in prepared]
+            turns = asyncio.Semaphore(self._concurrency)
+            return await asyncio.gather(*[self._in_turn(item, turns) for item in prepared])
+        good = [item for item in prepared if not isinstance(item, BaseException)]
+        return in_order(prepared, await self._together(good) if good else [])
+
+    async def _in_turn(self, item: Any, turns: asyncio.Semaphore) -> Outcome:
+        async with turns:
+            return await self._one(item)
+
+    async def _one(self, item: Any) -> Outcome:
+        if isinstance(item, BaseException):
+            return told(item)
+        try:
+            return values(await self._invoke(*item))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # a model may call sys.exit
+            return told(error)
+
+    async def _together(self, items: list[Any]) -> list[Any]:
+        """Answers, or errors, of a call with all of them."""
+        observations = [dict(values) for values, _ in items]
+        try:
+            answers = await self._invoke(observations, [context for _, context in items])
+            return _whole(answers, len(items))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            if len(items) == 1:
+                return [error]
+            # One of them may have spoilt it for all: find out which.
+            return [(await self._together([item]))[0] for item in items]
+
+    async def _invoke(self, observed: Any, context: Any) -> Any:
+        arguments = (observed, context) if self._wants_context else (observed,)
         if self._asynchronous:
-            return await self._serve_async(prepared)
+            return await self._function(*arguments)
         begun = time.monotonic()
-        if self._takes_s < QUICK_S:
-            outcomes = self._serve_sync(prepared)
-        else:
-            outcomes = await asyncio.to_thread(self._serve_sync, prepared)
-        took = time.monotonic() - begun
-        self._takes_s = min(took, 1.0) if self._takes_s > 1.0 else (self._takes_s + took) / 2
-        return outcomes
+        try:
+            if self._takes_s < QUICK_S:
+                return self._function(*arguments)
+            return await asyncio.to_thread(self._function, *arguments)
+        finally:
+            took = time.monotonic() - begun
+            self._takes_s = took if self._takes_s == math.inf else (self._takes_s + took) / 2
 
     async def _turn_over(self, gone: Sequence[str], prepared: list[Any]) -> None:
         for client_id, hook in self._turnover(gone, prepared):
@@ -174,169 +190,17 @@ class Serving:
         """Read anew for each batch: `reconfigure` may change it."""
         return str(getattr(self._servable, "version", "") or "")
 
-    # --- sync ---
 
-    def _serve_sync(self, prepared: list[Any]) -> list[Outcome]:
-        if not self.batches:
-            return [self._one(item) for item in prepared]
-        good = [item for item in prepared if not isinstance(item, BaseException)]
-        try:
-            answers = self._whole(self._function(*self._arguments(good)), len(good))
-        except BaseException as error:
-            if len(good) == 1:
-                answers = [error]
-            else:  # one of them may have spoilt it for all: find out which
-                answers = [self._alone(item) for item in good]
-        return _in_order(prepared, answers)
-
-    def _alone(self, item: Any) -> Any:
-        try:
-            return self._whole(self._function(*self._arguments([item])), 1)[0]
-        except BaseException as error:
-            return error
-
-    def _one(self, item: Any) -> Outcome:
-        if isinstance(item, BaseException):
-            return _told(item)
-        try:
-            values, context = item
-            arguments = (values, context) if self._wants_context else (values,)
-            return _values(self._function(*arguments))
-        except BaseException as error:  # a model may call sys.exit
-            return _told(error)
-
-    # --- async ---
-
-    async def _serve_async(self, prepared: list[Any]) -> list[Outcome]:
-        if not self.batches:
-            turn = asyncio.Semaphore(1 if self._stateful else self._concurrency)
-            return await asyncio.gather(*[self._one_async(item, turn) for item in prepared])
-        good = [item for item in prepared if not isinstance(item, BaseException)]
-        try:
-            answers = self._whole(await self._function(*self._arguments(good)), len(good))
-        except Exception as error:
-            if len(good) == 1:
-                answers = [error]
-            else:
-                answers = [await self._alone_async(item) for item in good]
-        return _in_order(prepared, answers)
-
-    async def _alone_async(self, item: Any) -> Any:
-        try:
-            return self._whole(await self._function(*self._arguments([item])), 1)[0]
-        except Exception as error:
-            return error
-
-    async def _one_async(self, item: Any, turn: asyncio.Semaphore) -> Outcome:
-        if isinstance(item, BaseException):
-            return _told(item)
-        async with turn:
-            try:
-                values, context = item
-                arguments = (values, context) if self._wants_context else (values,)
-                return _values(await self._function(*arguments))
-            except Exception as error:
-                return _told(error)
-
-    # --- both ---
-
-    def _arguments(self, items: Sequence[Any]) -> tuple[Any, ...]:
-        observations = [dict(values) for values, _ in items]
-        if self._wants_context:
-            return observations, [context for _, context in items]
-        return (observations,)
-
-    @staticmethod
-    def _whole(answers: Any, count: int) -> list[Any]:
-        if isinstance(answers, (Mapping, str)):
-            raise TypeError(
-                f"infer_batch returned one {type(answers).__name__}:"
-                " return a list with a result for each observation"
-            )
-        listed = list(answers)
-        if len(listed) != count:
-            raise TypeError(f"infer_batch returned {len(listed)} results for {count} observations")
-        return listed
-
-
-def _prepare(observations: Sequence[Observation]) -> list[Any]:
-    """(observation, context) each, images decoded; an exception for one that is broken."""
-    now = time.monotonic()
-    prepared: list[Any] = []
-    for values, images, context in observations:
-        try:
-            for key, image in images.items():
-                values[key] = _pixels(key, *image)
-        except Exception as error:
-            prepared.append(error)
-            continue
-        client_id, epoch, request_id, first, left = context
-        told = InferenceContext(client_id, epoch, request_id, first, now + left)
-        prepared.append((values, told))
-    return prepared
-
-
-def _pixels(key: str, encoding: str, data: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """The pixels, uint8, in the declared shape; nothing is allocated for an image that is not."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ValueError(
-            f"{key!r}: this replica cannot decode images: pip install pillow, in its environment"
-        ) from None
-    with Image.open(io.BytesIO(data), formats=(encoding,)) as picture:
-        if (picture.height, picture.width) != tuple(shape[:2]):
-            raise ValueError(f"{key!r}: the image is not of the declared shape {shape}")
-        pixels = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
-    if pixels.shape != tuple(shape) or pixels.dtype != np.uint8:
-        raise ValueError(f"{key!r}: decoded to {pixels.dtype} {pixels.shape}, declared {shape}")
-    return pixels
-
-
-def _in_order(prepared: Sequence[Any], answers: Sequence[Any]) -> list[Outcome]:
-    """The answers, and the errors of those that were not asked, as outcomes."""
-    remaining = iter(answers)
-    outcomes: list[Outcome] = []
-    for item in prepared:
-        answer = item if isinstance(item, BaseException) else next(remaining)
-        try:
-            failed = isinstance(answer, BaseException)
-            outcomes.append(_told(answer) if failed else _values(answer))
-        except Exception as error:
-            outcomes.append(_told(error))
-    return outcomes
-
-
-def _values(answer: Any) -> dict[str, Any]:
-    """Arrays and strings by key.
-
-    Arrays of other libraries become numpy's here: the server need not have those installed.
-    """
-    if answer is None:
-        raise TypeError("the model returned None: return a dict or an array")
-    if not isinstance(answer, Mapping):
-        answer = {"actions": answer}
-    return {
-        str(key): value if isinstance(value, str) else _array(value)
-        for key, value in answer.items()
-    }
-
-
-def _array(value: Any) -> Any:
-    if hasattr(value, "detach"):  # torch
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":
-            value = value.float()
-    return np.asarray(value)
-
-
-def _told(error: BaseException) -> tuple[str, str, str]:
-    frames = traceback.extract_tb(error.__traceback__)
-    where = ""
-    if frames:
-        where = f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})"
-    lines = traceback.format_exception(type(error), error, error.__traceback__)
-    return type(error).__name__, f"{error}{where}", "".join(lines)
+def _whole(answers: Any, count: int) -> list[Any]:
+    if isinstance(answers, (Mapping, str)):
+        raise TypeError(
+            f"infer_batch returned one {type(answers).__name__}:"
+            " return a list with a result for each observation"
+        )
+    listed = list(answers)
+    if len(listed) != count:
+        raise TypeError(f"infer_batch returned {len(listed)} results for {count} observations")
+    return listed
 
 
 def _method(servable: Any, name: str) -> Callable[[str], Any] | None:

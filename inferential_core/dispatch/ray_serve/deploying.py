@@ -1,0 +1,88 @@
+"""Putting models on Ray Serve, for a server that was told what to serve; and taking them off.
+
+Knows nothing of applications that others deployed: those stay as they are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ray import serve
+
+from .hosted import Hosted
+
+_log = logging.getLogger(__name__)
+
+
+def deploy_model(name: str, target: str, options: Mapping[str, Any], share: int) -> None:
+    """Deploy what `target` (module:attribute) names as the application `name`, and wait for it.
+
+    That may be a model in any form, or a Serve application or deployment of the user's own.
+    options: of the deployment. share: models that share the cluster's GPUs.
+    """
+    found = _resolve(target)
+    if isinstance(found, serve.Application):
+        application = found
+    elif isinstance(found, serve.Deployment):
+        application = found.options(**options).bind()
+    else:
+        paths = [path for path in sys.path if path]
+        deployment = serve.deployment(Hosted).options(**_options(name, options, share))
+        application = deployment.bind(target, paths)
+    serve.run(application, name=name, route_prefix=None)
+
+
+def deploy_config(config: Mapping[str, Any]) -> list[str]:
+    """Deploy the applications of a Serve config file; their names. Does not wait for them.
+
+    Serve takes off whatever was deployed from another config, so that is deployed along.
+    """
+    from ray.serve import schema
+    from ray.serve.context import _get_global_client
+
+    wanted = schema.ServeDeploySchema.model_validate(dict(config))
+    serve.start()
+    client = _get_global_client()
+    ours = [application.name for application in wanted.applications]
+    for name, details in client.get_serve_details()["applications"].items():
+        others = details.get("deployed_app_config")
+        if others and name not in ours:
+            wanted.applications.append(schema.ServeApplicationSchema.model_validate(others))
+    client.deploy_apps(wanted)
+    return ours
+
+
+def remove(names: list[str]) -> None:
+    """Take applications off again; those that went meanwhile are no matter."""
+    for name in names:
+        try:
+            serve.delete(name, _blocking=False)
+        except Exception as error:
+            _log.debug("application %s could not be removed: %s", name, error)
+
+
+def _resolve(target: str) -> Any:
+    module, _, path = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _options(name: str, given: Mapping[str, Any], share: int) -> dict[str, Any]:
+    """Defaults that fit any machine: little of the cores, and an equal share of the GPUs."""
+    import ray
+
+    options: dict[str, Any] = {"name": name, "health_check_period_s": 1.0, **given}
+    actor = {"num_cpus": 0.1, **options.get("ray_actor_options", {})}
+    gpus = ray.cluster_resources().get("GPU", 0.0)
+    if gpus and "num_gpus" not in actor:
+        replicas = options.get("num_replicas")
+        each = gpus / (share * (replicas if isinstance(replicas, int) else 1))
+        actor["num_gpus"] = min(1.0, int(each * 100) / 100) if each < 1 else 1
+    options["ray_actor_options"] = actor
+    return options
