@@ -44,6 +44,8 @@ class Input:
 
     def value(self, message: Any, stamp_ns: int, now_ns: int) -> Any:
         """The sample as the model gets it; InputError if it is missing, too old, or unfit."""
+        if message is None and self.key.text is not None:
+            return self.key.text  # until the topic says other
         if message is None:
             raise NotNow(self.key.path, f"no message on {self.key.topic} yet")
         age_s, limit_s = (now_ns - stamp_ns) / 1e9, self.key.max_age_s
@@ -67,7 +69,7 @@ class Inputs:
 
     def __post_init__(self) -> None:
         self.topics = [Input(key) for key in self.contract.topics]
-        self._texts = {k.name: k.text for k in self.contract.observation if k.text is not None}
+        self._texts = {k.name: k.text for k in self.contract.observation if not k.topic}
         self._reference = next(i for i in self.topics if i.key is self.contract.reference)
         on = self.contract.trigger.on or (self._reference.key.name,)
         self._waited_for = [item for item in self.topics if item.key.name in on]

@@ -19,9 +19,10 @@ class Outputs:
 
     def __init__(self, node: LifecycleNode, outputs: tuple[Output, ...]) -> None:
         self._node = node
+        self._clock = node.get_clock()
         self._outputs = [
             (
-                output.encode,
+                output,
                 node.create_lifecycle_publisher(
                     output.message, output.topic, qos_profile(output.qos)
                 ),
@@ -30,9 +31,12 @@ class Outputs:
         ]
 
     def publish(self, tick: Tick) -> None:
-        for (encode, publisher), values in zip(self._outputs, tick.values):
+        for (output, publisher), values in zip(self._outputs, tick.values):
             if values is not None:
-                publisher.publish(encode(values))
+                message = output.encode(values)
+                if output.stamp is not None:
+                    output.stamp(message, self._clock.now().to_msg())
+                publisher.publish(message)
 
     def flush(self) -> None:
         """Wait until the subscribers have what was published, or a moment."""

@@ -7,37 +7,13 @@ from typing import Any
 
 import inferential_ros.convert  # noqa: F401 (registers the converters)
 from inferential_ros.contract.action import read_action
-from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.reading import (
-    Section,
-    fraction,
-    integer,
-    names,
-    one_of,
-    positive,
-    text,
-)
-from inferential_ros.contract.schema import (
-    ALWAYS,
-    DELAY,
-    LEFT_OVER,
-    LEFT_OVER_STEPS,
-    NEVER,
-    WHEN_DRY,
-    Contract,
-    Model,
-    ObservationKey,
-    Trigger,
-)
-from inferential_ros.contract.topics import read_topic
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.observation import read_observation
+from inferential_ros.contract.plugins import load_announced, load_named
+from inferential_ros.contract.reading import Section, integer, names, positive, text
+from inferential_ros.contract.schema import ALWAYS, NEVER, WHEN_DRY, Contract, Model, Trigger
 from inferential_ros.contract.yaml_file import read_yaml
-from inferential_ros.convert.registry import input_types
-
-TRIGGERS = ("on", "runway", "rate_hz")
-RESERVED_KEYS = (
-    *("urgency", "steps_remaining", "priority"),  # arguments of observe()
-    *(LEFT_OVER, LEFT_OVER_STEPS, DELAY),
-)
+from inferential_ros.execution.modes import OPEN_LOOP
 
 
 def load_contract(path: str | Path) -> Contract:
@@ -48,17 +24,16 @@ def load_contract(path: str | Path) -> Contract:
 def parse_contract(values: Any) -> Contract:
     """The contract in the values that YAML gave."""
     root = Section(values, "")
-    root.only("robot", "model", "observation", "action")
+    root.only("robot", "converters", "model", "observation", "action")
     robot = root.get("robot", text, "robot")
-    observation = root.get("observation", Section)
-    observation.only("keys", "trigger")
-    keys = _keys(observation.get("keys", Section))
-    trigger = _trigger(observation.get("trigger", Section), keys)
-    observation.finish()
-    model = root.get("model", lambda value, path: _model(value, path, trigger))
+    load_announced()
+    load_named(root.get("converters", names, ()), "converters")
     action, warnings = root.get("action", read_action)
+    default_runway = 0.0 if action.execution.mode == OPEN_LOOP else 0.5
+    keys, trigger, reference = read_observation(root.get("observation", Section), default_runway)
+    model = root.get("model", lambda value, path: _model(value, path, trigger))
     root.finish()
-    return Contract(robot, model, trigger, keys, action, warnings)
+    return Contract(robot, model, trigger, keys, action, warnings, reference)
 
 
 def _model(value: Any, path: str, trigger: Trigger) -> Model:
@@ -85,63 +60,3 @@ def _supersede(value: Any, path: str) -> str:
     if value != WHEN_DRY:
         raise ContractError(path, f"expected true, false or {WHEN_DRY}, got {value!r}")
     return WHEN_DRY
-
-
-def _trigger(section: Section, keys: tuple[ObservationKey, ...]) -> Trigger:
-    given = [name for name in TRIGGERS if section.has(name)]
-    section.finish()
-    if len(given) != 1:
-        raise ContractError(section.path, f"expected exactly one of {', '.join(TRIGGERS)}")
-    on = section.get("on", _one_or_more, ())
-    topics = [key.name for key in keys if key.text is None]
-    for index, name in enumerate(on):
-        if name not in topics:
-            path = section.at("on") if len(on) == 1 else f"{section.at('on')}[{index}]"
-            raise ContractError(path, f"no topic key {name!r}; {suggestion(name, topics)}")
-    return Trigger(
-        on=on,
-        runway=section.get("runway", fraction, None),
-        rate_hz=section.get("rate_hz", positive, None),
-    )
-
-
-def _one_or_more(value: Any, path: str) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else names(value, path)
-
-
-def _keys(section: Section) -> tuple[ObservationKey, ...]:
-    keys = tuple(_key(name, value, path) for name, value, path in section.items())
-    if not any(key.text is None for key in keys):
-        raise ContractError(section.path, "needs at least one key with a topic")
-    return keys
-
-
-def _key(name: str, value: Any, path: str) -> ObservationKey:
-    if name in RESERVED_KEYS:
-        raise ContractError(path, f"{name!r} has a meaning of its own and cannot name a key")
-    section = Section(value, path)
-    if section.has("text"):
-        constant = section.get("text", text)
-        section.finish()
-        return ObservationKey(name, path, text=constant)
-    known = input_types()
-    topic = read_topic(section, known, "read")
-    converter = known[topic.type]
-    has_header = "header" in topic.message.get_fields_and_field_types()
-    key = ObservationKey(
-        name,
-        path,
-        topic=topic.name,
-        type=topic.type,
-        message=topic.message,
-        qos=topic.qos(section, reliable=converter.reliable),
-        stamp=section.get("stamp", one_of("header", "receive"), None)
-        or ("header" if has_header else "receive"),
-        max_age_s=section.get("max_age_s", positive, converter.max_age_s),
-        decode=converter.make(section, topic.message),
-    )
-    section.get("align", one_of("hold"), "hold")
-    if key.stamp == "header" and not has_header:
-        raise ContractError(section.at("stamp"), f"{topic.type} has no header; use receive")
-    section.finish()
-    return key

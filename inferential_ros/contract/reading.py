@@ -49,6 +49,12 @@ class Section:
             return default
         return kind(self._values[key], self.at(key))
 
+    def with_default(self, key: str, value: Any) -> Section:
+        """This section, with a value for a key that is not given."""
+        if not self.has(key):
+            self._values = {**self._values, key: value}
+        return self
+
     def refuse_misspelt(self, key: str) -> None:
         """A key nobody asked for that is nearly the missing one is the one to tell of."""
         others = [str(name) for name in self._values if name not in self._asked]
@@ -91,6 +97,13 @@ def positive(value: Any, path: str) -> float:
     return result
 
 
+def non_negative(value: Any, path: str) -> float:
+    result = number(value, path)
+    if not 0.0 <= result < math.inf:
+        raise ContractError(path, f"must be at least 0 and finite, not {value}")
+    return result
+
+
 def fraction(value: Any, path: str) -> float:
     result = number(value, path)
     if not 0.0 <= result <= 1.0:
@@ -102,6 +115,33 @@ def integer(value: Any, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ContractError(path, f"expected a whole number of at least 0, got {_shown(value)}")
     return value
+
+
+def whole_positive(value: Any, path: str) -> int:
+    result = integer(value, path)
+    if result < 1:
+        raise ContractError(path, "must be at least 1")
+    return result
+
+
+def by_name(
+    kind: Callable[[Any, str], T], known: Sequence[str], default: T
+) -> Callable[[Any, str], tuple[T, ...]]:
+    """Reader of one value for all the names, or of a mapping from some names to their own."""
+
+    def read(value: Any, path: str) -> tuple[T, ...]:
+        if not isinstance(value, Mapping):
+            return (kind(value, path),) * len(known)
+        given = dict.fromkeys(known, default)
+        for name, item, place in Section(value, path).items():
+            if name not in given:
+                raise ContractError(
+                    place, f"{name!r} is not named here; {suggestion(name, known)}"
+                )
+            given[name] = kind(item, place)
+        return tuple(given.values())
+
+    return read
 
 
 def boolean(value: Any, path: str) -> bool:

@@ -6,6 +6,7 @@ Filled by `loading.py` from YAML, read by the bridge; docs/contract.md explains 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZERO
 from inferential_ros.execution.modes import Execution
 
 VELOCITY, EFFORT, TWIST = "velocity", "effort", "twist"
+NEWEST, ASOF, DROP = "hold", "asof", "drop"  # how a key is aligned
 
 # What an observation carries besides its keys where `action.mode` is rtc; the names are LeRobot's.
 LEFT_OVER, LEFT_OVER_STEPS, DELAY = "prev_chunk_left_over", "left_over_steps", "inference_delay"
@@ -57,7 +59,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class ObservationKey:
-    """One entry of the observation: either a topic or a constant text."""
+    """One entry of the observation: from a topic, from a parameter of the node, or a constant."""
 
     name: str
     path: str
@@ -68,7 +70,11 @@ class ObservationKey:
     stamp: str = "header"  # header | receive
     max_age_s: float | None = None
     decode: Decode | None = None
-    text: str | None = None
+    text: str | None = None  # the constant, or what it is until the topic or parameter says other
+    parameter: str = ""
+    qos_given: bool = False  # otherwise it may follow the publishers
+    align: str = NEWEST
+    tolerance_s: float = 0.0  # asof: largest distance from the reference
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Output:
-    """One topic that some columns of the chunk go to."""
+    """One topic that some columns of the chunk go to.
+
+    limits, max_step and the values handed to `encode` are in the units of the actions; encode
+    converts them to those of the message. The contract states limits and max_step in the latter.
+    """
 
     path: str
     topic: str
@@ -98,8 +108,10 @@ class Output:
     limits: Limits
     qos: Qos
     encode: Encode
-    max_step: tuple[float, ...] | None = None  # per control tick, of each column
+    qos_given: bool = False  # otherwise it may follow the subscribers
+    max_step: tuple[float, ...] | None = None  # most a value may change from tick to tick
     decelerate_s: float = DECELERATE_S
+    stamp: Callable[[Any, Any], None] | None = None  # stamp(message, time), when it is published
 
 
 @dataclass(frozen=True)
@@ -126,14 +138,14 @@ class Contract:
     observation: tuple[ObservationKey, ...]
     action: Action
     warnings: tuple[str, ...] = ()
+    reference_name: str = ""
 
     @property
     def topics(self) -> tuple[ObservationKey, ...]:
         """The keys that come from topics."""
-        return tuple(key for key in self.observation if key.text is None)
+        return tuple(key for key in self.observation if key.topic)
 
     @property
     def reference(self) -> ObservationKey:
-        """The key whose stamp is the observation's: of the trigger, else the first topic."""
-        name = self.trigger.on[0] if self.trigger.on else self.topics[0].name
-        return next(key for key in self.topics if key.name == name)
+        """The key whose stamp is the observation's."""
+        return next(key for key in self.topics if key.name == self.reference_name)

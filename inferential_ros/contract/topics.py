@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.reading import Section, boolean, integer, one_of, text
 from inferential_ros.contract.schema import Qos
 from inferential_ros.contract.types import message_class, type_name
@@ -32,16 +31,16 @@ class Topic:
         return section.get("qos", _qos, Qos(reliable=reliable))
 
 
-def read_topic(section: Section, known: Collection[str], verb: str) -> Topic:
-    """Name and type of a topic; the type must be importable and one we can convert."""
+def read_topic(section: Section) -> Topic:
+    """Name and type of a topic; the type must be importable."""
     name = section.get("topic", text)
     if not TOPIC.fullmatch(name):
         raise ContractError(section.at("topic"), f"{name!r} is no valid topic name")
     path = section.at("type")
     given = type_name(section.get("type", text))
     message = message_class(given, path)
-    if given not in known:
-        raise ContractError(path, f"{given} cannot be {verb}; {suggestion(given, known)}")
+    if not [field for field in message.get_fields_and_field_types() if field != "header"]:
+        raise ContractError(path, f"{given} carries nothing")
     return Topic(name, given, message)
 
 

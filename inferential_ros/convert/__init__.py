@@ -5,26 +5,48 @@ Importing this package registers the converters that come with it.
 
 from __future__ import annotations
 
-from inferential_ros.convert import chunk, image, joint_state, outputs, text
+from inferential_ros.convert import (
+    chunk,
+    image,
+    joint_state,
+    multi_array,
+    numeric,
+    output_fields,
+    outputs,
+    point_cloud,
+    text,
+)
 from inferential_ros.convert.registry import (
+    Form,
     InputError,
     OutputContext,
+    formed,
     input_converter,
+    input_type,
     input_types,
     output_converter,
+    output_type,
     output_types,
 )
 
 __all__ = [
+    "Form",
     "InputError",
     "OutputContext",
     "chunk",
+    "formed",
     "image",
     "input_converter",
+    "input_type",
     "input_types",
     "joint_state",
+    "multi_array",
+    "numeric",
     "output_converter",
+    "output_fields",
+    "output_type",
     "output_types",
     "outputs",
+    "point_cloud",
     "text",
 ]

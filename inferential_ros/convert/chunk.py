@@ -1,4 +1,8 @@
-"""A plan -> inferential/msg/ActionChunk, so that others can execute or record it."""
+"""A plan -> inferential/msg/ActionChunk, so that others can execute or record it.
+
+Every plan is published as one by the bridge. As an output of a contract the type carries what is
+executed: chunks of one step.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from inferential_ros.contract.reading import Section
+from inferential_ros.convert.registry import Encode, OutputContext, output_converter
 from inferential_ros.execution.plan import Plan
 
 
@@ -42,3 +48,25 @@ def duration_message(nanoseconds: int) -> Any:
     from builtin_interfaces.msg import Duration
 
     return Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def _stamp(message: Any, time: Any) -> None:
+    message.header.stamp = message.start = time
+
+
+@output_converter("inferential/msg/ActionChunk", stamp=_stamp)
+def one_step(section: Section, context: OutputContext) -> Encode:
+    """What is executed in this tick: a chunk of one step that lasts one control period."""
+    period = duration_message(round(context.control_period_s * 1e9))
+
+    def encode(values: np.ndarray) -> Any:
+        return context.message(
+            names=list(context.names),
+            horizon=1,
+            dimension=len(context.names),
+            data=array("f", np.asarray(values, dtype=np.float32).tobytes()),
+            period=period,
+            lease=period,
+        )
+
+    return encode

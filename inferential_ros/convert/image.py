@@ -1,7 +1,7 @@
-"""Camera messages: raw images become arrays without a copy, compressed ones stay compressed.
+"""Camera messages: raw images become arrays, compressed ones stay compressed.
 
-An array is H x W x 3 RGB, or H x W for one channel. Only bgr8 and rgba8 need their bytes moved,
-by one strided numpy copy.
+An array is H x W x 3 RGB, or H x W for one channel. What the message holds in that form already
+is a view of its bytes; anything else (row padding, byte order, BGR, alpha, crop) costs one copy.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import numpy as np
 
 from inferential_core import EncodedImage, InferentialError
 from inferential_ros.contract.errors import suggestion
-from inferential_ros.contract.reading import Section, names
-from inferential_ros.convert.registry import Decode, InputError, input_converter
+from inferential_ros.contract.reading import Section, names, one_of
+from inferential_ros.convert import bayer
+from inferential_ros.convert.image_shaping import Box, read_shaping
+from inferential_ros.convert.registry import Decode, InputError, formed, input_converter
 
 # encoding -> (dtype, channels, channels of the result in order; None: as they are)
 RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {
@@ -29,6 +31,7 @@ RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {
     "mono16": ("u2", 1, None),
     "16UC1": ("u2", 1, None),
     "32FC1": ("f4", 1, None),
+    **{name: (kind, 1, None) for name, kind in bayer.DTYPES.items()},
 }
 MARKS = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
 # The wire has no unsigned 16-bit type; int32 holds every value of a depth image.
@@ -38,46 +41,81 @@ WIDEN = {np.dtype("u2"): np.dtype("i4")}
 @input_converter("sensor_msgs/msg/Image")
 def image(section: Section, message: type[Any]) -> Decode:
     accepted = section.get("encodings", names, tuple(RAW))
+    pattern = section.get("bayer", one_of(*bayer.METHODS), "bilinear")
+    shaping = read_shaping(section, accepted)
     path = section.path
     encodings_path = section.at("encodings")
 
-    def decode(received: Any) -> np.ndarray:
-        if received.encoding not in RAW or received.encoding not in accepted:
-            hint = suggestion(received.encoding, accepted)
+    def decode(received: Any) -> Any:
+        encoding = received.encoding
+        if encoding not in RAW or encoding not in accepted:
+            hint = suggestion(encoding, accepted)
             raise InputError(
-                encodings_path, f"the images are {received.encoding!r}, which is not taken; {hint}"
+                encodings_path, f"the images are {encoding!r}, which is not taken; {hint}"
             )
-        return pixels(received, path)
+        box = shaping.box(received.height, received.width)
+        if encoding in bayer.DTYPES:
+            array = bayer.demosaic(native(view(received, path)), encoding, pattern)
+            return shaping.shape(array[box.slices] if box else array, encoding)
+        return shaping.shape(pixels(received, path, box), encoding)
 
-    return decode
+    return formed(decode, *shaping.form(_channels(accepted)))
 
 
-def pixels(message: Any, path: str) -> np.ndarray:
-    """The image of a sensor_msgs/Image; a view of its bytes wherever that is possible."""
-    kind, channels, order = RAW[message.encoding]
+def _channels(accepted: tuple[str, ...]) -> set[int]:
+    """Channels of the result, of all the encodings that may come."""
+    return {
+        3 if name in bayer.DTYPES else min(RAW[name][1], 3) for name in accepted if name in RAW
+    }
+
+
+def pixels(message: Any, path: str, box: Box | None = None) -> np.ndarray:
+    """The image of a sensor_msgs/Image, or a part of it: a view of its bytes where possible."""
+    _, channels, order = RAW[message.encoding]
+    array = view(message, path)
+    if box is not None:
+        array = array[box.slices]
+    if channels == 1:
+        return native(array[:, :, 0])
+    if order is None:
+        return np.ascontiguousarray(array)
+    return reordered(array, order)
+
+
+def view(message: Any, path: str) -> np.ndarray:
+    """H x W x channels as stored, without a copy: strided where rows are padded."""
+    kind, channels, _ = RAW[message.encoding]
     swapped = bool(message.is_bigendian) != (sys.byteorder == "big")
     stored = np.dtype(kind).newbyteorder() if swapped else np.dtype(kind)
     height, width, step = message.height, message.width, message.step
     row = width * channels * stored.itemsize
     data = np.frombuffer(message.data, dtype=np.uint8)
-    if step < row or data.size < height * step or not data.size:
+    if step < row or data.size < (height - 1) * step + row or not height * width:
         raise InputError(
             path,
             f"{width} x {height} {message.encoding} do not fit {data.size} bytes, step {step}",
         )
-    rows = data[: height * step].reshape(height, step)[:, :row]
-    array = np.ascontiguousarray(rows).view(stored).reshape(height, width, channels)
-    if channels == 1:
-        array = array[:, :, 0]
-    if order is not None:
-        array = np.ascontiguousarray(array[:, :, list(order)])
-    native = array.dtype.newbyteorder("=")
-    return np.ascontiguousarray(array, dtype=WIDEN.get(native, native))
+    strides = (step, channels * stored.itemsize, stored.itemsize)
+    return np.ndarray((height, width, channels), stored, data, 0, strides)
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """C order, this machine's byte order, a dtype the wire carries; itself if it is that."""
+    dtype = array.dtype.newbyteorder("=")
+    return np.ascontiguousarray(array, dtype=WIDEN.get(dtype, dtype))
+
+
+def reordered(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
+    """Three of the channels in another order: one plane after the other, which is one copy."""
+    result = np.empty((*array.shape[:2], 3), dtype=array.dtype)
+    for target, source in enumerate(order):
+        result[:, :, target] = array[:, :, source]
+    return result
 
 
 @input_converter("sensor_msgs/msg/CompressedImage")
 def compressed(section: Section, message: type[Any]) -> Decode:
-    return compressed_decoder(section.at("topic"))
+    return formed(compressed_decoder(section.at("topic")), "uint8", None)
 
 
 def compressed_decoder(path: str) -> Callable[[Any], EncodedImage]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.reading import Section, boolean, names, one_of
-from inferential_ros.convert.registry import Decode, InputError, input_converter
+from inferential_ros.contract.units import Conversion, read_conversion
+from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
 
 FIELDS = ("position", "velocity", "effort")
 DTYPES = ("float32", "float64")
@@ -28,10 +29,28 @@ def joint_state(section: Section, message: type[Any]) -> Decode:
             raise ContractError(
                 path, f"JointState has no field {field!r}; {suggestion(field, FIELDS)}"
             )
-    dtype = section.get("dtype", one_of(*DTYPES), "float32")
-    allow_nan = section.get("allow_nan", boolean, False)
     return JointVector(
-        joints, fields, dtype, section.at("joints"), section.at("fields"), allow_nan
+        joints,
+        fields,
+        section.get("dtype", one_of(*DTYPES), "float32"),
+        section.path,
+        section.get("allow_nan", boolean, False),
+        read_conversion(section, joints, writing=False),
+    )
+
+
+def _of_fields(
+    conversion: Conversion | None, fields: tuple[str, ...], count: int
+) -> Conversion | None:
+    """An offset moves positions only, and an effort is converted by none of the keys."""
+    if conversion is None or conversion.trivial:
+        return None
+    nothing = np.zeros(count)
+    gains = {"effort": np.ones(count)}
+    offsets = {"position": conversion.offset}
+    return Conversion(
+        np.concatenate([gains.get(field, conversion.gain) for field in fields]),
+        np.concatenate([offsets.get(field, nothing) for field in fields]),
     )
 
 
@@ -44,15 +63,17 @@ class JointVector:
         fields: tuple[str, ...],
         dtype: str,
         path: str,
-        fields_path: str,
         allow_nan: bool = False,
+        conversion: Conversion | None = None,
     ) -> None:
+        self.form = Form(dtype, (len(joints) * len(fields),))
         self._joints = joints
         self._fields = fields
         self._dtype = np.dtype(dtype)
-        self._path = path
-        self._fields_path = fields_path
+        self._path = f"{path}.joints"
+        self._fields_path = f"{path}.fields"
         self._allow_nan = allow_nan
+        self._conversion = _of_fields(conversion, fields, len(joints))
         self._names: list[str] | None = None
         self._columns = np.zeros(0, dtype=np.intp)
 
@@ -61,7 +82,7 @@ class JointVector:
             self._columns = self._find(list(message.name))
             self._names = list(message.name)
         count = len(self._joints)
-        vector = np.empty(count * len(self._fields), dtype=self._dtype)
+        vector = np.empty(count * len(self._fields), dtype=np.float64)
         for index, field in enumerate(self._fields):
             values = getattr(message, field)
             if len(values) != len(message.name):
@@ -70,10 +91,14 @@ class JointVector:
                     f"the message has {len(values)} values of {field} for"
                     f" {len(message.name)} joints",
                 )
-            vector[index * count : (index + 1) * count] = np.asarray(values)[self._columns]
+            np.asarray(values).take(
+                self._columns, out=vector[index * count : (index + 1) * count], mode="clip"
+            )
         if not self._allow_nan and not np.isfinite(vector).all():
             raise self._not_finite(vector)
-        return vector
+        if self._conversion is not None:
+            vector = self._conversion(vector)
+        return vector.astype(self._dtype, copy=False)
 
     def _not_finite(self, vector: np.ndarray) -> InputError:
         """A driver that lost a sensor sends NaN, and a model makes motion of it."""

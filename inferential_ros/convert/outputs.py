@@ -1,4 +1,4 @@
-"""Values of one control tick -> command messages that ros2_control's controllers take."""
+"""Values of one control tick -> joint commands that ros2_control's controllers take."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.reading import Section, names
+from inferential_ros.contract.reading import Section, names, text
 from inferential_ros.convert.registry import Encode, OutputContext, output_converter
 
 TRAJECTORY_FIELDS = {"position": "positions", "velocity": "velocities", "effort": "effort"}
+JOINT_KINDS = ("position", "velocity", "effort")
 
 
-@output_converter(
-    "std_msgs/msg/Float64MultiArray", kinds=("position", "velocity", "effort", "twist")
-)
-def float64_multi_array(section: Section, context: OutputContext) -> Encode:
+def stamp_header(message: Any, time: Any) -> None:
+    """For types whose receiver drops what is old."""
+    message.header.stamp = time
+
+
+@output_converter("std_msgs/msg/Float64MultiArray", "std_msgs/msg/Float32MultiArray")
+def multi_array(section: Section, context: OutputContext) -> Encode:
     """As forward_command_controller takes it: the values in the order of `select`."""
+    code, dtype = ("f", "f4") if "Float32" in context.message.__name__ else ("d", "f8")
 
     def encode(values: np.ndarray) -> Any:
-        return context.message(data=_doubles(values))
+        return context.message(data=array(code, np.asarray(values, dtype=dtype).tobytes()))
 
     return encode
 
 
-@output_converter(
-    "trajectory_msgs/msg/JointTrajectory",
-    kinds=("position", "velocity", "effort"),
-    kind="position",
-)
+@output_converter("trajectory_msgs/msg/JointTrajectory", kinds=JOINT_KINDS, kind="position")
 def joint_trajectory(section: Section, context: OutputContext) -> Encode:
     """One point, one control period ahead, so that nothing beyond the tick is promised.
 
@@ -40,23 +41,46 @@ def joint_trajectory(section: Section, context: OutputContext) -> Encode:
     from builtin_interfaces.msg import Duration
     from trajectory_msgs.msg import JointTrajectoryPoint
 
-    joints = section.get("joints", names, context.names)
-    if len(joints) != len(context.names):
-        raise ContractError(
-            section.at("joints"), f"{len(joints)} joints for {len(context.names)} actions"
-        )
+    joints = _joints(section, context)
     field = TRAJECTORY_FIELDS[context.kind]
     period_ns = round(context.control_period_s * 1e9)
     ahead = Duration(sec=period_ns // 10**9, nanosec=period_ns % 10**9)
 
     def encode(values: np.ndarray) -> Any:
         point = JointTrajectoryPoint(time_from_start=ahead)
-        setattr(point, field, _doubles(values))
+        setattr(point, field, doubles(values))
         return context.message(joint_names=list(joints), points=[point])
 
     return encode
 
 
-def _doubles(values: np.ndarray) -> array[float]:
+@output_converter(
+    "sensor_msgs/msg/JointState", kinds=JOINT_KINDS, kind="position", stamp=stamp_header
+)
+def joint_state(section: Section, context: OutputContext) -> Encode:
+    """The field that the kind names, by joint name; the others stay empty."""
+    joints = _joints(section, context)
+    frame_id = section.get("frame_id", text, "")
+    field = context.kind
+
+    def encode(values: np.ndarray) -> Any:
+        message = context.message(name=list(joints))
+        message.header.frame_id = frame_id
+        setattr(message, field, doubles(values))
+        return message
+
+    return encode
+
+
+def _joints(section: Section, context: OutputContext) -> tuple[str, ...]:
+    joints = section.get("joints", names, context.names)
+    if len(joints) != len(context.names):
+        raise ContractError(
+            section.at("joints"), f"{len(joints)} joints for {len(context.names)} actions"
+        )
+    return joints
+
+
+def doubles(values: np.ndarray) -> array[float]:
     """What rosidl takes without looking at every element."""
     return array("d", np.asarray(values, dtype=np.float64).tobytes())

@@ -2,17 +2,23 @@
 
 A converter is a function that parses its own options from the contract (so that a wrong one is
 named with its path at configure) and returns the function that is called for every message.
-Packages of users add theirs with the two decorators below; nothing here imports ROS.
+Packages of users add theirs with the two decorators below, in a module that the contract names
+under `converters`, or that their package announces as an entry point of the group
+`inferential.converters`. Nothing here imports ROS.
 
-    @input_converter("my_msgs/msg/Touch", fields=("pressures",))
-    def touch(section, context): ...
+    @input_converter("my_msgs/msg/Touch")
+    def touch(section, message_class):
+        scale = section.get("scale", number, 1.0)
+        return formed(lambda message: np.asarray(message.pressures) * scale, "float64", (16,))
+
+A type without a converter is read and written by its dotted numeric fields (`generic`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +26,12 @@ import numpy as np
 Decode = Callable[[Any], Any]
 # values of the output's columns, in its order -> message
 Encode = Callable[[np.ndarray], Any]
+MakeDecode = Callable[[Any, type[Any]], Decode]
+MakeEncode = Callable[[Any, "OutputContext"], Encode]
+
+TEXT = "string"
+KINDS = ("position", "velocity", "effort", "twist")
+ANY = "*"  # of a type without a converter of its own
 
 
 class InputError(Exception):
@@ -28,6 +40,17 @@ class InputError(Exception):
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.path = path
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a decoder returns, as far as the contract alone tells: None where it does not.
+
+    dtype: a name the wire carries, or `string`. shape: None in it stands for any size.
+    """
+
+    dtype: str | None = None
+    shape: tuple[int | None, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,53 +65,80 @@ class OutputContext:
 
 @dataclass(frozen=True)
 class InputType:
-    """Reader of one message type. `latched`: published once, so late joiners must get it too."""
+    """Reader of one message type, with the defaults of the keys `qos` and `max_age_s` for it."""
 
-    make: Callable[[Any, type[Any]], Decode]
-    reliable: bool
-    max_age_s: float | None
+    make: MakeDecode
+    reliable: bool = False
+    max_age_s: float | None = 1.0
 
 
 @dataclass(frozen=True)
 class OutputType:
-    """Writer of one message type; `kinds` it can carry, `kind` where only one makes sense."""
+    """Writer of one message type; `kinds` it can carry, `kind` where only one makes sense.
 
-    make: Callable[[Any, OutputContext], Encode]
-    kinds: tuple[str, ...]
-    kind: str | None
+    stamp(message, builtin_interfaces Time) is called when the message is published.
+    """
+
+    make: MakeEncode
+    kinds: tuple[str, ...] = KINDS
+    kind: str | None = None
+    stamp: Callable[[Any, Any], None] | None = None
 
 
 _inputs: dict[str, InputType] = {}
 _outputs: dict[str, OutputType] = {}
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def input_converter(
-    name: str, *, reliable: bool = False, max_age_s: float | None = 1.0
-) -> Callable[[Callable[[Any, type[Any]], Decode]], Callable[[Any, type[Any]], Decode]]:
-    """Registers `make(section, message_class) -> decode(message)` for a message type.
+    *names: str, reliable: bool = False, max_age_s: float | None = 1.0
+) -> Callable[[F], F]:
+    """Registers `make(section, message_class) -> decode(message)` for message types."""
 
-    reliable and max_age_s are the defaults of the keys `qos` and `max_age_s` for that type.
-    """
-
-    def register(make: Callable[[Any, type[Any]], Decode]) -> Callable[[Any, type[Any]], Decode]:
-        _inputs[name] = InputType(make, reliable, max_age_s)
+    def register(make: F) -> F:
+        for name in names:
+            _inputs[name] = InputType(make, reliable, max_age_s)
         return make
 
     return register
 
 
 def output_converter(
-    name: str, *, kinds: tuple[str, ...], kind: str | None = None
-) -> Callable[[Callable[[Any, OutputContext], Encode]], Callable[[Any, OutputContext], Encode]]:
-    """Registers `make(section, context) -> encode(values)` for a message type."""
+    *names: str,
+    kinds: tuple[str, ...] = KINDS,
+    kind: str | None = None,
+    stamp: Callable[[Any, Any], None] | None = None,
+) -> Callable[[F], F]:
+    """Registers `make(section, context) -> encode(values)` for message types."""
 
-    def register(
-        make: Callable[[Any, OutputContext], Encode],
-    ) -> Callable[[Any, OutputContext], Encode]:
-        _outputs[name] = OutputType(make, kinds, kind)
+    def register(make: F) -> F:
+        for name in names:
+            _outputs[name] = OutputType(make, kinds, kind, stamp)
         return make
 
     return register
+
+
+def formed(decode: Decode, dtype: str | None, shape: tuple[int | None, ...] | None) -> Decode:
+    """The decoder, with what it returns told, so that it is checked against the model's wishes."""
+    decode.form = Form(dtype, shape)  # type: ignore[attr-defined]
+    return decode
+
+
+def form_of(decode: Decode) -> Form:
+    """What a decoder returns, as far as it tells."""
+    form: Form = getattr(decode, "form", Form())
+    return form
+
+
+def input_type(name: str) -> InputType:
+    """The reader of a type; the one for any type where it has none of its own."""
+    return _inputs.get(name) or _inputs[ANY]
+
+
+def output_type(name: str) -> OutputType:
+    """The writer of a type; the one for any type where it has none of its own."""
+    return _outputs.get(name) or _outputs[ANY]
 
 
 def input_types() -> Mapping[str, InputType]:

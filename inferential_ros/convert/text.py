@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from inferential_ros.contract.reading import Section
-from inferential_ros.convert.registry import Decode, input_converter
+from inferential_ros.convert.registry import TEXT, Decode, formed, input_converter
 
 
 @input_converter("std_msgs/msg/String", reliable=True, max_age_s=None)
 def text(section: Section, message: type[Any]) -> Decode:
-    return lambda received: received.data
+    return formed(lambda received: received.data, TEXT, None)

@@ -16,18 +16,18 @@ from std_msgs.msg import String
 from inferential_core import EncodedImage
 from inferential_ros.contract.reading import Section
 from inferential_ros.contract.types import message_class
-from inferential_ros.convert import InputError, OutputContext, input_types, output_types
+from inferential_ros.convert import InputError, OutputContext, input_type, output_type
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.plan import Plan
 
 
 def decoder(type_name: str, **options: Any):
-    return input_types()[type_name].make(Section(options, "key"), message_class(type_name, "type"))
+    return input_type(type_name).make(Section(options, "key"), message_class(type_name, "type"))
 
 
 def encoder(type_name: str, names=("a", "b"), kind="position", **options: Any):
     context = OutputContext(message_class(type_name, "type"), names, kind, 0.02)
-    return output_types()[type_name].make(Section(options, "output"), context)
+    return output_type(type_name).make(Section(options, "output"), context)
 
 
 def test_joints_are_taken_by_name_in_whatever_order_they_come() -> None:

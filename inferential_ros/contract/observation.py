@@ -1,0 +1,129 @@
+"""The `observation` section: which topics and texts the model sees, aligned how, sent when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.contract.reading import Section, fraction, names, one_of, positive, text
+from inferential_ros.contract.schema import (
+    ASOF,
+    DELAY,
+    DROP,
+    LEFT_OVER,
+    LEFT_OVER_STEPS,
+    NEWEST,
+    ObservationKey,
+    Trigger,
+)
+from inferential_ros.contract.topics import read_topic
+from inferential_ros.convert.registry import TEXT, form_of, input_type
+
+TRIGGERS = ("on", "runway", "rate_hz")
+RESERVED_KEYS = (
+    *("urgency", "steps_remaining", "priority"),  # arguments of observe()
+    *(LEFT_OVER, LEFT_OVER_STEPS, DELAY),
+)
+SOURCES = ("topic", "parameter", "text")
+
+
+def read_observation(
+    section: Section, default_runway: float
+) -> tuple[tuple[ObservationKey, ...], Trigger, str]:
+    """The keys, when to send them, and the name of the reference key."""
+    section.only("keys", "trigger", "reference")
+    keys = _keys(section.get("keys", Section))
+    topics = tuple(key.name for key in keys if key.topic)
+    trigger = section.get(
+        "trigger", lambda value, path: _trigger(Section(value, path), topics), None
+    )
+    trigger = trigger or Trigger(runway=default_runway)
+    reference = section.get("reference", one_of(*topics), (*trigger.on, *topics)[0])
+    for key in keys:
+        if key.name == reference and key.align != NEWEST:
+            raise ContractError(f"{key.path}.align", "others are aligned to this, the reference")
+    return keys, trigger, reference
+
+
+def _trigger(section: Section, topics: tuple[str, ...]) -> Trigger:
+    given = [name for name in TRIGGERS if section.has(name)]
+    section.finish()
+    if len(given) != 1:
+        raise ContractError(section.path, f"expected exactly one of {', '.join(TRIGGERS)}")
+    on = section.get("on", _one_or_more, ())
+    for index, name in enumerate(on):
+        if name not in topics:
+            path = section.at("on") if len(on) == 1 else f"{section.at('on')}[{index}]"
+            raise ContractError(path, f"no topic key {name!r}; {suggestion(name, topics)}")
+    return Trigger(
+        on=on,
+        runway=section.get("runway", fraction, None),
+        rate_hz=section.get("rate_hz", positive, None),
+    )
+
+
+def _one_or_more(value: Any, path: str) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else names(value, path)
+
+
+def _keys(section: Section) -> tuple[ObservationKey, ...]:
+    keys = tuple(_key(name, Section(value, path), path) for name, value, path in section.items())
+    if not any(key.topic for key in keys):
+        raise ContractError(section.path, "needs at least one key with a topic")
+    return keys
+
+
+def _key(name: str, section: Section, path: str) -> ObservationKey:
+    if name in RESERVED_KEYS:
+        raise ContractError(path, f"{name!r} has a meaning of its own and cannot name a key")
+    initial = section.get("text", text, None)
+    if section.has("parameter") and section.has("topic"):
+        raise ContractError(section.at("parameter"), "a key is read from a topic or a parameter")
+    if section.has("parameter"):
+        key = ObservationKey(
+            name, path, text=initial or "", parameter=section.get("parameter", _parameter)
+        )
+    elif section.has("topic") or not initial:
+        key = _topic_key(name, section, initial)
+    else:
+        key = ObservationKey(name, path, text=initial)
+    section.finish()
+    return key
+
+
+def _topic_key(name: str, section: Section, initial: str | None) -> ObservationKey:
+    topic = read_topic(section)
+    converter = input_type(topic.type)
+    has_header = "header" in topic.message.get_fields_and_field_types()
+    align = section.get("align", one_of(NEWEST, ASOF, DROP), NEWEST)
+    if align != ASOF and section.has("tolerance_s"):
+        raise ContractError(section.at("tolerance_s"), "is for align: asof")
+    decode = converter.make(section, topic.message)
+    if initial is not None and form_of(decode).dtype != TEXT:
+        raise ContractError(section.at("text"), f"a {topic.type} is no text")
+    key = ObservationKey(
+        name,
+        section.path,
+        topic=topic.name,
+        type=topic.type,
+        message=topic.message,
+        qos=topic.qos(section, reliable=converter.reliable),
+        qos_given=section.has("qos"),
+        stamp=section.get("stamp", one_of("header", "receive"), None)
+        or ("header" if has_header else "receive"),
+        max_age_s=section.get("max_age_s", positive, converter.max_age_s),
+        decode=decode,
+        text=initial,
+        align=align,
+        tolerance_s=section.get("tolerance_s", positive) if align == ASOF else 0.0,
+    )
+    if key.stamp == "header" and not has_header:
+        raise ContractError(section.at("stamp"), f"{topic.type} has no header; use receive")
+    return key
+
+
+def _parameter(value: Any, path: str) -> str:
+    name = text(value, path)
+    if not name.replace(".", "_").isidentifier():
+        raise ContractError(path, f"{name!r} is no parameter name")
+    return name

@@ -1,0 +1,161 @@
+"""One entry of `action.outputs`: which columns of the chunk go to which topic, and how."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.contract.reading import (
+    Section,
+    by_name,
+    number,
+    one_of,
+    positive,
+    sequence,
+)
+from inferential_ros.contract.schema import DEFAULT_FALLBACK, Limits, Output
+from inferential_ros.contract.topics import read_topic
+from inferential_ros.contract.units import Conversion, read_conversion
+from inferential_ros.convert.registry import Encode, OutputContext, OutputType, output_type
+from inferential_ros.execution.channel import (
+    DECELERATE,
+    DECELERATE_S,
+    FALLBACKS,
+    HOLD,
+    POSITION,
+    ZEROS,
+)
+
+FREE = (-math.inf, math.inf)
+SLICE = re.compile(r"(-?\d*):(-?\d*)")
+
+
+def read_output(
+    section: Section, columns: tuple[str, ...], control_period_s: float, warnings: list[str]
+) -> Output:
+    """The output; what deserves a warning although it is allowed goes to `warnings`."""
+    topic = read_topic(section)
+    converter = output_type(topic.type)
+    kind = _kind(section, topic.type, converter)
+    chosen = section.get("select", lambda v, p: _select(v, p, columns), tuple(range(len(columns))))
+    selected = tuple(columns[index] for index in chosen)
+    fallback = section.get("fallback", one_of(*FALLBACKS), DEFAULT_FALLBACK[kind])
+    _warn(section, fallback, kind, warnings)
+    if section.has("decelerate_s") and fallback != DECELERATE:
+        raise ContractError(section.at("decelerate_s"), "is for fallback: decelerate")
+    conversion = read_conversion(section, selected, writing=True)
+    limits = section.get("limits", by_name(_pair, selected, FREE), (FREE,) * len(selected))
+    max_step = section.get("max_step", by_name(positive, selected, math.inf), None)
+    context = OutputContext(topic.message, selected, kind, control_period_s)
+    output = Output(
+        path=section.path,
+        topic=topic.name,
+        type=topic.type,
+        message=topic.message,
+        kind=kind,
+        columns=chosen,
+        names=selected,
+        fallback=fallback,
+        limits=_in_action_units(limits, conversion),
+        qos=topic.qos(section, reliable=True),
+        qos_given=section.has("qos"),
+        encode=_converting(converter.make(section, context), conversion),
+        max_step=None if max_step is None else tuple(np.abs(max_step / conversion.gain).tolist()),
+        decelerate_s=section.get("decelerate_s", positive, DECELERATE_S),
+        stamp=converter.stamp,
+    )
+    section.finish()
+    return output
+
+
+def _kind(section: Section, type_name: str, converter: OutputType) -> str:
+    if converter.kind is None and not section.has("kind"):
+        section.refuse_misspelt("kind")
+        raise ContractError(
+            section.at("kind"),
+            f"is missing: {type_name} does not say what its numbers are"
+            f" ({', '.join(converter.kinds)}), and a robot that runs out of actions must know",
+        )
+    return section.get("kind", one_of(*converter.kinds), converter.kind or "")
+
+
+def _select(value: Any, path: str, columns: tuple[str, ...]) -> tuple[int, ...]:
+    """Columns by name, by index from 0, or as a slice such as '0:7'."""
+    if isinstance(value, str):
+        found = _slice(value, path, len(columns))
+    else:
+        found = tuple(
+            _column(item, f"{path}[{index}]", columns)
+            for index, item in enumerate(sequence(value, path))
+        )
+    if not found:
+        raise ContractError(path, "selects no column")
+    for index, column in enumerate(found):
+        if column in found[:index]:
+            raise ContractError(f"{path}[{index}]", f"{columns[column]!r} is selected twice")
+    return found
+
+
+def _slice(value: str, path: str, count: int) -> tuple[int, ...]:
+    match = SLICE.fullmatch(value)
+    if match is None:
+        raise ContractError(
+            path, f"expected a list of actions, or a slice such as '0:7': {value!r}"
+        )
+    start, stop = (int(end) if end else None for end in match.groups())
+    if any(end is not None and abs(end) > count for end in (start, stop)):
+        raise ContractError(path, f"{value!r} goes beyond the {count} action.names")
+    return tuple(range(count)[start:stop])
+
+
+def _column(item: Any, path: str, columns: tuple[str, ...]) -> int:
+    if isinstance(item, int) and not isinstance(item, bool):
+        if not 0 <= item < len(columns):
+            raise ContractError(path, f"no column {item}: action.names has {len(columns)}")
+        return item
+    if item not in columns:
+        raise ContractError(
+            path, f"no action {item!r} in action.names; {suggestion(item, columns)}"
+        )
+    return columns.index(item)
+
+
+def _warn(section: Section, fallback: str, kind: str, warnings: list[str]) -> None:
+    if fallback == ZEROS and kind == POSITION:
+        warnings.append(
+            f"{section.at('fallback')}: zeros under position control drives every joint to its"
+            " zero pose when actions run out; hold keeps it where it is"
+        )
+    if fallback == HOLD and kind != POSITION:
+        warnings.append(
+            f"{section.at('fallback')}: hold repeats the last {kind} when actions run out, so the"
+            " robot keeps moving; zeros stops it"
+        )
+
+
+def _pair(value: Any, path: str) -> tuple[float, float]:
+    items = sequence(value, path)
+    if len(items) != 2:
+        raise ContractError(path, f"expected [lower, upper], got {len(items)} values")
+    lower, upper = number(items[0], f"{path}[0]"), number(items[1], f"{path}[1]")
+    if lower > upper:
+        raise ContractError(path, f"lower {lower} is greater than upper {upper}")
+    return lower, upper
+
+
+def _in_action_units(pairs: tuple[tuple[float, float], ...], conversion: Conversion) -> Limits:
+    ends = [conversion.undo(end) for end in zip(*pairs)]
+    return Limits(
+        tuple(np.minimum(*ends).tolist()),  # a negative scale turns them round
+        tuple(np.maximum(*ends).tolist()),
+    )
+
+
+def _converting(encode: Encode, conversion: Conversion) -> Encode:
+    if conversion.trivial:
+        return encode
+    return lambda values: encode(conversion(np.asarray(values, dtype=np.float64)))

@@ -1,0 +1,34 @@
+"""Converters of users: modules named by the contract, or announced by an installed package."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+
+from inferential_ros.contract.errors import ContractError
+
+GROUP = "inferential.converters"
+
+
+def load_named(modules: Iterable[str], path: str) -> None:
+    """Import the modules; ContractError names the one that fails."""
+    for index, module in enumerate(modules):
+        _load(module, f"{path}[{index}]")
+
+
+@functools.cache
+def load_announced() -> None:
+    """Import what installed packages announce as entry points, once in a process."""
+    for announced in entry_points(group=GROUP):
+        _load(announced.value.partition(":")[0], f"entry point {announced.name}")
+
+
+def _load(module: str, place: str) -> None:
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # of any kind: it is the user's code
+        raise ContractError(
+            place, f"cannot import {module}: {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,62 @@
+"""The keys `unit`, `scale` and `offset`: between a message's numbers and the model's.
+
+ROS messages are in SI units (REP 103); `unit` is the one that the model uses. Reading, a number
+x becomes x * factor(unit) * scale + offset; writing, x / factor(unit) * scale + offset.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.reading import Section, by_name, number, one_of
+
+FACTORS = {"rad": 1.0, "deg": 180.0 / math.pi, "m": 1.0, "cm": 100.0, "mm": 1000.0}
+
+
+class Conversion:
+    """x * gain + offset, one of each per name."""
+
+    def __init__(self, gain: np.ndarray, offset: np.ndarray) -> None:
+        self.gain = gain
+        self.offset = offset
+
+    @property
+    def trivial(self) -> bool:
+        return bool((self.gain == 1.0).all() and (self.offset == 0.0).all())
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return values * self.gain + self.offset
+
+    def undo(self, values: Sequence[float]) -> np.ndarray:
+        """The values that are converted to these."""
+        return (np.asarray(values, dtype=np.float64) - self.offset) / self.gain
+
+
+def read_conversion(section: Section, names: Sequence[str], *, writing: bool) -> Conversion:
+    """What the three keys of a section say, for each of the names."""
+    units = section.get("unit", by_name(one_of(*FACTORS), names, "rad"), ("rad",) * len(names))
+    scale = section.get("scale", by_name(_scale, names, 1.0), (1.0,) * len(names))
+    offset = section.get("offset", by_name(_finite, names, 0.0), (0.0,) * len(names))
+    factors = np.array([FACTORS[unit] for unit in units])
+    if writing:
+        factors = 1.0 / factors
+    return Conversion(factors * np.array(scale), np.array(offset))
+
+
+def _finite(value: Any, path: str) -> float:
+    result = number(value, path)
+    if math.isinf(result):
+        raise ContractError(path, "must be finite")
+    return result
+
+
+def _scale(value: Any, path: str) -> float:
+    result = _finite(value, path)
+    if result == 0.0:
+        raise ContractError(path, "must not be 0")
+    return result

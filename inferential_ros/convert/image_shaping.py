@@ -1,0 +1,199 @@
+"""What a contract may ask of an image besides its pixels: crop, resize, numbers, compression.
+
+Order: crop, resize, then either `dtype`, `scale` and `offset`, or `send: jpeg | png`. Resizing
+and compressing are Pillow's work (python3-pil); its bilinear filter averages over what it leaves
+out, as the training pipelines do that use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from inferential_core import EncodedImage
+from inferential_core.wire.images import encode
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.reading import (
+    Section,
+    boolean,
+    integer,
+    number,
+    one_of,
+    whole_positive,
+)
+
+DEPTH = ("16UC1", "32FC1", "mono16")  # no mean of two depths is a depth: nearest
+FILTERS = ("bilinear", "nearest", "bicubic", "box")
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of an image, in pixels from the upper left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+
+@dataclass(frozen=True)
+class Size:
+    """What to resize to; pad: keep the proportions, black around."""
+
+    width: int
+    height: int
+    pad: bool
+    filter: str | None
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """The options of one key."""
+
+    path: str
+    crop: Box | None
+    size: Size | None
+    dtype: np.dtype | None
+    scale: float
+    offset: float
+    send: str
+    quality: int
+
+    def box(self, height: int, width: int) -> Box | None:
+        """The part to read; InputError if the image is too small for it."""
+        from inferential_ros.convert.registry import InputError
+
+        box = self.crop
+        if box and (box.x + box.width > width or box.y + box.height > height):
+            raise InputError(f"{self.path}.crop", f"does not fit an image of {width} x {height}")
+        return box
+
+    def shape(self, array: np.ndarray, encoding: str) -> np.ndarray | EncodedImage:
+        """The image as the model gets it."""
+        if self.size is not None and array.shape[:2] != (self.size.height, self.size.width):
+            nearest = encoding in DEPTH
+            array = resized(array, self.size, self.size.filter or ("nearest" if nearest else ""))
+        if self.send != "raw":
+            return self._compressed(array)
+        if self.scale != 1.0 or self.offset != 0.0:
+            kind = self.dtype or np.dtype("f4")
+            return (array * kind.type(self.scale) + kind.type(self.offset)).astype(
+                kind, copy=False
+            )
+        return array if self.dtype is None else array.astype(self.dtype, copy=False)
+
+    def _compressed(self, array: np.ndarray) -> EncodedImage:
+        from inferential_ros.convert.registry import InputError
+
+        if array.dtype != np.uint8:
+            raise InputError(f"{self.path}.send", f"{array.dtype} cannot be sent as {self.send}")
+        return encode(self.path, array, self.send, self.quality)
+
+    def form(self, channels: set[int]) -> tuple[str | None, tuple[int | None, ...] | None]:
+        """dtype and shape of the result, None where the images decide."""
+        dtype = None if self.dtype is None else self.dtype.name
+        if self.send != "raw":
+            dtype = "uint8"
+        if channels == {3}:
+            dtype = dtype or ("float32" if self.scale != 1.0 else "uint8")
+        size = self.size or self.crop
+        sides = (size.height, size.width) if size else (None, None)
+        if len(channels) != 1:
+            return dtype, None
+        return dtype, (*sides, 3) if channels == {3} else sides
+
+
+def read_shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
+    """The keys crop, resize, dtype, scale, offset, send and jpeg_quality."""
+    dtype = section.get("dtype", one_of("uint8", "int32", "float16", "float32"), None)
+    send = section.get("send", one_of("raw", "jpeg", "png"), "raw")
+    shaping = Shaping(
+        path=section.path,
+        crop=section.get("crop", _box, None),
+        size=section.get("resize", _size, None),
+        dtype=np.dtype(dtype) if dtype else None,
+        scale=section.get("scale", number, 1.0),
+        offset=section.get("offset", number, 0.0),
+        send=send,
+        quality=section.get("jpeg_quality", _quality, 90),
+    )
+    if send != "raw":
+        for key in ("dtype", "scale", "offset"):
+            if section.has(key):
+                raise ContractError(section.at(key), f"an image sent as {send} is uint8")
+    if section.has("jpeg_quality") and send != "jpeg":
+        raise ContractError(section.at("jpeg_quality"), "is for send: jpeg")
+    if send != "raw" or (shaping.size and shaping.size.filter != "nearest"):
+        _pillow(section.at("send" if send != "raw" else "resize"))
+    return shaping
+
+
+def resized(array: np.ndarray, size: Size, how: str) -> np.ndarray:
+    """The image in another size; `how` is one of FILTERS."""
+    height, width = array.shape[:2]
+    to_height, to_width = size.height, size.width
+    if size.pad:
+        ratio = max(width / size.width, height / size.height)
+        to_height, to_width = max(1, int(height / ratio)), max(1, int(width / ratio))
+    if how == "nearest":
+        rows = ((np.arange(to_height) + 0.5) * height / to_height).astype(np.intp)
+        columns = ((np.arange(to_width) + 0.5) * width / to_width).astype(np.intp)
+        small = array[rows[:, None], columns]
+    else:
+        small = _by_pillow(array, (to_width, to_height), how or "bilinear")
+    if not size.pad:
+        return small
+    result = np.zeros((size.height, size.width, *array.shape[2:]), array.dtype)
+    top, left = (size.height - to_height) // 2, (size.width - to_width) // 2
+    result[top : top + to_height, left : left + to_width] = small
+    return result
+
+
+def _by_pillow(array: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(array).resize(size, getattr(Image, how.upper())))
+
+
+def _pillow(path: str) -> None:
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        raise ContractError(
+            path, "needs Pillow: apt install python3-pil, or pip install pillow"
+        ) from None
+
+
+def _box(value: Any, path: str) -> Box:
+    section = Section(value, path)
+    section.only("x", "y", "width", "height")
+    return Box(
+        section.get("x", integer, 0),
+        section.get("y", integer, 0),
+        section.get("width", whole_positive),
+        section.get("height", whole_positive),
+    )
+
+
+def _size(value: Any, path: str) -> Size:
+    section = Section(value, path)
+    section.only("width", "height", "pad", "filter")
+    return Size(
+        section.get("width", whole_positive),
+        section.get("height", whole_positive),
+        section.get("pad", boolean, False),
+        section.get("filter", one_of(*FILTERS), None),
+    )
+
+
+def _quality(value: Any, path: str) -> int:
+    quality = integer(value, path)
+    if not 1 <= quality <= 95:
+        raise ContractError(path, f"must lie between 1 and 95, not {quality}")
+    return quality

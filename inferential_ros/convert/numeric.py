@@ -1,0 +1,170 @@
+"""Any message -> a vector of the numbers at dotted paths. What most small sensors need."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.reading import Section, boolean, names, number, one_of
+from inferential_ros.contract.units import Conversion, read_conversion
+from inferential_ros.convert.fields import Leaf, resolve
+from inferential_ros.convert.registry import ANY, TEXT, Decode, Form, InputError, input_converter
+
+DTYPES = ("float16", "float32", "float64", "uint8", "int32", "int64", "bool")
+DEFAULTS = {
+    "sensor_msgs/msg/Imu": ("orientation", "angular_velocity", "linear_acceleration"),
+    "sensor_msgs/msg/Joy": ("axes", "buttons"),
+    "sensor_msgs/msg/BatteryState": ("percentage",),
+    "nav_msgs/msg/Odometry": ("pose.pose", "twist.twist"),
+    "geometry_msgs/msg/Pose": ("position", "orientation"),
+    "geometry_msgs/msg/PoseStamped": ("pose",),
+    "geometry_msgs/msg/Twist": ("linear", "angular"),
+    "geometry_msgs/msg/TwistStamped": ("twist",),
+    "geometry_msgs/msg/Wrench": ("force", "torque"),
+    "geometry_msgs/msg/WrenchStamped": ("wrench",),
+}
+
+
+def _register(type_name: str, default: tuple[str, ...]) -> None:
+    @input_converter(type_name)
+    def make(section: Section, message: type[Any]) -> Decode:
+        return by_fields(section, message, default)
+
+
+for _type_name, _default in DEFAULTS.items():
+    _register(_type_name, _default)
+
+
+@input_converter("sensor_msgs/msg/LaserScan")
+def laser_scan(section: Section, message: type[Any]) -> Decode:
+    """Ranges; REP 117 says infinite where nothing is in reach, so that passes."""
+    return by_fields(section, message, ("ranges",), allow_nan=True)
+
+
+@input_converter(ANY)
+def any_type(section: Section, message: type[Any]) -> Decode:
+    """A type without a converter: the contract must say which fields."""
+    if not section.has("select"):
+        section.refuse_misspelt("select")
+        listed = ", ".join(f for f in message.get_fields_and_field_types() if f != "header")
+        raise ContractError(
+            section.at("select"),
+            f"is missing: name the fields to read of {message.__name__} ({listed})",
+        )
+    return by_fields(section, message, ())
+
+
+def by_fields(
+    section: Section, message: type[Any], default: tuple[str, ...], *, allow_nan: bool = False
+) -> Decode:
+    """Reader of the fields that the contract selects, or of the type's usual ones."""
+    selected = section.get("select", names, default)
+    place = section.at("select")
+    groups = [resolve(message, path, f"{place}[{i}]") for i, path in enumerate(selected)]
+    leaves = [leaf for group in groups for leaf in group]
+    if any(leaf.dtype == TEXT for leaf in leaves):
+        return _text(leaves, place)
+    vector = Vector(
+        groups,
+        selected,
+        np.dtype(section.get("dtype", one_of(*DTYPES), "float32")),
+        read_conversion(section, selected, writing=False),
+        place,
+        section.get("allow_nan", boolean, allow_nan),
+        section.get("fill", number, None),
+    )
+    return vector
+
+
+def _text(leaves: list[Leaf], place: str) -> Decode:
+    if len(leaves) > 1 or not leaves[0].scalar:
+        raise ContractError(place, "text is a key of its own: select one text field and no other")
+    return Text(leaves[0].get)
+
+
+class Text:
+    """The text of one field."""
+
+    form = Form(TEXT)
+
+    def __init__(self, get: Callable[[Any], Any]) -> None:
+        self._get = get
+
+    def __call__(self, message: Any) -> str:
+        return str(self._get(message))
+
+
+class Vector:
+    """The numbers at some paths, one after the other."""
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[Leaf]],
+        selected: Sequence[str],
+        dtype: np.dtype,
+        conversion: Conversion,
+        place: str,
+        allow_nan: bool,
+        fill: float | None,
+    ) -> None:
+        self._leaves = [leaf for group in groups for leaf in group]
+        self._origin = [index for index, group in enumerate(groups) for _ in group]
+        self._selected = selected
+        self._dtype = dtype
+        self._place = place
+        self._checked = not allow_nan
+        self._fill = fill
+        self._conversion = None if conversion.trivial else conversion
+        counts = [leaf.count for leaf in self._leaves]
+        known = [count for count in counts if count is not None]
+        self.form = Form(dtype.name, (sum(known) if len(known) == len(counts) else None,))
+        plain = all(leaf.scalar and not leaf.indexed for leaf in self._leaves)
+        self._all = operator.attrgetter(*(leaf.path for leaf in self._leaves)) if plain else None
+
+    def __call__(self, message: Any) -> np.ndarray:
+        if self._all is not None:  # one call of C for all of them
+            found = self._all(message)
+            values = np.array(found if len(self._leaves) > 1 else (found,), dtype=np.float64)
+            sizes = None
+        else:
+            parts = [self._part(leaf, message) for leaf in self._leaves]
+            sizes = [part.size for part in parts]
+            values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if self._conversion is not None:
+            origin = np.array(self._origin if sizes is None else np.repeat(self._origin, sizes))
+            values = values * self._conversion.gain[origin] + self._conversion.offset[origin]
+        if self._fill is not None and values.dtype.kind == "f":
+            values = np.where(np.isfinite(values), values, self._fill)
+        elif self._checked and values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise self._not_finite(message)
+        return values.astype(self._dtype)  # a copy: the message may be kept by others
+
+    def _part(self, leaf: Leaf, message: Any) -> np.ndarray:
+        try:
+            part = np.asarray(leaf.get(message))
+        except IndexError:
+            raise InputError(self._place, f"{leaf.path!r}: the message is too short") from None
+        if leaf.count is not None and part.size != leaf.count:
+            raise InputError(
+                self._place, f"{leaf.path!r}: {part.size} values in the message, not {leaf.count}"
+            )
+        if not part.size and part.dtype.kind != "f":
+            part = part.astype(np.float64)  # an empty list has no dtype of its own
+        return part.reshape(-1)
+
+    def _not_finite(self, message: Any) -> InputError:
+        for leaf, origin in zip(self._leaves, self._origin):
+            values = np.asarray(leaf.get(message), dtype=np.float64).reshape(-1)
+            bad = np.flatnonzero(~np.isfinite(values))
+            if bad.size:
+                at = "" if leaf.scalar else f"[{bad[0]}]"
+                return InputError(
+                    f"{self._place}[{origin}]",
+                    f"{leaf.path}{at} is {values[bad[0]]}; allow_nan: true lets it through,"
+                    " fill: 0.0 replaces it",
+                )
+        return InputError(self._place, "a value is not finite in the model's units")

@@ -1,0 +1,125 @@
+"""sensor_msgs/msg/PointCloud2 -> N x F, the fields found by name in every message.
+
+Points are read through a structured view of the message's bytes, so any order, padding, row
+padding and byte order of the fields does, and each selected value is copied once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inferential_ros.contract.errors import suggestion
+from inferential_ros.contract.reading import Section, names, one_of, whole_positive
+from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
+
+# sensor_msgs/msg/PointField constants
+DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+DTYPES = ("float32", "float64", "float16")
+
+
+@input_converter("sensor_msgs/msg/PointCloud2")
+def point_cloud(section: Section, message: type[Any]) -> Decode:
+    points = section.get("points", whole_positive, None)
+    return PointCloud(
+        section.get("select", names, ("x", "y", "z")),
+        np.dtype(section.get("dtype", one_of(*DTYPES), "float32")),
+        section.get("nan", one_of("drop", "keep", "zero"), "drop"),
+        points,
+        section.path,
+    )
+
+
+class PointCloud:
+    """Decoder that remembers the layout of the points as long as it stays the same."""
+
+    def __init__(
+        self,
+        select: tuple[str, ...],
+        dtype: np.dtype,
+        nan: str,
+        points: int | None,
+        path: str,
+    ) -> None:
+        self.form = Form(dtype.name, (points, len(select)))
+        self._select = select
+        self._dtype = dtype
+        self._nan = nan
+        self._points = points
+        self._path = path
+        self._known: Any = None
+        self._layout = np.dtype([])
+
+    def __call__(self, message: Any) -> np.ndarray:
+        records = self._records(message)
+        values = np.empty((records.size, len(self._select)), dtype=self._dtype)
+        for index, name in enumerate(self._select):
+            values[:, index] = records[name].reshape(-1)
+        if self._nan != "keep":
+            finite = np.isfinite(values)
+            if not finite.all():
+                values = (
+                    values[finite.all(axis=1)] if self._nan == "drop" else self._zeroed(values)
+                )
+        return values if self._points is None else self._exactly(values, self._points)
+
+    def _records(self, message: Any) -> np.ndarray:
+        described = (
+            message.point_step,
+            message.is_bigendian,
+            [(field.name, field.offset, field.datatype, field.count) for field in message.fields],
+        )
+        if described != self._known:
+            self._layout = self._read_layout(*described)
+            self._known = described
+        height, width = message.height, message.width
+        row, step = width * message.point_step, message.row_step
+        if height == 1 and step < row:
+            step = row  # many drivers leave it 0 for a cloud of one row
+        data = np.frombuffer(message.data, dtype=np.uint8)
+        if not height * width:
+            return np.zeros(0, self._layout)
+        if step < row or data.size < (height - 1) * step + row:
+            raise InputError(
+                self._path, f"{width} x {height} points do not fit {data.size} bytes, row {step}"
+            )
+        return np.ndarray((height, width), self._layout, data, 0, (step, message.point_step))
+
+    def _read_layout(self, point_step: int, big: bool, fields: list[Any]) -> np.dtype:
+        by_name = {name: rest for name, *rest in fields}
+        order = ">" if big else "<"
+        kinds, offsets = [], []
+        for index, name in enumerate(self._select):
+            place = f"{self._path}.select[{index}]"
+            if name not in by_name:
+                raise InputError(
+                    place, f"no field {name!r} in the points; {suggestion(name, by_name)}"
+                )
+            offset, datatype, count = by_name[name]
+            if datatype not in DATATYPES or count > 1:
+                raise InputError(place, f"{name!r} is of datatype {datatype}, count {count}")
+            kind = np.dtype(order + DATATYPES[datatype])
+            if offset + kind.itemsize > point_step:
+                raise InputError(place, f"{name!r} lies outside of the point")
+            kinds.append(kind)
+            offsets.append(offset)
+        return np.dtype(
+            {
+                "names": list(self._select),
+                "formats": kinds,
+                "offsets": offsets,
+                "itemsize": point_step,
+            }
+        )
+
+    def _zeroed(self, values: np.ndarray) -> np.ndarray:
+        return np.where(np.isfinite(values), values, values.dtype.type(0))
+
+    def _exactly(self, values: np.ndarray, count: int) -> np.ndarray:
+        """As many: thinned evenly where there are more, zeros behind where there are fewer."""
+        if len(values) >= count:
+            return values[(np.arange(count) * len(values)) // count]
+        return np.concatenate(
+            [values, np.zeros((count - len(values), values.shape[1]), values.dtype)]
+        )
