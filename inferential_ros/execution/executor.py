@@ -79,8 +79,7 @@ class Executor:
         if pinned.end_ns <= now_ns:
             late_ms = (now_ns - pinned.end_ns) / 1e6
             raise PlanTooLate(f"all of the plan lies in the past, it ended {late_ms:.1f} ms ago")
-        if self._mode.newest is not None:
-            self._delay.arrived(plan.start_ns)
+        self._delay.arrived(plan.start_ns)
         self._mode.accept(pinned, now_ns)
         self._newest_id = plan.request_id
         return pinned

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from plans import MS, START, plan, rule
 
-from inferential_ros.execution.executor import Executor, PlanRefused, Rule, Source
+from inferential_ros.execution.executor import Executor, PlanRefused, Source
 from inferential_ros.execution.plan import Plan
-
-MS = 1_000_000
-INF = float("inf")
-START = 1_700_000_000_000 * MS  # today's date: floating-point seconds would be 200 ns coarse
-
-
-def rule(columns=(0,), fallback="hold", lower=-INF, upper=INF) -> Rule:
-    return Rule(columns, fallback, (lower,) * len(columns), (upper,) * len(columns))
-
-
-def plan(values, start_ms=0, request_id=1, lease_ms=None, period_ms=20, epoch=0) -> Plan:
-    actions = np.array(values, dtype=np.float32)
-    if actions.ndim == 1:
-        actions = actions[:, None]
-    lease_ms = len(actions) * period_ms if lease_ms is None else lease_ms
-    return Plan(actions, START + start_ms * MS, period_ms * MS, lease_ms * MS, epoch, request_id)
 
 
 def at(executor: Executor, ms: float):
