@@ -61,6 +61,7 @@ def _model(model: dict[str, Any]) -> ModelStatus:
         latency=_number(model["latency_s"]),
         error_rate=_number(model["error_rate"]),
         circuit=CIRCUITS[model["circuit"]],
+        headroom=_number(model["headroom"]),
     )
 
 

@@ -1,0 +1,97 @@
+"""When an answer has to leave the server, from what its client says and does."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from inferential_core import InferentialConfig
+from inferential_core.intake import Intake
+from inferential_core.request import InferenceRequest
+from inferential_core.tracking.cadence import Cadence
+from inferential_core.tracking.latency import LatencyModel
+from inferential_core.wire import inferential_pb2 as pb
+
+
+def scheduled(
+    arrives_every: float = math.nan,
+    uplink_s: float | None = None,
+    known: dict[str, object] | None = None,
+    **fields: object,
+) -> InferenceRequest:
+    """A request that arrived at 100.0, with its deadline."""
+    clients = {"known": [{"id": "a", **known}]} if known else {}
+    intake = Intake(InferentialConfig(clients=clients))
+    message = pb.Observation(client=pb.Client(id="a"), model_id="policy", **fields)
+    if uplink_s is not None:
+        message.clock_offset_known = True
+        message.client_send_ns = int((100.0 - uplink_s) * 1e9)
+    cadence = Cadence(0.3)
+    if not math.isnan(arrives_every):
+        for back in (2, 1, 0):
+            cadence.event(100.0 - back * arrives_every)
+    request = intake.request(message, "a", b"a", 100.0)
+    intake.schedule(request, message, cadence)
+    return request
+
+
+def due_in(**fields: object) -> float:
+    return scheduled(**fields).deadline - 100.0  # type: ignore[arg-type]
+
+
+DRY_IN_500_MS = {"steps_remaining": 25, "control_period_ms": 20.0}
+
+
+def test_it_is_due_when_the_robot_runs_dry() -> None:
+    assert due_in(**DRY_IN_500_MS) == pytest.approx(0.5)
+
+
+def test_the_default_budget_does_not_hurry_a_robot_that_tells_when_it_runs_dry() -> None:
+    assert due_in(**DRY_IN_500_MS) > 0.05
+    assert due_in() == pytest.approx(0.05)
+
+
+def test_a_budget_that_is_stated_counts_where_it_is_earlier() -> None:
+    assert due_in(**DRY_IN_500_MS, latency_budget_ms=100.0) == pytest.approx(0.1)
+    assert due_in(**DRY_IN_500_MS, latency_budget_ms=900.0) == pytest.approx(0.5)
+
+
+def test_a_budget_of_the_operators_counts_too() -> None:
+    assert due_in(**DRY_IN_500_MS, known={"latency_budget_ms": 70.0}) == pytest.approx(0.07)
+    assert due_in(**DRY_IN_500_MS, known={"priority": 0}) == pytest.approx(0.5)
+
+
+def test_the_next_observation_makes_this_one_stale_where_nothing_better_is_known() -> None:
+    assert due_in(arrives_every=0.02) == pytest.approx(0.02)
+    assert due_in(arrives_every=0.2) == pytest.approx(0.05)
+    assert due_in(arrives_every=0.2, latency_budget_ms=1000.0) == pytest.approx(0.2)
+    assert due_in(arrives_every=0.02, **DRY_IN_500_MS) == pytest.approx(0.5)
+
+
+def test_a_cadence_is_known_from_the_second_observation_on() -> None:
+    assert scheduled(arrives_every=0.2).time_until_next == pytest.approx(0.2)
+    assert scheduled().time_until_next == math.inf
+
+
+def test_the_way_here_and_as_much_for_the_way_back_are_taken_off() -> None:
+    assert due_in(**DRY_IN_500_MS, uplink_s=0.04) == pytest.approx(0.42)
+    assert due_in(latency_budget_ms=100.0, uplink_s=0.01) == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize("period_ms", [0.0, -1.0, math.nan, math.inf])
+def test_a_control_period_that_is_none_says_nothing(period_ms: float) -> None:
+    request = scheduled(steps_remaining=25, control_period_ms=period_ms)
+    assert request.control_period_s == 0.0
+    assert request.deadline == pytest.approx(100.05)
+
+
+def test_an_exact_model_is_planned_with_exactly_after_a_few_calls() -> None:
+    latency = LatencyModel()
+    for size in (1, 1, 8, 4, 2):
+        latency.learn(size, 0.02 + 0.01 * size)
+    assert latency.predict(8) == pytest.approx(0.1, rel=1e-3)
+    assert latency.deviation < 1e-3
+    for size in (1, 8, 4, 2) * 50:
+        latency.learn(size, (0.02 + 0.01 * size) * (1.1 if size % 8 else 0.9))
+    assert latency.deviation > 2e-3
