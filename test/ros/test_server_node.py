@@ -40,6 +40,9 @@ def test_it_serves_and_reports(graph: Any, start: Callable[..., Any], address: s
     assert ask(address).status is Status.OK
     report = inbox.wait(lambda m: m.ok == 1)
     assert (report.received, report.malformed, report.models[0].served) == (1, 0, 1)
+    (model,) = report.models
+    assert (model.replicas, model.circuit) == (1, model.CIRCUIT_CLOSED)
+    assert model.latency > 0 and model.error_rate == 0
     assert [(c.id, c.type, c.ok) for c in report.clients] == [("tester", "test", 1)]
     assert server.stop() == 0
 
