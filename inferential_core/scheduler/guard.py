@@ -26,6 +26,7 @@ class Guard:
 
         after_s + L(B) + n * max(L(1) / share, L(B))
 
+    A line that is charged counts as waiting only from when it no longer is (`charge`).
     Far less is usual: a place in a full batch costs L(B) / B, and those who can still be in time
     are served before they are overdue because worth grows with age.
     """
