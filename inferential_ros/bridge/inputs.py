@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from inferential_ros.contract.schema import Contract, ObservationKey, Trigger
+from inferential_ros.bridge.alignment import Alignment, Sample
+from inferential_ros.contract.schema import ASOF, DROP, Contract, ObservationKey, Trigger
 from inferential_ros.convert.registry import InputError
 
 
@@ -58,6 +59,14 @@ class Input:
         assert self.key.decode is not None
         return self.key.decode(message)
 
+    def check_distance(self, distance_ns: int) -> None:
+        """NotNow if the sample is too far from the reference for `asof`."""
+        if self.key.align == ASOF and abs(distance_ns) > self.key.tolerance_s * 1e9:
+            raise NotNow(
+                f"{self.key.path}.tolerance_s",
+                f"the nearest sample is {abs(distance_ns) / 1e9:.3f} s from the reference",
+            )
+
 
 @dataclass
 class Inputs:
@@ -73,10 +82,31 @@ class Inputs:
         self._reference = next(i for i in self.topics if i.key is self.contract.reference)
         on = self.contract.trigger.on or (self._reference.key.name,)
         self._waited_for = [item for item in self.topics if item.key.name in on]
+        tolerances_ns = {
+            item.key.name: round(item.key.tolerance_s * 1e9)
+            for item in self.topics
+            if item.key.align == ASOF
+        }
+        self._alignment = Alignment(tolerances_ns) if tolerances_ns else None
+
+    def store(self, index: int, message: Any, now_ns: int) -> None:
+        """A new sample of the topic key with that index."""
+        item = self.topics[index]
+        item.store(message, now_ns)
+        if self._alignment is not None:
+            sample = Sample(message, item.stamp_ns, now_ns)
+            is_reference = item is self._reference
+            self._alignment.add(item.key.name, sample, is_reference=is_reference)
+
+    def set_text(self, name: str, text: str) -> None:
+        """Another text for a key that comes from a parameter."""
+        self._texts[name] = text
 
     def due(self, now_ns: int, share_left: float) -> bool:
         """Whether to observe now; share_left is the part of the current chunk not executed yet."""
         if not all(item.fresh for item in self._waited_for):
+            return False
+        if self._alignment is not None and self._alignment.ready(now_ns) is None:
             return False
         trigger: Trigger = self.contract.trigger
         if trigger.runway is not None:
@@ -87,38 +117,63 @@ class Inputs:
 
     def take(self, now_ns: int) -> list[tuple[Input, Any, int]]:
         """The newest samples with their stamps, to be decoded later; none is fresh any more."""
-        self.forget_fresh()
+        samples = self._aligned(now_ns)
         rate_hz = self.contract.trigger.rate_hz
         if rate_hz is not None:
             period_ns = int(1e9 / rate_hz)
             on_time = 0 <= now_ns - self._next_ns < period_ns
             self._next_ns = (self._next_ns if on_time else now_ns) + period_ns
-        return [(item, item.message, item.stamp_ns) for item in self.topics]
+        return samples
+
+    def _aligned(self, now_ns: int) -> list[tuple[Input, Any, int]]:
+        found: dict[str, Sample | None] = {}
+        reference = self._alignment.ready(now_ns) if self._alignment is not None else None
+        if self._alignment is not None and reference is not None:
+            found = self._alignment.take(reference)
+            found[self._reference.key.name] = reference
+        samples = []
+        for item in self.topics:
+            message, stamp_ns = item.message, item.stamp_ns
+            if item.key.name in found:
+                sample = found[item.key.name]
+                message, stamp_ns = (sample.message, sample.stamp_ns) if sample else (None, 0)
+            elif item.key.align == DROP and not item.fresh:
+                message = None
+            samples.append((item, message, stamp_ns))
+            item.fresh = False
+        if self._alignment is not None:
+            self._reference.fresh = self._alignment.waiting
+        return samples
 
     def forget_fresh(self) -> None:
         """Only samples that arrive from now on make an observation."""
         for item in self.topics:
             item.fresh = False
+        if self._alignment is not None:
+            self._alignment.forget_reference()
 
     def assemble(
         self, samples: list[tuple[Input, Any, int]], now_ns: int
     ) -> tuple[dict[str, Any], int]:
         """Values by key, and the stamp of the reference key; InputError names the key at fault."""
         values: dict[str, Any] = dict(self._texts)
-        reference_ns = 0
+        reference_ns = next(stamp for item, _, stamp in samples if item is self._reference)
         failure: InputError | None = None
         for item, message, stamp_ns in samples:
             try:
+                if message is not None:
+                    item.check_distance(stamp_ns - reference_ns)
                 values[item.key.name] = item.value(message, stamp_ns, now_ns)
                 item.error = item.misfit = ""
                 item.decoded = True
-            except InputError as error:
+            except NotNow as error:
                 item.error = str(error)
-                if not isinstance(error, NotNow):
-                    item.misfit, item.decoded = item.error, True
+                if item.key.align != DROP:
+                    failure = failure or error
+            except InputError as error:
+                item.error = item.misfit = str(error)
+                item.decoded = True
                 failure = failure or error
-            if item is self._reference:
-                reference_ns = stamp_ns
         if failure is not None:
             raise failure
         return values, reference_ns

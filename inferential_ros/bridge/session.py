@@ -115,10 +115,15 @@ class Session:
         """A new sample of the topic key with that index."""
         now_ns = self._sinks.now_ns()
         with self.lock:
-            self.inputs.topics[index].store(message, now_ns)
+            self.inputs.store(index, message, now_ns)
             due = self._due(now_ns)
         if due:
             self.link.wake()
+
+    def set_text(self, name: str, text: str) -> None:
+        """Another text for a key that comes from a parameter, from the next observation on."""
+        with self.lock:
+            self.inputs.set_text(name, text)
 
     def pause(self) -> str:
         """Stop asking and executing, publish the fallback."""

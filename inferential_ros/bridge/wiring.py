@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger
 
 from inferential_ros.bridge.console import Console
 from inferential_ros.bridge.diagnostics import diagnostics_message
+from inferential_ros.bridge.instructions import Instructions
 from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
 from inferential_ros.bridge.session import Session, Sinks
@@ -46,6 +47,7 @@ class Wiring:
         self._loop: ControlLoop | None = None
         self._console = Console(node, contract, server)
         self._outputs = Outputs(node, contract.action.outputs)
+        self._instructions = Instructions(node, contract, self._set_text)
         self._chunks, self._pending, self._executed = (
             node.create_lifecycle_publisher(ActionChunk, topic, CHUNKS) for topic in CHUNK_TOPICS
         )
@@ -87,6 +89,7 @@ class Wiring:
         self._console = Console(self._node, self._contract, self._server)
         session = Session(self._contract, self._server, self._client_id, sinks)
         self._session = session
+        self._instructions.tell()
         self._loop = ControlLoop(
             self._clock,
             round(1e9 / self._contract.action.control_rate_hz),
@@ -119,6 +122,7 @@ class Wiring:
         for subscription in self._subscriptions:
             node.destroy_subscription(subscription)
         self._outputs.destroy()
+        self._instructions.destroy()
         for publisher in (self._chunks, self._pending, self._executed):
             node.destroy_lifecycle_publisher(publisher)
         node.destroy_publisher(self._status)
@@ -133,6 +137,11 @@ class Wiring:
                 session.store(index, message)
 
         return store
+
+    def _set_text(self, name: str, text: str) -> None:
+        session = self._session
+        if session is not None:
+            session.set_text(name, text)
 
     def _calling(self, name: str) -> Callable[[Trigger.Request, Trigger.Response], Any]:
         def call(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
