@@ -308,6 +308,16 @@ def test_a_factory_may_be_pickled(site: Callable[..., Site]) -> None:
     assert here.ask(do="made")["made"] == here.child.pid != os.getpid()
 
 
+def test_a_child_stands_in_the_same_folder_and_none_of_its_files_is_in_the_way(
+    site: Callable[..., Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "of the user"
+    folder.mkdir()
+    (folder / "queue.py").write_text("raise ImportError('this is no library')\n")
+    monkeypatch.chdir(folder)
+    assert site(pickled={"factory": os.getcwd}).ask(do="made")["made"] == str(folder)
+
+
 def test_what_cannot_be_pickled_or_told_is_said_at_once(driver: str) -> None:
     child = ChildProcess(f"{driver}:Driver", name="x", pickled={"factory": lambda: 1})
     with pytest.raises(UsageError, match="name it as module:attribute"):

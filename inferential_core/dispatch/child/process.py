@@ -444,18 +444,19 @@ def _not_ready(run: _Run) -> str:
 def _spawn(descriptor: int) -> subprocess.Popen[bytes]:
     environment = dict(os.environ)
     # It has to find this package wherever it was found here; what it inherits it gets back.
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path)
     return subprocess.Popen(
         [sys.executable, "-m", __package__, str(descriptor), str(os.getpid())],
         env=environment,
         pass_fds=(descriptor,),
+        cwd="/",  # `-m` looks there first: a queue.py of the user's is not to be the library's
         stdin=subprocess.DEVNULL,
     )
 
 
 def _preparation(name: str, pickled: bytes | None) -> dict[str, Any]:
     """What multiprocessing tells its children, as far as it is of use here."""
-    told = spawn.get_preparation_data(name)
+    told = {**spawn.get_preparation_data(name), "dir": os.getcwd()}
     wanted = ["sys_path", "sys_argv", "dir"]
     if pickled is not None and b"__main__" in pickled:  # only then the main script runs again
         wanted += ["init_main_from_name", "init_main_from_path"]
