@@ -25,6 +25,8 @@ from .worth import Worth
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
 
+# Calls after which a model that nobody queues for is planned with anew.
+_REPLANNED_CALLS = 16
 _MARGIN = 2.0  # standard deviations of its latency that a model is given beyond the mean
 _LEAST_S = 1e-6  # time of a batch while nothing is known
 
@@ -101,12 +103,14 @@ class DeadlineAware(BatchScheduler):
         allowed: Allowed | None = None,
     ) -> list[InferenceRequest]:
         board = self._boards[model_id]
+        if self.pending.count(model_id) == 1 and allowed is None and self._scoring is None:
+            # nothing to decide: the usual case of an idle model
+            seconds = self._plan_with(board, model_id, limit, latency, _REPLANNED_CALLS)
+            line = board.unrivalled(now, now + seconds[1])
+            if line is not None:
+                return self._serve([line], now)
         seconds = self._plan_with(board, model_id, limit, latency)
         self._guard.earn(board, now, seconds)
-        if self.pending.count(model_id) == 1 and allowed is None and self._scoring is None:
-            lines = board.due.first(1)  # nothing to decide: the usual case of an idle model
-            if lines and lines[0].due >= now + seconds[1]:
-                return self._serve(lines, now)
         if board.review(now, now + seconds[1]):
             board.contended_until = now + CALM_S
         if allowed is None:
@@ -118,12 +122,12 @@ class DeadlineAware(BatchScheduler):
         return self._serve(lines, now)
 
     def _plan_with(
-        self, board: Board, model_id: str, limit: int, latency: LatencyModel
+        self, board: Board, model_id: str, limit: int, latency: LatencyModel, calls: int = 1
     ) -> list[float]:
-        """How long batches take, as far as that is known now; nothing is computed twice."""
-        known = (latency, latency.calls, limit)
-        if board.planned_with != known:
-            board.planned_with = known
+        """How long batches take, as it was known at most so many `calls` ago."""
+        if board.planned_for != (latency, limit) or latency.calls >= board.planned_at + calls:
+            board.planned_for = (latency, limit)
+            board.planned_at = latency.calls
             board.seconds = _seconds(latency, limit)
             board.pace = 1.0 / self.lanes.get(model_id, 1)
         return board.seconds

@@ -74,7 +74,8 @@ class Board:
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
     calendar: Calendar = field(default_factory=Calendar)
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of batches, as last planned
-    planned_with: tuple[object, ...] = ()  # what `seconds` and `pace` were computed from
+    planned_for: tuple[object, int] = (None, 0)  # model and size of batch of `seconds`
+    planned_at: int = 0  # calls of the model until then
     pace: float = 1.0  # share of a batch's time after which another one can begin
     contended_until: float = -math.inf
     credit_s: float = 0.0  # of the starvation guard
@@ -191,6 +192,18 @@ class Board:
     def alone(self, now: float) -> bool:
         """Whether one client only has been heard lately: it takes nothing from anybody."""
         return self.others_at < now - _ALONE_S
+
+    def unrivalled(self, now: float, soonest: float) -> Line | None:
+        """The line that waits, if serving it at once takes nothing from anybody.
+
+        Only one waits: because it can be in time, or because no other client asks.
+        """
+        if self.due:
+            line = self.due.first(1)[0]
+            return line if line.due >= soonest or self.alone(now) else None
+        if not self.alone(now):
+            return None
+        return next(iter(self.late), None) or next(iter(self.charged), None)
 
     def rates(self, now: float) -> list[float]:
         """Of the clients that ask now and then; O(lines)."""
