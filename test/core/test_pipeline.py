@@ -10,6 +10,7 @@ from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
 from inferential_core.measuring import Measuring
 from inferential_core.pipeline import Pipeline
+from inferential_core.reporting import report
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire import inferential_pb2 as pb
@@ -442,6 +443,29 @@ def test_a_learned_cadence_makes_the_next_observation_the_deadline():
         assert deadline_of(house, peer, latency_budget_ms=500) > 0
         house.clock.advance(0.1)
     assert deadline_of(house, peer, latency_budget_ms=500) == pytest.approx(0.1)
+
+
+def test_hints_and_room_reach_replies_status_and_metrics():
+    house = House(ModelInfo("policy", max_batch=1))
+    peers = [house.client(f"robot_{index}") for index in range(20)]
+    chunk = {"actions": np.zeros((50, 7), np.float32)}
+    hints = []
+    for _ in range(10):  # each wants 2 answers a second, the model gives 20
+        for peer in peers:
+            house.observe(peer, steps_remaining=25, control_period_ms=20)
+        while house.dispatcher.batches:
+            house.clock.advance(0.05)
+            house.complete(chunk, duration=0.05)
+        hints += [message.requery_after_steps for message in iter(lambda: next_reply(peers), None)]
+        house.pass_time(0.01)
+    assert 25 < max(hints) <= 50
+    (model,) = report(house.pipeline, house.clock.now())["models"]
+    assert model["headroom"] == -11.0  # 0.9 * 20 a second are those of nine
+    assert ("model_headroom", -11.0, {"model": "policy"}) in house.records
+
+
+def next_reply(peers):
+    return next((message for peer in peers if (message := reply(peer)) is not None), None)
 
 
 def test_the_first_observation_of_an_episode_is_marked():

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferential_core import Connection, LocalDispatcher, Server
 from inferential_core.clock import FakeClock
 from inferential_core.config.schema import SchedulingConfig
 from inferential_core.request import InferenceRequest
@@ -473,27 +470,3 @@ def test_a_dry_robot_that_was_answered_meanwhile_is_in_no_hurry() -> None:
     house.ask("b", 0.05)
     assert [request.client_id for request in house.pick(limit=1)] == ["b"]
     assert house.pick() == [newer]
-
-
-def test_hints_and_room_reach_replies_status_and_metrics() -> None:
-    def model(obs: dict[str, object]) -> dict[str, object]:
-        time.sleep(0.02)
-        return {"actions": np.zeros((50, 7), np.float32)}
-
-    dispatcher = LocalDispatcher({"policy": model})
-    steps = []
-    with Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
-        connections = [Connection(server.address) for _ in range(4)]
-        models = [each.model("policy", control_period_ms=2.0) for each in connections]
-        for _ in range(12):  # each wants to be served every 50 ms: 80 a second, where 50 can be
-            for each in models:
-                each.observe(steps_remaining=25, x=np.zeros(1, np.float32))
-            for each in models:
-                reply = each.get_reply(timeout_ms=20_000)
-                assert reply is not None
-                steps.append(reply.requery_after_steps)
-        (status,) = server.status()["models"]
-        for connection in connections:
-            connection.close()
-    assert max(steps) > 25
-    assert status["headroom"] < 0
