@@ -247,10 +247,24 @@ def test_a_client_that_claims_to_be_dry_right_after_an_answer_goes_last() -> Non
     house.scheduler.answered(first, house.now, horizon=16)
     house.now += 0.02
     rogue(house)
-    for index in range(8):
-        house.ask(f"r{index}", 0.11, priority=2)
-    assert "rogue" not in house.names()
+    dry = {"steps_remaining": 0, "control_period_s": 0.02, "priority": 2}
+    for index in range(3):  # they stand still too, and their tier is a lower one
+        house.ask(f"r{index}", 0.0, **dry)
+    assert house.names(limit=3) == "r0 r1 r2"
     assert house.names() == "rogue"  # when nobody else wants the model
+
+
+def test_who_is_charged_gets_one_place_even_of_an_idle_model() -> None:
+    house = House()
+    house.ask("honest", 0.5)
+    house.pick()
+    for _ in range(2):
+        request = rogue(house)
+        house.pick()
+        house.scheduler.answered(request, house.now, horizon=16)
+        house.now += 0.02
+    waiting = [rogue(house) for _ in range(5)]
+    assert house.pick() == waiting[:1]
 
 
 def test_charged_is_what_is_served_not_what_is_asked() -> None:
@@ -466,6 +480,7 @@ def test_a_dry_robot_that_was_answered_meanwhile_is_in_no_hurry() -> None:
     newer = house.ask("a", 0.0, **asked)  # while the model is at it
     house.now = 0.03
     house.scheduler.answered(older, house.now, horizon=50)  # until 1.0
+    assert house.scheduler._boards["policy"].lines["a"].due == 1.0
     house.now = 0.9
     house.ask("b", 0.05)
     assert [request.client_id for request in house.pick(limit=1)] == ["b"]
