@@ -21,6 +21,8 @@ from inferential_ros.bridge.wiring import Wiring
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.live import check_live
 from inferential_ros.contract.loading import load_contract
+from inferential_ros.contract.model_check import check_model, fetch_specification
+from inferential_ros.contract.schema import Contract
 from inferential_ros.lifecycle import WrongSetup, run, transition
 from inferential_ros.link import check_settings
 from inferential_ros.parameters import declare
@@ -28,6 +30,7 @@ from inferential_ros.resources import share_path
 
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"
+MODEL_WAIT_S = 1.0
 SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
@@ -73,8 +76,7 @@ class BridgeNode(LifecycleNode):
             check_settings(link_settings(contract, server, client_id))
             timeout_s = self.get_parameter("sample_timeout").value
             if timeout_s > 0.0:
-                for unchecked in check_live(self, contract, timeout_s):
-                    self.get_logger().warning(unchecked)
+                self._check(contract, server, client_id, timeout_s)
         except ContractError as error:
             raise WrongSetup(f"contract {path}: {error}") from None
         except InferentialError as error:
@@ -119,6 +121,19 @@ class BridgeNode(LifecycleNode):
         """Back to unconfigured, with nothing left over."""
         self._release()
         return SUCCESS
+
+    def _check(self, contract: Contract, server: str, client_id: str, timeout_s: float) -> None:
+        """ContractError where the model or the robot contradicts; a warning where they are silent.
+
+        The model is asked for no longer than a server that is there takes to answer.
+        """
+        wait_s = min(timeout_s, MODEL_WAIT_S)
+        specification, reason = fetch_specification(server, client_id, contract.model.id, wait_s)
+        if reason:
+            self.get_logger().warning(f"model: not checked: {reason}")
+        check_model(contract, specification)
+        for unchecked in check_live(self, contract, timeout_s):
+            self.get_logger().warning(unchecked)
 
     def _configured(self) -> Wiring:
         assert self._wiring is not None

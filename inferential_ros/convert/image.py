@@ -41,6 +41,8 @@ WIDEN = {np.dtype("u2"): np.dtype("i4")}
 @input_converter("sensor_msgs/msg/Image")
 def image(section: Section, message: type[Any]) -> Decode:
     accepted = section.get("encodings", names, tuple(RAW))
+    for index, name in enumerate(accepted):
+        one_of(*RAW)(name, f"{section.at('encodings')}[{index}]")
     pattern = section.get("bayer", one_of(*bayer.METHODS), "bilinear")
     shaping = read_shaping(section, accepted)
     path = section.path

@@ -170,6 +170,6 @@ def test_every_recorded_observation_reaches_the_model_and_its_answer_the_action_
         stamps = {(m.header.stamp.sec, m.header.stamp.nanosec) for m in chunks[robot].messages}
         assert len(stamps) == len(recording)
     served = graph.inbox(ServerStatus, "/server_status", LATCHED)
-    total = len(recording) * len(ROBOTS)
+    total = len(recording) * len(ROBOTS) + len(ROBOTS)  # each asked for the specification once
     report = served.wait(lambda m: m.received >= total)
     assert (report.received, report.ok, report.malformed) == (total, total, 0)

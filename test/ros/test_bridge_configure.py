@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 
-from inferential.msg import BridgeStatus
+from inferential.msg import BridgeStatus, ServerStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Log
@@ -187,3 +187,15 @@ def test_a_managed_node_stays_unconfigured_and_can_be_configured_once_the_robot_
     assert configure()
     assert state() == State.PRIMARY_STATE_INACTIVE
     assert process.stop() == 0
+
+
+def test_a_contract_that_its_model_contradicts_ends_the_node(
+    start: Callable[..., Any], bridge: Callable[..., Any], graph: Any, address: str
+) -> None:
+    reports = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    start("inferential_ros.server_node", bind=address, models=["policy:=robot_models:Picky"])
+    reports.wait()
+    process = bridge(server=address, sample_timeout=1.0)
+    assert process.wait() == 1
+    told = "observation.keys.state: shape [3], the model takes [2]"
+    assert told in process.text() and "Traceback" not in process.text()

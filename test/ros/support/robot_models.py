@@ -17,6 +17,12 @@ class Constant:
         return {"actions": np.tile(np.float32([0.25, 2.0]), (HORIZON, 1))}
 
 
+class Picky(Constant):
+    """Takes two joints and nothing else."""
+
+    specification = {"observation": {"state": {"dtype": "float32", "shape": [2]}}}
+
+
 class Mirror:
     """Answers with what it saw: the joints as actions, and the pixels by their hash."""
 

@@ -1,0 +1,179 @@
+"""What a contract may ask of images: mosaics, crop, size, numbers, compression."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
+
+from converting import decoder
+from sensor_msgs.msg import Image
+
+from inferential_core import EncodedImage
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.convert import InputError
+from inferential_ros.convert.registry import form_of
+
+IMAGE = "sensor_msgs/msg/Image"
+RED, GREEN, BLUE = 10, 100, 200
+
+
+def message(array: np.ndarray, encoding: str, pad: int = 0, big: bool = False) -> Image:
+    stored = array.astype(array.dtype.newbyteorder(">" if big else "<"))
+    rows = np.frombuffer(stored.tobytes(), np.uint8).reshape(len(array), -1)
+    padded = np.pad(rows, ((0, 0), (0, pad)), constant_values=7)
+    return Image(
+        height=array.shape[0],
+        width=array.shape[1],
+        encoding=encoding,
+        is_bigendian=big,
+        step=padded.shape[1],
+        data=padded.tobytes(),
+    )
+
+
+def mosaic(cell: str, height: int = 6, width: int = 8, dtype: Any = np.uint8) -> np.ndarray:
+    """A picture of one colour through a filter."""
+    colour = {"r": RED, "g": GREEN, "b": BLUE}
+    tile = np.array([colour[letter] for letter in cell], dtype).reshape(2, 2)
+    return np.tile(tile, (height // 2, width // 2))
+
+
+@pytest.mark.parametrize("cell", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("pad", [0, 3])
+def test_a_mosaic_of_one_colour_gives_that_colour_everywhere(cell: str, pad: int) -> None:
+    full = decoder(IMAGE)(message(mosaic(cell), f"bayer_{cell}8", pad))
+    assert full.shape == (6, 8, 3) and full.dtype == np.uint8
+    assert (full == [RED, GREEN, BLUE]).all()
+    half = decoder(IMAGE, bayer="half")(message(mosaic(cell), f"bayer_{cell}8", pad))
+    assert half.shape == (3, 4, 3) and (half == [RED, GREEN, BLUE]).all()
+    raw = decoder(IMAGE, bayer="mosaic")(message(mosaic(cell), f"bayer_{cell}8", pad))
+    np.testing.assert_array_equal(raw, mosaic(cell))
+
+
+def test_a_mosaic_is_interpolated_between_its_neighbours() -> None:
+    plane = np.arange(16, dtype=np.uint8).reshape(4, 4) * 10  # rggb
+    result = decoder(IMAGE)(message(plane, "bayer_rggb8"))
+    #   0  10  20  30      r g r g
+    #  40  50  60  70      g b g b
+    #  80  90 100 110      r g r g
+    assert result[2, 2].tolist() == [100, (60 + 90 + 110 + 140) // 4, (50 + 70 + 130 + 150) // 4]
+    assert result[1, 2].tolist() == [(20 + 100) // 2, 60, (50 + 70) // 2]
+    assert result[1, 1].tolist() == [(0 + 20 + 80 + 100) // 4, (40 + 60 + 10 + 90) // 4, 50]
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_mosaic_of_16_bits_keeps_its_values(big: bool) -> None:
+    plane = mosaic("rggb", dtype=np.uint16) * 300
+    result = decoder(IMAGE)(message(plane, "bayer_rggb16", big=big))
+    assert result.dtype == np.int32
+    assert (result == [RED * 300, GREEN * 300, BLUE * 300]).all()
+
+
+PICTURE = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
+@pytest.mark.parametrize("pad", [0, 5])
+def test_a_crop_is_a_part_of_the_picture(encoding: str, pad: int) -> None:
+    stored = PICTURE if encoding == "rgb8" else PICTURE[:, :, ::-1]
+    decode = decoder(IMAGE, crop={"x": 3, "y": 2, "width": 8, "height": 6})
+    result = decode(message(stored, encoding, pad))
+    np.testing.assert_array_equal(result, PICTURE[2:8, 3:11])
+    assert result.flags.c_contiguous
+    outside = decoder(IMAGE, crop={"x": 10, "width": 8, "height": 6})
+    with pytest.raises(InputError, match="key.crop: does not fit an image of 16 x 12"):
+        outside(message(stored, encoding, pad))
+
+
+def test_resizing_is_the_training_pipelines_filter() -> None:
+    images = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    expected = np.asarray(images.fromarray(PICTURE).resize((8, 6), images.BILINEAR))
+    options = {"resize": {"width": 8, "height": 6}}
+    result = decoder(IMAGE, encodings=["rgb8"], **options)(message(PICTURE, "rgb8"))
+    np.testing.assert_array_equal(result, expected)
+    form = form_of(decoder(IMAGE, encodings=["rgb8"], **options))
+    assert (form.dtype, form.shape) == ("uint8", (6, 8, 3))
+
+
+def test_padding_keeps_the_proportions() -> None:
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    white = np.full((12, 16, 3), 255, np.uint8)
+    options = {"resize": {"width": 8, "height": 8, "pad": True}}
+    result = decoder(IMAGE, **options)(message(white, "rgb8"))
+    assert result.shape == (8, 8, 3)
+    assert (result[1:7] == 255).all() and (result[0] == 0).all() and (result[7] == 0).all()
+
+
+def test_depths_are_never_averaged_and_may_become_metres() -> None:
+    depth = np.array([[1000, 65535], [0, 2000]], dtype=np.uint16).repeat(4, 0).repeat(4, 1)
+    decode = decoder(
+        IMAGE,
+        encodings=["16UC1"],
+        resize={"width": 2, "height": 2, "filter": "nearest"},
+        dtype="float32",
+        scale=0.001,
+    )
+    result = decode(message(depth, "16UC1"))
+    np.testing.assert_allclose(result, [[1.0, 65.535], [0.0, 2.0]])
+    assert result.dtype == np.float32
+    assert form_of(decode).dtype == "float32" and form_of(decode).shape == (2, 2)
+
+
+def test_an_odd_step_of_16_bit_rows_is_read() -> None:
+    depth = np.arange(6, dtype=np.uint16).reshape(2, 3) * 1000
+    for big in (False, True):
+        result = decoder(IMAGE)(message(depth, "mono16", pad=1, big=big))
+        np.testing.assert_array_equal(result, depth)
+
+
+def test_the_last_row_need_not_be_padded() -> None:
+    padded = message(PICTURE, "rgb8", pad=5)
+    padded.data = padded.data[:-5]
+    np.testing.assert_array_equal(decoder(IMAGE)(padded), PICTURE)
+
+
+def test_a_picture_may_be_sent_compressed() -> None:
+    images = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    sent = decoder(IMAGE, send="png")(message(PICTURE[:, :, ::-1], "bgr8"))
+    assert isinstance(sent, EncodedImage) and sent.encoding == "png"
+    np.testing.assert_array_equal(np.asarray(images.open(io.BytesIO(sent.data))), PICTURE)
+    small, large = (
+        len(decoder(IMAGE, send="jpeg", jpeg_quality=q)(message(PICTURE, "rgb8")).data)
+        for q in (20, 95)
+    )
+    assert small < large
+    with pytest.raises(InputError, match="key.send: float32 cannot be sent as jpeg"):
+        decoder(IMAGE, send="jpeg")(message(np.zeros((2, 2), np.float32), "32FC1"))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"crop": {"x": 0}}, "key.crop.width: is missing"),
+        ({"resize": {"width": 0, "height": 2}}, "key.resize.width: must be at least 1"),
+        ({"resize": {"w": 2, "height": 2}}, "key.resize.w: unknown key"),
+        ({"send": "jpg"}, "key.send: unknown value 'jpg'; did you mean 'jpeg'"),
+        ({"send": "jpeg", "dtype": "float32"}, "key.dtype: an image sent as jpeg is uint8"),
+        ({"jpeg_quality": 80}, "key.jpeg_quality: is for send: jpeg"),
+        ({"send": "jpeg", "jpeg_quality": 99}, "key.jpeg_quality: must lie between 1 and 95"),
+        ({"encodings": ["rgb"]}, "key.encodings[0]: unknown value 'rgb'; did you mean 'rgb8'"),
+        ({"bayer": "linear"}, "key.bayer: unknown value 'linear'; did you mean 'bilinear'"),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], told: str) -> None:
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    with pytest.raises(ContractError) as caught:
+        decoder(IMAGE, **options)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "8UC3"])
+def test_what_is_rgb_already_is_a_view_of_the_message(encoding: str) -> None:
+    image = message(PICTURE, encoding)
+    decoded = decoder(IMAGE)(image)
+    assert np.shares_memory(decoded, np.frombuffer(image.data, np.uint8))
