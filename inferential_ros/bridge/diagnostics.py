@@ -81,7 +81,7 @@ def _actions(session: Session, now_ns: int) -> DiagnosticStatus:
     samples, p50, p95 = statistics.latency_percentiles()
     status = _status(
         "actions",
-        runway_s=f"{session.runway_ns(now_ns) / 1e9:.3f}",
+        runway_s=f"{session.executor.runway_ns(now_ns) / 1e9:.3f}",
         rate_hz=f"{statistics.action_rate:.1f}",
         deadline_hits=statistics.deadline_hits,
         deadline_misses=statistics.deadline_misses,

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,9 +20,10 @@ import numpy as np
 from inferential_core import Reply, Status
 from inferential_ros.bridge.asking import Asking
 from inferential_ros.bridge.inputs import Inputs, NotNow
+from inferential_ros.bridge.motion import Motion, Sinks
 from inferential_ros.bridge.options import link_settings, make_executor
 from inferential_ros.bridge.plans import make_plan
-from inferential_ros.bridge.state import Mode, State, state_of
+from inferential_ros.bridge.state import Mode, State
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.bridge.troubles import Troubles
 from inferential_ros.contract.schema import DELAY, LEFT_OVER, LEFT_OVER_STEPS, Contract
@@ -32,26 +31,10 @@ from inferential_ros.convert.registry import InputError
 from inferential_ros.execution.executor import (
     PlanRefused,
     PlanTooLate,
-    Source,
-    Tick,
 )
-from inferential_ros.execution.plan import Plan
 from inferential_ros.link import Link, LinkCallbacks, Observation
 
 SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are late
-
-
-@dataclass(frozen=True)
-class Sinks:
-    """The clocks, and where a session publishes. Called with its lock held: the order is kept."""
-
-    now_ns: Callable[[], int]  # the robot's clock, which may be simulated
-    steady_s: Callable[[], float]  # one that is never paused or set
-    actions: Callable[[Tick], None]
-    chunk: Callable[[Plan], None]  # as the model gave it
-    pending: Callable[[Callable[[], Plan | None]], None]  # how to find out what is ahead
-    executed: Callable[[Plan], None]  # what was published of a plan that is over
-    state_changed: Callable[[], None]
 
 
 class Session:
@@ -63,18 +46,14 @@ class Session:
         self.troubles = Troubles()
         self._held_back = False  # a sample would have been sent but for the backoff
         self.inputs = Inputs(contract)
-        self.state = State.WAITING
         self._contract = contract
         self._sinks = sinks
-        self._mode = Mode.RUNNING
         self._generation = 0
         self._planned = False  # whether a plan of this generation came
-        self._published_request = 0
         self._period_ns = round(1e9 / contract.action.rate_hz)
-        self._executor = make_executor(contract)
-        self.asking = Asking(contract, self._executor)
-        self._settled = threading.Event()
-        self._ended_ns = 0
+        self.executor = make_executor(contract)
+        self._motion = Motion(self.executor, self.statistics, sinks)
+        self.asking = Asking(contract, self.executor)
         callbacks = LinkCallbacks(
             next_observation=self._next_observation,
             on_sent=self._on_sent,
@@ -96,17 +75,15 @@ class Session:
         is bounded, since a simulated clock may stand still.
         """
         with self.lock:
-            settling_s = self._executor.settling_ns / 1e9
-            self._ended_ns = self._sinks.now_ns()
+            settling_s = self.executor.settling_ns / 1e9
             self._break(Mode.ENDING)
         if settling_s:
-            self._settled.wait(settling_s + SETTLE_S)
+            self._motion.settled.wait(settling_s + SETTLE_S)
 
     def stop(self) -> None:
         """Publish the last word of every output, then end the conversation. No tick may come."""
         with self.lock:
-            self._mode = Mode.ENDED
-            self._show(self._executor.rest())
+            self._motion.rest()
         self.link.stop()
 
     # --- ROS thread ---
@@ -128,16 +105,16 @@ class Session:
     def pause(self) -> str:
         """Stop asking and executing, publish the fallback."""
         with self.lock:
-            if self._mode is Mode.RUNNING:
+            if self._motion.mode is Mode.RUNNING:
                 self._break(Mode.PAUSED)
         return ""
 
     def resume(self) -> str:
         """Ask again, from the next sample on. Returns why not, or ''."""
         with self.lock:
-            if self._mode is Mode.STOPPED:
+            if self._motion.mode is Mode.STOPPED:
                 return "stopped by emergency_stop: call reset first"
-            if self._mode is Mode.PAUSED:
+            if self._motion.mode is Mode.PAUSED:
                 self._break(Mode.RUNNING)
         return ""
 
@@ -150,8 +127,8 @@ class Session:
     def reset(self) -> str:
         """Begin a new episode; an emergency stop becomes a pause."""
         with self.lock:
-            self._executor.new_epoch()
-            self._break(Mode.PAUSED if self._mode is Mode.STOPPED else self._mode)
+            self.executor.new_epoch()
+            self._break(Mode.PAUSED if self._motion.mode is Mode.STOPPED else self._motion.mode)
             self.link.reset()
         return ""
 
@@ -160,7 +137,7 @@ class Session:
     def tick(self, now_ns: int) -> None:
         """Publish what is due."""
         with self.lock:
-            self._publish(now_ns, on_time=True)
+            self._motion.publish(now_ns, on_time=True)
             again = self._held_back and not self.asking.backoff.waiting(self._sinks.steady_s())
             if again:
                 self._held_back = False
@@ -170,16 +147,17 @@ class Session:
     def clock_went_back(self) -> None:
         """The clock was set back (a simulation began anew): the plan's times mean nothing now."""
         with self.lock:
-            self._break(self._mode)
+            self._break(self._motion.mode)
 
     # --- figures, with the lock held ---
 
     @property
-    def epoch(self) -> int:
-        return self._executor.epoch
+    def state(self) -> State:
+        return self._motion.state
 
-    def runway_ns(self, now_ns: int) -> int:
-        return self._executor.runway_ns(now_ns)
+    @property
+    def epoch(self) -> int:
+        return self.executor.epoch
 
     # --- network thread ---
 
@@ -189,8 +167,8 @@ class Session:
             if not self._due(now_ns):
                 return None
             samples = self.inputs.take(now_ns)
-            generation, epoch = self._generation, self._executor.epoch
-            steps = self._executor.runway_ns(now_ns) // self._period_ns
+            generation, epoch = self._generation, self.executor.epoch
+            steps = self.executor.runway_ns(now_ns) // self._period_ns
             steps_remaining = steps if self._planned else None
         try:
             values, stamp_ns = self.inputs.assemble(samples, now_ns)
@@ -219,13 +197,13 @@ class Session:
                 if reply.status is not Status.SUPERSEDED:
                     self._fail(str(reply.status), f"{reply.status}: {reply.error}")
                 return
-            if observation.generation != self._generation or self._mode is not Mode.RUNNING:
+            if observation.generation != self._generation or self._motion.mode is not Mode.RUNNING:
                 return
             now_ns = self._sinks.now_ns()
-            dry = self._executor.runway_ns(now_ns) == 0
+            dry = self.executor.runway_ns(now_ns) == 0
             try:
                 plan = make_plan(self._contract.action, observation, reply)
-                pinned = self._executor.accept(plan, now_ns)
+                pinned = self.executor.accept(plan, now_ns)
             except PlanTooLate as error:
                 self.statistics.deadline_misses += 1
                 self._fail("late", str(error))
@@ -242,9 +220,9 @@ class Session:
                 self.statistics.deadline_hits += not dry
             self._planned = True
             if self._contract.action.publish_on_arrival:
-                self._publish(now_ns)
+                self._motion.publish(now_ns)
             self._sinks.chunk(pinned)
-            self._sinks.pending(lambda: self._executor.pending(now_ns))
+            self._sinks.pending(lambda: self.executor.pending(now_ns))
 
     def _on_connected(self, connected: bool) -> None:
         with self.lock:
@@ -263,7 +241,7 @@ class Session:
     # --- inside, with the lock held ---
 
     def _due(self, now_ns: int) -> bool:
-        running = self._mode is Mode.RUNNING and self.link.connected
+        running = self._motion.mode is Mode.RUNNING and self.link.connected
         if not running or not self.asking.may(self.link.in_flight, now_ns):
             return False
         if self.asking.backoff.waiting(self._sinks.steady_s()):
@@ -273,41 +251,16 @@ class Session:
         return self.inputs.due(now_ns, share_left)
 
     def _left_over(self, stamp_ns: int) -> dict[str, np.ndarray]:
-        left_over = self._executor.left_over(stamp_ns)
+        left_over = self.executor.left_over(stamp_ns)
         if left_over is None:
             return {}
         rows, steps = left_over
-        delay = min(self._executor.delay_steps, steps)
+        delay = min(self.executor.delay_steps, steps)
         return {LEFT_OVER: rows, LEFT_OVER_STEPS: np.int32(steps), DELAY: np.int32(delay)}
 
     def _break(self, mode: Mode) -> None:
-        self._mode = mode
         self._generation += 1
         self._planned = False
-        self._executor.clear()
         self.asking.forget()
         self.inputs.forget_fresh()
-        self._publish(self._sinks.now_ns())
-
-    def _publish(self, now_ns: int, on_time: bool = False) -> None:
-        if self._mode is Mode.RUNNING:
-            self._show(self._executor.tick(now_ns, on_time))
-        else:
-            self._show(self._executor.stopped(now_ns, on_time))
-            if now_ns - self._ended_ns >= self._executor.settling_ns:
-                self._settled.set()
-
-    def _show(self, tick: Tick) -> None:
-        self._sinks.actions(tick)
-        if tick.executed is not None:
-            self._sinks.executed(tick.executed)
-        if tick.source is Source.PLAN and tick.request_id != self._published_request:
-            self._published_request = tick.request_id
-            self.statistics.latencies_s.append((self._sinks.now_ns() - tick.observed_ns) / 1e9)
-        if tick.source is not Source.WAITING:
-            self.statistics.action_ticks += 1
-        state = state_of(self._mode, tick.source)
-        self.statistics.fallback_ticks += state is State.FALLBACK
-        if state is not self.state:
-            self.state = state
-            self._sinks.state_changed()
+        self._motion.change(mode)

@@ -38,7 +38,7 @@ def status_message(
         message.state = int(session.state)
         message.connected = session.link.connected and session.state is not State.INACTIVE
         message.epoch = session.epoch
-        message.runway = duration_message(session.runway_ns(now_ns))
+        message.runway = duration_message(session.executor.runway_ns(now_ns))
         for name in COUNTERS:
             setattr(message, name, getattr(statistics, name))
         samples, p50, p95 = statistics.latency_percentiles()

@@ -17,9 +17,10 @@ from std_srvs.srv import Trigger
 from inferential_ros.bridge.console import Console
 from inferential_ros.bridge.diagnostics import diagnostics_message
 from inferential_ros.bridge.instructions import Instructions
+from inferential_ros.bridge.motion import Sinks
 from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
-from inferential_ros.bridge.session import Session, Sinks
+from inferential_ros.bridge.session import Session
 from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
