@@ -13,9 +13,11 @@ import os
 import sys
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.parameter import Parameter
 
 from inferential_core import InferentialError
+from inferential_ros.bridge.asking import Tuning
 from inferential_ros.bridge.options import link_settings
 from inferential_ros.bridge.wiring import Wiring
 from inferential_ros.contract.errors import ContractError
@@ -23,7 +25,7 @@ from inferential_ros.contract.live import check_live
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
 from inferential_ros.contract.schema import Contract
-from inferential_ros.lifecycle import WrongSetup, run, transition
+from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
 from inferential_ros.link import check_settings
 from inferential_ros.parameters import declare
 from inferential_ros.resources import share_path
@@ -31,10 +33,10 @@ from inferential_ros.resources import share_path
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"
 MODEL_WAIT_S = 1.0
-SUCCESS = TransitionCallbackReturn.SUCCESS
+AT_CONFIGURE = ("contract_file", "server", "client_id", "sample_timeout")
 
 
-class BridgeNode(LifecycleNode):
+class BridgeNode(ManagedNode):
     """Parameters and transitions; the rest is `Wiring`."""
 
     def __init__(self, name: str = DEFAULT_NAME, **options: Any) -> None:
@@ -46,13 +48,16 @@ class BridgeNode(LifecycleNode):
             "Path of the contract (YAML) that maps this robot's topics; a bare name is looked up"
             " in this package's config/contracts",
         )
-        declare(self, "server", DEFAULT_SERVER, "ZeroMQ address of the inference server")
+        declare(
+            self, "server", DEFAULT_SERVER, "ZeroMQ address of the inference server", fixed=False
+        )
         declare(
             self,
             "client_id",
             "",
             "Id towards the server, unique in the fleet; empty: the namespace, and the node's"
             " name where that is not the default one",
+            fixed=False,
         )
         declare(self, "autostart", True, "Configure and activate at start, without a manager")
         declare(
@@ -62,11 +67,29 @@ class BridgeNode(LifecycleNode):
             "Longest wait at configure, in seconds, for a message of each observation topic and"
             " a subscriber of each output, to check the contract against; 0: no wait, no check",
             between=(0.0, 60.0),
+            fixed=False,
+        )
+        declare(
+            self,
+            "runway",
+            -1.0,
+            "Share of a chunk that is left when the next one is asked for, in place of the"
+            " contract's runway trigger; negative: as the contract has it. Takes effect at once",
+            between=(-1.0, 1.0),
+            fixed=False,
+        )
+        declare(
+            self,
+            "obey_hints",
+            True,
+            "Let the server move the moment at which a runway trigger asks, so that the robots"
+            " of a fleet do not ask all at once. Takes effect at once",
+            fixed=False,
         )
         self._wiring: Wiring | None = None
+        self.add_on_set_parameters_callback(self._on_parameters)
 
-    @transition
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def configure(self) -> None:
         """Refuse a wrong contract with the path of the wrong key."""
         path = contract_path(self.get_parameter("contract_file").value)
         server = self.get_parameter("server").value
@@ -85,42 +108,21 @@ class BridgeNode(LifecycleNode):
             self.get_logger().warning(warning)
         self._wiring = Wiring(self, contract, server, client_id)
         self.get_logger().info(f"{contract.robot}: asks {contract.model.id!r} at {server}")
-        return super().on_configure(state)
 
-    @transition
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def activate(self) -> None:
         """Connect and execute."""
-        result = super().on_activate(state)  # first: the loop's publishers must be enabled
-        try:
-            self._configured().activate()
-        except Exception:
-            super().on_deactivate(state)
-            raise
-        return result
+        self._configured().activate()
+        self._configured().tune(self._tuning())
 
-    @transition
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop motion, then silence the publishers."""
+    def deactivate(self) -> None:
+        """Stop motion."""
         self._configured().deactivate()
-        return super().on_deactivate(state)
 
-    @transition
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give everything back that configure made."""
-        self._release()
-        return super().on_cleanup(state)
-
-    @transition
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop motion and give everything back, from any state."""
-        self._release()
-        return super().on_shutdown(state)
-
-    @transition
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Back to unconfigured, with nothing left over."""
-        self._release()
-        return SUCCESS
+    def release(self) -> None:
+        """Stop motion and give everything back."""
+        wiring, self._wiring = self._wiring, None
+        if wiring is not None:
+            wiring.destroy()
 
     def _check(self, contract: Contract, server: str, client_id: str, timeout_s: float) -> None:
         """ContractError where the model or the robot contradicts; a warning where they are silent.
@@ -139,10 +141,22 @@ class BridgeNode(LifecycleNode):
         assert self._wiring is not None
         return self._wiring
 
-    def _release(self) -> None:
-        wiring, self._wiring = self._wiring, None
-        if wiring is not None:
-            wiring.destroy()
+    def _tuning(self, changed: dict[str, Any] | None = None) -> Tuning:
+        values = {name: self.get_parameter(name).value for name in Tuning._fields}
+        return Tuning(**values | (changed or {}))
+
+    def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Refuse what cannot take effect now; what can, does at once."""
+        changed = {p.name: p.value for p in parameters}
+        if self._wiring is not None:
+            for name in AT_CONFIGURE:
+                if name in changed:
+                    reason = f"{name} is read at configure: clean up first"
+                    return SetParametersResult(successful=False, reason=reason)
+            tuning = {name: changed[name] for name in Tuning._fields if name in changed}
+            if tuning:
+                self._wiring.tune(self._tuning(tuning))
+        return SetParametersResult(successful=True)
 
     def _default_client_id(self) -> str:
         name, namespace = self.get_name(), self.get_namespace().strip("/")

@@ -46,6 +46,69 @@ def transition(method: Transition) -> Transition:
     return logged
 
 
+class ManagedNode(LifecycleNode):
+    """A lifecycle node by four steps, which raise where they cannot be done.
+
+    configure   make everything; called once until `release`
+    activate    begin; the lifecycle publishers work already
+    deactivate  end what `activate` began; they still work
+    release     give everything back that `configure` made, after ending what is active; called
+                from any state, also after a `configure` that failed half-way
+    """
+
+    def configure(self) -> None:
+        raise NotImplementedError
+
+    def activate(self) -> None:
+        raise NotImplementedError
+
+    def deactivate(self) -> None:
+        raise NotImplementedError
+
+    def release(self) -> None:
+        raise NotImplementedError
+
+    @transition
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            self.configure()
+        except BaseException:
+            self.release()
+            raise
+        return super().on_configure(state)
+
+    @transition
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        result = super().on_activate(state)
+        try:
+            self.activate()
+        except BaseException:
+            super().on_deactivate(state)
+            raise
+        return result
+
+    @transition
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.deactivate()
+        return super().on_deactivate(state)
+
+    @transition
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.release()
+        return super().on_cleanup(state)
+
+    @transition
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.release()
+        return super().on_shutdown(state)
+
+    @transition
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to unconfigured, with nothing left over."""
+        self.release()
+        return TransitionCallbackReturn.SUCCESS
+
+
 def run(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> int:
     """Spin a node until a signal or a shutdown; 1 if it could not start, or `Failed` later.
 

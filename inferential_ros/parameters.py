@@ -17,9 +17,10 @@ def declare(
     description: str,
     *,
     between: tuple[float, float] | None = None,
+    fixed: bool = True,
 ) -> None:
-    """A parameter that is fixed at start; `between` bounds a number."""
-    descriptor = ParameterDescriptor(description=description, read_only=True)
+    """A parameter; fixed: from the start of the node on. `between` bounds a number."""
+    descriptor = ParameterDescriptor(description=description, read_only=fixed)
     if between is not None:
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=between[0], to_value=between[1])

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from inferential.msg import ServerStatus
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from inferential_ros.lifecycle import Failed, WrongSetup, run, transition
+from inferential_ros.lifecycle import Failed, ManagedNode, WrongSetup, run
 from inferential_ros.parameters import declare, declare_texts, texts
 from inferential_ros.qos import STATUS
 from inferential_ros.server_report import server_message
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_BIND = "tcp://127.0.0.1:5555"
 
 
-class ServerNode(LifecycleNode):
+class ServerNode(ManagedNode):
     """Parameters and transitions around `inferential_core.Server`."""
 
     def __init__(self, name: str = "inference_server", **options: Any) -> None:
@@ -55,8 +54,7 @@ class ServerNode(LifecycleNode):
         self._publisher = None
         self._timer = None
 
-    @transition
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def configure(self) -> None:
         """Load what is served; a wrong setting or model is named."""
         self._server = self._make_server()
         self._publisher = self.create_publisher(ServerStatus, "server_status", STATUS)
@@ -65,10 +63,8 @@ class ServerNode(LifecycleNode):
             self._report,
             clock=Clock(clock_type=ClockType.STEADY_TIME),  # a paused simulation is no silence
         )
-        return super().on_configure(state)
 
-    @transition
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def activate(self) -> None:
         """Bind and serve."""
         from inferential_core import InferentialError
 
@@ -80,31 +76,22 @@ class ServerNode(LifecycleNode):
         self._serving = True
         self.get_logger().info(f"serving on {self._server.address}")
         self._publish_status()
-        return super().on_activate(state)
 
-    @transition
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def deactivate(self) -> None:
         """Stop serving."""
-        self._stop()
-        return super().on_deactivate(state)
+        if self._serving and self._server is not None:
+            self._serving = False
+            self._server.stop()
 
-    @transition
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of the models."""
-        self._release()
-        return super().on_cleanup(state)
-
-    @transition
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop serving and let go of the models, from any state."""
-        self._release()
-        return super().on_shutdown(state)
-
-    @transition
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Back to unconfigured, with nothing left over."""
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
+    def release(self) -> None:
+        """Stop serving and let go of the models."""
+        self.deactivate()
+        self._server = None
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+        if self._publisher is not None:
+            self.destroy_publisher(self._publisher)
+        self._timer = self._publisher = None
 
     def _make_server(self) -> Server:
         # Imported here: only a machine that serves needs the server's dependencies.
@@ -144,20 +131,6 @@ class ServerNode(LifecycleNode):
         if self._serving and self._server is not None and self._publisher is not None:
             now_ns = self.get_clock().now().nanoseconds
             self._publisher.publish(server_message(self._server.status(), now_ns))
-
-    def _stop(self) -> None:
-        if self._serving and self._server is not None:
-            self._serving = False
-            self._server.stop()
-
-    def _release(self) -> None:
-        self._stop()
-        self._server = None
-        if self._timer is not None:
-            self.destroy_timer(self._timer)
-        if self._publisher is not None:
-            self.destroy_publisher(self._publisher)
-        self._timer = self._publisher = None
 
 
 def main(args: list[str] | None = None) -> int:

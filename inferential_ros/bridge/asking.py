@@ -6,20 +6,31 @@ samples is in inputs.py; this adds what the plans and the server say.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from inferential_ros.bridge.backoff import Backoff
 from inferential_ros.contract.schema import ALWAYS, WHEN_DRY, Contract
 from inferential_ros.execution.executor import Executor
 from inferential_ros.execution.plan import Plan
 
 
-class Asking:
-    """runway: share of a chunk that is left when the next one is asked for, None without such a
-    trigger; obeys_hints: whether the server may move that moment. Both may change at any time.
+class Tuning(NamedTuple):
+    """What may change at any time, by parameters of these names.
+
+    runway: share of a chunk that is left when the next one is asked for; negative: as the
+    contract has it. obey_hints: whether the server may move that moment.
     """
 
+    runway: float = -1.0
+    obey_hints: bool = True
+
+
+class Asking:
+    """Before a robot has actions at all, every sample is worth its way."""
+
     def __init__(self, contract: Contract, executor: Executor) -> None:
-        self.runway = contract.trigger.runway
-        self.obeys_hints = True
+        self.tuning = Tuning()
+        self._runway = contract.trigger.runway
         self.backoff = Backoff(1.0 / contract.action.rate_hz)
         self._supersede = contract.model.supersede
         self._executor = executor
@@ -43,11 +54,12 @@ class Asking:
     def low(self, now_ns: int) -> bool:
         """Whether the actions at hand call for the next ones, for a runway trigger."""
         newest = self._executor.newest
-        if newest is None or self.runway is None or not self._executor.runway_ns(now_ns):
+        if newest is None or self._runway is None or not self._executor.runway_ns(now_ns):
             return True
-        if self._hint_steps and self.obeys_hints:
+        if self._hint_steps and self.tuning.obey_hints:
             return now_ns >= newest.due_ns(self._hint_steps)
-        return self._executor.share_left(now_ns) <= self.runway
+        threshold = self._runway if self.tuning.runway < 0.0 else self.tuning.runway
+        return self._executor.share_left(now_ns) <= threshold
 
     def asked(self, now_ns: int) -> None:
         """An observation was sent."""

@@ -1,10 +1,11 @@
-"""/diagnostics of a bridge: one status per input, one for the link, one for the actions."""
+"""/diagnostics of a bridge: a status per input and output, for the link and for the actions."""
 
 from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from inferential_ros.bridge.inputs import Input
+from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.session import Session
 from inferential_ros.bridge.state import State
 from inferential_ros.convert.chunk import time_message
@@ -26,7 +27,7 @@ ACTIONS = {
 
 
 def diagnostics_message(
-    session: Session, node: str, robot: str, server: str, now_ns: int
+    session: Session, outputs: Outputs, node: str, robot: str, server: str, now_ns: int
 ) -> DiagnosticArray:
     """The report of this moment; hardware id is the robot's name."""
     message = DiagnosticArray()
@@ -36,6 +37,7 @@ def diagnostics_message(
             message.status.append(_input(item, now_ns))
         message.status.append(_link(session, server))
         message.status.append(_actions(session, now_ns))
+        message.status += _outputs(session, outputs)
     for status in message.status:
         status.name = f"{node}: {status.name}"
         status.hardware_id = robot
@@ -82,6 +84,7 @@ def _actions(session: Session, now_ns: int) -> DiagnosticStatus:
     status = _status(
         "actions",
         runway_s=f"{session.executor.runway_ns(now_ns) / 1e9:.3f}",
+        delay_steps=session.executor.delay_steps,
         rate_hz=f"{statistics.action_rate:.1f}",
         deadline_hits=statistics.deadline_hits,
         deadline_misses=statistics.deadline_misses,
@@ -91,6 +94,26 @@ def _actions(session: Session, now_ns: int) -> DiagnosticStatus:
     )
     status.level, status.message = ACTIONS[session.state]
     return status
+
+
+def _outputs(session: Session, outputs: Outputs) -> list[DiagnosticStatus]:
+    found = []
+    numbers = zip(outputs.subscribers(), outputs.published, session.executor.held_back)
+    for output, (subscribers, published, held_back) in zip(outputs.declared, numbers):
+        status = _status(
+            f"output {output.topic}",
+            type=output.type,
+            fallback=output.fallback,
+            subscribers=subscribers,
+            published=published,
+            held_back_by_limits=held_back,
+        )
+        if subscribers:
+            status.level, status.message = OK, "subscribed to"
+        else:
+            status.level, status.message = WARN, f"nobody subscribes to {output.topic}"
+        found.append(status)
+    return found
 
 
 def _status(name: str, **values: object) -> DiagnosticStatus:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 
@@ -20,6 +18,8 @@ class Outputs:
     def __init__(self, node: LifecycleNode, outputs: tuple[Output, ...]) -> None:
         self._node = node
         self._clock = node.get_clock()
+        self.declared = outputs
+        self.published = [0] * len(outputs)
         self._outputs = [
             (
                 output,
@@ -31,8 +31,10 @@ class Outputs:
         ]
 
     def publish(self, tick: Tick) -> None:
-        for (output, publisher), values in zip(self._outputs, tick.values):
+        for index, values in enumerate(tick.values):
             if values is not None:
+                output, publisher = self._outputs[index]
+                self.published[index] += 1
                 message = output.encode(values)
                 if output.stamp is not None:
                     output.stamp(message, self._clock.now().to_msg())
@@ -48,5 +50,6 @@ class Outputs:
         for _, publisher in outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def publishers(self) -> list[Any]:
-        return [publisher for _, publisher in self._outputs]
+    def subscribers(self) -> list[int]:
+        """How many listen to each."""
+        return [publisher.get_subscription_count() for _, publisher in self._outputs]

@@ -14,6 +14,7 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
+from inferential_ros.bridge.asking import Tuning
 from inferential_ros.bridge.console import Console
 from inferential_ros.bridge.diagnostics import diagnostics_message
 from inferential_ros.bridge.instructions import Instructions
@@ -114,6 +115,12 @@ class Wiring:
             self._outputs.flush()
             self._session = None
 
+    def tune(self, tuning: Tuning) -> None:
+        """From now on; the next activation is tuned anew."""
+        if self._session is not None:
+            with self._session.lock:
+                self._session.asking.tuning = tuning
+
     def destroy(self) -> None:
         self.deactivate()
         node = self._node
@@ -166,6 +173,7 @@ class Wiring:
         self._diagnostics.publish(
             diagnostics_message(
                 session,
+                self._outputs,
                 self._node.get_fully_qualified_name(),
                 self._contract.robot,
                 self._server,

@@ -44,6 +44,7 @@ class Channel:
 
     def __init__(self, rule: Rule) -> None:
         self.columns = np.array(rule.columns, dtype=np.intp)
+        self.held_back = 0  # how often a limit or a largest step changed what a plan wanted
         self._lower = np.array(rule.lower)
         self._upper = np.array(rule.upper)
         self._max_step = None if rule.max_step is None else np.array(rule.max_step)
@@ -59,7 +60,10 @@ class Channel:
     def follow(self, row: np.ndarray, now_ns: int, on_time: bool) -> np.ndarray:
         """The values of a plan's row (D,). on_time: at a control tick, not between two."""
         self._start, self._since_ns = None, now_ns
-        return self._publish(self.limited(row[self.columns]), on_time, self._max_step)
+        wanted = row[self.columns]
+        values = self._publish(self.limited(wanted), on_time, self._max_step)
+        self.held_back += not np.array_equal(values, wanted)
+        return values
 
     def limited(self, values: np.ndarray) -> np.ndarray:
         """Values (..., n) within the limits."""

@@ -132,6 +132,11 @@ class Executor:
             return 0
         return max((channel.settles_ns() for channel in self._channels), default=0)
 
+    @property
+    def held_back(self) -> tuple[int, ...]:
+        """For each output, how often limits or step limits changed what a plan wanted."""
+        return tuple(channel.held_back for channel in self._channels)
+
     # --- what is ahead ---
 
     def runway_ns(self, now_ns: int) -> int:
