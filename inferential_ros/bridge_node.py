@@ -47,6 +47,7 @@ class BridgeNode(ManagedNode):
             "",
             "Path of the contract (YAML) that maps this robot's topics; a bare name is looked up"
             " in this package's config/contracts",
+            fixed=False,
         )
         declare(
             self, "server", DEFAULT_SERVER, "ZeroMQ address of the inference server", fixed=False

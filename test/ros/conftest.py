@@ -152,9 +152,11 @@ class Graph:
 
 
 class Repeated:
-    """Stamps and publishes messages at 50 Hz until stopped."""
+    """Stamps and publishes messages at 50 Hz until stopped; their clock may be wrong."""
 
     def __init__(self, clock: Any, messages: list[tuple[Any, Any]]) -> None:
+        self.ahead_s = 0.0
+        self.silent = False
         self._clock = clock
         self._messages = messages
         self._stop = threading.Event()
@@ -162,9 +164,12 @@ class Repeated:
         self._thread.start()
 
     def _run(self) -> None:
+        from rclpy.duration import Duration
+
         while not self._stop.wait(0.02):
-            for publisher, message in self._messages:
-                message.header.stamp = self._clock.now().to_msg()
+            stamp = (self._clock.now() + Duration(seconds=self.ahead_s)).to_msg()
+            for publisher, message in self._messages if not self.silent else ():
+                message.header.stamp = stamp
                 publisher.publish(message)
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,16 @@ GOOD = np.tile(np.float32([0.5, 2.0]), (10, 1))
 class Rig:
     """A robot's topics, a bridge and a server with a model whose answer the test chooses."""
 
+    latched = LATCHED
+
     def __init__(
-        self, graph: Any, tmp_path: Path, *overrides: Parameter, trigger: str = "{on: state}"
+        self,
+        graph: Any,
+        tmp_path: Path,
+        *overrides: Parameter,
+        trigger: str = "{on: state}",
+        changes: dict[str, str] | None = None,
+        server_seen_at: Callable[[str], str] = lambda address: address,
     ) -> None:
         self.graph = graph
         self.answer: Any = GOOD
@@ -57,10 +66,14 @@ class Rig:
         )
         self.server.start()
         contract = tmp_path / "contract.yaml"
-        contract.write_text(CONTRACT.replace("{on: state}", trigger))
+        text = CONTRACT.replace("{on: state}", trigger)
+        for old, new in (changes or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        contract.write_text(text)
         parameters = [
             Parameter("contract_file", value=str(contract)),
-            Parameter("server", value=self.server.address),
+            Parameter("server", value=server_seen_at(self.server.address)),
             Parameter("sample_timeout", value=0.0),
             *overrides,
         ]
@@ -73,10 +86,14 @@ class Rig:
         self.chunks = graph.inbox(ActionChunk, "/r/action_chunk")
         self.arm = graph.inbox(Float64MultiArray, "/r/arm")
         self.gripper = graph.inbox(Float64MultiArray, "/r/gripper")
+        self.executed = graph.inbox(ActionChunk, "/r/executed_chunk")
+        self.pending = graph.inbox(ActionChunk, "/r/pending_chunk")
+        self.seen: list[dict[str, Any]] = []  # what the model was given
         self.diagnostics = graph.inbox(DiagnosticArray, "/diagnostics")
 
     def _infer(self, obs: dict[str, Any]) -> dict[str, Any]:
-        answer = self.answer
+        self.seen.append(obs)
+        answer = self.answer(obs) if callable(self.answer) else self.answer
         if not self.open.is_set():
             self.entered.set()
             assert self.open.wait(20.0)
@@ -84,15 +101,16 @@ class Rig:
             raise answer
         return {"actions": answer}
 
-    def change(self, transition: int) -> None:
+    def change(self, transition: int, namespace: str = "/r") -> None:
         request = ChangeState.Request(transition=Transition(id=transition))
-        assert self.graph.call(ChangeState, "/r/inference_bridge/change_state", request).success
+        service = f"{namespace}/inference_bridge/change_state"
+        assert self.graph.call(ChangeState, service, request).success
 
     def run(self) -> None:
         """Configure, activate, and feed it with joint states."""
         self.change(Transition.TRANSITION_CONFIGURE)
         self.change(Transition.TRANSITION_ACTIVATE)
-        self.graph.repeat((self.state, self.joints))
+        self.sensor = self.graph.repeat((self.state, self.joints))
 
     def call(self, service: str) -> Trigger.Response:
         return self.graph.call(Trigger, f"/r/inference_bridge/{service}", Trigger.Request())
@@ -105,3 +123,22 @@ class Rig:
         marks = self.arm.mark(), self.gripper.mark()
         self.arm.wait(lambda m: list(m.data) == arm, marks[0])
         self.gripper.wait(lambda m: list(m.data) == gripper, marks[1])
+
+    def judge(self) -> None:
+        """What holds whatever happened: limits, leases, order. In plan time, not in wall time."""
+        assert all(-1.0 <= value <= 1.0 for m in self.arm.messages for value in m.data)
+        leases = {
+            m.request_id: nanoseconds(m.start) + nanoseconds(m.lease) for m in self.chunks.messages
+        }
+        executed = [m.request_id for m in self.executed.messages]
+        assert executed == sorted(set(executed)), "a plan was executed twice or after a newer one"
+        for chunk in self.executed.messages:
+            last_ns = nanoseconds(chunk.start) + (chunk.horizon - 1) * nanoseconds(chunk.period)
+            assert last_ns < leases[chunk.request_id], "a step was published after its lease"
+        ids = [m.request_id for m in self.chunks.messages]
+        assert ids == sorted(set(ids)), "a plan was accepted twice or after a newer one"
+
+
+def nanoseconds(time: Any) -> int:
+    """Of a Time or a Duration message."""
+    return time.sec * 10**9 + time.nanosec
