@@ -17,7 +17,7 @@ from .placement import Placement
 
 _log = logging.getLogger(__name__)
 
-_HAND_OVER = 8
+_HAND_OVER = 32
 
 
 @dataclass

@@ -17,6 +17,8 @@ from . import inferential_pb2 as pb
 from .images import Buffer, EncodedImage
 from .tensors import Value, as_array
 
+# So many bytes of envelopes are written with one message object.
+_RENEWED_AFTER = 64 * 1024
 # Copying so little costs less than a view of it.
 _COPY_UP_TO = 4096
 
@@ -29,11 +31,13 @@ class MessageWriter:
     message: protobuf Observation or ModelResponse with all that they have in common. Whatever
     differs is set on it before `frames`, and stays until it is set again; descriptions of the
     values are written anew only where keys, dtypes or shapes are others than the last time.
+    Take `message` from here each time: it is a copy now and then.
     """
 
     def __init__(self, message: Any) -> None:
         self.message = message
         self._described: list[Any] | None = None
+        self._written = 0  # bytes, with this message
 
     def frames(self, values: Mapping[str, Any], *, one_frame_each: bool = False) -> list[Buffer]:
         """Frames of a message, without the identity.
@@ -68,7 +72,18 @@ class MessageWriter:
             message.metadata.update(strings)
         if len(payload) != 1 and not (one_frame_each and payload):
             payload = [b"".join(payload)]
-        return [b"", message.SerializeToString(), *payload]
+        envelope = message.SerializeToString()
+        self._written += len(envelope)
+        if self._written > _RENEWED_AFTER:
+            self._renew()
+        return [b"", envelope, *payload]
+
+    def _renew(self) -> None:
+        # A protobuf message keeps the memory of every string it ever held.
+        fresh = type(self.message)()
+        fresh.CopyFrom(self.message)
+        self.message = fresh
+        self._written = 0
 
     def _describe(
         self, tensors: Mapping[str, Value], payload: Sequence[Buffer], one_frame_each: bool

@@ -285,3 +285,19 @@ def test_real_images_are_decoded_to_their_pixels():
         decode(EncodedImage(image.data, "png", (10, 12, 3)))
     with pytest.raises(WireError):
         decode(EncodedImage(image.data[:60], "png"))
+
+
+def test_a_writer_does_not_keep_the_memory_of_all_that_it_wrote():
+    writer = response_writer("policy")
+    first, written = writer.message, 0
+    while writer.message is first:  # protobuf frees strings with their message only
+        writer.message.response_id = f"run-{written}"
+        frames = writer.frames({"actions": np.arange(3.0), "note": "x" * 1000})
+        written += 1
+        assert written < 1000
+    writer.message.response_id = "afterwards"
+    frames = [bytes(each) for each in writer.frames({"actions": np.arange(3.0), "note": "y"})]
+    message = parse_response(frames)
+    assert message.response_id == "afterwards" and message.model_id == "policy"
+    result = decode_result(message, frames)
+    assert result["note"] == "y" and list(result["actions"]) == [0.0, 1.0, 2.0]
