@@ -53,14 +53,15 @@ class Measuring:
         self._batch_size(now, model.in_one_call(len(requests)), model.labels)
         self._queue_depth(now, queued, NO_LABELS)
 
-    def served(self, request: InferenceRequest, call: Call | None, now: float) -> None:
-        labels = self.labels(request)
-        if call is not None:
-            self._inference_latency(now, 1000.0 * call.seconds, labels)
-        self._end_to_end(now, 1000.0 * (now - request.received_at), labels)
-
-    def ended(self, status: Status, now: float) -> None:
+    def ended(
+        self, request: InferenceRequest, status: Status, call: Call | None, now: float
+    ) -> None:
         self._outcomes(now, 1.0, self._outcome_labels[status])
+        if status is Status.OK:
+            labels = self.labels(request)
+            self._end_to_end(now, 1000.0 * (now - request.received_at), labels)
+            if call is not None:
+                self._inference_latency(now, 1000.0 * call.seconds, labels)
 
     def health(self, model: ModelRecord, now: float) -> None:
         self.count("model_error_rate", now, model.labels, model.health.error_rate)

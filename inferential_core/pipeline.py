@@ -324,41 +324,28 @@ class Pipeline:
         WireError if `values` cannot be sent; then nothing has happened.
         """
         now = self._clock.now()
-        if request.request_id:
+        frames: Sequence[Buffer] | None = None
+        if status is Status.OK or request.request_id:  # a published client knows results only
             frames = self._replies.frames(request, status, error, values or {}, call, now)
-            request.inputs = _NOTHING  # before the client hears: its next image finds room
+        # Before the client hears: who has the reply finds it measured, and its next image room.
+        self._measuring.ended(request, status, call, now)
+        request.inputs = _NOTHING
+        if request.request_id and frames is not None:
             self._send(request, frames, now)
         else:
-            self._end_published(request, status, values or {}, call, now)
+            for each, reply in self._order.end(request, frames):
+                self._send(each, reply, now)
         self.ledger.outcomes[status] += 1
-        self._measuring.ended(status, now)
         client = self.clients.by_id.get(request.client_id)
-        if client is not None:
-            client.open -= 1
-            client.settle(status, error)
-        if status is Status.OK:
-            self._measuring.served(request, call, now)
-            if client is not None and call is not None:
-                if now <= request.deadline:
-                    client.deadline_hits += 1
-                else:
-                    client.deadline_misses += 1
-
-    def _end_published(
-        self,
-        request: InferenceRequest,
-        status: Status,
-        values: Mapping[str, Any],
-        call: Call | None,
-        now: float,
-    ) -> None:
-        """A published client knows results only, and takes them in order."""
-        frames = None
-        if status is Status.OK:
-            frames = self._replies.frames(request, status, "", values, call, now)
-        request.inputs = _NOTHING
-        for each, reply in self._order.end(request, frames):
-            self._send(each, reply, now)
+        if client is None:
+            return
+        client.open -= 1
+        client.settle(status, error)
+        if call is not None and status is Status.OK:
+            if now <= request.deadline:
+                client.deadline_hits += 1
+            else:
+                client.deadline_misses += 1
 
     def _send(self, request: InferenceRequest, frames: Sequence[Buffer], now: float) -> None:
         if not self._transport.send(request.identity, frames):
