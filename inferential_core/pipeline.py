@@ -3,10 +3,10 @@
     on_message     decode -> intake -> scheduler.submit
     form_batches   scheduler.pick
     dispatch       dispatcher.submit
-    on_completion  results -> settle -> encode -> transport.send
+    on_completion  returns -> outcomes.settle -> encode -> transport.send
 
 Owns no clock, socket, thread or lock itself, so that the whole path can be driven step by step in
-tests: `engine` calls it, one thread at a time. Every observation ends in `settle`, once.
+tests: `engine` calls it, one thread at a time. Every observation ends in `outcomes`, once.
 """
 
 from __future__ import annotations
@@ -14,23 +14,20 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .clock import Clock
-from .complaints import Complaints, told
-from .dispatch.base import Batch, Completion, Dispatcher, Result
-from .errors import MalformedError, ModelUnavailable, RejectedError
+from .complaints import Complaints
+from .dispatch.base import Batch, Completion, Dispatcher
+from .errors import MalformedError, RejectedError
 from .intake import Intake, unknown_model
 from .measuring import Measuring
-from .ordering import ReplyOrder
-from .replies import Call, Replies
-from .request import InferenceRequest
+from .outcomes import Outcomes
+from .returns import Returns
 from .scheduler.batching import BatchScheduler
-from .scheduler.hints import chunk_length
 from .status import Status
 from .tracking.clients import Client, ClientRegistry
-from .tracking.ledger import Ledger
 from .tracking.models import ModelRecord
 from .tracking.placement import Eligible
 from .transport.base import Transport
@@ -43,7 +40,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SWEEP_PERIOD_S = 1.0
-_NOTHING: Mapping[str, Any] = {}
 
 _METRIC_OF_REMOVAL = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
 
@@ -62,7 +58,6 @@ class Pipeline:
     ) -> None:
         tracking = config.response_tracking
         self.scheduler = scheduler
-        self.ledger = Ledger()
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
         self._breaker = config.health.as_rule()
         self.models = {
@@ -70,17 +65,17 @@ class Pipeline:
         }
         self._config = config
         self._intake = Intake(config)
-        self._transport = transport
         self._dispatcher = dispatcher
         self._clock = clock
         self._measuring = measuring
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._next_sweep = math.inf
-        self._replies = Replies(clock)
-        self._order = ReplyOrder()
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
         self._complaints = Complaints(_log)
+        self._outcomes = Outcomes(transport, self.clients, clock, measuring)
+        self.ledger = self._outcomes.ledger
+        self._returns = Returns(self._outcomes, clock, measuring, self._complaints)
         self._tell_lanes()
 
     # --- in ---
@@ -114,24 +109,23 @@ class Pipeline:
             if not isinstance(error, RejectedError):
                 self._complaints.tell(now, "an observation could not be read", error)
             self._measuring.count("observation_errors", now, self._measuring.labels(request))
-            self.settle(request, Status.REJECTED, str(error))
+            self._outcomes.settle(request, Status.REJECTED, str(error))
             return
         if message.describe_model:
             told = json.dumps(self.models[request.model_id].specification)
-            self.settle(request, Status.OK, values={"specification": told})
+            self._outcomes.settle(request, Status.OK, values={"specification": told})
             return
         refusal = self.models[request.model_id].health.refusal(now)
         if refusal:
             self._measuring.count("requests_refused", now, self._measuring.labels(request))
-            self.settle(request, Status.ERROR, refusal)
+            self._outcomes.settle(request, Status.ERROR, refusal)
             return
         cadence = self.clients.observed(client, request.model_id, now)
         request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
         client.epochs[request.model_id] = request.epoch
         self._intake.schedule(request, message, cadence)
         self._measuring.admitted(request, sum(map(len, frames[2:])))
-        if not request.request_id:
-            self._order.begin(request)
+        self._outcomes.begin(request)
         self.scheduler.submit(request)
 
     def _on_new_session(self, client: Client, session: int, now: float) -> None:
@@ -240,68 +234,8 @@ class Pipeline:
         model = self._in_flight.pop(batch, None)
         if model is None:
             return  # settled already: a dispatcher may say it only once
-        size = len(batch.requests)
-        results = _as_many(completion.results, size)
-        together = model.in_one_call(size)
-        call = Call(
-            completion.version or model.version, together, completion.duration * together / size
-        )
-        failed = failures = 0
-        for request, result in zip(batch.requests, results):
-            if isinstance(result, Exception):
-                failed += 1
-                failures += self._failed(model, request, result)
-            else:
-                self._succeeded(request, result, call)
-        model.end(size, completion.duration, failed)
-        if model.placement is not None:
-            lost = any(isinstance(result, ModelUnavailable) for result in results)
-            model.placement.end(batch.lane, lost)
-        self._judge(model, size - failed, failures, call)
-
-    def _judge(self, model: ModelRecord, succeeded: int, failures: int, call: Call) -> None:
-        """What a call says of the model; while its circuit is open nobody waits for it."""
-        now = self._clock.now()
-        health = model.health
-        if succeeded:
-            if health.succeeded(succeeded, call.seconds):
-                _log.warning("model %r answers again", model.id)
-                self._measuring.count("circuit_closed", now, model.labels)
-        elif health.batch_failed(failures, now):
-            _log.error("model %r: %s", model.id, health.refusal(now))
-            self._measuring.count("circuit_opened", now, model.labels)
-            for request in list(self.scheduler.pending.of(model.id)):
-                self.scheduler.pending.remove(request, Status.ERROR, health.refusal(now))
-
-    def _succeeded(self, request: InferenceRequest, values: Mapping[str, Any], call: Call) -> None:
-        if request.control_period_s:
-            horizon = chunk_length(values)
-            now = self._clock.now()
-            request.requery_after_steps = self.scheduler.answered(request, now, horizon)
-        try:
-            self.settle(request, Status.OK, values=values, call=call)
-        except Exception as error:  # only where a dispatcher did not check them
-            self.settle(request, Status.ERROR, f"the result cannot be sent: {error}")
-
-    def _failed(self, model: ModelRecord, request: InferenceRequest, error: Exception) -> bool:
-        """Settle or retry it; whether the model is to blame."""
-        reason = told(error)
-        if isinstance(error, RejectedError):
-            self.settle(request, Status.REJECTED, str(error))
-            return False
-        now = self._clock.now()
-        model.health.failed(request.client_id, error, reason, now)
-        self._complaints.tell(now, f"model {model.id!r} failed on {request.client_id!r}", error)
-        labels = self._measuring.labels(request)
-        self._measuring.count("dispatch_errors", now, labels)
-        retries = self._config.scheduling.max_retries if request.model_id in self.models else 0
-        if request.retry_count < retries and not model.health.refusal(now):
-            request.retry_count += 1
-            self._measuring.count("dispatch_retries", now, labels)
-            self.scheduler.put_back(request)
-        else:
-            self.settle(request, Status.ERROR, reason)
-        return True
+        retries = self._config.scheduling.max_retries if batch.model_id in self.models else 0
+        self._returns.take(completion, model, self.scheduler, retries)
 
     def _settle_removed(self) -> None:
         for request, status, reason in self.scheduler.take_removed():
@@ -309,48 +243,7 @@ class Pipeline:
             if name is not None:
                 labels = self._measuring.labels(request)
                 self._measuring.count(name, self._clock.now(), labels)
-            self.settle(request, status, reason)
-
-    def settle(
-        self,
-        request: InferenceRequest,
-        status: Status,
-        error: str = "",
-        values: Mapping[str, Any] | None = None,
-        call: Call | None = None,
-    ) -> None:
-        """The one end of every observation: counted, and told to a client that understands it.
-
-        WireError if `values` cannot be sent; then nothing has happened.
-        """
-        now = self._clock.now()
-        frames: Sequence[Buffer] | None = None
-        if status is Status.OK or request.request_id:  # a published client knows results only
-            frames = self._replies.frames(request, status, error, values or {}, call, now)
-        # Before the client hears: who has the reply finds it measured, and its next image room.
-        self._measuring.ended(request, status, call, now)
-        request.inputs = _NOTHING
-        if request.request_id and frames is not None:
-            self._send(request, frames, now)
-        else:
-            for each, reply in self._order.end(request, frames):
-                self._send(each, reply, now)
-        self.ledger.outcomes[status] += 1
-        client = self.clients.by_id.get(request.client_id)
-        if client is None:
-            return
-        client.open -= 1
-        client.settle(status, error)
-        if call is not None and status is Status.OK:
-            if now <= request.deadline:
-                client.deadline_hits += 1
-            else:
-                client.deadline_misses += 1
-
-    def _send(self, request: InferenceRequest, frames: Sequence[Buffer], now: float) -> None:
-        if not self._transport.send(request.identity, frames):
-            self.ledger.undelivered += 1
-            self._measuring.count("replies_undelivered", now, self._measuring.labels(request))
+            self._outcomes.settle(request, status, reason)
 
     # --- aside ---
 
@@ -403,15 +296,7 @@ class Pipeline:
         self._in_flight.clear()
         self._chosen.clear()
         for request in requests:
-            self.settle(request, Status.DROPPED, reason)
+            self._outcomes.settle(request, Status.DROPPED, reason)
 
     def in_flight(self) -> int:
         return sum(len(batch.requests) for batch in self._in_flight)
-
-
-def _as_many(results: Sequence[Result], count: int) -> Sequence[Result]:
-    """One result for each request, whatever the dispatcher returned."""
-    if len(results) == count:
-        return results
-    reason = RuntimeError(f"the dispatcher returned {len(results)} results for {count} requests")
-    return [reason] * count
