@@ -83,6 +83,36 @@ def test_a_network_that_is_cut_for_three_seconds(make: Callable[..., Rig]) -> No
         cable.close()
 
 
+def test_what_was_asked_before_the_link_was_lost_is_not_executed_after_it(
+    make: Callable[..., Rig],
+) -> None:
+    cables: list[Cable] = []
+
+    def through_a_cable(address: str) -> str:
+        cables.append(Cable(address))
+        return cables[0].address
+
+    rig = make(server_seen_at=through_a_cable)
+    (cable,) = cables
+    try:
+        rig.run()
+        executes(rig)
+        rig.answer = np.tile(np.float32([0.9, 9.0]), (3000, 1))  # valid for a minute
+        rig.open.clear()
+        assert rig.entered.wait(20.0)
+        mark = rig.status.mark()
+        cable.cut()
+        rig.status.wait(lambda m: not m.connected, mark)
+        cable.mend()
+        rig.status.wait(lambda m: m.connected, rig.status.mark())
+        rig.answer = GOOD
+        rig.open.set()
+        executes(rig)
+        assert not [m for m in rig.gripper.messages if m.data[0] == 9.0]
+    finally:
+        cable.close()
+
+
 def test_a_sensor_that_stops(make: Callable[..., Rig]) -> None:
     rig = make()
     rig.run()

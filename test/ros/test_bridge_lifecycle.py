@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from bridge_rig import Rig
 from inferential.msg import BridgeStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import GetState
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 
@@ -45,21 +47,95 @@ def test_deactivating_ends_with_the_fallback(rig: Rig) -> None:
     rig.expect([0.5], [2.0])
 
 
-def test_the_life_of_a_node_leaves_nothing_behind(rig: Rig) -> None:
-    def counts() -> tuple[int, ...]:
-        kinds = ("subscriptions", "publishers", "services", "timers")
-        return tuple(len(list(getattr(rig.bridge, kind))) for kind in kinds)
+class Footprint:
+    """What this process has of what a node could leak."""
 
-    before, threads = counts(), threading.active_count()
-    for _ in range(5):
-        rig.change(Transition.TRANSITION_CONFIGURE)
-        rig.change(Transition.TRANSITION_ACTIVATE)
-        rig.change(Transition.TRANSITION_DEACTIVATE)
-        rig.change(Transition.TRANSITION_CLEANUP)
-    assert counts() == before and threading.active_count() == threads
+    def __init__(self, rig: Rig) -> None:
+        self._bridge = rig.bridge
+
+    def now(self) -> dict[str, int]:
+        kinds = ("subscriptions", "publishers", "services", "clients", "timers", "guards")
+        found = {kind: len(list(getattr(self._bridge, kind))) for kind in kinds}
+        return found | {
+            "threads": threading.active_count(),
+            "files": len(os.listdir("/proc/self/fd")),
+        }
+
+    def settles_at(self, before: dict[str, int]) -> None:
+        """The server's end of a connection closes a moment after the robot's."""
+        for _ in range(500):
+            now = self.now()
+            if all(now[name] <= before[name] for name in before):
+                return
+            threading.Event().wait(0.02)
+        raise AssertionError(f"left behind: {now}, before: {before}")
+
+
+def live(rig: Rig, times: int) -> None:
+    """So many lives of the node, on the thread that spins it."""
+    ended = threading.Event()
+    failed: list[str] = []
+
+    def lives() -> None:
+        steps = (
+            rig.bridge.trigger_configure,
+            rig.bridge.trigger_activate,
+            rig.bridge.trigger_deactivate,
+            rig.bridge.trigger_cleanup,
+        )
+        for _ in range(times):
+            failed.extend(
+                step.__name__ for step in steps if step() != TransitionCallbackReturn.SUCCESS
+            )
+        ended.set()
+
+    rig.graph.executor.create_task(lives)
+    rig.graph.executor.wake()
+    assert ended.wait(1.0 * times + 20.0)
+    assert not failed
+
+
+# `make soak` lives a hundred times.
+LIVES = int(os.environ.get("INFERENTIAL_LIVES", "8"))
+
+
+def test_the_life_of_a_node_leaves_nothing_behind(rig: Rig) -> None:
+    footprint = Footprint(rig)
+    live(rig, 2)  # what is made once is made now
+    before = footprint.now()
+    live(rig, LIVES)
+    footprint.settles_at(before)
     request = GetState.Request()
     state = rig.graph.call(GetState, "/r/inference_bridge/get_state", request).current_state
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
+    rig.run()
+    rig.expect([0.5], [2.0])
+
+
+def test_a_node_that_could_not_activate_can_be_tried_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footprint = Footprint(rig)
+    live(rig, 1)
+    before = footprint.now()
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no more threads")
+
+    rig.change(Transition.TRANSITION_CONFIGURE)
+    with monkeypatch.context() as broken:
+        broken.setattr("inferential_ros.bridge.session.Session.start", fail)
+        with pytest.raises(AssertionError):
+            rig.change(Transition.TRANSITION_ACTIVATE)
+    rig.change(Transition.TRANSITION_CLEANUP)
+    footprint.settles_at(before)
+    with monkeypatch.context() as broken:
+        broken.setattr("inferential_ros.bridge.wiring.Outputs", fail)
+        with pytest.raises(AssertionError):
+            rig.change(Transition.TRANSITION_CONFIGURE)
+    footprint.settles_at(before)
+    rig.run()
+    rig.expect([0.5], [2.0])
 
 
 @pytest.fixture
