@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from inferential_ros.contract.schema import Qos
@@ -15,6 +16,28 @@ def qos_profile(qos: Qos) -> QoSProfile:
         durability=DurabilityPolicy.TRANSIENT_LOCAL
         if qos.transient_local
         else DurabilityPolicy.VOLATILE,
+    )
+
+
+def matching_qos(node: Node, topic: str, qos: Qos) -> Qos:
+    """What a contract says; where it says nothing, what those who publish the topic now offer.
+
+    Latched only if all of them are, and reliable only if all are, so that all of them match.
+    """
+    if qos.declared:
+        return qos
+    offers = [
+        info.qos_profile
+        for info in node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+    ]
+    if not offers:
+        return qos
+    reliable = all(offer.reliability == ReliabilityPolicy.RELIABLE for offer in offers)
+    latched = all(offer.durability == DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
+    return Qos(
+        reliable=reliable and (qos.reliable or latched),
+        transient_local=reliable and latched,
+        depth=qos.depth,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -26,7 +27,7 @@ from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.plan import Plan
-from inferential_ros.qos import CHUNKS, DIAGNOSTICS, STATUS, qos_profile
+from inferential_ros.qos import CHUNKS, DIAGNOSTICS, STATUS, matching_qos, qos_profile
 
 REPORT_PERIOD_S = 1.0
 # As the model gave it; what is ahead, mixed and limited; what was published of one that is over.
@@ -46,34 +47,45 @@ class Wiring:
         self._client_id = client_id
         self._clock = node.get_clock()
         self._session: Session | None = None
+        # Samples that are valid until the next one: an instruction may come once for many lives.
+        self._lasting: dict[int, Any] = {}
         self._loop: ControlLoop | None = None
         self._console = Console(node, contract, server)
+        with ExitStack() as made:  # what was made goes again, also if the rest cannot be made
+            self._make(made)
+            self._made = made.pop_all()
+
+    def _make(self, made: ExitStack) -> None:
+        node, contract = self._node, self._contract
         self._outputs = Outputs(node, contract.action.outputs)
+        made.callback(self._outputs.destroy)
         self._instructions = Instructions(node, contract, self._set_text)
-        self._chunks, self._pending, self._executed = (
-            node.create_lifecycle_publisher(ActionChunk, topic, CHUNKS) for topic in CHUNK_TOPICS
-        )
+        made.callback(self._instructions.destroy)
+        chunks = []
+        for topic in CHUNK_TOPICS:
+            chunks.append(node.create_lifecycle_publisher(ActionChunk, topic, CHUNKS))
+            made.callback(node.destroy_lifecycle_publisher, chunks[-1])
+        self._chunks, self._pending, self._executed = chunks
         self._status = node.create_publisher(BridgeStatus, "bridge_status", STATUS)
+        made.callback(node.destroy_publisher, self._status)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+        made.callback(node.destroy_publisher, self._diagnostics)
         group = MutuallyExclusiveCallbackGroup()
-        self._subscriptions = [
-            node.create_subscription(
-                key.message,
-                key.topic,
-                self._storing(index),
-                qos_profile(key.qos),
-                callback_group=group,
+        for index, key in enumerate(contract.topics):
+            profile = qos_profile(matching_qos(node, key.topic, key.qos))
+            subscription = node.create_subscription(
+                key.message, key.topic, self._storing(index), profile, callback_group=group
             )
-            for index, key in enumerate(contract.topics)
-        ]
-        self._services = [
-            node.create_service(Trigger, f"~/{name}", self._calling(name), callback_group=group)
-            for name in SERVICES
-        ]
+            made.callback(node.destroy_subscription, subscription)
+        for name in SERVICES:
+            call = self._calling(name)
+            service = node.create_service(Trigger, f"~/{name}", call, callback_group=group)
+            made.callback(node.destroy_service, service)
         # Reports go on while a simulation is paused, so their clock is a steady one.
         self._timer = node.create_timer(
             REPORT_PERIOD_S, self._report, callback_group=group, clock=Clock(clock_type=STEADY)
         )
+        made.callback(node.destroy_timer, self._timer)
 
     # --- lifecycle ---
 
@@ -91,16 +103,22 @@ class Wiring:
         self._console = Console(self._node, self._contract, self._server)
         session = Session(self._contract, self._server, self._client_id, sinks)
         self._session = session
-        self._instructions.tell()
-        self._loop = ControlLoop(
-            self._clock,
-            round(1e9 / self._contract.action.control_rate_hz),
-            session.tick,
-            session.clock_went_back,
-            self._tick_failed,
-        )
-        session.start()
-        self._loop.start()
+        try:
+            self._instructions.tell()
+            for index, message in self._lasting.items():
+                session.store(index, message)
+            self._loop = ControlLoop(
+                self._clock,
+                round(1e9 / self._contract.action.control_rate_hz),
+                session.tick,
+                session.clock_went_back,
+                self._tick_failed,
+            )
+            session.start()
+            self._loop.start()
+        except BaseException:
+            self.deactivate()
+            raise
         self._publish_status()
 
     def deactivate(self) -> None:
@@ -123,23 +141,16 @@ class Wiring:
 
     def destroy(self) -> None:
         self.deactivate()
-        node = self._node
-        node.destroy_timer(self._timer)
-        for service in self._services:
-            node.destroy_service(service)
-        for subscription in self._subscriptions:
-            node.destroy_subscription(subscription)
-        self._outputs.destroy()
-        self._instructions.destroy()
-        for publisher in (self._chunks, self._pending, self._executed):
-            node.destroy_lifecycle_publisher(publisher)
-        node.destroy_publisher(self._status)
-        node.destroy_publisher(self._diagnostics)
+        self._made.close()
 
     # --- ROS thread ---
 
     def _storing(self, index: int) -> Callable[[Any], None]:
+        lasting = self._contract.topics[index].max_age_s is None
+
         def store(message: Any) -> None:
+            if lasting:
+                self._lasting[index] = message
             session = self._session
             if session is not None:
                 session.store(index, message)

@@ -35,6 +35,7 @@ class Qos:
     reliable: bool
     transient_local: bool = False
     depth: int = 1
+    declared: bool = True  # by the contract; else a default that a publisher may overrule
 
 
 @dataclass(frozen=True)

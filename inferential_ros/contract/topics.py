@@ -28,7 +28,7 @@ class Topic:
     message: type[Any]
 
     def qos(self, section: Section, *, reliable: bool) -> Qos:
-        return section.get("qos", _qos, Qos(reliable=reliable))
+        return section.get("qos", _qos, Qos(reliable=reliable, declared=False))
 
 
 def read_topic(section: Section) -> Topic:

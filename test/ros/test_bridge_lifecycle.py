@@ -20,7 +20,9 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import GetState
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def test_a_node_that_could_not_activate_can_be_tried_again(
     rig.change(Transition.TRANSITION_CLEANUP)
     footprint.settles_at(before)
     with monkeypatch.context() as broken:
-        broken.setattr("inferential_ros.bridge.wiring.Outputs", fail)
+        broken.setattr("inferential_ros.bridge.wiring.Clock", fail)  # the last thing it makes
         with pytest.raises(AssertionError):
             rig.change(Transition.TRANSITION_CONFIGURE)
     footprint.settles_at(before)
@@ -174,3 +176,30 @@ def test_simulated_time_paces_the_plan_and_a_clock_set_back_drops_it(simulated: 
     at(100.05, rig.arm, lambda m: m.data[0] == pytest.approx(0.7))  # held: the plan is gone
     at(100.5, rig.chunks, lambda m: (m.start.sec, m.start.nanosec) == (100, 500_000_000))
     at(100.56, rig.arm, lambda m: m.data[0] == pytest.approx(0.3))
+
+
+@pytest.mark.parametrize("latched", [True, False], ids=["latched", "best-effort"])
+def test_quality_of_service_is_that_of_the_publisher_where_the_contract_says_nothing(
+    graph: Any, tmp_path: Path, latched: bool
+) -> None:
+    texts = "    task: {topic: task, type: std_msgs/msg/String}\n"
+    rig = Rig(graph, tmp_path, changes={"  keys:\n": "  keys:\n" + texts})
+    try:
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        reliability = ReliabilityPolicy.RELIABLE if latched else ReliabilityPolicy.BEST_EFFORT
+        offered = QoSProfile(depth=1, durability=durability, reliability=reliability)
+        task = graph.publisher(String, "/r/task", offered)
+        task.publish(String(data="pick up the cube"))
+        rig.change(Transition.TRANSITION_CONFIGURE)
+        graph.matched(task)
+        if not latched:
+            task.publish(String(data="pick up the cube"))
+        for _ in range(2):  # said once, it is valid in every life
+            rig.change(Transition.TRANSITION_ACTIVATE)
+            if not rig.seen:
+                rig.graph.repeat((rig.state, rig.joints))
+            rig.expect([0.5], [2.0])
+            assert rig.seen[-1]["task"] == "pick up the cube"
+            rig.change(Transition.TRANSITION_DEACTIVATE)
+    finally:
+        rig.server.stop()
