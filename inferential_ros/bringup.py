@@ -50,6 +50,11 @@ def flag(text: str) -> bool | None:
     raise ValueError(f"expected true or false, not {text!r}")
 
 
+def count(text: str) -> int | None:
+    """A whole number; empty leaves the choice to the node."""
+    return int(text) if text.strip() else None
+
+
 def words(text: str) -> list[str]:
     """Blank-separated words."""
     return text.split()
@@ -69,6 +74,17 @@ SERVER_ARGUMENTS = (
     Argument("bind", "", "Address to listen on (default tcp://127.0.0.1:5555)"),
     Argument("models", "", "Models to serve: blank-separated 'id:=module:Attribute'", words),
     Argument("config_file", "", "YAML file with the server's InferentialConfig"),
+    Argument(
+        "dispatcher", "", "ray (Ray Serve; default where the node can import Ray) or local"
+    ),
+    Argument(
+        "ray_address",
+        "",
+        "Ray cluster to join, host:port, or local: start one (default: the one that runs here,"
+        " else local)",
+    ),
+    Argument("serve_config_file", "", "Ray Serve config file with applications to deploy"),
+    Argument("replicas", "", "Replicas of each model on Ray Serve (default 1)", count),
 )
 
 ROBOT_ARGUMENTS = (
@@ -100,9 +116,13 @@ def server(
     bind: str = "",
     models: Sequence[str] = (),
     config_file: str = "",
+    dispatcher: str = "",
+    ray_address: str = "",
+    serve_config_file: str = "",
+    replicas: int | None = None,
     env: Mapping[str, str] | None = None,
 ) -> list[Process]:
-    """The inference server."""
+    """The inference server, and what it starts itself: the Ray driver, a cluster of its own."""
     return [
         Process(
             executable="server_node",
@@ -113,6 +133,10 @@ def server(
                 bind=bind,
                 models=list(models),
                 config_file=config_file,
+                dispatcher=dispatcher,
+                ray_address=ray_address,
+                serve_config_file=serve_config_file,
+                replicas=replicas,
                 use_sim_time=use_sim_time,
                 autostart=autostart,
             ),
@@ -177,7 +201,9 @@ def demo(
         tempfile.gettempdir(), f"inferential_demo_{os.getpid()}_slowdown_ms"
     )
     knob = {**SINGLE_THREADED, SLOWDOWN_FILE_VARIABLE: slowdown_file}
-    processes = server(bind=address, models=[DEMO_POLICY], log_level=log_level, env=knob)
+    processes = server(
+        bind=address, models=[DEMO_POLICY], dispatcher="local", log_level=log_level, env=knob
+    )
     for number in range(1, robots + 1):
         namespace = f"robot_{number}"
         processes.append(

@@ -39,6 +39,22 @@ class ServerNode(ManagedNode):
             f" as config_file has it, and {DEFAULT_BIND} without one",
         )
         declare_texts(self, "models", "Models to serve, each as id:=module:attribute")
+        declare(
+            self,
+            "dispatcher",
+            "",
+            "Where models run: ray (on Ray Serve) or local (in this process). Empty: as config_file"
+            " has it, else ray where this node can import Ray",
+        )
+        declare(
+            self,
+            "ray_address",
+            "",
+            "Ray cluster to join, host:port, or local: start one that ends with this node. Empty:"
+            " the one that runs on this machine, else local",
+        )
+        declare(self, "serve_config_file", "", "Ray Serve config file with applications to deploy")
+        declare(self, "replicas", 0, "Replicas of each model on Ray Serve; 0: one")
         declare(self, "config_file", "", "YAML file with the server's InferentialConfig")
         declare(self, "strategy", "", "Scheduling strategy; empty: as config_file has it")
         declare(self, "autostart", True, "Configure and activate at start, without a manager")
@@ -97,21 +113,27 @@ class ServerNode(ManagedNode):
         # Imported here: only a machine that serves needs the server's dependencies.
         from inferential_core import InferentialConfig, InferentialError, LocalDispatcher, Server
         from inferential_core.config import chosen_bind, load_config
-        from inferential_core.dispatch.loading import load_models
+        from inferential_core.dispatch.choosing import choose
 
-        specs = texts(self, "models")
-        if not specs:
-            self.get_logger().warning(
-                "parameter models is empty: every observation is rejected until the node is"
-                " configured with models:=id:=module:attribute"
-            )
         config_file = self.get_parameter("config_file").value
         try:
             config = load_config(config_file) if config_file else InferentialConfig()
             bind = chosen_bind(config, self.get_parameter("bind").value)
-            server = Server(
-                bind=bind, config=config, dispatcher=LocalDispatcher(load_models(specs))
+            dispatcher, told = choose(
+                config,
+                dispatcher=self.get_parameter("dispatcher").value,
+                models=texts(self, "models"),
+                ray_address=self.get_parameter("ray_address").value,
+                serve_config=self.get_parameter("serve_config_file").value,
+                replicas=self.get_parameter("replicas").value,
             )
+            self.get_logger().info(told)
+            if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
+                self.get_logger().warning(
+                    "parameter models is empty: every observation is rejected until the node is"
+                    " configured with models:=id:=module:attribute"
+                )
+            server = Server(bind=bind, config=config, dispatcher=dispatcher)
             strategy = self.get_parameter("strategy").value
             if strategy:
                 server.use_scheduler(strategy)

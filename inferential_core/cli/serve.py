@@ -10,10 +10,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..config import LOOPBACK, InferentialConfig, chosen_bind, load_config
-from ..dispatch.loading import load_models
+from ..dispatch.choosing import DISPATCHERS, choose
 from ..dispatch.local import LocalDispatcher
+from ..errors import UsageError
 from ..server import Server
 
 
@@ -24,18 +26,40 @@ def main(argv: Sequence[str]) -> int:
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
-    models = load_models(options.model, later=options.process)
     config = load_config(options.config) if options.config else InferentialConfig()
     bind = chosen_bind(config, options.bind)
-    dispatcher = LocalDispatcher(
-        models, lanes=options.lanes, process=options.process, timeout_s=options.timeout or None
+    dispatcher, told = choose(
+        config,
+        dispatcher=options.dispatcher,
+        models=options.model,
+        ray_address=options.ray_address,
+        serve_config=options.serve_config,
+        replicas=options.replicas,
+        local=_local_options(options),
     )
+    if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
+        raise UsageError("there is no model to serve: --model NAME=MODULE:ATTRIBUTE")
+    logging.getLogger("inferential").info("%s", told)
     server = Server(bind, config=config, dispatcher=dispatcher)
     if options.strategy:
         server.use_scheduler(options.strategy)
     server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
-    asyncio.run(_serve(server, f"serving {', '.join(models)}"))
+    what = ", ".join(dispatcher.models()) or "what Ray Serve has"
+    asyncio.run(_serve(server, f"serving {what}"))
     return 0
+
+
+def _local_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Those given that only a LocalDispatcher has."""
+    given = {
+        "lanes": options.lanes,
+        "process": options.process or None,
+        "timeout_s": options.timeout,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.timeout == 0:
+        given["timeout_s"] = None
+    return given
 
 
 async def _serve(server: Server, announcement: str) -> None:
@@ -57,27 +81,44 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model",
         action="append",
-        required=True,
+        default=[],
         metavar="NAME=MODULE:ATTRIBUTE",
         help="a callable, or an object or class with infer or infer_batch; may be repeated",
+    )
+    parser.add_argument(
+        "--dispatcher",
+        choices=DISPATCHERS,
+        default="",
+        help="where models run: on Ray Serve (default where Ray is installed) or in this process",
     )
     parser.add_argument("--bind", metavar="ADDRESS", help=f"default {LOOPBACK}")
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
     parser.add_argument("--strategy", metavar="NAME", help="scheduling strategy")
-    parser.add_argument("--lanes", type=int, default=1, help="calls a model works on at once")
-    parser.add_argument(
+    on_ray = parser.add_argument_group("on Ray Serve")
+    on_ray.add_argument(
+        "--ray-address",
+        default="",
+        metavar="HOST:PORT",
+        help="cluster to join, or local: start one; default: the one that runs here, else local",
+    )
+    on_ray.add_argument(
+        "--serve-config", default="", metavar="FILE", help="Serve config file to deploy"
+    )
+    on_ray.add_argument("--replicas", type=int, default=0, help="of each model")
+    here = parser.add_argument_group("in this process")
+    here.add_argument("--lanes", type=int, help="calls a model works on at once (default 1)")
+    here.add_argument(
         "--process",
         action="append",
         default=[],
         metavar="NAME",
         help="run this model in processes of its own, one a lane; may be repeated",
     )
-    parser.add_argument(
+    here.add_argument(
         "--timeout",
         type=float,
-        default=30.0,
         metavar="SECONDS",
-        help="after which a model's call is given up; 0: never",
+        help="after which a model's call is given up (default 30); 0: never",
     )
     parser.add_argument(
         "--log-level", default="info", choices=("debug", "info", "warning", "error")

@@ -143,13 +143,29 @@ class HealthConfig(Section):
         return BreakerRule(**self.model_dump())
 
 
+class DispatchConfig(Section):
+    """Read by `inferential serve` and by the server node; `Server` is handed a dispatcher."""
+
+    dispatcher: Literal["", "ray", "local"] = Field(
+        default="", description="where models run; unset: on Ray Serve where Ray is installed"
+    )
+    models: dict[str, str] = Field(
+        default_factory=dict, description="models to serve, by id: module:attribute"
+    )
+
+
 class RayConfig(Section):
     address: str | None = Field(
-        default=None, description="host:port of the cluster to join; unset: as Ray finds it"
+        default=None,
+        description="host:port of the cluster to join, or local: start one; unset: as found",
     )
     timeout_s: float = Field(default=30.0, gt=0, description="then a call ends ERROR")
     max_batch: int = Field(default=64, ge=1, description="most observations in one infer_batch")
     lanes_per_replica: int = Field(default=1, ge=1, description="calls a replica gets at once")
+    serve_config: str | None = Field(default=None, description="Serve config file to deploy")
+    deployment: dict[str, Any] = Field(
+        default_factory=dict, description="options of the deployments of dispatch.models"
+    )
 
 
 class InferentialConfig(Section):
@@ -162,4 +178,5 @@ class InferentialConfig(Section):
     response_tracking: ResponseTrackingConfig = ResponseTrackingConfig()
     metrics: MetricsConfig = MetricsConfig()
     health: HealthConfig = HealthConfig()
+    dispatch: DispatchConfig = DispatchConfig()
     ray: RayConfig = RayConfig()

@@ -31,6 +31,17 @@ def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, 
     return models
 
 
+def targets(specs: Iterable[str]) -> dict[str, str]:
+    """What `name:=module:attribute` names, not loaded, by name; ConfigError likewise."""
+    found: dict[str, str] = {}
+    for spec in specs:
+        name, target = _split(spec)
+        if name in found:
+            raise ConfigError(f"model {name!r} is given twice")
+        found[name] = target
+    return found
+
+
 def load_model(target: str) -> Any:
     """The model that `module:attribute` names, as `load_models` makes it; ConfigError likewise."""
     if ":" not in target:

@@ -91,6 +91,7 @@ def test_a_missing_package_is_told_with_what_brings_it(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ([], "no model to serve"),
         (["--model", "policy"], "write name=module:attribute"),
         (["--model", "p=no_such_module_anywhere:P"], "cannot import 'no_such_module_anywhere'"),
         (["--model", "p=math:sqrt", "--strategy", "roundrobin"], "'round_robin'"),
@@ -109,7 +110,7 @@ def test_a_mistake_in_the_arguments_is_one_line_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert command.main(["serve", *arguments]) == 1
+    assert command.main(["serve", "--dispatcher=local", *arguments]) == 1
     error = capsys.readouterr().err.strip()
     assert error.startswith("inferential serve: ")
     assert said in error
@@ -166,6 +167,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     processes: list[Process] = []
 
     def start(*arguments: str) -> Process:
+        if not any(each.startswith("--dispatcher") for each in arguments):
+            arguments = ("--dispatcher=local", *arguments)
         processes.append(Process(tmp_path, *arguments))
         return processes[-1]
 

@@ -234,6 +234,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
 
     def start(module: str, namespace: str = "", **parameters: Any) -> NodeProcess:
         rules = ["-r", f"__ns:=/{namespace}"] if namespace else []
+        if module.endswith("server_node") or module == "broken_server":
+            parameters.setdefault("dispatcher", "local")  # where Ray is installed, too
         for name, value in parameters.items():
             rules += ["-p", f"{name}:={json.dumps(value)}"]
         log = tmp_path / f"{module.rpartition('.')[2]}_{namespace}_{len(running)}.log"

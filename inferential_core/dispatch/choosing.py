@@ -1,0 +1,82 @@
+"""Where the models of a command line, a parameter file or a configuration run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import ConfigError
+from .base import Dispatcher
+from .loading import load_models, targets
+from .local import LocalDispatcher
+from .ray_serve import RayServeDispatcher
+
+if TYPE_CHECKING:
+    from ..config.schema import InferentialConfig
+
+DISPATCHERS = ("ray", "local")
+
+
+class Choice(NamedTuple):
+    """A dispatcher, and in words what it is and why."""
+
+    dispatcher: Dispatcher
+    told: str
+
+
+def choose(
+    config: InferentialConfig,
+    *,
+    dispatcher: str = "",
+    models: Sequence[str] = (),
+    ray_address: str = "",
+    serve_config: str = "",
+    replicas: int = 0,
+    local: Mapping[str, Any] | None = None,
+) -> Choice:
+    """The dispatcher named, or else: Ray Serve where Ray is installed, this process where not.
+
+    models: each id:=module:attribute; none: those of the configuration. ray_address, serve_config
+    and replicas win over the configuration. local: options of LocalDispatcher; with any of these
+    it is the one meant. ConfigError names what is wrong.
+    """
+    named = dispatcher or config.dispatch.dispatcher
+    if named and named not in DISPATCHERS:
+        raise ConfigError(f"dispatcher {named!r}: use 'ray' or 'local'")
+    specs = list(models) or [f"{name}:={it}" for name, it in config.dispatch.models.items()]
+    why = ""
+    if not named:
+        named, why = _default(bool(local), bool(ray_address or serve_config or replicas))
+    if named == "local":
+        if ray_address or serve_config:
+            raise ConfigError("dispatcher 'local' takes no Ray address and no Serve config file")
+        later = local.get("process", ()) if local else ()
+        loaded = load_models(specs, later=later if isinstance(later, Sequence) else ())
+        return Choice(LocalDispatcher(loaded, **(local or {})), f"models run in this process{why}")
+    if local:
+        raise ConfigError(f"dispatcher 'ray' takes no {', no '.join(sorted(local))}")
+    return _on_ray(config, specs, ray_address, serve_config, replicas)
+
+
+def _default(local: bool, ray: bool) -> tuple[str, str]:
+    if local:
+        return "local", ""
+    if ray or find_spec("ray") is not None:
+        return "ray", ""
+    return "local", ": Ray is not installed (pip install 'inferential[server]' for Ray Serve)"
+
+
+def _on_ray(
+    config: InferentialConfig, specs: Sequence[str], address: str, file: str, replicas: int
+) -> Choice:
+    options = config.ray.model_dump()
+    if address:
+        options["address"] = address
+    if file:
+        options["serve_config"] = file
+    if replicas:
+        options["deployment"] = {**options["deployment"], "num_replicas": replicas}
+    made = RayServeDispatcher(**options, deploy=targets(specs))
+    where = "of its own" if made.address == "local" else f"at {made.address}"
+    return Choice(made, f"models run on Ray Serve, in a cluster {where}".replace(" at auto", ""))
