@@ -74,9 +74,7 @@ SERVER_ARGUMENTS = (
     Argument("bind", "", "Address to listen on (default tcp://127.0.0.1:5555)"),
     Argument("models", "", "Models to serve: blank-separated 'id:=module:Attribute'", words),
     Argument("config_file", "", "YAML file with the server's InferentialConfig"),
-    Argument(
-        "dispatcher", "", "ray (Ray Serve; default where the node can import Ray) or local"
-    ),
+    Argument("dispatcher", "", "ray (Ray Serve; default where the node can import Ray) or local"),
     Argument(
         "ray_address",
         "",

@@ -43,8 +43,8 @@ class ServerNode(ManagedNode):
             self,
             "dispatcher",
             "",
-            "Where models run: ray (on Ray Serve) or local (in this process). Empty: as config_file"
-            " has it, else ray where this node can import Ray",
+            "Where models run: ray (on Ray Serve) or local (in this process). Empty: as"
+            " config_file has it, else ray where this node can import Ray",
         )
         declare(
             self,

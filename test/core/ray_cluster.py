@@ -63,12 +63,16 @@ class Cluster:
 
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None
+        started = descendants(self.process.pid)
         self.process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(30)
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        for pid in started:  # helpers of Ray take long to notice its end
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -134,3 +138,11 @@ def descendants(pid: int) -> list[int]:
     for each in found:
         found += [child for child, parent in parents.items() if parent == each]
     return found[1:]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not looked after yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in b"ZX"
+    except OSError:
+        return False

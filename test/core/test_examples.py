@@ -62,7 +62,9 @@ def test_server_and_client_of_the_readme_work_as_they_stand():
     assert "Client arm-1:" in output
 
     serve = [sys.executable, "-m", "inferential_core.cli", "serve"]
-    server = start(*serve, "--model", "policy-v2=batching:Policy", folder=EXAMPLES)
+    server = start(
+        *serve, "--dispatcher", "local", "--model", "policy-v2=batching:Policy", folder=EXAMPLES
+    )
     try:
         assert "serving policy-v2 on tcp://127.0.0.1:5555" in server.stdout.readline()
         assert "(50, 7) from policy-v2" in run_client()

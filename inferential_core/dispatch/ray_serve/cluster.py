@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import hosted, replica, replica_values
+from . import family, hosted, replica, replica_values
 
 # Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
 # call of Ray's interface starts a cluster, as one does by default that finds itself disconnected.
@@ -79,12 +79,14 @@ def _join_running(ray: Any, address: str) -> None:
         raise Unreachable(f"no Ray cluster at {address!r}: {_reason(error)}") from error
 
 
-def leave() -> None:
-    """Disconnect; what runs on the cluster goes on."""
+def leave(address: str) -> None:
+    """Disconnect; what runs on the cluster goes on, unless it is one of our own."""
     import ray
 
     logging.disable()  # Serve's tasks in this process go on until it ends, and complain
+    started = family.descendants() if address == "local" else []
     ray.shutdown()
+    family.end(started)  # some of Ray's helpers take ten seconds to notice the end by themselves
 
 
 def check_node() -> None:

@@ -87,6 +87,8 @@ class RayServeDispatcher(Dispatcher):
             },
             name="Ray",
             restarts=_RESTARTS,
+            grace_s=10.0,
+            parent_death_signal=0,  # it is told by its channel, and then still stops its cluster
         )
         joining = f"the Ray cluster at {address!r} is being joined"
         self._models: Mapping[str, ModelInfo] = {

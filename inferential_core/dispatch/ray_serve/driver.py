@@ -132,7 +132,7 @@ class RayDriver(Dispatcher):
         await asyncio.gather(watching, *self._calls.values(), return_exceptions=True)
         if self._deployed and self._address != "local":
             await asyncio.to_thread(deploying().remove, self._deployed)
-        await asyncio.to_thread(cluster.leave)
+        await asyncio.to_thread(cluster.leave, self._address)
 
     async def _watch(self) -> None:
         """Join, then keep the picture of applications and replicas up to date."""
@@ -180,7 +180,7 @@ class RayDriver(Dispatcher):
                 self._fail_to_deploy("the Serve config file", error)
         for name, target in self._deploy.items():
             try:
-                if name not in details:
+                if details.get(name, {}).get("status", "DELETING") == "DELETING":
                     self._deployed.append(name)
                     await asyncio.to_thread(
                         deploying().deploy_model, name, target, self._deployment, len(self._deploy)
