@@ -387,11 +387,13 @@ def test_without_ray_the_way_to_install_it_is_told(monkeypatch) -> None:
 
 
 def test_ray_client_addresses_are_refused() -> None:
+    pytest.importorskip("ray", reason="Ray is the [server] extra")
     with pytest.raises(ConfigError, match="Ray Client is not supported"):
         RayServeDispatcher(["policy"], address="ray://gpu-box:10001")
 
 
 def test_a_cluster_that_is_not_there_is_told_at_once() -> None:
+    pytest.importorskip("ray", reason="Ray is the [server] extra")
     config = InferentialConfig(ray={"address": "127.0.0.1:9"})
     with Server("tcp://127.0.0.1:0", ["policy"], config) as server:
         robots = Robots(server)
