@@ -39,8 +39,9 @@ def test_deactivating_ends_with_the_fallback(rig: Rig) -> None:
     rig.change(Transition.TRANSITION_DEACTIVATE)
     assert not rig.until(BridgeStatus.STATE_INACTIVE, mark).connected
     rig.gripper.wait(lambda m: list(m.data) == [0.0], gripped)
+    refused = rig.call("reset")  # what was on its way has come when this is answered
     silent = rig.arm.mark(), rig.gripper.mark()
-    refused = rig.call("reset")
+    assert not rig.call("resume").success
     assert list(rig.gripper.messages[-1].data) == [0.0]
     assert list(rig.arm.messages[-1].data) == [0.5]
     assert not refused.success and "not active" in refused.message
