@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..request import InferenceRequest
+from ..rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class InferenceContext(NamedTuple):
     request_id: int
     first_of_episode: bool
     deadline: float  # monotonic seconds, inf where there is none
+    left_over: np.ndarray | None = None  # (H, D), of the chunk being executed: see `rtc`
+    left_over_steps: int = 0  # rows of it that are not padding
+    inference_delay: int = 0  # steps expected to pass until the answer comes
 
     @classmethod
     def of(cls, request: InferenceRequest) -> InferenceContext:
@@ -43,6 +49,15 @@ class InferenceContext(NamedTuple):
             request.request_id,
             request.first_of_episode,
             request.deadline,
+        )
+
+    def with_left_over(self, values: Mapping[str, Any]) -> InferenceContext:
+        """With what an observation says of the chunk being executed."""
+        if LEFT_OVER not in values:
+            return self
+        steps, delay = values.get(LEFT_OVER_STEPS, 0), values.get(DELAY, 0)
+        return self._replace(
+            left_over=values[LEFT_OVER], left_over_steps=int(steps), inference_delay=int(delay)
         )
 
 

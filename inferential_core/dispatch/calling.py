@@ -83,7 +83,7 @@ class ModelCaller:
             except Exception as error:
                 results[index] = error
         if good:
-            chosen = [contexts[index] for index in good]
+            chosen = [contexts[index].with_left_over(inputs[index]) for index in good]
             for index, result in zip(good, self._run(prepared, chosen)):
                 results[index] = result
         return [result for result in results if result is not None]

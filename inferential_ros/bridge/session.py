@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from inferential_core import Reply, Status
+from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.bridge.asking import Asking
 from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.motion import Motion, Sinks
@@ -26,7 +27,7 @@ from inferential_ros.bridge.plans import make_plan
 from inferential_ros.bridge.state import Mode, State
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.bridge.troubles import Troubles
-from inferential_ros.contract.schema import DELAY, LEFT_OVER, LEFT_OVER_STEPS, Contract
+from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.registry import InputError
 from inferential_ros.execution.executor import (
     PlanRefused,

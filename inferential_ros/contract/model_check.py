@@ -11,16 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from inferential_core import Connection, InferentialError
+from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.schema import (
-    DELAY,
-    DROP,
-    LEFT_OVER,
-    LEFT_OVER_STEPS,
-    Action,
-    Contract,
-    ObservationKey,
-)
+from inferential_ros.contract.schema import DROP, Action, Contract, ObservationKey
 from inferential_ros.convert.registry import TEXT, Form, form_of
 from inferential_ros.execution.modes import RTC
 

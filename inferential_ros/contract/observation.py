@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.reading import Section, fraction, names, one_of, positive, text
 from inferential_ros.contract.schema import (
     ASOF,
-    DELAY,
     DROP,
-    LEFT_OVER,
-    LEFT_OVER_STEPS,
     NEWEST,
     ObservationKey,
     Trigger,

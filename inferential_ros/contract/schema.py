@@ -17,9 +17,6 @@ from inferential_ros.execution.modes import Execution
 VELOCITY, EFFORT, TWIST = "velocity", "effort", "twist"
 NEWEST, ASOF, DROP = "hold", "asof", "drop"  # how a key is aligned
 
-# What an observation carries besides its keys where `action.mode` is rtc; the names are LeRobot's.
-LEFT_OVER, LEFT_OVER_STEPS, DELAY = "prev_chunk_left_over", "left_over_steps", "inference_delay"
-
 # When an observation is sent although another one is not answered yet.
 ALWAYS, WHEN_DRY, NEVER = "always", "when_dry", "never"
 

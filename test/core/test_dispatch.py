@@ -142,6 +142,24 @@ def with_optional_context(obs: Observation, context: Any = None) -> Observation:
     return with_context(obs, context)
 
 
+def test_the_context_has_what_the_robot_still_has_to_execute() -> None:
+    seen: list[InferenceContext] = []
+
+    def policy(obs: Observation, context: InferenceContext) -> Observation:
+        seen.append(context)
+        return {"actions": obs["state"]}
+
+    left = np.ones((10, 2), np.float32)
+    state = np.zeros(2, np.float32)
+    chunking = {"prev_chunk_left_over": left, "left_over_steps": np.int32(6)}
+    chunking["inference_delay"] = np.array(3, np.int32)
+    caller = ModelCaller("policy", policy)
+    caller.call([{"state": state} | chunking, {"state": state}], [context(), context()])
+    assert seen[0].left_over is left
+    assert (seen[0].left_over_steps, seen[0].inference_delay) == (6, 3)
+    assert (seen[1].left_over, seen[1].left_over_steps, seen[1].inference_delay) == (None, 0, 0)
+
+
 class ContextPolicy:
     def infer(self, obs: Observation, ctx: InferenceContext) -> Observation:
         return with_context(obs, ctx)

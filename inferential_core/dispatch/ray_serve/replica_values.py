@@ -29,6 +29,9 @@ class InferenceContext:
     request_id: int
     first_of_episode: bool
     deadline: float
+    left_over: np.ndarray | None = None
+    left_over_steps: int = 0
+    inference_delay: int = 0
 
 
 def prepare(observations: Sequence[Observation]) -> list[Any]:
@@ -43,7 +46,16 @@ def prepare(observations: Sequence[Observation]) -> list[Any]:
             prepared.append(error)
             continue
         client_id, epoch, request_id, first, left = context
-        facts = InferenceContext(client_id, epoch, request_id, first, now + left)
+        facts = InferenceContext(
+            client_id,
+            epoch,
+            request_id,
+            first,
+            now + left,
+            values.get("prev_chunk_left_over"),
+            int(values.get("left_over_steps", 0)),
+            int(values.get("inference_delay", 0)),
+        )
         prepared.append((values, facts))
     return prepared
 
