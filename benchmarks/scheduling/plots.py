@@ -18,7 +18,9 @@ STYLES = {  # contestant -> colour, marker
     "protect": ("#1f5fa8", "o"),
     "fair": ("#5fb3e0", "^"),
     "protect+hints": ("#1b7f4b", "P"),
+    "fair+hints": ("#7cc96f", "X"),
 }
+ALIKE = ("fifo-8-wait", "fifo-8-newest", "edf")  # as fifo-8, where robots wait for their answers
 
 
 def draw(results: Results, figure: str, title: str, path: Path) -> None:
@@ -41,7 +43,8 @@ def draw(results: Results, figure: str, title: str, path: Path) -> None:
             bound = 100 * results.mean(row, BOUND, "bound")
             label = None if place else "bound"
             axis.hlines(bound, place - 0.45, place + 0.45, color="black", lw=1.5, label=label)
-    names = [name for name in STYLES if name in results.contestants]
+    left_out = () if figure == "on_time" else ALIKE
+    names = [name for name in STYLES if name in results.contestants and name not in left_out]
     for number, name in enumerate(names):
         _points(axis, results, figure, name, 0.7 * ((number + 0.5) / len(names) - 0.5))
     axis.set_xticks(range(len(rows)), [f"{load:g}" for _, load in rows], fontsize=9)
