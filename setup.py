@@ -30,6 +30,7 @@ IMAGES = ["pillow>=9"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
 SERVER = ["ray[serve]>=2.40", "pydantic>=2", "PyYAML>=5.4", *IMAGES, *BFLOAT16]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", "PyYAML>=5.4"]
+BAGS = ["rosbags>=0.9.20", "PyYAML>=5.4"]
 DEV = [
     "grpcio-tools>=1.60",
     "hypothesis>=6",
@@ -66,6 +67,7 @@ setup(
         "bfloat16": BFLOAT16,
         "server": SERVER,
         "demo": DEMO,
+        "bags": BAGS,
         "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", "PyYAML>=5.4"],
     },
     entry_points={"console_scripts": ["inferential = inferential_core.cli:main"]},

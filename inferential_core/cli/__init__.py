@@ -16,6 +16,15 @@ from ..version import __version__
 # name -> (module:function taking the arguments and returning an exit code, what it does)
 COMMANDS = {
     "serve": ("inferential_core.cli.serve:main", "serve models of this machine to robots"),
+    "contract": (
+        "inferential_ros.contract.command:main",
+        "check a robot's contract, or write one",
+    ),
+    "replay": ("inferential_ros.recording.replay_command:main", "drive a server from a recording"),
+    "record": (
+        "inferential_ros.recording.record_command:main",
+        "write what a bridge sees to MCAP",
+    ),
     "demo": ("inferential_ros.demo.command:main", "six simulated robots balanced by one server"),
 }
 
@@ -61,6 +70,8 @@ def _missing(command: str, error: ModuleNotFoundError) -> str:
         fix = "it needs ROS 2 and this package built: make build, then source install/setup.bash"
     elif name in ("mujoco", "matplotlib", "rich"):
         fix = "pip install 'inferential[demo]'"
+    elif name == "rosbags":
+        fix = "pip install 'inferential[bags]'"
     else:
         fix = "pip install 'inferential[server]'"
     return f"inferential {command}: {name!r} is not installed: {fix}"

@@ -98,6 +98,11 @@ class Session:
         if due:
             self.link.wake()
 
+    def would_ask(self) -> bool:
+        """Whether an observation is to be made now, of the samples at hand."""
+        with self.lock:
+            return self._due(self._sinks.now_ns())
+
     def set_text(self, name: str, text: str) -> None:
         """Another text for a key that comes from a parameter, from the next observation on."""
         with self.lock:

@@ -1,0 +1,109 @@
+"""`inferential contract`: check one, or write one by looking at a robot that runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from inferential_ros.contract.describe import describe
+from inferential_ros.contract.draft import Seen, draft
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.loading import load_contract
+from inferential_ros.contract.model_check import check_model, fetch_specification
+from inferential_ros.resources import share_path
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 if the contract is right, or was written."""
+    options = _parser().parse_args(argv)
+    sys.path.insert(0, os.getcwd())  # converters of the folder one stands in
+    try:
+        return int(options.run(options))
+    except ContractError as error:
+        print(f"{getattr(options, 'file', 'contract')}: {error}", file=sys.stderr)
+        return 1
+
+
+def find(given: str) -> str:
+    """The path of a contract: of a file, or by name from those that come with this package."""
+    if os.sep not in given and not os.path.exists(given):
+        path = share_path(f"config/contracts/{given.removesuffix('.yaml')}.yaml")
+        return path if os.path.exists(path) else given
+    return given
+
+
+def check(options: argparse.Namespace) -> int:
+    contract = load_contract(find(options.file))
+    for warning in contract.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(describe(contract))
+    if options.server:
+        specification, reason = fetch_specification(
+            options.server, "contract-check", contract.model.id, options.wait
+        )
+        if reason:
+            print(f"model.id: not checked: {reason}", file=sys.stderr)
+            return 1
+        check_model(contract, specification)
+        told = "fits its specification" if specification else "declares no specification"
+        print(f"model {contract.model.id!r} at {options.server} {told}")
+    return 0
+
+
+def new(options: argparse.Namespace) -> int:
+    text = draft(_seen(options), options.namespace, options.robot)
+    if options.output == "-":
+        print(text, end="")
+        return 0
+    path = Path(options.output)
+    if path.exists() and not options.force:
+        print(f"{path} exists: --force overwrites it", file=sys.stderr)
+        return 1
+    path.write_text(text, encoding="utf-8")
+    load_contract(path)
+    print(f"{path} is written; read it through, then: inferential contract check {path}")
+    return 0
+
+
+def _seen(options: argparse.Namespace) -> list[Seen]:
+    if options.bag:
+        from inferential_ros.recording.bag import topics_of
+
+        return topics_of(options.bag)
+    from inferential_ros.contract.look import look
+
+    return look(options.wait)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inferential contract",
+        description="The contract is the YAML file that maps a robot's topics to what the model"
+        " observes and its actions to topics.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    one = commands.add_parser(
+        "check",
+        help="say what a contract does, or which of its keys is wrong",
+        epilog="example: inferential contract check robot.yaml --server tcp://gpu-box:5555",
+    )
+    one.add_argument("file", metavar="FILE", help="a path, or a name from config/contracts")
+    one.add_argument("--server", metavar="ADDRESS", help="compare with the model there as well")
+    one.add_argument("--wait", type=float, default=2.0, metavar="S", help="for the server")
+    one.set_defaults(run=check)
+    two = commands.add_parser(
+        "new",
+        help="write one from the topics of a running robot, or of a recording",
+        epilog="example: inferential contract new --namespace robot_1 --output robot.yaml",
+    )
+    two.add_argument("--output", default="-", metavar="FILE", help="default: print it")
+    two.add_argument("--force", action="store_true", help="overwrite FILE")
+    two.add_argument("--namespace", default="", help="topics below it are written relative")
+    two.add_argument("--robot", default="robot", help="the robot's name")
+    two.add_argument("--wait", type=float, default=3.0, metavar="S", help="listen for so long")
+    two.add_argument("--bag", metavar="BAG", help="look at a recording instead")
+    two.set_defaults(run=new)
+    return parser

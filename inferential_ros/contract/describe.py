@@ -1,0 +1,70 @@
+"""A contract in plain words: what is read, when the model is asked, what is commanded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from inferential_ros.contract.schema import ASOF, Contract, ObservationKey, Output
+from inferential_ros.convert.registry import form_of
+
+
+def describe(contract: Contract) -> str:
+    """Several lines."""
+    return "\n".join(_lines(contract))
+
+
+def _lines(contract: Contract) -> Iterator[str]:
+    action, trigger = contract.action, contract.trigger
+    if trigger.on:
+        when = f"with every new {' and '.join(trigger.on)}"
+    elif trigger.rate_hz is not None:
+        when = f"{trigger.rate_hz:g} times a second"
+    elif trigger.runway:
+        when = f"when {trigger.runway:.0%} of the chunk or less is left"
+    else:
+        when = "when the chunk is used up"
+    yield f"{contract.robot} asks {contract.model.id!r} {when}"
+    for key in contract.observation:
+        yield f"  {key.name}: {_key(key, contract)}"
+    yield (
+        f"{len(action.names)} actions at {action.rate_hz:g} Hz, published at"
+        f" {action.control_rate_hz:g} Hz, mode {action.execution.mode}"
+    )
+    for output in action.outputs:
+        yield f"  {output.topic}: {_output(output)}"
+
+
+def _key(key: ObservationKey, contract: Contract) -> str:
+    if key.parameter:
+        return f"text, parameter {key.parameter!r}"
+    if not key.topic:
+        return f"text {key.text!r}"
+    form = form_of(key.decode) if key.decode is not None else None
+    parts = [f"{key.topic} ({key.type})"]
+    if form is not None and form.dtype:
+        sizes = (
+            "" if form.shape is None else " of " + " x ".join(str(n or "any") for n in form.shape)
+        )
+        parts.append(f"as {form.dtype}{sizes}")
+    if key.align == ASOF:
+        parts.append(f"within {key.tolerance_s:g} s of {contract.reference_name}")
+    if key.max_age_s is not None:
+        parts.append(f"at most {key.max_age_s:g} s old")
+    return ", ".join(parts)
+
+
+def _output(output: Output) -> str:
+    ends = [end for pair in zip(output.limits.lower, output.limits.upper) for end in pair]
+    free = sum(map(math.isinf, ends))
+    limits = "no limits" if free == len(ends) else "partly limited" if free else "limited"
+    fallback = {
+        "hold": "holds the last target",
+        "zeros": "goes to zero",
+        "none": "falls silent",
+        "decelerate": f"comes to rest within {output.decelerate_s:g} s",
+    }[output.fallback]
+    return (
+        f"{output.kind} of {', '.join(output.names)} ({output.type}), {limits};"
+        f" {fallback} when actions run out"
+    )

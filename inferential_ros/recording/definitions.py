@@ -1,0 +1,56 @@
+"""The definitions of message types as `rosbags` wants them, also of types it does not come with.
+
+They are read from the .msg files that every message package installs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from inferential_ros.recording.bag import BagError
+from inferential_ros.resources import PACKAGE, package_prefix, share_path
+
+
+class Definitions:
+    """A store of types that grows by what is asked for."""
+
+    def __init__(self) -> None:
+        self.store: Typestore = get_typestore(Stores.ROS2_JAZZY)
+
+    def need(self, type_name: str) -> None:
+        """Know this type and all in it; BagError if a definition is nowhere."""
+        if type_name in self.store.fielddefs:
+            return
+        try:
+            found = get_types_from_msg(_text(type_name), type_name)
+        except TypesysError as error:
+            raise BagError(f"the definition of {type_name} cannot be read: {error}") from None
+        for _, fields in found.values():
+            for _, described in fields:
+                for nested in _names(described):
+                    self.need(nested)
+        self.store.register(found)
+
+
+def _text(type_name: str) -> str:
+    package, _, name = type_name.split("/")
+    try:
+        if package == PACKAGE:
+            path = Path(share_path(f"msg/{name}.msg"))
+        else:
+            path = Path(package_prefix(package)) / "share" / package / "msg" / f"{name}.msg"
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BagError(f"no definition of {type_name}: {error}") from None
+
+
+def _names(described: object) -> list[str]:
+    """Names of message types in the description of a field, which nests tuples."""
+    if isinstance(described, str):
+        return [described] if described.count("/") == 2 else []
+    if isinstance(described, (tuple, list)):
+        return [name for part in described for name in _names(part)]
+    return []

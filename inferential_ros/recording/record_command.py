@@ -1,0 +1,98 @@
+"""`inferential record`: what a bridge sees and does, as an MCAP for `inferential replay`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from inferential_ros.contract.command import find
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.loading import load_contract
+from inferential_ros.contract.schema import Contract
+from inferential_ros.recording.recorder import Recorder
+from inferential_ros.recording.writing import BagWriter
+
+SPIN_S = 0.1  # how soon a signal or the end of the time is noticed
+
+
+def main(argv: Sequence[str]) -> int:
+    """Record until Ctrl-C, or for the time given; 1 if nothing came."""
+    options = _parser().parse_args(argv)
+    sys.path.insert(0, os.getcwd())  # converters of the folder one stands in
+    try:
+        contract = load_contract(find(options.contract))
+    except ContractError as error:
+        print(f"{options.contract}: {error}", file=sys.stderr)
+        return 1
+    writer = BagWriter(options.output)
+    try:
+        _record(options, contract, writer)
+    finally:
+        counts = dict(writer.counts)
+        writer.close()
+    for topic, count in sorted(counts.items()):
+        print(f"{count:8d}  {topic}")
+    return 0 if any(counts.values()) else 1
+
+
+def _record(options: argparse.Namespace, contract: Contract, writer: BagWriter) -> None:
+    ended = _Ended()
+    arguments = ["--ros-args"]
+    for rule in options.remap:
+        arguments += ["-r", rule]
+    arguments += ["-p", f"use_sim_time:={str(options.use_sim_time).lower()}"]
+    context = rclpy.Context()
+    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = rclpy.create_node(
+        f"inferential_record_{os.getpid()}", namespace=options.namespace, context=context
+    )
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        Recorder(node, contract, writer)
+        print(f"recording to {options.output}; Ctrl-C ends it", flush=True)
+        until_s = time.monotonic() + (options.duration or float("inf"))
+        while not ended.asked and time.monotonic() < until_s:
+            executor.spin_once(timeout_sec=SPIN_S)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+class _Ended:
+    """Whether SIGINT or SIGTERM came: the file must be finished first."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: object) -> None:
+        self.asked = True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inferential record",
+        description="Record what a bridge sees and does: the topics of its contract, its plans,"
+        " what it executed, its status.",
+        epilog="example: inferential record my_bag --contract robot.yaml --namespace robot_1",
+    )
+    parser.add_argument("output", metavar="FOLDER", help="is made; a rosbag2 with one MCAP file")
+    parser.add_argument("--contract", required=True, metavar="FILE", help="that the bridge has")
+    parser.add_argument("--namespace", default="", help="that the bridge is in")
+    parser.add_argument(
+        "--remap", action="append", default=[], metavar="FROM:=TO", help="as the bridge's"
+    )
+    parser.add_argument("--use-sim-time", action="store_true", help="stamp by /clock")
+    parser.add_argument("--duration", type=float, metavar="S", help="default: until Ctrl-C")
+    return parser

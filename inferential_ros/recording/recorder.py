@@ -1,0 +1,71 @@
+"""Records what one bridge sees and does: its sensors, its plans, its commands, its status.
+
+Messages are taken serialized and written as they are, so a camera costs no decoding, and by a
+process of its own, so the bridge does not know of it. The stamp of an `action_chunk` says which
+observation it answers: that of the reference key's sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from inferential_ros.contract.schema import Contract, Qos
+from inferential_ros.qos import CHUNKS, STATUS, qos_profile
+from inferential_ros.recording.writing import BagWriter
+
+OURS = {
+    "action_chunk": ("ActionChunk", CHUNKS),
+    "executed_chunk": ("ActionChunk", CHUNKS),
+    "bridge_status": ("BridgeStatus", STATUS),
+}
+DEPTH = 50  # a recorder may fall behind for a moment
+
+
+class Recorder:
+    """Subscriptions of a node to the topics of a contract, and to those of its bridge."""
+
+    def __init__(self, node: Node, contract: Contract, writer: BagWriter) -> None:
+        import inferential.msg
+
+        self._clock = node.get_clock()
+        self._writer = writer
+        for key in contract.topics:
+            if key.message is not None:
+                self._subscribe(node, key.topic, key.message, key.type, _profile(key.qos))
+        for output in contract.action.outputs:
+            # Best effort: reliable publishers match it, and none is slowed down by us.
+            self._subscribe(node, output.topic, output.message, output.type, _profile(BEST_EFFORT))
+        for topic, (name, profile) in OURS.items():
+            message = getattr(inferential.msg, name)
+            self._subscribe(node, topic, message, f"inferential/msg/{name}", profile)
+
+    def _subscribe(
+        self, node: Node, name: str, message: type[Any], type_name: str, profile: QoSProfile
+    ) -> None:
+        topic = node.resolve_topic_name(name)
+        if topic in self._writer.counts:
+            return
+        self._writer.add(topic, type_name)
+        node.create_subscription(message, topic, self._storing(topic), profile, raw=True)
+
+    def _storing(self, topic: str) -> Callable[[bytes], None]:
+        def store(serialized: bytes) -> None:
+            self._writer.write(topic, self._clock.now().nanoseconds, serialized)
+
+        return store
+
+
+BEST_EFFORT = Qos(reliable=False)
+
+
+def _profile(qos: Qos) -> QoSProfile:
+    durability = DurabilityPolicy.VOLATILE
+    if qos.transient_local:
+        return qos_profile(Qos(reliable=True, transient_local=True, depth=DEPTH))
+    return QoSProfile(
+        depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT, durability=durability
+    )
