@@ -86,6 +86,11 @@ class Completion:
     duration: float  # s, of the call itself
     version: str = ""  # of the model that answered, where it is not that of its ModelInfo
 
+    @classmethod
+    def failed(cls, batch: Batch, error: Exception, duration: float = 0.0) -> Completion:
+        """The same error for every request of a batch."""
+        return cls(batch, [error] * len(batch.requests), duration)
+
 
 class Dispatcher(ABC):
     """Runs batches. `submit` and `forget` are called in a turn of the server: they must not block.

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import ModelUnavailable
 from .base import Batch, Completion, Dispatcher, ModelInfo
-from .child.process import ChildProcess, Restarts
+from .child import ChildProcess, Restarts
 from .loading import load_model, made
 from .watchdog import Watchdog
 
@@ -104,7 +104,7 @@ class ProcessLanes:
         for thread in threads:
             thread.join()
         for batch in waiting:
-            self._on_done(_all(batch, ModelUnavailable("the server stops")))
+            self._on_done(Completion.failed(batch, ModelUnavailable("the server stops")))
 
     def done(self, lane: _Lane, completion: Completion) -> None:
         """A lane is idle again."""
@@ -198,10 +198,6 @@ def host(
 
     loaded: Mapping[str, Any] = {model_id: load_model(target) if target else made(model)}
     return LocalDispatcher(loaded, max_batch=max_batch, warm_up=warm_up, timeout_s=None)
-
-
-def _all(batch: Batch, error: Exception) -> Completion:
-    return Completion(batch, [error] * len(batch.requests), 0.0)
 
 
 def _ignore(completion: Completion) -> None:

@@ -136,7 +136,7 @@ class _Lane:
         told = f"no answer within {self.timeout_s:g} s: the call was given up"
         _log.error("model %r: %s, its thread is replaced", self._name, told)
         self._run.replace(self)
-        self._run.on_done(_all(batch, ModelUnavailable(told), self.timeout_s))
+        self._run.on_done(Completion.failed(batch, ModelUnavailable(told), self.timeout_s))
 
     def _work(self) -> None:
         run, caller = self._run, self._run.lanes.caller
@@ -172,7 +172,7 @@ class _Lane:
         run = self._run
         if run.hanging >= ThreadLanes.MOST_HANGING:
             told = f"{run.hanging} calls of this model hang"
-            run.on_done(_all(batch, ModelUnavailable(told), 0.0))
+            run.on_done(Completion.failed(batch, ModelUnavailable(told)))
             return True
         begun = time.monotonic()
         with self._lock:
@@ -195,7 +195,3 @@ class _Lane:
             self.due = math.inf
             batch, self._batch = self._batch, None
             return batch
-
-
-def _all(batch: Batch, error: Exception, duration: float) -> Completion:
-    return Completion(batch, [error] * len(batch.requests), duration)

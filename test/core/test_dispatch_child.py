@@ -138,7 +138,12 @@ class Site:
         self.done: queue.Queue[Completion] = queue.Queue()
         self.events: queue.Queue[tuple[str, Any]] = queue.Queue()
         self.child = ChildProcess(target, options, name="the policy", **settings)
-        self.models = self.child.start(self.done.put, lambda *event: self.events.put(event))
+        self.heard_on: threading.Thread | None = None  # the newest completion
+        self.models = self.child.start(self._hear, lambda *event: self.events.put(event))
+
+    def _hear(self, completion: Completion) -> None:
+        self.heard_on = threading.current_thread()
+        self.done.put(completion)
 
     def submit(self, *clients: str, **inputs: Any) -> Batch:
         requests = [
@@ -373,13 +378,8 @@ def test_what_is_submitted_while_the_child_is_down_is_refused_promptly_and_from_
     here.submit(do="die")
     here.next()
     here.event("down")
-    threads: list[threading.Thread] = []
-    here.child._run._on_done = lambda completion: (  # type: ignore[union-attr]
-        threads.append(threading.current_thread()),
-        here.done.put(completion),
-    )
     assert "is down: exit code 3" in str(here.ask())
-    assert threads != [threading.current_thread()]
+    assert here.heard_on is not threading.current_thread()
     assert not here.child.up
 
 

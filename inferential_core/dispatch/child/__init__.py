@@ -26,18 +26,25 @@ In the child it gets batches as anywhere: `batch.model_id`, and requests with `c
 (arrays are read-only views of shared memory, compressed images still compressed). Many batches
 may be in flight and end in any order, from any thread.
 
-    process    ChildProcess: start, supervise, end                          (in the server)
-    dispatcher ChildDispatcher: the same as a Dispatcher                    (in the server)
-    serving    the loop between the channel and the Dispatcher              (in the child)
-    jobs       batches and completions as messages                          (both)
-    channel    messages over a socket pair, large buffers in shared memory  (both)
-    values     observations and answers as plain data and buffers           (both)
-    blocks     the shared memory                                            (both)
+    process      ChildProcess: what users hold                                (in the server)
+    dispatcher   ChildDispatcher: the same as a Dispatcher                    (in the server)
+    supervision  start a child, notice its end, start it again                (in the server)
+    restarts     and when                                                     (in the server)
+    life         one child from its start to its end                          (in the server)
+    spawning     the process itself                                           (in the server)
+    in_flight    the batches it is at                                         (in the server)
+    outlet       who hears of results and events                              (in the server)
+    serving      the loop between the channel and the Dispatcher              (in the child)
+    jobs         batches and completions as messages                          (both)
+    channel      messages over a socket pair, large buffers in shared memory  (both)
+    values       observations and answers as plain data and buffers           (both)
+    blocks       the shared memory                                            (both)
 
 Linux (and, with everything through the socket, other POSIX systems).
 """
 
 from .dispatcher import ChildDispatcher
-from .process import ChildProcess, Restarts
+from .process import ChildProcess
+from .restarts import Restarts
 
 __all__ = ["ChildDispatcher", "ChildProcess", "Restarts"]

@@ -99,7 +99,7 @@ class _Serving:
             dispatcher.submit(batch)
         except Exception as error:
             _log.exception("a batch could not be begun")
-            self._done(Completion(batch, [error] * len(batch.requests), 0.0))
+            self._done(Completion.failed(batch, error))
 
     def _done(self, completion: Completion) -> None:
         number = self._numbers.pop(completion.batch, None)

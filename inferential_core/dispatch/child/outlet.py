@@ -1,0 +1,62 @@
+"""How results and events leave a child's supervision, and on which thread."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..base import Batch, Completion
+
+_log = logging.getLogger(__name__)
+
+OnDone = Callable[[Completion], None]
+OnEvent = Callable[[str, Mapping[str, Any]], None]
+
+
+class Outlet:
+    """Calls `on_done` and `on_event`; what these raise is logged and goes no further.
+
+    `refuse` has a thread of its own, from `open` to `close`: whoever submits a batch may not be
+    called back, and the supervising thread waits for the child.
+    """
+
+    def __init__(self, name: str, on_done: OnDone, on_event: OnEvent) -> None:
+        self._on_done = on_done
+        self._on_event = on_event
+        self._refused: queue.SimpleQueue[tuple[Batch, Exception] | None] = queue.SimpleQueue()
+        self.thread = threading.Thread(
+            target=self._refuse_all, name=f"inferential-child-{name}", daemon=True
+        )
+
+    def open(self) -> None:
+        self.thread.start()
+
+    def close(self) -> None:
+        """The thread ends after what was refused before."""
+        self._refused.put(None)
+
+    def refuse(self, batch: Batch, error: Exception) -> None:
+        """As `fail`, on the other thread: never blocks."""
+        self._refused.put((batch, error))
+
+    def fail(self, batch: Batch, error: Exception) -> None:
+        self.done(Completion.failed(batch, error))
+
+    def done(self, completion: Completion) -> None:
+        try:
+            self._on_done(completion)
+        except Exception:
+            _log.exception("a completion was refused")
+
+    def event(self, kind: str, fields: Mapping[str, Any]) -> None:
+        try:
+            self._on_event(kind, fields)
+        except Exception:
+            _log.exception("an event was refused")
+
+    def _refuse_all(self) -> None:
+        while (item := self._refused.get()) is not None:
+            self.fail(*item)

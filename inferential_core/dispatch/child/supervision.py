@@ -1,0 +1,162 @@
+"""Start a child, notice its end at once, start it again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import ConfigError, ModelUnavailable
+from ..base import Batch, ModelInfo
+from .life import Life, NotReady
+from .outlet import Outlet
+from .restarts import Restarts
+
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """One life after another, from `begin` to `close`, all on one thread.
+
+    One, because the kernel's parent-death signal comes when the thread that started a process
+    ends. Between two lives batches are refused.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        message: Mapping[str, Any],
+        restarts: Restarts,
+        ready_timeout_s: float,
+        outlet: Outlet,
+    ) -> None:
+        self._name = name
+        self._message = message  # what each child is told first
+        self._restarts = restarts
+        self._ready_timeout_s = ready_timeout_s
+        self._outlet = outlet
+        self._life = Life(outlet)  # the present one, or the last one
+        self._models: Mapping[str, ModelInfo] = {}
+        self._failure: Exception | None = None  # of the first start
+        self._down_because = "it is being started"
+        self._started = threading.Event()  # or failed to
+        self._closing = threading.Event()
+        self._thread = threading.Thread(
+            target=self._supervise, name=f"inferential-child-{name}", daemon=True
+        )
+
+    def begin(self) -> None:
+        self._outlet.open()
+        self._thread.start()
+
+    def wait_ready(self) -> Mapping[str, ModelInfo]:
+        """The models of the first child, once it is ready; ConfigError says why it is not."""
+        self._started.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self._models
+
+    def close(self, grace_s: float) -> None:
+        """End it all, the process within `grace_s` or by force. Returns when it is gone."""
+        self._closing.set()
+        self._life.send(("end",))
+        threads = (self._thread, self._outlet.thread)
+        # Not from on_done or on_event; and one that still loads its weights would not hear it.
+        if self._life.up and threading.current_thread() not in threads:
+            self._thread.join(grace_s)
+        self._life.kill("it is closed")
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    # --- from any thread ---
+
+    @property
+    def up(self) -> bool:
+        return self._life.up
+
+    @property
+    def pid(self) -> int | None:
+        life = self._life
+        return life.process.pid if life.up and life.process else None
+
+    def submit(self, batch: Batch) -> None:
+        if not self._life.submit(batch):
+            self._outlet.refuse(batch, self._unavailable())
+
+    def cancel(self, batch: Batch, reason: Exception) -> bool:
+        if not self._life.withdraw(batch):
+            return False
+        self._outlet.fail(batch, reason)
+        return True
+
+    def send(self, head: tuple[Any, ...]) -> None:
+        life = self._life
+        if life.up:
+            life.send(head)
+
+    def kill(self, reason: str) -> None:
+        self._life.kill(reason)
+
+    # --- the thread ---
+
+    def _supervise(self) -> None:
+        failures = 0
+        try:
+            while True:
+                begun = time.monotonic()
+                self._one_life()
+                if self._failure is not None or self._closing.is_set():
+                    return
+                if time.monotonic() - begun > self._restarts.calm_s:
+                    failures = 0
+                delay = self._restarts.delay(failures)
+                failures += 1
+                told = f"the process of {self._name} ended: {self._down_because}; started again"
+                _log.error("%s in %.2f s", told, delay)
+                if self._closing.wait(delay):
+                    return
+                self._life = Life(self._outlet)
+        finally:
+            self._outlet.close()
+            self._started.set()
+
+    def _one_life(self) -> None:
+        """Start a child and serve until it ends."""
+        life = self._life
+        failure = ""
+        try:
+            if not self._closing.is_set():
+                self._models = life.begin(self._message, self._ready_timeout_s)
+                self._outlet.event("up", {"models": self._models, "pid": self.pid})
+                self._started.set()
+                life.serve()
+        except NotReady as error:
+            failure = self._could_not_start(str(error), error.__cause__)
+        except OSError as error:  # no memory or no descriptors for another process
+            failure = self._could_not_start(f"{type(error).__name__}: {error}", None)
+        finally:
+            self._bury(life, failure)
+
+    def _could_not_start(self, reason: str, cause: BaseException | None) -> str:
+        if not self._started.is_set():
+            self._failure = ConfigError(f"{self._name}: {reason}")
+            self._failure.__cause__ = cause
+        elif cause is not None:
+            _log.error("%s could not start again", self._name, exc_info=cause)
+        return reason
+
+    def _bury(self, life: Life, failure: str) -> None:
+        """What a life left undone ends now."""
+        # One that failed by itself or is not wanted any more is not waited for.
+        how, lost = life.end(0.0 if failure or self._closing.is_set() else 1.0)
+        self._down_because = failure or how
+        for batch in lost:
+            self._outlet.fail(batch, self._unavailable())
+        if self._started.is_set() and not self._closing.is_set():
+            self._outlet.event("down", {"reason": self._down_because})
+
+    def _unavailable(self) -> ModelUnavailable:
+        return ModelUnavailable(f"the process of {self._name} is down: {self._down_because}")
