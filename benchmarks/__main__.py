@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-FIGURES = ("transport", "fanin", "imports", "schedule")
+FIGURES = ("transport", "fanin", "imports", "schedule", "dispatch")
 BENCHMARKS = (*FIGURES, "fuzz")
 
 

@@ -56,6 +56,13 @@ class Program:
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    def finish(self) -> None:
+        """Let it end by itself, as its stdin does."""
+        try:
+            self._process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.end()
+
     def end(self) -> None:
         self._process.kill()  # also one that is paused
         self._process.communicate()

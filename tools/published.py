@@ -1,4 +1,4 @@
-"""Environments that must stay apart from ours: `python tools/published.py NAME ...`, or all.
+"""Environments that must stay apart from ours: `python tools/published.py NAME ...`.
 
 The published releases own the import name and the protobuf package that ours has too, and the
 oldest client needs versions of its own. Each lives in .venv-published/NAME, is made by pip on
@@ -23,11 +23,23 @@ UNAVAILABLE = 3  # exit status: this machine cannot make it, which is nobody's f
 
 Pythons = tuple[tuple[int, int], ...]
 
+
+def locked(name: str) -> str:
+    """The version of a package in requirements/lock.txt."""
+    lines = (ROOT / "requirements" / "lock.txt").read_text().splitlines()
+    return next(line.split()[0] for line in lines if line.startswith(f"{name}==")).split("==")[1]
+
+
 # name -> requirements, and the versions of Python (best first) that they exist for
 ENVIRONMENTS: dict[str, tuple[list[str], Pythons]] = {
     # 0.1.0 imports pydantic without asking for it
     "0.1.0": (["inferential==0.1.0", "pydantic>=2"], ((3, 11), (3, 12), (3, 13))),
     "1.4.0": (["inferential==1.4.0"], ((3, 11), (3, 12), (3, 13))),
+    # in front of our cluster: a driver needs the very version of Ray that the cluster has
+    "1.4.0-ray": (
+        ["inferential==1.4.0", f"ray[serve]=={locked('ray')}"],
+        (sys.version_info[:2], (3, 11), (3, 12), (3, 13)),
+    ),
     # what Ubuntu 24.04 ships; for Python 3.12 the index has no pyzmq 24
     "oldest-client": (
         [
@@ -122,7 +134,7 @@ def tell(text: str) -> None:
 
 def main(names: list[str]) -> int:
     """Print the Python of each environment in `names`."""
-    for name in names or ENVIRONMENTS:
+    for name in names or [name for name in ENVIRONMENTS if not name.endswith("-ray")]:
         if name not in ENVIRONMENTS:
             tell(f"no environment {name!r}; there are: {', '.join(ENVIRONMENTS)}")
             return 2
