@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto published bench faults fuzz torch lock clean
+.PHONY: help env build demo test check lint proto published bench faults soak fuzz torch lock clean
 export PYTHON
 
 help:    ## this list
@@ -44,6 +44,10 @@ bench: build  ## what the figures in the README come from (ARGS=transport: one o
 
 faults: build  ## Ray Serve with replicas and clusters dying under load, at full length: minutes
 	@INFERENTIAL_FAULTS=6 WORKERS=0 tools/test.sh --capture=no test/core/test_ray_faults.py $(ARGS)
+
+soak: build  ## a hundred lives of a bridge, a robot that walks five times for 20 s: minutes
+	@INFERENTIAL_LIVES=100 INFERENTIAL_GO1_STARTS=5 INFERENTIAL_GO1_SECONDS=20 WORKERS=1 \
+	  tools/test.sh test/ros/test_bridge_lifecycle.py test/ros/test_go1_walks.py $(ARGS)
 
 fuzz: build  ## a million broken messages against a server: minutes
 	@tools/run.sh python -m benchmarks fuzz $(ARGS)

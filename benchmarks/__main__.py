@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-FIGURES = ("transport", "fanin", "imports", "schedule", "dispatch")
+FIGURES = ("transport", "fanin", "imports", "schedule", "bridge", "dispatch")
 BENCHMARKS = (*FIGURES, "fuzz")
 
 

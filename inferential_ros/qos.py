@@ -22,7 +22,9 @@ def qos_profile(qos: Qos) -> QoSProfile:
 def matching_qos(node: Node, topic: str, qos: Qos) -> Qos:
     """What a contract says; where it says nothing, what those who publish the topic now offer.
 
-    Latched only if all of them are, and reliable only if all are, so that all of them match.
+    Reliable only if all of them are, and latched only if all are, so that all of them match.
+    Where it can be had, reliable is what brings large images through: one lost fragment of an
+    unreliable one loses it all.
     """
     if qos.declared:
         return qos
@@ -34,11 +36,7 @@ def matching_qos(node: Node, topic: str, qos: Qos) -> Qos:
         return qos
     reliable = all(offer.reliability == ReliabilityPolicy.RELIABLE for offer in offers)
     latched = all(offer.durability == DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
-    return Qos(
-        reliable=reliable and (qos.reliable or latched),
-        transient_local=reliable and latched,
-        depth=qos.depth,
-    )
+    return Qos(reliable=reliable, transient_local=reliable and latched, depth=qos.depth)
 
 
 # A late joiner learns the state without waiting for the next report.

@@ -1,0 +1,131 @@
+"""What a bridge costs and how well it keeps time, over real DDS.
+
+    python -m benchmarks bridge [--seconds N] [--jitter-seconds N]
+
+Robot, bridge and server are processes of their own, on the same cores.
+overhead  from a sample handed to the bridge to its observation given to the socket
+jitter    how much the time from one command to the next differs from 10 ms, while 1280x720
+          images arrive at 30 Hz; commands come at 100 Hz
+processor of a bridge that sends 50 states a second and publishes 50 commands a second
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from .machine import cpu_s, introduce
+from .processes import Program
+
+STATE_MS, IMAGE_MS, JITTER_MS, PROCESSOR = 1.0, 3.0, 3.0, 0.15  # at most
+SETTLE_S = 3.0
+TOPICS = {
+    "state": ("joint_states", "sensor_msgs/msg/JointState, joints: [a, b]"),
+    "image": ("image", "sensor_msgs/msg/Image"),
+}
+CONTRACT = """
+robot: bench
+model: {{id: policy, latency_budget_ms: 100}}
+observation:
+  trigger: {{on: {key}}}
+  keys: {{{key}: {{topic: {topic}, type: {kind}}}}}
+action:
+  names: [a, b, c, d, e, f, g]
+  rate_hz: 50
+  control_rate_hz: {control_hz}
+  publish_on_arrival: {on_arrival}
+  outputs: [{{topic: commands, type: std_msgs/msg/Float64MultiArray, kind: position}}]
+"""
+
+
+@contextmanager
+def running(key: str, hz: float, control_hz: float, on_arrival: bool) -> Iterator[Program]:
+    """The bridge of a robot that publishes a topic; it asks a server for chunks of 50 steps."""
+    topic, kind = TOPICS[key]
+    text = CONTRACT.format(
+        key=key, topic=topic, kind=kind, control_hz=control_hz, on_arrival=str(on_arrival).lower()
+    )
+    peers = Path(__file__).parent / "peers"
+    programs: list[Program] = []
+    with (
+        tempfile.NamedTemporaryFile("w", suffix=".yaml") as contract,
+        open(os.devnull, "wb") as log,
+    ):
+        contract.write(text)
+        contract.flush()
+        try:
+            programs.append(Program(sys.executable, peers / "ours.py", "server", log=log))
+            server = programs[0].hear()
+            programs.append(Program(sys.executable, peers / "robot.py", "topics", log=log))
+            programs[1].ask({topic: hz})
+            command = (sys.executable, peers / "robot.py", "bridge", contract, server)
+            programs.append(Program(*command, log=log))
+            programs[2].hear()
+            time.sleep(SETTLE_S)
+            programs[2].ask({})
+            yield programs[2]
+        finally:
+            for program in programs:
+                program.end()
+
+
+def overhead(key: str, hz: float, at_most_ms: float, seconds: float) -> None:
+    with running(key, hz, 50.0, True) as bridge:
+        time.sleep(seconds)
+        figures = 1e3 * np.array(bridge.ask({})["overheads"])
+    p50, p99 = np.percentile(figures, (50, 99))
+    told = f"p50 {p50:.2f} ms (at most {at_most_ms}), p99 {p99:.2f} ms"
+    print(f"{key:>10}: {told}, {len(figures) / seconds:.1f} observations a second", flush=True)
+
+
+def jitter(seconds: float) -> None:
+    with running("image", 30.0, 100.0, False) as bridge:
+        time.sleep(seconds)
+        figures = bridge.ask({})
+    published, asked = figures["published"], len(figures["overheads"])
+    between = np.diff(published)
+    off_ms = 1e3 * np.abs(between - 0.01)
+    missed = round((published[-1] - published[0]) / 0.01) - len(between)
+    p50, p99 = np.percentile(off_ms, (50, 99))
+    told = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms (at most {JITTER_MS}), worst {off_ms.max():.1f} ms"
+    print(f"{'jitter':>10}: {told}")
+    ticks = f"{missed} ticks missed of {len(published)}"
+    print(f"{'':>10}  {ticks}, {asked / seconds:.1f} images a second", flush=True)
+
+
+def processor(seconds: float) -> None:
+    with running("state", 50.0, 50.0, True) as bridge:
+        before = cpu_s(bridge.pid)
+        time.sleep(seconds)
+        share = (cpu_s(bridge.pid) - before) / seconds
+    told = f"{100 * share:.1f} % of a core (at most {100 * PROCESSOR:.0f} %)"
+    print(f"{'processor':>10}: {told}", flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="bridge", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--jitter-seconds", type=float, default=60.0)
+    options = parser.parse_args(arguments)
+    try:
+        import rclpy  # noqa: F401
+    except ImportError:
+        print("bridge: ROS 2 is not installed here: make bench ARGS=bridge", file=sys.stderr)
+        return 2
+    os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 100))
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    introduce("a bridge between a robot's topics and a server")
+    overhead("state", 50.0, STATE_MS, options.seconds)
+    overhead("image", 30.0, IMAGE_MS, options.seconds)
+    jitter(options.jitter_seconds)
+    processor(options.seconds)
+    return 0

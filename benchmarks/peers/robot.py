@@ -1,0 +1,114 @@
+"""A robot's topics and its bridge, each a process: `robot.py topics` and `robot.py bridge ...`.
+
+The bridge is the shipped node; it is only watched: when a sample is handed to it, when the
+observation made of it was given to the socket, and when commands are published.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+
+from benchmarks.processes import tell
+
+STATE_HZ = 50.0
+
+
+def spinning(node: Any) -> SingleThreadedExecutor:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    threading.Thread(target=executor.spin, daemon=True).start()
+    return executor
+
+
+def topics() -> None:
+    """Publishes what the line it was given says, until the next one: {topic: Hz}."""
+    from sensor_msgs.msg import Image, JointState
+
+    rclpy.init()
+    node = rclpy.create_node("robot")
+    joints = JointState(name=["a", "b"], position=[0.1, 0.2])
+    image = Image(encoding="rgb8", width=1280, height=720, step=3 * 1280)
+    image.data = np.zeros(3 * 1280 * 720, np.uint8).tobytes()
+    publishers = {
+        "joint_states": (node.create_publisher(JointState, "joint_states", 1), joints),
+        "image": (node.create_publisher(Image, "image", 1), image),
+    }
+    rates: dict[str, float] = {}
+    lines = iter(sys.stdin.readline, "")
+
+    def listen() -> None:
+        for line in lines:
+            rates.clear()
+            rates.update(json.loads(line))
+            tell({})
+        rates["end"] = 0.0
+
+    threading.Thread(target=listen, daemon=True).start()
+    due = dict.fromkeys(publishers, time.monotonic())
+    while "end" not in rates:
+        now = time.monotonic()
+        for name, (publisher, message) in publishers.items():
+            if rates.get(name) and now >= due[name]:
+                due[name] = max(due[name] + 1.0 / rates[name], now - 1.0 / rates[name])
+                message.header.stamp = node.get_clock().now().to_msg()
+                publisher.publish(message)
+        asleep = [due[name] for name in publishers if rates.get(name)]
+        time.sleep(min(0.05, max(0.0, min(asleep, default=now + 0.05) - time.monotonic())))
+
+
+def bridge(contract: str, server: str) -> None:
+    """Answers each line with the figures since the one before."""
+    from rclpy.parameter import Parameter
+
+    from inferential_ros.bridge.outputs import Outputs
+    from inferential_ros.bridge.session import Session
+    from inferential_ros.bridge_node import BridgeNode
+
+    received: list[float] = []
+    overheads: list[float] = []
+    published: list[float] = []
+    store, sent, publish = Session.store, Session._on_sent, Outputs.publish
+
+    def watched_store(self: Session, index: int, message: Any) -> None:
+        received[:] = [time.perf_counter()]
+        store(self, index, message)
+
+    def watched_sent(self: Session) -> None:
+        overheads.append(time.perf_counter() - received[0])
+        sent(self)
+
+    def watched_publish(self: Outputs, tick: Any) -> None:
+        publish(self, tick)
+        published.append(time.perf_counter())
+
+    Session.store = watched_store  # type: ignore[method-assign]
+    Session._on_sent = watched_sent  # type: ignore[method-assign]
+    Outputs.publish = watched_publish  # type: ignore[method-assign]
+    rclpy.init()
+    node = BridgeNode(
+        parameter_overrides=[
+            Parameter("contract_file", value=contract),
+            Parameter("server", value=server),
+            Parameter("sample_timeout", value=5.0),
+        ]
+    )
+    node.trigger_configure()
+    node.trigger_activate()
+    spinning(node)
+    tell({})
+    for _ in sys.stdin:
+        tell({"overheads": overheads, "published": published})
+        overheads.clear()
+        published.clear()
+
+
+if __name__ == "__main__":
+    {"topics": topics, "bridge": bridge}[sys.argv[1]](*sys.argv[2:])
