@@ -56,12 +56,9 @@ def running(key: str, hz: float, control_hz: float, on_arrival: bool) -> Iterato
     )
     peers = Path(__file__).parent / "peers"
     programs: list[Program] = []
-    with (
-        tempfile.NamedTemporaryFile("w", suffix=".yaml") as contract,
-        open(os.devnull, "wb") as log,
-    ):
-        contract.write(text)
-        contract.flush()
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "wb") as log:
+        contract = Path(folder) / "contract.yaml"
+        contract.write_text(text)
         try:
             programs.append(Program(sys.executable, peers / "ours.py", "server", log=log))
             server = programs[0].hear()
