@@ -106,7 +106,6 @@ def _topic_key(name: str, section: Section, initial: str | None) -> ObservationK
         type=topic.type,
         message=topic.message,
         qos=topic.qos(section, reliable=converter.reliable),
-        qos_given=section.has("qos"),
         stamp=section.get("stamp", one_of("header", "receive"), None)
         or ("header" if has_header else "receive"),
         max_age_s=section.get("max_age_s", positive, converter.max_age_s),

@@ -62,7 +62,6 @@ def read_output(
         fallback=fallback,
         limits=_in_action_units(limits, conversion),
         qos=topic.qos(section, reliable=True),
-        qos_given=section.has("qos"),
         encode=_converting(converter.make(section, context), conversion),
         max_step=None if max_step is None else tuple(np.abs(max_step / conversion.gain).tolist()),
         decelerate_s=section.get("decelerate_s", positive, DECELERATE_S),

@@ -70,7 +70,6 @@ class ObservationKey:
     decode: Decode | None = None
     text: str | None = None  # the constant, or what it is until the topic or parameter says other
     parameter: str = ""
-    qos_given: bool = False  # otherwise it may follow the publishers
     align: str = NEWEST
     tolerance_s: float = 0.0  # asof: largest distance from the reference
 
@@ -106,7 +105,6 @@ class Output:
     limits: Limits
     qos: Qos
     encode: Encode
-    qos_given: bool = False  # otherwise it may follow the subscribers
     max_step: tuple[float, ...] | None = None  # most a value may change from tick to tick
     decelerate_s: float = DECELERATE_S
     stamp: Callable[[Any, Any], None] | None = None  # stamp(message, time), when it is published

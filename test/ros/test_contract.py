@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
@@ -71,6 +72,23 @@ def test_a_right_contract_says_what_it_says() -> None:
 
 
 WRONG = [
+    ("observation.reference", "stat", "observation.reference", "did you mean 'state'"),
+    ("observation.reference", "instruction", "observation.reference", "unknown value"),
+    ("observation.keys.camera.tolerance_s", 0.1, "observation.keys.camera.tolerance_s", "asof"),
+    ("observation.keys.camera.align", "asof", "observation.keys.camera.tolerance_s", "is missing"),
+    ("observation.keys.camera.text", "x", "observation.keys.camera.text", "is no text"),
+    (
+        "observation.keys.instruction.parameter",
+        "my task",
+        "observation.keys.instruction.parameter",
+        "no parameter name",
+    ),
+    (
+        "observation.keys.camera.parameter",
+        "task",
+        "observation.keys.camera.parameter",
+        "a topic or a parameter",
+    ),
     ("modle", {}, "modle", "did you mean 'model'"),
     ("model.id", ..., "model.id", "is missing"),
     ("model.latency_budget", 80, "model.latency_budget", "did you mean 'latency_budget_ms'"),
@@ -223,3 +241,94 @@ def test_zeros_under_position_control_and_holding_a_velocity_are_warned_of() -> 
 )
 def test_contracts_that_come_with_the_package_load(path: Path) -> None:
     assert load_contract(path).warnings == ()
+
+
+PLUGIN = """
+import numpy as np
+
+from inferential_ros.contract.reading import number
+from inferential_ros.convert import formed, input_converter, output_converter
+
+
+@input_converter("sensor_msgs/msg/Temperature", max_age_s=None)
+def temperature(section, message):
+    unit = section.get("kelvin", number, 0.0)
+    return formed(lambda m: np.float32([m.temperature + unit]), "float32", (1,))
+
+
+@output_converter("std_msgs/msg/Float64", kinds=("effort",), kind="effort")
+def lamp(section, context):
+    return lambda values: context.message(data=float(values.sum()))
+"""
+
+
+def test_a_package_of_the_users_adds_converters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sensor_msgs.msg import Temperature
+
+    from inferential_ros.convert import registry
+
+    (tmp_path / "my_converters.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(registry, "_inputs", dict(registry._inputs))
+    monkeypatch.setattr(registry, "_outputs", dict(registry._outputs))
+    values = {**copy.deepcopy(GOOD), "converters": ["my_converters"]}
+    heat = {"topic": "heat", "type": "sensor_msgs/msg/Temperature", "kelvin": 273.15}
+    values["observation"]["keys"]["heat"] = heat
+    lamp = {"topic": "lamp", "type": "std_msgs/msg/Float64"}
+    values["action"]["outputs"].append(lamp)
+    contract = parse_contract(values)
+    key = contract.topics[-1]
+    assert key.decode is not None and key.max_age_s is None
+    np.testing.assert_allclose(key.decode(Temperature(temperature=20.0)), [293.15])
+    output = contract.action.outputs[-1]
+    assert (output.kind, output.encode(np.array([1.0, 2.0, 3.0])).data) == ("effort", 6.0)
+
+
+def test_a_module_of_converters_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    values = {**copy.deepcopy(GOOD), "converters": ["no_such_module_of_mine"]}
+    with pytest.raises(ContractError) as caught:
+        parse_contract(values)
+    assert caught.value.path == "converters[0]"
+    assert "cannot import no_such_module_of_mine: ModuleNotFoundError" in caught.value.problem
+
+
+class Announced:
+    """What importlib.metadata tells of a package that announces converters."""
+
+    name, value = "mine", "announced_converters:module"
+
+
+def test_an_installed_package_announces_its_converters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inferential_ros.contract import plugins
+    from inferential_ros.convert import registry
+
+    (tmp_path / "announced_converters.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(registry, "_inputs", dict(registry._inputs))
+    monkeypatch.setattr(registry, "_outputs", dict(registry._outputs))
+    groups = {"inferential.converters": [Announced()]}
+    monkeypatch.setattr(plugins, "entry_points", lambda group: groups[group])
+    plugins.load_announced.cache_clear()
+    parse_contract(copy.deepcopy(GOOD))
+    assert "sensor_msgs/msg/Temperature" in registry.input_types()
+
+
+def test_the_reference_and_the_default_trigger() -> None:
+    contract = parse_contract(changed("observation.trigger", ...))
+    assert contract.trigger.runway == 0.5 and contract.reference.name == "state"
+    waiting = changed("observation.trigger", ...)
+    waiting["action"]["mode"] = "open_loop"
+    assert parse_contract(waiting).trigger.runway == 0.0
+    camera = changed("observation.reference", "camera")
+    assert parse_contract(camera).reference.name == "camera"
+
+
+def test_the_reference_is_aligned_to_nothing() -> None:
+    with pytest.raises(ContractError) as caught:
+        parse_contract(changed("observation.keys.state.align", "drop"))
+    assert caught.value.path == "observation.keys.state.align"
+    assert "the reference" in caught.value.problem
