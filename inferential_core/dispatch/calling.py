@@ -1,33 +1,24 @@
-"""How a user's model is called: the forms it may have, and the form its answer is brought into."""
+"""How a user's model is called, whatever form it has."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 import logging
 import math
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..errors import UsageError
 from ..wire.images import EncodedImage, decode
-from ..wire.tensors import split_values
+from .answers import as_exception, as_result, as_values, one_for_each
+from .asynchronous import Asynchronous
 from .base import InferenceContext, Result
 from .specification import compile_specification
 
 _log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, Any]
-
-# The key under which a model's bare array comes back.
-ACTIONS = "actions"
-
-# What models return most, known without the expensive question whether it can be awaited.
-_FINISHED = frozenset((dict, list, np.ndarray))
 
 _WARMING_UP = InferenceContext("warm-up", 0, 0, True, math.inf)
 
@@ -48,7 +39,7 @@ class ModelCaller:
         if inspect.isclass(model):
             raise UsageError(f"model {model_id!r}: give an instance of {model.__name__}")
         self.id = model_id
-        self._local = threading.local()  # .loop: of this thread's asynchronous calls
+        self._asynchronous = Asynchronous()
         self.batches = callable(getattr(model, "infer_batch", None))
         if self.batches:
             self._function: Callable[..., Any] = model.infer_batch
@@ -76,12 +67,12 @@ class ModelCaller:
         prepared: list[Inputs] = []
         for index, values in enumerate(inputs):
             try:
-                prepared.append(_decode_images(values))
-                if self._reset is not None and self.stateful and contexts[index].first_of_episode:
-                    self._finished(self._reset(contexts[index].client_id))
+                observation = self._prepared(values, contexts[index])
+            except BaseException as error:
+                results[index] = as_exception(error)
+            else:
+                prepared.append(observation)
                 good.append(index)
-            except Exception as error:
-                results[index] = error
         if good:
             chosen = [contexts[index].with_left_over(inputs[index]) for index in good]
             for index, result in zip(good, self._run(prepared, chosen)):
@@ -94,7 +85,7 @@ class ModelCaller:
         By the model's `warm_up()`, else by one call with zeros of the shapes it specifies.
         """
         if self._warm_up is not None:
-            self._finished(self._warm_up())
+            self._asynchronous.finished(self._warm_up())
             return
         observation = compile_specification(self.specification).example()
         if observation is None:
@@ -109,88 +100,45 @@ class ModelCaller:
         """This client is gone: let the model drop its state."""
         if self._forget is not None:
             try:
-                self._finished(self._forget(client_id))
-            except Exception:
+                self._asynchronous.finished(self._forget(client_id))
+            except (Exception, SystemExit):
                 _log.exception("%r could not forget %r", self.id, client_id)
 
     def end_thread(self) -> None:
         """This thread calls no more."""
-        loop = getattr(self._local, "loop", None)
-        if loop is not None:
-            self._local.loop = None
-            loop.close()
+        self._asynchronous.end_thread()
+
+    def _prepared(self, values: Inputs, context: InferenceContext) -> Inputs:
+        """What the model is given; one that keeps a state has begun anew where an episode does."""
+        observation = _decode_images(values)
+        if self._reset is not None and self.stateful and context.first_of_episode:
+            self._asynchronous.finished(self._reset(context.client_id))
+        return observation
 
     def _run(self, inputs: list[Inputs], contexts: list[InferenceContext]) -> list[Result]:
         if not self.batches:
             return [self._one(values, context) for values, context in zip(inputs, contexts)]
         try:
-            answers = self._invoke([dict(values) for values in inputs], contexts)
-            if isinstance(answers, (Mapping, str)):
-                raise UsageError(
-                    f"infer_batch returned one {type(answers).__name__}:"
-                    " return a list with a result for each observation"
-                )
-            answers = list(answers)
-            if len(answers) != len(inputs):
-                raise UsageError(
-                    f"infer_batch returned {len(answers)} results for {len(inputs)} observations"
-                )
-        except BaseException as error:  # a model may call sys.exit
+            answer = self._invoke([dict(values) for values in inputs], contexts)
+            answers = one_for_each(answer, len(inputs))
+        except BaseException as error:
             if len(inputs) == 1:
-                return [_as_exception(error)]
+                return [as_exception(error)]
             # One of them may have spoilt it for all: find out which.
             return [self._run([values], [context])[0] for values, context in zip(inputs, contexts)]
-        return [_guarded(answer) for answer in answers]
+        return [as_result(answer) for answer in answers]
 
     def _one(self, values: Inputs, context: InferenceContext) -> Result:
         try:
             return as_values(self._invoke(dict(values), context))
-        except BaseException as error:  # a model may call sys.exit
-            return _as_exception(error)
+        except BaseException as error:
+            return as_exception(error)
 
     def _invoke(self, argument: Any, context: Any) -> Any:
         answer = (
             self._function(argument, context) if self._wants_context else self._function(argument)
         )
-        return self._finished(answer)
-
-    def _finished(self, answer: Any) -> Any:
-        if type(answer) in _FINISHED or not inspect.isawaitable(answer):
-            return answer
-        return self._loop().run_until_complete(answer)
-
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        # One for all calls, not asyncio.run: what a model opened in one call serves the next.
-        loop: asyncio.AbstractEventLoop | None = getattr(self._local, "loop", None)
-        if loop is None:
-            loop = self._local.loop = asyncio.new_event_loop()
-        return loop
-
-
-def as_values(answer: Any) -> Mapping[str, Any]:
-    """A model's answer as arrays and strings by key; a bare array becomes {"actions": array}.
-
-    UsageError or WireError says what cannot be sent.
-    """
-    if answer is None:
-        raise UsageError("the model returned None: return a dict or an array")
-    if type(answer) is not dict and not isinstance(answer, Mapping):
-        answer = {ACTIONS: answer}
-    arrays, strings = split_values(answer)
-    values: dict[str, Any] = dict(strings)
-    for key, value in arrays.items():
-        # Copied, because the model may reuse its buffers before these have left the machine.
-        values[key] = value if isinstance(value, EncodedImage) else value.copy()
-    return values
-
-
-def _guarded(answer: Any) -> Result:
-    if isinstance(answer, Exception):  # infer_batch may fail single observations this way
-        return answer
-    try:
-        return as_values(answer)
-    except Exception as error:
-        return error
+        return self._asynchronous.finished(answer)
 
 
 def _decode_images(values: Inputs) -> Inputs:
@@ -203,12 +151,6 @@ def _decode_images(values: Inputs) -> Inputs:
         key: decode(value) if isinstance(value, EncodedImage) else value
         for key, value in values.items()
     }
-
-
-def _as_exception(error: BaseException) -> Exception:
-    if isinstance(error, Exception):
-        return error
-    return RuntimeError(f"the model raised {type(error).__name__}: {error}")
 
 
 def _accepts_second(function: Callable[..., Any]) -> bool:

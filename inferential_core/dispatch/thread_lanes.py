@@ -158,7 +158,7 @@ class _Lane:
         if self.index == 0 and not run.warm.is_set():
             try:
                 run.lanes.prepare()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 run.failure = ConfigError(
                     f"model {self._name!r}: warming it up: {type(error).__name__}: {error}"
                 )

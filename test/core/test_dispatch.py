@@ -124,6 +124,33 @@ def test_a_class_instead_of_an_instance_is_told_when_it_is_given() -> None:
         ModelCaller("policy", Policy)
 
 
+@pytest.mark.parametrize("batches", [False, True])
+@pytest.mark.parametrize("error", [ValueError("no such robot"), SystemExit(2)])
+def test_a_reset_that_fails_fails_its_own_observation_and_no_answer_is_mixed_up(
+    batches: bool, error: BaseException
+) -> None:
+    class Recurrent:
+        stateful = True
+
+        def reset(self, client_id: str) -> None:
+            if client_id == "c1":
+                raise error
+
+    def answer(obs: Observation, context: InferenceContext) -> Observation:
+        return {"of": obs["x"], "to": context.client_id}
+
+    model: Any = Recurrent()
+    if batches:
+        model.infer_batch = lambda observed, contexts: list(map(answer, observed, contexts))
+    else:
+        model.infer = lambda obs, context: answer(obs, context)
+    contexts = [context(f"c{at}")._replace(first_of_episode=True) for at in range(3)]
+    first, second, third = ModelCaller("policy", model).call([{"x": at} for at in "012"], contexts)
+    assert (first["of"], first["to"]) == ("0", "c0")
+    assert isinstance(second, Exception)
+    assert (third["of"], third["to"]) == ("2", "c2")
+
+
 def test_a_model_may_tell_its_version() -> None:
     policy = Policy()
     assert ModelCaller("policy", policy).version == ""

@@ -37,6 +37,7 @@ may be in flight and end in any order, from any thread.
     serving      the loop between the channel and the Dispatcher              (in the child)
     jobs         batches and completions as messages                          (both)
     channel      messages over a socket pair, large buffers in shared memory  (both)
+    frames       and as bytes                                                 (both)
     values       observations and answers as plain data and buffers           (both)
     blocks       the shared memory                                            (both)
 

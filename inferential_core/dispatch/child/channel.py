@@ -4,36 +4,26 @@ A message is a head of plain data and a list of buffers. `send` never blocks and
 any thread; `receive` is for one thread. Small messages are written at once by whoever sends;
 large ones, and those the other end is too slow to take, by a thread of the channel. Buffers go
 through the socket while they are small, through shared memory otherwise: one copy.
-
-On the wire: sizes of head and payload, the head, the payload. The head is marshal: both ends are
-the same interpreter and program, what it carries is plain, and it is several times as fast as
-JSON. Nothing that a client sends is ever unmarshalled or unpickled, only carried.
 """
 
 from __future__ import annotations
 
 import array
 import contextlib
-import marshal
 import os
 import socket
-import struct
 import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ...wire.images import Buffer
 from . import blocks
+from .frames import Frame, pack, unpack
 
-_SIZES = struct.Struct("<IQ")
 _READ_AT_ONCE = 1 << 16
 _DESCRIPTORS_AT_ONCE = 8
 _BY_SENDER = 1 << 19  # bytes: more are copied and written by the channel's own thread
-_SHARED_FROM = 1 << 15  # bytes of a message from which on it goes through shared memory
-_ALIGNED = 64
 
 
 class Channel:
@@ -47,7 +37,7 @@ class Channel:
         self._socket.setblocking(True)
         self._lock = threading.Lock()
         self._more = threading.Condition(self._lock)
-        self._backlog: deque[_Frame | tuple[Any, Sequence[Buffer]]] = deque()
+        self._backlog: deque[Frame | tuple[Any, Sequence[Buffer]]] = deque()
         self._writer: threading.Thread | None = None
         self._closed = False
         self._pool = blocks.Pool()
@@ -64,7 +54,7 @@ class Channel:
             if self._closed:
                 return
             if small and not self._backlog:
-                frame = self._frame(head, buffers)
+                frame = pack(head, buffers, self._pool, self._mapped)
                 try:
                     frame.write(self._socket, socket.MSG_DONTWAIT)
                     return
@@ -91,7 +81,7 @@ class Channel:
                     return
                 item = self._backlog[0]
             try:
-                frame = item if isinstance(item, _Frame) else self._frame(*item)
+                frame = item if isinstance(item, Frame) else pack(*item, self._pool, self._mapped)
                 with self._lock:
                     self._backlog[0] = frame  # whoever closes the channel lets go of it
                 frame.write(self._socket, 0)
@@ -101,34 +91,6 @@ class Channel:
             with self._lock:
                 if self._backlog:
                     self._backlog.popleft()
-
-    def _frame(self, head: Any, buffers: Sequence[Buffer]) -> _Frame:
-        total = sum(map(len, buffers))
-        block = None
-        if total >= _SHARED_FROM and blocks.AVAILABLE:
-            block = self._pool.take(sum(map(_aligned, map(len, buffers))))
-        where: list[tuple[int, int]] = []
-        inline: list[Buffer] = []
-        offset = 0
-        for buffer in buffers:
-            size = len(buffer)
-            where.append((offset, size))
-            if block is None:
-                inline.append(buffer)
-                offset += size
-            else:
-                block.bytes[offset : offset + size] = np.frombuffer(buffer, np.uint8)
-                offset += _aligned(size)
-        shared = None
-        descriptor = None
-        if block is not None:
-            descriptor = block.descriptor
-            shared = (block.number, 0 if descriptor is None else block.capacity)
-        told = marshal.dumps(
-            (head, where, shared, self._mapped.take_released(), self._pool.take_dropped())
-        )
-        sizes = _SIZES.pack(len(told), sum(map(len, inline)))
-        return _Frame([memoryview(part) for part in (sizes + told, *inline) if len(part)], block)
 
     # --- in ---
 
@@ -156,24 +118,15 @@ class Channel:
         self._incoming += data
 
     def _parse(self) -> tuple[Any, list[Buffer]] | None:
-        incoming = self._incoming
-        if len(incoming) < _SIZES.size:
+        arrived = unpack(self._incoming)
+        if arrived is None:
             return None
-        head_size, inline_size = _SIZES.unpack_from(incoming)
-        at = _SIZES.size + head_size
-        end = at + inline_size
-        if len(incoming) < end:
-            return None
-        with memoryview(incoming) as view:
-            told = bytes(view[_SIZES.size : at])
-            inline = memoryview(bytes(view[at:end]))
-        del incoming[:end]
-        head, where, shared, released, dropped = marshal.loads(told)
+        released, dropped = arrived.notes
         self._pool.give_back(released)
         self._mapped.drop(dropped)
-        source: Buffer = inline
-        if shared is not None:
-            number, capacity = shared
+        source: Buffer = arrived.inline
+        if arrived.shared is not None:
+            number, capacity = arrived.shared
             if capacity:  # it comes for the first time
                 descriptor = self._descriptors.popleft()
                 try:
@@ -181,7 +134,7 @@ class Channel:
                 finally:
                     os.close(descriptor)
             source = self._mapped.use(number).data
-        return head, [source[offset : offset + size] for offset, size in where]
+        return arrived.head, [source[offset : offset + size] for offset, size in arrived.where]
 
     # --- end ---
 
@@ -203,37 +156,3 @@ class Channel:
         self._mapped.close()
         while self._descriptors:
             os.close(self._descriptors.popleft())
-
-
-class _Frame:
-    """A message as bytes, of which some may be written already."""
-
-    def __init__(self, parts: list[memoryview], block: blocks.Block | None) -> None:
-        self._parts = parts
-        self._block = block  # whose descriptor goes with the first byte, if it is new
-
-    def write(self, to: socket.socket, flags: int) -> None:
-        """Write the rest; BlockingIOError if `flags` say not to wait and not all would go."""
-        while self._parts:
-            descriptor = self._block.descriptor if self._block is not None else None
-            rights = []
-            if descriptor is not None:
-                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
-            self._took(to.sendmsg(self._parts[:64], rights, flags))
-
-    def _took(self, count: int) -> None:
-        self.forget()
-        while count and count >= len(self._parts[0]):
-            count -= len(self._parts.pop(0))
-        if count:
-            self._parts[0] = self._parts[0][count:]
-
-    def forget(self) -> None:
-        """The block's descriptor is no longer needed here."""
-        if self._block is not None:
-            self._block.forget_descriptor()
-            self._block = None
-
-
-def _aligned(size: int) -> int:
-    return (size + _ALIGNED - 1) // _ALIGNED * _ALIGNED

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...request import InferenceRequest
 from ...wire.images import EncodedImage
+from ..answers import as_values
 from ..base import Result
-from ..calling import as_values
 from ..child.values import as_exception
 from .replica_values import Observation, Outcome
 
