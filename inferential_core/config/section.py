@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-
-def nearest(name: str, known: list[str]) -> str:
-    """A hint to append to an error about an unknown `name`."""
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(sorted(known))}"
+from ..nearest import nearest
 
 
 class Section(BaseModel):
@@ -27,6 +20,6 @@ class Section(BaseModel):
         if isinstance(data, dict):
             for key in data:
                 if key not in cls.model_fields:
-                    hint = nearest(str(key), list(cls.model_fields))
+                    hint = nearest(str(key), cls.model_fields)
                     raise ValueError(f"unknown key {key!r}: {hint}")
         return data

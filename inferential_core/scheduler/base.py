@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConfigError
+from ..nearest import nearest
 from ..request import InferenceRequest
 
 if TYPE_CHECKING:
@@ -95,6 +95,4 @@ def policy_named(name: str) -> Policy:
 def _look_up(kind: str, name: str, table: dict[str, Entry]) -> Entry:
     if name in table:
         return table[name]
-    close = difflib.get_close_matches(name, table, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(table)) or '-'}"
-    raise ConfigError(f"{kind} {name!r} is not registered: {hint}")
+    raise ConfigError(f"{kind} {name!r} is not registered: {nearest(name, table)}")

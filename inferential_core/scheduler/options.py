@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from ..config.loading import describe
 from ..config.schema import SchedulingConfig
-from ..config.section import Section, nearest
+from ..config.section import Section
 from ..errors import ConfigError
+from ..nearest import nearest
 
 
 def with_options(

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..dispatch.base import ModelInfo
-from ..dispatch.specification import Specification, compile_specification
+from ..dispatch.fitting import Specification
+from ..dispatch.specification import compile_specification
 from ..errors import UsageError
 from .health import BreakerRule, Health
 from .latency import LatencyModel
