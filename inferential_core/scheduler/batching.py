@@ -13,8 +13,8 @@ from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
 from ..tracking.placement import Eligible
 from .base import Scheduler
+from .chooser import Chooser
 from .pending import Pending, Removed
-from .user_code import Answer, UserThread
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
@@ -43,8 +43,7 @@ class BatchScheduler(Scheduler):
         self.pending = Pending(config, self.entered, self.left)
         self._trusted = type(self).__module__.startswith(__package__)
         self._failed = False
-        self._chooser: UserThread | None = None  # on which `choose` of a user's strategy runs
-        self._late: Answer[list[InferenceRequest]] | None = None  # its call that takes too long
+        self._chooser: Chooser | None = None  # has `choose` of a user's strategy called
         self.lanes: dict[str, int] = {}  # batches each model works on at once; 1 where not said
 
     # --- what a strategy says ---
@@ -72,12 +71,8 @@ class BatchScheduler(Scheduler):
 
         allowed: whom it may be given now, None: whoever waits.
         """
-        waiting = sorted(self.pending.of(model_id), key=_waiting_since)
-        if allowed is not None:
-            waiting = [request for request in waiting if request in allowed]
-        if self._chooser is None:
-            return self.choose(waiting, limit, now, latency)
-        return self._choose_aside(self._chooser, waiting, limit, now, latency)
+        choose = self.choose if self._chooser is None else self._chooser.choose
+        return choose(self._waiting(model_id, allowed), limit, now, latency)
 
     def entered(self, request: InferenceRequest) -> None:
         """A request begins to wait."""
@@ -127,8 +122,7 @@ class BatchScheduler(Scheduler):
             return []
         allowed = None
         if eligible is not None:
-            waiting = sorted(self.pending.of(model_id), key=_waiting_since)
-            allowed = frozenset(eligible(waiting))
+            allowed = frozenset(eligible(self._waiting(model_id)))
             if not allowed:
                 return []
         batch = self._formed(model_id, limit, now, latency, allowed)
@@ -160,30 +154,14 @@ class BatchScheduler(Scheduler):
                     " are not logged",
                     type(self).__name__,
                 )
-            waiting = sorted(self.pending.of(model_id), key=_waiting_since)
-            return [each for each in waiting if allowed is None or each in allowed][:limit]
+            return self._waiting(model_id, allowed)[:limit]
 
-    def _choose_aside(
-        self,
-        thread: UserThread,
-        waiting: Sequence[InferenceRequest],
-        limit: int,
-        now: float,
-        latency: LatencyModel,
-    ) -> list[InferenceRequest]:
-        """What `choose` says; the longest waiting ones where it takes longer than `BUDGET_S`."""
-        if self._late is not None and not self._late.ready():
-            return list(waiting[:limit])
-        self._late = thread.begin(lambda: self.choose(waiting, limit, now, latency))
-        if not self._late.ready(self.BUDGET_S):
-            _log.error(
-                "%s has not chosen within %.0f ms: the longest waiting are served until it has",
-                type(self).__name__,
-                1000 * self.BUDGET_S,
-            )
-            return list(waiting[:limit])
-        answer, self._late = self._late, None
-        return answer.get() or []
+    def _waiting(self, model_id: str, allowed: Allowed | None = None) -> list[InferenceRequest]:
+        """Those that wait for a model, longest waiting first; O(n log n)."""
+        waiting = sorted(self.pending.of(model_id), key=_waiting_since)
+        if allowed is None:
+            return waiting
+        return [request for request in waiting if request in allowed]
 
     def take_removed(self) -> list[Removed]:
         """Those that left unserved since the last call."""
@@ -199,7 +177,7 @@ class BatchScheduler(Scheduler):
         wake: call it, from any thread, when there is something to serve that there was not.
         """
         if not self._trusted:
-            self._chooser = UserThread(f"scheduler {self.config.strategy}")
+            self._chooser = Chooser(type(self).__name__, self.choose, self.BUDGET_S)
 
     def close(self) -> None:
         """Nobody will call it any more; threads it has started end."""

@@ -15,8 +15,9 @@ from ..tracking.latency import LatencyModel
 from .admission import headroom
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
+from .board import Board
 from .guard import Guard
-from .lines import Board, Line
+from .line import Line
 from .scoring import Scoring
 from .selection import CALM_S, Selection, harmless
 from .supply import answered, charge

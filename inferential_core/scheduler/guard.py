@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter
 
-from .lines import Board, Line
+from .board import Board
+from .line import Line
 
 _since = attrgetter("since")
 

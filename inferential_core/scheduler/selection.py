@@ -8,8 +8,9 @@ from heapq import nlargest, nsmallest
 from itertools import islice
 from operator import attrgetter
 
+from .board import Board
 from .guard import Guard
-from .lines import Board, Line
+from .line import Line
 from .planning import Candidate, all_in_time, densest, largest_in_time
 from .worth import Worth
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from ..request import InferenceRequest
+from .board import Board
 from .hints import latest_arrival
-from .lines import Board, Line
+from .line import Line
 
 _OUTRUN = 1.5  # times its cadence a client may be served before it is charged
 _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out

@@ -314,7 +314,8 @@ def test_a_strategy_of_the_users_that_hangs_serves_the_longest_waiting(
         assert made.pick("policy", 1, 4.0, LatencyModel()) == waiting[1:2]
     assert len(caplog.records) == 1
     gate.set()
-    assert made._late is not None and made._late.ready(LONG_S)
+    assert made._chooser is not None and made._chooser._late is not None
+    assert made._chooser._late.ready(LONG_S)
     assert made.pick("policy", 1, 4.0, LatencyModel()) == waiting[4:]
     made.close()
 

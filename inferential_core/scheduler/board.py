@@ -14,53 +14,16 @@ from itertools import islice
 
 from ..request import InferenceRequest
 from .hints import Calendar
+from .line import Line
 from .pending import Pending
 from .ranking import Ranking
 from .worth import Worth
 
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
-_SLOW = 0.1  # weight of the newest interval in a line's own rate
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
 _ASKS_S = 2.0  # a client heard this recently asks, however fast it used to
 _ALONE_S = 1.0  # without a second client being heard
-_WOBBLES = 2.0  # average errors of the time on the network, by which a deadline is brought forward
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
-
-
-@dataclass(eq=False, slots=True)
-class Line:
-    """A client of one model: what it waits for, and what it has had."""
-
-    client_id: str
-    head: InferenceRequest | None = None
-    due: float = math.inf  # earliest deadline in it
-    static: float = 0.0  # greatest worth in it, but for what time adds
-    served_at: float = -math.inf  # when an observation of it was last given to the model
-    paid_until: float = -math.inf  # until then it has had more than its cadence asks for
-    arrived_at: float = -math.inf
-    interval: float = math.nan  # s between arrivals, slow average
-    away_s: float = math.nan  # one way on the network, slow average
-    wobble_s: float = 0.0  # how far it is from that on average
-    horizon: int = 0  # actions in the newest answer, 0 where unknown
-    period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
-    natural_steps: int = 0  # steps between its observations while nobody hints, 0: unknown
-    hinted_steps: int = 0  # the newest hint it was given
-    obeys: bool = True  # it asked no sooner than a hint said
-    supplied_until: float = -math.inf  # its newest answer holds actions until then
-    knows_at: float = -math.inf  # what arrives before was sent without that answer
-
-    @property
-    def rate(self) -> float:
-        """Observations per second that it needs answered; NaN where unknown."""
-        if self.natural_steps and self.period_s:
-            return 1.0 / (self.natural_steps * self.period_s)
-        return 1.0 / self.interval if self.interval > 0 else math.nan
-
-    @property
-    def since(self) -> float:
-        """Since when it has had nothing although it waits."""
-        assert self.head is not None
-        return max(self.head.waiting_since, self.served_at)
 
 
 @dataclass(eq=False, slots=True)
@@ -97,14 +60,14 @@ class Board:
         head = line.head
         if head is None:
             line.head = request
-            line.due = _due(line, request)
+            line.due = line.due_of(request)
             line.static = worth.static(request)
             self._place(line)
         elif head.received_at > arrived:  # an older one came back
             self._renew(line, pending, worth)
         else:
             static = worth.static(request)
-            if _due(line, request) < line.due or static > line.static:
+            if line.due_of(request) < line.due or static > line.static:
                 self._renew(line, pending, worth)
 
     def left(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
@@ -122,7 +85,7 @@ class Board:
             line.head = None
             return
         line.head = first[0]
-        line.due = min(_due(line, each) for each in first)
+        line.due = min(line.due_of(each) for each in first)
         line.static = max(worth.static(each) for each in first)
         self._place(line)
 
@@ -149,7 +112,7 @@ class Board:
         line.supplied_until = max(line.supplied_until, until)
         line.knows_at = knows_at
         head = line.head
-        if head is not None and line.due < (due := _due(line, head)):
+        if head is not None and line.due < (due := line.due_of(head)):
             self._take_out(line)
             line.due = due
             self._place(line)
@@ -223,23 +186,9 @@ class Board:
             self.others_at = self.newest_at
             self.newest = line.client_id
         self.newest_at = request.received_at
-        passed = request.received_at - line.arrived_at
-        if math.isfinite(passed):
-            if math.isnan(line.interval):
-                line.interval = passed
-            else:
-                line.interval += _SLOW * (passed - line.interval)
-        line.arrived_at = request.received_at
-        line.period_s = request.control_period_s
-        away = request.received_at - request.sent_at
-        if away == away:  # the client knows our clock
-            if line.away_s == line.away_s:
-                line.wobble_s += _SLOW * (abs(away - line.away_s) - line.wobble_s)
-                line.away_s += _SLOW * (away - line.away_s)
-            else:
-                line.away_s = away
         if request.deadline > request.received_at:
             self.windows.append(request.deadline - request.received_at)
+        line.heard(request)
 
     def _new_line(self, request: InferenceRequest) -> Line:
         if len(self.lines) >= 1000 and not len(self.lines) % 100:
@@ -251,10 +200,3 @@ class Board:
             }
         line = self.lines[request.client_id] = Line(request.client_id)
         return line
-
-
-def _due(line: Line, request: InferenceRequest) -> float:
-    """The deadline, but of a robot that was dry before it got an answer sent meanwhile."""
-    if request.steps_remaining == 0 and request.received_at <= line.knows_at:
-        return max(request.deadline, line.supplied_until)
-    return request.deadline - _WOBBLES * line.wobble_s

@@ -1,0 +1,71 @@
+"""A client of one model: what it waits for, how it asks, and what it has had."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..request import InferenceRequest
+
+_SLOW = 0.1  # weight of the newest interval in a line's own rate
+_WOBBLES = 2.0  # average errors of the time on the network, by which a deadline is brought forward
+
+
+@dataclass(eq=False, slots=True)
+class Line:
+    """Its observations wait in line: only the oldest one, the head, can be chosen."""
+
+    client_id: str
+    head: InferenceRequest | None = None
+    due: float = math.inf  # earliest deadline in it
+    static: float = 0.0  # greatest worth in it, but for what time adds
+    served_at: float = -math.inf  # when an observation of it was last given to the model
+    paid_until: float = -math.inf  # until then it has had more than its cadence asks for
+    arrived_at: float = -math.inf
+    interval: float = math.nan  # s between arrivals, slow average
+    away_s: float = math.nan  # one way on the network, slow average
+    wobble_s: float = 0.0  # how far it is from that on average
+    horizon: int = 0  # actions in the newest answer, 0 where unknown
+    period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
+    natural_steps: int = 0  # steps between its observations while nobody hints, 0: unknown
+    hinted_steps: int = 0  # the newest hint it was given
+    obeys: bool = True  # it asked no sooner than a hint said
+    supplied_until: float = -math.inf  # its newest answer holds actions until then
+    knows_at: float = -math.inf  # what arrives before was sent without that answer
+
+    @property
+    def rate(self) -> float:
+        """Observations per second that it needs answered; NaN where unknown."""
+        if self.natural_steps and self.period_s:
+            return 1.0 / (self.natural_steps * self.period_s)
+        return 1.0 / self.interval if self.interval > 0 else math.nan
+
+    @property
+    def since(self) -> float:
+        """Since when it has had nothing although it waits."""
+        assert self.head is not None
+        return max(self.head.waiting_since, self.served_at)
+
+    def heard(self, request: InferenceRequest) -> None:
+        """An observation arrived: what it tells of the client and of the network."""
+        passed = request.received_at - self.arrived_at
+        if math.isfinite(passed):
+            if math.isnan(self.interval):
+                self.interval = passed
+            else:
+                self.interval += _SLOW * (passed - self.interval)
+        self.arrived_at = request.received_at
+        self.period_s = request.control_period_s
+        away = request.received_at - request.sent_at
+        if away == away:  # the client knows our clock
+            if self.away_s == self.away_s:
+                self.wobble_s += _SLOW * (abs(away - self.away_s) - self.wobble_s)
+                self.away_s += _SLOW * (away - self.away_s)
+            else:
+                self.away_s = away
+
+    def due_of(self, request: InferenceRequest) -> float:
+        """The deadline, but of a robot that was dry before it got an answer sent meanwhile."""
+        if request.steps_remaining == 0 and request.received_at <= self.knows_at:
+            return max(request.deadline, self.supplied_until)
+        return request.deadline - _WOBBLES * self.wobble_s
