@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-FIGURES = ("transport", "fanin", "imports", "schedule", "bridge", "dispatch")
+FIGURES = ("transport", "fanin", "imports", "schedule", "bridge", "convert", "dispatch")
 BENCHMARKS = (*FIGURES, "fuzz")
 
 
