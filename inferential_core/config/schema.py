@@ -162,6 +162,9 @@ class RayConfig(Section):
     timeout_s: float = Field(default=30.0, gt=0, description="then a call ends ERROR")
     max_batch: int = Field(default=64, ge=1, description="most observations in one infer_batch")
     lanes_per_replica: int = Field(default=1, ge=1, description="calls a replica gets at once")
+    shared_memory: bool = Field(
+        default=True, description="replicas on this machine read large arrays in place"
+    )
     serve_config: str | None = Field(default=None, description="Serve config file to deploy")
     deployment: dict[str, Any] = Field(
         default_factory=dict, description="options of the deployments of dispatch.models"

@@ -21,7 +21,6 @@ class ModelInfo:
     max_batch: int = 1  # observations it takes in one call
     lanes: int = 1  # calls it can work on at once
     one_by_one: bool = False  # a call takes one, but `submit` may be handed several to do in turn
-    hand_over_s: float = 1e-3  # then, as many as take that long: what handing over is worth
     replicas: int = 1  # processes, or replicas of a deployment, that share its calls
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)  # see `specification`

@@ -19,6 +19,7 @@ from .placement import Placement
 _log = logging.getLogger(__name__)
 
 _HAND_OVER = 32
+_HAND_OVER_S = 1e-3
 
 
 @dataclass
@@ -31,7 +32,6 @@ class ModelRecord:
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)
     one_by_one: bool = False
-    hand_over_s: float = 1e-3
     replicas: int = 1
     takes: Specification | None = None  # what observations are checked against
     unavailable: str = ""  # why its dispatcher cannot ask it now
@@ -78,7 +78,6 @@ class ModelRecord:
             self.health.recovered()
         self.unavailable = info.unavailable
         self.one_by_one = info.one_by_one
-        self.hand_over_s = info.hand_over_s
 
     @property
     def free(self) -> bool:
@@ -92,15 +91,15 @@ class ModelRecord:
     def most_at_once(self) -> int:
         """How many observations to hand over together.
 
-        A model that takes one per call gets more only if it is done with all of them in no time
-        (`hand_over_s`): then waking it for each would cost more than the work itself.
+        A model that takes one per call gets more only if it is done with all of them within a
+        millisecond: then waking it for each would cost more than the work itself.
         """
         if not self.one_by_one:
             return self.max_batch
         each = self.latency.predict(1)
         if each <= 0.0:  # nothing is known
             return 1
-        return max(1, min(_HAND_OVER, int(self.hand_over_s / each)))
+        return max(1, min(_HAND_OVER, int(_HAND_OVER_S / each)))
 
     def in_one_call(self, batch_size: int) -> int:
         """How many of a batch shared a call."""

@@ -93,8 +93,12 @@ def deploy(ray_cluster: Any) -> Iterator[Callable[..., None]]:
 def serve(ray_cluster: Any) -> Iterator[Callable[..., Robots]]:
     with contextlib.ExitStack() as stack:
 
-        def serve(models: list[str] | None = None, **scheduling: Any) -> Robots:
-            config = InferentialConfig(ray={"address": ray_cluster.address}, scheduling=scheduling)
+        def serve(
+            models: list[str] | None = None, ray: dict[str, Any] | None = None, **scheduling: Any
+        ) -> Robots:
+            config = InferentialConfig(
+                ray={"address": ray_cluster.address, **(ray or {})}, scheduling=scheduling
+            )
             server = stack.enter_context(Server("tcp://127.0.0.1:0", models, config))
             robots = Robots(server)
             stack.callback(robots.close)
@@ -187,16 +191,31 @@ def test_a_model_is_told_who_asks_and_sees_images_decoded(deploy, serve) -> None
     assert reply.status is Status.ERROR and reply.error
 
 
-def test_large_arrays_arrive_as_they_were_sent(deploy, serve) -> None:
+@pytest.mark.parametrize("shared_memory", [True, False], ids=["in place", "through Ray"])
+def test_large_arrays_arrive_as_they_were_sent(deploy, serve, shared_memory: bool) -> None:
     deploy("policy", "Single")
-    robots = serve(["policy"])
+    robots = serve(["policy"], ray={"shared_memory": shared_memory})
     robots.ready("policy")
     camera = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
     depth = np.arange(1 << 20, dtype=np.float32).reshape(1 << 10, -1)
-    reply = robots.ask("policy", camera=camera, depth=depth, prompt="pick up the cup")
-    np.testing.assert_array_equal(reply.result["camera"], camera)
-    np.testing.assert_array_equal(reply.result["depth"], depth)
-    assert reply.result["prompt"] == "pick up the cup"
+    half = np.linspace(0, 1, 1 << 16).astype(np.float16)
+    for _ in range(3):
+        reply = robots.ask("policy", camera=camera, depth=depth, half=half, prompt="take the cup")
+        np.testing.assert_array_equal(reply.result["camera"], camera)
+        np.testing.assert_array_equal(reply.result["depth"], depth)
+        np.testing.assert_array_equal(reply.result["half"], half)
+        assert reply.result["prompt"] == "take the cup"
+
+
+def test_what_a_model_keeps_of_an_observation_stays_as_it_is(deploy, serve) -> None:
+    deploy("policy", "Keeping")
+    robots = serve(["policy"])
+    camera = np.zeros((480, 640, 3), np.uint8)
+    robots.ready("policy", camera=camera)
+    for step in range(1, 20):
+        seen = robots.ask("policy", camera=np.full_like(camera, step)).result["seen"]
+        expected = [max(0, each) for each in range(step - 3, step + 1)][-len(seen) :]
+        assert seen.tolist() == [[each, each] for each in expected]
 
 
 def test_the_specification_is_handed_out(deploy, serve) -> None:

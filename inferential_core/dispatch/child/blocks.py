@@ -15,12 +15,14 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 AVAILABLE = hasattr(os, "memfd_create")
 
 _SMALLEST = 1 << 17
+_mapped: weakref.WeakSet[Mapped] = weakref.WeakSet()  # all of this process
 
 
 class Block:
@@ -111,15 +113,38 @@ class Pool:
             return None
 
 
+class Place(NamedTuple):
+    """Where an array lies that came through a channel: for a third process to read it there."""
+
+    descriptor: int  # of this process; another one opens it as /proc/PID/fd/DESCRIPTOR
+    block: int  # number of the block; what it holds changes once the array is let go of
+    offset: int
+
+
+def place_of(array: np.ndarray) -> Place | None:
+    """The place of an array, contiguous, that `Mapped.use` gave out; None for any other."""
+    address: int = array.__array_interface__["data"][0]
+    for mapped in list(_mapped):
+        place = mapped.place_of(address)
+        if place is not None:
+            return place
+    return None
+
+
 class Mapped:
     """The blocks of the other end. `used` hands out memory; `released` collects what is unused."""
 
     def __init__(self) -> None:
         self._memory: dict[int, mmap.mmap] = {}
+        self._places: dict[int, tuple[int, int, int]] = {}  # address, capacity, descriptor
         self.released: deque[int] = deque()  # appended to by whatever thread frees the last view
 
     def add(self, number: int, capacity: int, descriptor: int) -> None:
-        self._memory[number] = mmap.mmap(descriptor, capacity)
+        memory = mmap.mmap(descriptor, capacity)
+        self._memory[number] = memory
+        address = ctypes.addressof(ctypes.c_ubyte.from_buffer(memory))
+        self._places[number] = address, capacity, os.dup(descriptor)
+        _mapped.add(self)
 
     def use(self, number: int) -> np.ndarray:
         """The block's bytes, uint8, read-only. It is released when no view of them is left."""
@@ -138,9 +163,17 @@ class Mapped:
                 numbers.append(self.released.popleft())
         return tuple(numbers)
 
+    def place_of(self, address: int) -> Place | None:
+        """Where in which block that address is."""
+        for number, (begin, capacity, descriptor) in list(self._places.items()):
+            if begin <= address < begin + capacity:
+                return Place(descriptor, number, address - begin)
+        return None
+
     def drop(self, numbers: Iterable[int]) -> None:
         for number in numbers:
-            self._memory.pop(number, None)
+            if self._memory.pop(number, None) is not None:
+                os.close(self._places.pop(number)[2])
 
     def close(self) -> None:
-        self._memory.clear()
+        self.drop(list(self._memory))

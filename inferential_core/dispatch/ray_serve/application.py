@@ -11,31 +11,36 @@ import asyncio
 import hashlib
 import inspect
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ModelUnavailable
 from ..base import ModelInfo
-from . import one_replica, replica_values
+from . import one_replica, payload, replica_memory, replica_values
 from . import replica as replica_code
+from .payload import Packed, Stayed
+from .replica_memory import Block
 from .replica_values import Observation, Outcome
 
 _log = logging.getLogger(__name__)
 
 # Named after its code: a replica that serves several versions of this package has them all.
-_CODE = inspect.getsource(replica_code) + inspect.getsource(replica_values)
+_CODE = "".join(map(inspect.getsource, (replica_code, replica_memory, replica_values)))
 METHOD = "inferential_" + hashlib.sha256(_CODE.encode()).hexdigest()[:12]
 
 BY_REFERENCE_FROM = 1 << 20  # bytes of a batch: below, gRPC's copies cost less than Ray's store
 # A call costs about a millisecond beside the work: of models that take one observation a call,
 # as many are handed over as take a few of them.
 HAND_OVER_S = 5e-3
+_ABANDONED_S = 60.0  # what a call was given that nobody waits for stays so long
 _ATTEMPTS = 4  # at a call that found a replica which has not been prepared
 
 
-# Replica, version of its model, seconds it took, and the outcomes.
-Answer = tuple[str, str, float, list[Outcome]]
+# Replica, version of its model, seconds it took, the outcomes, and the blocks of shared memory
+# that the replica still refers to.
+Answer = tuple[str, str, float, list[Outcome], list[Block]]
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,15 @@ class Application:
     """Belongs to the driver's event loop."""
 
     def __init__(
-        self, model_id: str, limits: Limits, refresh: Callable[[], Awaitable[None]]
+        self,
+        model_id: str,
+        limits: Limits,
+        refresh: Callable[[], Awaitable[None]],
+        changed: Callable[[], None],
     ) -> None:
         self.id = model_id
         self._refresh = refresh  # look at Serve now: `update` follows
+        self._changed = changed  # `info` says something else
         self.why_not = "it was not looked for yet"  # why it cannot be called; "" if it can
         self._limits = limits
         self._handles: tuple[Any, Any] | None = None  # by value, by reference
@@ -63,7 +73,9 @@ class Application:
         self._described: Mapping[str, Any] = {}
         self._concurrency = 1
         self._lanes: list[str] = []  # of a stateful model: the actor behind each, "" if none is
+        self._each_s = math.inf  # an observation takes a replica, lately
         self._gone: dict[str, list[str]] = {}  # actor -> clients that it may forget
+        self._held: dict[str, Stayed] = {}  # what replicas refer to beyond their calls
         self._preparing = asyncio.Lock()
 
     # --- what Serve says of it ---
@@ -130,6 +142,8 @@ class Application:
         while len(here) > max(1, target) and "" in here:  # scaled down, not broken
             here.remove("")
         self._lanes = here
+        running = set(self._actors.values())
+        self._held = {replica: held for replica, held in self._held.items() if replica in running}
         self._gone = {name: ids for name, ids in self._gone.items() if name in self._actors}
 
     async def prepare(self) -> None:
@@ -147,7 +161,9 @@ class Application:
         import ray
 
         actor = ray.get_actor(name, namespace="serve")
-        call = actor.__ray_call__.remote(replica_code.attach, METHOD, self._concurrency)
+        call = actor.__ray_call__.remote(
+            replica_code.attach, METHOD, self._concurrency, *payload.probe()
+        )
         described: Mapping[str, Any] = await asyncio.wait_for(call, 5.0)
         return described
 
@@ -155,47 +171,79 @@ class Application:
     def replicas(self) -> int:
         return len(self._actors)
 
+    @property
+    def near(self) -> bool:
+        """Whether all its replicas can read the shared memory of this process."""
+        described = [self._prepared.get(name, {}) for name in self._actors]
+        return bool(described) and all(each.get("near") for each in described)
+
     def info(self) -> ModelInfo:
         """What the server plans with."""
         described = self._described
-        one_by_one = not described.get("batches") and not described.get("asynchronous")
-        most = self._limits.max_batch
-        if one_by_one:
-            most = 1
-        elif not described.get("batches"):
-            most = min(most, self._concurrency)
         stateful = bool(described.get("stateful"))
         lanes = max(1, self.replicas) * self._limits.lanes_per_replica
         if stateful:
             lanes = max(1, len(self._lanes))
         return ModelInfo(
             self.id,
-            max_batch=most,
+            max_batch=self._most_at_once(),
             lanes=lanes,
             replicas=self.replicas,
-            one_by_one=one_by_one,
-            hand_over_s=HAND_OVER_S,
             version=described.get("version", ""),
             specification=described.get("specification", {}),
             stateful=stateful,
             unavailable=self.why_not,
         )
 
+    def _most_at_once(self) -> int:
+        """How many observations to give a replica in one call.
+
+        One that takes a single observation gets as many as take it a few times what a call costs
+        beside the work: more would keep robots waiting that another replica could serve.
+        """
+        most = self._limits.max_batch
+        if self._described.get("batches"):
+            return most
+        if self._described.get("asynchronous"):
+            return min(most, self._concurrency)
+        fitting = int(HAND_OVER_S / self._each_s)  # 0 while nothing is known
+        return max(1, min(most, 1 << max(0, fitting.bit_length() - 1)))  # of few values
+
+    def _learn(self, seconds: float, observations: int) -> None:
+        each = max(1e-6, seconds / observations)
+        before = self._most_at_once()
+        self._each_s = each if self._each_s == math.inf else 0.8 * self._each_s + 0.2 * each
+        if self._most_at_once() != before:
+            self._changed()
+
     # --- calls ---
 
-    async def call(self, lane: int, observations: list[Observation], size: int) -> Answer:
+    async def call(self, lane: int, packed: Packed) -> Answer:
         """One call; ModelUnavailable where there is nobody to call."""
+        try:
+            answer = await self._call(lane, packed)
+        except BaseException:
+            # Whoever was asked may be at it still, and must not see other things there.
+            asyncio.get_running_loop().call_later(_ABANDONED_S, packed.stayed.clear)
+            raise
+        self._learn(answer[2], len(packed.observations))
+        held = self._held.setdefault(answer[0], {})
+        held.update(packed.stayed)
+        self._held[answer[0]] = {block: held[block] for block in answer[4] if block in held}
+        return answer
+
+    async def _call(self, lane: int, packed: Packed) -> Answer:
         from ray.serve import exceptions
 
         known = (exceptions.BackPressureError, exceptions.DeploymentUnavailableError)
         for _ in range(_ATTEMPTS):
             if self.why_not or self._handles is None:
                 raise ModelUnavailable(self.why_not or f"application {self.id!r} is starting")
-            handle = self._handles[size >= BY_REFERENCE_FROM]
+            handle = self._handles[packed.size >= BY_REFERENCE_FROM]
             try:
                 if self._described.get("stateful"):
-                    return await self._call_lane(handle, lane, observations)
-                answer: Answer = await handle.remote(observations)
+                    return await self._call_lane(handle, lane, packed.observations)
+                answer: Answer = await handle.remote(packed.observations)
                 return answer
             except known:
                 raise

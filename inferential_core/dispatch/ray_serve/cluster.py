@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import family, hosted, replica, replica_values
+from . import family, hosted, replica, replica_memory, replica_values
 
 # Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
 # call of Ray's interface starts a cluster, as one does by default that finds itself disconnected.
@@ -58,7 +58,7 @@ def join(address: str) -> None:
         ray.init(address="local", include_dashboard=False, **_QUIETLY)
     else:
         _join_running(ray, address)
-    for module in (replica, replica_values, hosted):
+    for module in (replica, replica_memory, replica_values, hosted):
         register_pickle_by_value(module)
     if address == "local":
         serve.start(proxy_location="Disabled")  # nobody asks it but us

@@ -30,6 +30,7 @@ class RayServeDispatcher(Dispatcher):
     default the one this process is connected to, or else what RAY_ADDRESS or Ray itself finds.
     timeout_s: after which a call ends ERROR. max_batch: most observations in one call of
     `infer_batch`. lanes_per_replica: calls a replica is given at once.
+    shared_memory: let replicas on this machine read large arrays where the server has them.
 
     deploy: models to put on the cluster when started and to take off when closed, by id as
     "module:attribute" (in any form that LocalDispatcher takes, or a Serve application).
@@ -49,6 +50,7 @@ class RayServeDispatcher(Dispatcher):
         timeout_s: float = 30.0,
         max_batch: int = 64,
         lanes_per_replica: int = 1,
+        shared_memory: bool = True,
         deploy: Mapping[str, str] | None = None,
         serve_config: str | Path | None = None,
         deployment: Mapping[str, Any] | None = None,
@@ -81,6 +83,7 @@ class RayServeDispatcher(Dispatcher):
                 "timeout_s": float(timeout_s),
                 "max_batch": int(max_batch),
                 "lanes_per_replica": int(lanes_per_replica),
+                "shared_memory": bool(shared_memory),
                 "deploy": dict(deploy or {}),
                 "serve_config": config,
                 "deployment": dict(deployment or {}),

@@ -48,6 +48,7 @@ class RayDriver(Dispatcher):
         timeout_s: float = 30.0,
         max_batch: int = 64,
         lanes_per_replica: int = 1,
+        shared_memory: bool = True,
         deploy: Mapping[str, str] | None = None,
         serve_config: Mapping[str, Any] | None = None,
         deployment: Mapping[str, Any] | None = None,
@@ -61,6 +62,7 @@ class RayDriver(Dispatcher):
         self._wanted = tuple(models)
         self._timeout_s = timeout_s
         self._limits = Limits(max_batch, lanes_per_replica)
+        self._shared_memory = shared_memory
         self._emit: Emit = lambda kind, fields: None
         self._on_done: Callable[[Completion], None] = lambda completion: None
         self._loop = _new_loop()
@@ -217,7 +219,7 @@ class RayDriver(Dispatcher):
             await self._looked.wait()
 
     def _application(self, name: str) -> Application:
-        return Application(name, self._limits, self._look_now)
+        return Application(name, self._limits, self._look_now, self._tell)
 
     def _tell(self) -> None:
         """Tell the server what changed, if anything did."""
@@ -265,8 +267,8 @@ class RayDriver(Dispatcher):
         application = self._applications.get(batch.model_id)
         if self._why_not or application is None:
             raise ModelUnavailable(self._why_not or f"{batch.model_id!r} is not deployed any more")
-        observations, size = payload.pack(batch.requests)
-        _, version, _, outcomes = await application.call(batch.lane, observations, size)
+        packed = payload.pack(batch.requests, self._shared_memory and application.near)
+        _, version, _, outcomes, _ = await application.call(batch.lane, packed)
         return payload.unpack(outcomes), version
 
 

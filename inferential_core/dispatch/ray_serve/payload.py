@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,13 +14,33 @@ from ...request import InferenceRequest
 from ...wire.images import EncodedImage
 from ..answers import as_values
 from ..base import Result
+from ..child.blocks import place_of
 from ..child.values import as_exception
+from .replica_memory import Block, started
 from .replica_values import Observation, Outcome
 
+Stayed = dict[Block, list[np.ndarray]]
 
-def pack(requests: Sequence[InferenceRequest]) -> tuple[list[Observation], int]:
-    """The observations of a batch, images still compressed, and their size in bytes."""
+_ME = (os.getpid(), started(os.getpid()))
+_SHARED_FROM = 1 << 14  # bytes
+_probe: list[tuple[Any, bytes]] = []
+
+
+class Packed(NamedTuple):
+    """A batch on its way."""
+
+    observations: list[Observation]
+    size: int  # bytes that travel
+    stayed: Stayed  # what did not: to be kept for as long as a replica refers to it
+
+
+def pack(requests: Sequence[InferenceRequest], near: bool) -> Packed:
+    """The observations of a batch, images still compressed.
+
+    near: the replicas can read this process's shared memory; what lies there stays there.
+    """
     size = 0
+    stayed: Stayed = {}
     now = time.monotonic()
     observations: list[Observation] = []
     for request in requests:
@@ -28,14 +49,36 @@ def pack(requests: Sequence[InferenceRequest]) -> tuple[list[Observation], int]:
         for key, value in request.inputs.items():
             if isinstance(value, EncodedImage):
                 data = np.frombuffer(value.data, np.uint8)  # arrays travel without being copied
-                images[key] = (value.encoding, data, value.shape)
-                size += data.nbytes
+                sent = _shared(data, stayed) if near else data
+                images[key] = (value.encoding, sent, value.shape)
             else:
-                values[key] = value
-                size += value.nbytes if isinstance(value, np.ndarray) else 64
+                sent = values[key] = _shared(value, stayed) if near else value
+            size += sent.nbytes if isinstance(sent, np.ndarray) else 64
         left = request.deadline - now if math.isfinite(request.deadline) else math.inf
         observations.append((values, images, _facts(request, left)))
-    return observations, size
+    return Packed(observations, size, stayed)
+
+
+def _shared(value: Any, stayed: Stayed) -> Any:
+    """Where an array lies, if it is large and lies in shared memory; else the value itself."""
+    if not isinstance(value, np.ndarray) or value.nbytes < _SHARED_FROM:
+        return value
+    place = place_of(value)
+    if place is None:
+        return value
+    descriptor, block, offset = place
+    stayed.setdefault((*_ME, block), []).append(value)
+    return (*_ME, descriptor, block, offset, value.nbytes, value.dtype, value.shape)
+
+
+def probe() -> tuple[Any, bytes]:
+    """Shared memory with something in it that only its reader can know; kept while we live."""
+    if not _probe:
+        token = os.urandom(16)
+        descriptor = os.memfd_create("inferential-probe", os.MFD_CLOEXEC)
+        os.write(descriptor, token)
+        _probe.append(((*_ME, descriptor, 0, 0, len(token), np.dtype(np.uint8), (16,)), token))
+    return _probe[0]
 
 
 def _facts(request: InferenceRequest, left: float) -> tuple[Any, ...]:

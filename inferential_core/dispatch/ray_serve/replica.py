@@ -1,10 +1,10 @@
 """What runs inside of a replica: one more method on the user's object, which serves whole batches.
 
 Sent to the replicas by value, so that they need nothing of this package installed: this file and
-`replica_values` import numpy and, when asked to, Ray and Pillow, and nothing else. `attach` gives
-the deployment's object a method that takes a batch in one call, decodes compressed images, passes
-the context on and returns one result for each observation, whatever form the deployment has. Serve
-calls it as it calls any other method: its routing, its limits and its counts keep holding.
+the other `replica_` files import numpy and, when asked to, Ray and Pillow, and nothing else.
+`attach` gives the deployment's object a method that takes a batch in one call, decodes compressed
+images, passes the context on and returns one result for each observation, whatever form the
+deployment has. Serve calls it as any other method: its routing, limits and counts keep holding.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .replica_values import Observation, Outcome, in_order, prepare, told, values
+from .replica_memory import Neighbours, is_near
+from .replica_values import Observation, Outcome, in_order, is_large, prepare, told, values
 
 QUICK_S = 2e-3
 
 
-def attach(replica_actor: Any, method: str, concurrency: int) -> dict[str, Any]:
+def attach(
+    replica_actor: Any, method: str, concurrency: int, probe: Any, token: bytes
+) -> dict[str, Any]:
     """Give the deployment's object the method `method`; what it is like, as plain data.
 
-    concurrency: observations that an asynchronous `infer` is given at once.
+    concurrency: observations that an asynchronous `infer` is given at once. probe: shared memory
+    of the caller's, which holds `token`.
     """
     from ray import serve
 
@@ -44,7 +48,7 @@ def attach(replica_actor: Any, method: str, concurrency: int) -> dict[str, Any]:
             setattr(servable, method, attached)
         except AttributeError:  # __slots__
             return {"unfit": f"{type(servable).__name__} has __slots__ and takes no attribute"}
-    return dict(attached.description)
+    return {**attached.description, "near": is_near(probe, token)}
 
 
 class Unfit(Exception):
@@ -68,6 +72,7 @@ class Serving:
         self._wants_context = _accepts_second(function)
         self._stateful = bool(getattr(servable, "stateful", False))
         self._asynchronous = _is_asynchronous(function)
+        self._neighbours = Neighbours()
         self._reset = _method(servable, "reset")
         self._forget = _method(servable, "forget") or self._reset
         self._one_at_a_time = asyncio.Lock()  # for what keeps a state
@@ -93,17 +98,19 @@ class Serving:
 
         async def serve_batch(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
             begun = time.monotonic()
-            if any(images for _, images, _ in observations):
-                prepared = await asyncio.to_thread(prepare, observations)
+            if any(map(is_large, observations)):
+                prepared = await asyncio.to_thread(prepare, observations, self._neighbours)
             else:
-                prepared = prepare(observations)
+                prepared = prepare(observations, self._neighbours)
             if self._stateful:
                 async with self._one_at_a_time:
                     await self._turn_over(gone, prepared)
                     outcomes = await self._serve(prepared)
             else:
                 outcomes = await self._serve(prepared)
-            return self._replica, self._version(), time.monotonic() - begun, outcomes
+            del prepared
+            took = time.monotonic() - begun
+            return self._replica, self._version(), took, outcomes, self._neighbours.kept()
 
         return serve_batch
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from .replica_memory import Neighbours
+
 # One observation as it travels: values by key; compressed images by key as (encoding, bytes as
 # uint8, shape of the pixels); context as (client id, epoch, request id, first of its episode,
-# seconds until the deadline).
+# seconds until the deadline). Arrays may lie elsewhere: then a `replica_memory.Shared` each.
 Observation = tuple[dict[str, Any], dict[str, tuple[str, Any, tuple[int, ...]]], tuple[Any, ...]]
 
 # A result as it travels: values by key, or (class of the error, its text, traceback).
@@ -34,14 +36,24 @@ class InferenceContext:
     inference_delay: int = 0
 
 
-def prepare(observations: Sequence[Observation]) -> list[Any]:
+def is_large(observation: Observation) -> bool:
+    """Whether preparing it takes long enough to do it on a thread."""
+    values, images, _ = observation
+    return bool(images) or any(isinstance(value, tuple) for value in values.values())
+
+
+def prepare(observations: Sequence[Observation], neighbours: Neighbours) -> list[Any]:
     """(observation, context) each, images decoded; an exception for one that is broken."""
     now = time.monotonic()
     prepared: list[Any] = []
     for values, images, context in observations:
         try:
-            for key, image in images.items():
-                values[key] = _pixels(key, *image)
+            for key, value in values.items():
+                if isinstance(value, tuple):
+                    values[key] = neighbours.read(value)
+            for key, (encoding, data, shape) in images.items():
+                file = neighbours.read(data) if isinstance(data, tuple) else data
+                values[key] = _pixels(key, encoding, file, shape)
         except Exception as error:
             prepared.append(error)
             continue

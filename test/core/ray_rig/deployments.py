@@ -54,6 +54,18 @@ class Single:
         return {**values, "pid": np.array([os.getpid()])}
 
 
+class Keeping:
+    """Keeps what it observed, as a model with a history of frames does."""
+
+    def __init__(self) -> None:
+        self.frames: list[np.ndarray] = []
+
+    def infer(self, observation: dict) -> dict:
+        self.frames = [*self.frames, observation["camera"]][-4:]
+        seen = [(int(each.min()), int(each.max())) for each in self.frames]
+        return {"seen": np.array(seen)}
+
+
 class Asynchronous:
     """Its calls wait for each other: they must be made at once."""
 
