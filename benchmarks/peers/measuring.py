@@ -29,6 +29,25 @@ class Client(Protocol):
     def close(self) -> None: ...
 
 
+class SdkClient:
+    """A connection of our package or of the published one: they are used alike."""
+
+    def __init__(self, connection: Any, array: np.ndarray) -> None:
+        self.connection = connection
+        self.model = connection.model("policy", latency_budget_ms=1000.0)
+        self.array = array
+
+    def send(self) -> None:
+        self.model.observe(x=self.array)
+
+    def receive(self) -> None:
+        if self.model.get_result(PATIENCE_MS) is None:
+            raise TimeoutError("the server does not answer")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
 def round_trips_us(client: Client, count: int) -> list[float]:
     """Microseconds of each."""
     times = []

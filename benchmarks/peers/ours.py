@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
-from measuring import ANSWER, PATIENCE_MS, answer_questions, say_address
+from measuring import ANSWER, SdkClient, answer_questions, say_address
 
 from inferential_core import Connection
 
@@ -31,21 +31,9 @@ def serve(batching: bool = False) -> None:
             print(json.dumps(status), flush=True)
 
 
-class OurClient:
+class OurClient(SdkClient):
     def __init__(self, address: str, array: np.ndarray) -> None:
-        self.connection = Connection(address)
-        self.model = self.connection.model("policy", latency_budget_ms=1000.0)
-        self.array = array
-
-    def send(self) -> None:
-        self.model.observe(x=self.array)
-
-    def receive(self) -> None:
-        if self.model.get_result(PATIENCE_MS) is None:
-            raise TimeoutError("the server does not answer")
-
-    def close(self) -> None:
-        self.connection.close()
+        super().__init__(Connection(address), array)
 
 
 if __name__ == "__main__":

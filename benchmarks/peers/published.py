@@ -9,7 +9,7 @@ import uuid
 import inferential
 import numpy as np
 import zmq
-from measuring import ANSWER, PATIENCE_MS, answer_questions, say_address
+from measuring import ANSWER, SdkClient, answer_questions, say_address
 
 
 async def serve() -> None:
@@ -22,21 +22,9 @@ async def serve() -> None:
     await running
 
 
-class PublishedClient:
+class PublishedClient(SdkClient):
     def __init__(self, address: str, array: np.ndarray) -> None:
-        self.connection = inferential.Connection(address, client_id=uuid.uuid4().hex)
-        self.model = self.connection.model("policy", latency_budget_ms=1000.0)
-        self.array = array
-
-    def send(self) -> None:
-        self.model.observe(x=self.array)
-
-    def receive(self) -> None:
-        if self.model.get_result(PATIENCE_MS) is None:
-            raise TimeoutError("the server does not answer")
-
-    def close(self) -> None:
-        self.connection.close()
+        super().__init__(inferential.Connection(address, client_id=uuid.uuid4().hex), array)
 
 
 if __name__ == "__main__":

@@ -16,37 +16,6 @@ from inferential_core.config.schema import SchedulingConfig
 from inferential_core.wire.limits import Limits
 
 
-def test_the_published_example_is_a_valid_configuration() -> None:
-    config = InferentialConfig(
-        transport={"bind": "tcp://*:5555", "recv_hwm": 2000},
-        scheduling={
-            "strategy": "deadline_aware",
-            "max_queue_size": 500,
-            "request_ttl_ms": 3000,
-            "overflow_policy": "drop_oldest",
-            "max_retries": 1,
-        },
-        clients={
-            "defaults": {"latency_budget_ms": 50.0, "priority": 1},
-            "known": [
-                {
-                    "id": "agent-01",
-                    "model": "policy-v2",
-                    "latency_budget_ms": 30.0,
-                    "priority": 2,
-                },
-            ],
-            "accept_unknown": True,
-        },
-        response_tracking={"cadence_alpha": 0.3, "disconnect_timeout_s": 10.0},
-        metrics={"ring_buffer_size": 10000},
-    )
-    assert config.transport.recv_hwm == 2000
-    assert config.scheduling.request_ttl_ms == 3000
-    assert config.clients.known[0].latency_budget_ms == 30.0
-    assert config.response_tracking.cadence_alpha == 0.3
-
-
 def test_the_published_defaults_hold() -> None:
     config = InferentialConfig()
     assert config.transport.bind == "tcp://*:5555"

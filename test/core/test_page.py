@@ -184,6 +184,10 @@ def test_configuration():
         response_tracking={"cadence_alpha": 0.3, "disconnect_timeout_s": 10.0},
         metrics={"ring_buffer_size": 10000},
     )
+    assert config.transport.recv_hwm == 2000
+    assert config.scheduling.request_ttl_ms == 3000
+    assert config.clients.known[0].latency_budget_ms == 30.0
+    assert config.response_tracking.cadence_alpha == 0.3
     dispatcher = LocalDispatcher({"policy-v2": lambda obs: obs})
     with Server(config=config, dispatcher=dispatcher) as server:
         assert server.address.startswith("tcp://127.0.0.1:")

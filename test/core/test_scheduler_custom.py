@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from own_scheduler import OwnScheduler
 
 from inferential_core.clock import FakeClock
 from inferential_core.config.schema import SchedulingConfig
@@ -15,29 +16,6 @@ from inferential_core.scheduler.base import Scheduler
 from inferential_core.scheduler.custom import CustomScheduler
 from inferential_core.status import Status
 from inferential_core.tracking.latency import LatencyModel
-
-
-class MyScheduler(Scheduler):
-    """The one of the published page."""
-
-    def __init__(self, config: Any = None) -> None:
-        self._queue: list[InferenceRequest] = []
-
-    def submit(self, request: InferenceRequest) -> None:
-        self._queue.append(request)
-
-    def next_batch(self) -> Any:
-        batch, self._queue = self._queue[:8], self._queue[8:]
-        return batch
-
-    def tick(self) -> None:
-        pass
-
-    def status(self) -> dict[str, Any]:
-        return {"queue_len": len(self._queue)}
-
-    def queue_len(self) -> int:
-        return len(self._queue)
 
 
 def drive(user: Scheduler, clock: FakeClock | None = None, **options: object) -> CustomScheduler:
@@ -57,7 +35,7 @@ def pick(
 
 
 def test_the_published_scheduler_decides_what_is_served() -> None:
-    made = drive(MyScheduler())
+    made = drive(OwnScheduler())
     requests = [request(f"robot_{index}") for index in range(20)]
     for each in requests:
         made.submit(each)
@@ -66,7 +44,7 @@ def test_the_published_scheduler_decides_what_is_served() -> None:
 
 
 def test_a_batch_larger_than_the_model_takes_is_served_in_parts() -> None:
-    made = drive(MyScheduler())
+    made = drive(OwnScheduler())
     requests = [request(f"robot_{index}") for index in range(8)]
     for each in requests:
         made.submit(each)
@@ -79,7 +57,7 @@ def test_a_batch_larger_than_the_model_takes_is_served_in_parts() -> None:
 
 
 def test_a_batch_that_mixes_models_is_served_by_each_of_them() -> None:
-    made = drive(MyScheduler())
+    made = drive(OwnScheduler())
     mixed = [request(model=name) for name in ("x", "y", "x", "y")]
     for each in mixed:
         made.submit(each)
@@ -88,7 +66,7 @@ def test_a_batch_that_mixes_models_is_served_by_each_of_them() -> None:
 
 
 def test_a_free_model_waits_for_no_timer_because_others_are_first_in_the_users_queue() -> None:
-    made = drive(MyScheduler())
+    made = drive(OwnScheduler())
     for _ in range(30):
         made.submit(request(model="busy"))
     wanted = request(model="free")
@@ -98,7 +76,7 @@ def test_a_free_model_waits_for_no_timer_because_others_are_first_in_the_users_q
 
 
 def test_what_was_superseded_or_dropped_meanwhile_delays_nobody() -> None:
-    made = drive(MyScheduler())
+    made = drive(OwnScheduler())
     for index in range(100):
         made.submit(request(at=index, supersede=True))
     (only,) = pick(made, now=100.0) or [None]
@@ -107,7 +85,7 @@ def test_what_was_superseded_or_dropped_meanwhile_delays_nobody() -> None:
 
 
 def test_what_was_chosen_and_superseded_before_its_turn_is_not_served() -> None:
-    made = drive(MyScheduler())
+    made = drive(OwnScheduler())
     first, chosen = request("a", 0.0), request("b", 0.0)
     made.submit(first)
     made.submit(chosen)
@@ -119,9 +97,9 @@ def test_what_was_chosen_and_superseded_before_its_turn_is_not_served() -> None:
 
 
 def test_what_it_returns_twice_is_served_once() -> None:
-    class Stutterer(MyScheduler):
+    class Stutterer(OwnScheduler):
         def next_batch(self) -> Any:
-            return self._queue * 2  # and keeps it all
+            return self.queue * 2  # and keeps it all
 
     made = drive(Stutterer())
     first, second = request("a"), request("b")
@@ -133,7 +111,7 @@ def test_what_it_returns_twice_is_served_once() -> None:
 
 
 def test_what_it_forgets_expires() -> None:
-    class Forgetful(MyScheduler):
+    class Forgetful(OwnScheduler):
         def submit(self, request: InferenceRequest) -> None:
             pass
 
@@ -148,7 +126,7 @@ def test_what_it_forgets_expires() -> None:
 
 
 def test_what_it_invents_is_not_served() -> None:
-    class Inventor(MyScheduler):
+    class Inventor(OwnScheduler):
         def next_batch(self) -> Any:
             return [request("ghost"), *super().next_batch()]
 
@@ -159,7 +137,7 @@ def test_what_it_invents_is_not_served() -> None:
 
 
 def test_an_inventor_of_requests_without_end_stops_nobody() -> None:
-    class Inventor(MyScheduler):
+    class Inventor(OwnScheduler):
         def next_batch(self) -> Any:
             return [request("ghost")]
 
@@ -170,7 +148,7 @@ def test_an_inventor_of_requests_without_end_stops_nobody() -> None:
 
 
 def test_it_never_sees_what_a_full_queue_refused() -> None:
-    user = MyScheduler()
+    user = OwnScheduler()
     made = drive(user, max_queue_size=1, overflow_policy="reject_newest")
     made.submit(request("a"))
     made.submit(request("b"))
@@ -178,7 +156,7 @@ def test_it_never_sees_what_a_full_queue_refused() -> None:
 
 
 def test_a_retry_is_submitted_to_it_again() -> None:
-    made = drive(MyScheduler())
+    made = drive(OwnScheduler())
     made.submit(request())
     (failed,) = pick(made)
     made.put_back(failed)
@@ -186,7 +164,7 @@ def test_a_retry_is_submitted_to_it_again() -> None:
 
 
 def test_a_retry_that_was_superseded_is_not() -> None:
-    user = MyScheduler()
+    user = OwnScheduler()
     made = drive(user)
     made.submit(request(at=0.0, supersede=True))
     (failed,) = pick(made)
@@ -198,14 +176,14 @@ def test_a_retry_that_was_superseded_is_not() -> None:
 
 def test_it_is_asked_again_soon_when_it_gave_a_free_model_nothing() -> None:
     clock = FakeClock(5.0)
-    made = drive(MyScheduler(), clock)
+    made = drive(OwnScheduler(), clock)
     assert 5.0 < made.hold_until("policy") <= 5.1
 
 
 def test_its_tick_is_called_and_its_status_shown() -> None:
     ticks: list[str] = []
 
-    class Ticking(MyScheduler):
+    class Ticking(OwnScheduler):
         def tick(self) -> None:
             ticks.append("tick")
 
@@ -235,7 +213,7 @@ def _breaks_on_the_way(*_: object) -> Iterator[Any]:
 def test_what_it_raises_costs_its_own_requests_only(
     method: str, failure: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    user = MyScheduler()
+    user = OwnScheduler()
     setattr(user, method, failure)
     made = drive(user)
     with caplog.at_level(logging.ERROR):
@@ -251,7 +229,7 @@ def test_what_it_raises_costs_its_own_requests_only(
     "answer", [None, 7, "text", [None, 3, ["nested"]], {"a": 1}, _breaks_on_the_way()]
 )
 def test_nonsense_from_next_batch_is_an_empty_batch(answer: object) -> None:
-    user = MyScheduler()
+    user = OwnScheduler()
     user.next_batch = lambda: answer  # type: ignore[method-assign]
     made = drive(user)
     made.submit(request())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from own_scheduler import OwnScheduler
 
 from inferential_core import ConfigError, InferenceRequest, register_policy
 from inferential_core.config.schema import SchedulingConfig
-from inferential_core.scheduler.base import Scheduler, create_scheduler, register_scheduler
+from inferential_core.scheduler.base import create_scheduler, register_scheduler
 
 
 @pytest.mark.parametrize(
@@ -51,22 +50,10 @@ def test_a_wrong_policy_is_told_when_the_scheduler_is_made() -> None:
 
 def test_a_registered_scheduler_is_made_with_the_configuration() -> None:
     @register_scheduler("test_mine")
-    class Mine(Scheduler):
+    class Mine(OwnScheduler):
         def __init__(self, config: SchedulingConfig) -> None:
+            super().__init__(config)
             self.depth = config.options["depth"]
-
-        def submit(self, request: InferenceRequest) -> None: ...
-
-        def next_batch(self) -> list[InferenceRequest]:
-            return []
-
-        def tick(self) -> None: ...
-
-        def status(self) -> dict[str, Any]:
-            return {}
-
-        def queue_len(self) -> int:
-            return 0
 
     made = create_scheduler(SchedulingConfig(strategy="test_mine", options={"depth": 3}))
     assert isinstance(made, Mine)
@@ -74,21 +61,7 @@ def test_a_registered_scheduler_is_made_with_the_configuration() -> None:
 
 
 def test_a_scheduler_registered_later_under_the_same_name_replaces_the_first() -> None:
-    class One(Scheduler):
-        def __init__(self, config: SchedulingConfig) -> None: ...
-
-        def submit(self, request: InferenceRequest) -> None: ...
-
-        def next_batch(self) -> list[InferenceRequest]:
-            return []
-
-        def tick(self) -> None: ...
-
-        def status(self) -> dict[str, Any]:
-            return {}
-
-        def queue_len(self) -> int:
-            return 0
+    class One(OwnScheduler): ...
 
     class Other(One): ...
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from own_scheduler import OwnScheduler
 
 from inferential_core import Connection, LocalDispatcher, Server, register_policy
 from inferential_core.clock import FakeClock
@@ -126,27 +127,6 @@ def test_a_quick_policy_on_its_thread_gives_the_same_scores_as_a_direct_one() ->
 # --- schedulers of the published form ---
 
 
-class Fifo(Scheduler):
-    def __init__(self, config: Any = None) -> None:
-        self.queue: list[InferenceRequest] = []
-
-    def submit(self, request: InferenceRequest) -> None:
-        self.queue.append(request)
-
-    def next_batch(self) -> Any:
-        batch, self.queue = self.queue[:8], self.queue[8:]
-        return batch
-
-    def tick(self) -> None:
-        pass
-
-    def status(self) -> dict[str, Any]:
-        return {"queue_len": len(self.queue)}
-
-    def queue_len(self) -> int:
-        return len(self.queue)
-
-
 class Driven:
     """A user's scheduler on its thread, driven as the server drives it."""
 
@@ -165,7 +145,7 @@ class Driven:
 
 
 def test_its_answer_wakes_the_server() -> None:
-    driven = Driven(Fifo())
+    driven = Driven(OwnScheduler())
     first = request()
     driven.made.submit(first)
     assert driven.pick() == []
@@ -177,7 +157,7 @@ def test_its_answer_wakes_the_server() -> None:
 def test_all_its_methods_are_called_by_one_other_thread() -> None:
     threads = set()
 
-    class Noting(Fifo):
+    class Noting(OwnScheduler):
         def submit(self, request: InferenceRequest) -> None:
             threads.add(threading.get_ident())
             super().submit(request)
@@ -198,7 +178,7 @@ def test_all_its_methods_are_called_by_one_other_thread() -> None:
 
 
 def test_what_it_returns_beyond_a_batch_is_kept() -> None:
-    driven = Driven(Fifo())
+    driven = Driven(OwnScheduler())
     waiting = [request(f"r{index}") for index in range(20)]
     for each in waiting:
         driven.made.submit(each)
@@ -218,7 +198,7 @@ def test_while_it_hangs_requests_are_served_in_the_order_of_arrival(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(CustomScheduler, "PATIENCE_S", 0.05)
-    user = Fifo()
+    user = OwnScheduler()
     calm = getattr(user, method)
     setattr(user, method, lambda *args: (gate.wait(LONG_S), calm(*args))[1])
     driven = Driven(user)
@@ -242,7 +222,7 @@ def test_while_it_hangs_requests_are_served_in_the_order_of_arrival(
 def test_one_that_holds_back_is_asked_again_but_not_all_the_time() -> None:
     asked = []
 
-    class Reluctant(Fifo):
+    class Reluctant(OwnScheduler):
         def next_batch(self) -> Any:
             asked.append(self.queue)
             return super().next_batch() if len(asked) > 1 else []
@@ -261,7 +241,7 @@ def test_one_that_holds_back_is_asked_again_but_not_all_the_time() -> None:
 
 
 def test_one_that_invents_requests_without_end_keeps_only_its_own_thread_busy() -> None:
-    class Inventor(Fifo):
+    class Inventor(OwnScheduler):
         def next_batch(self) -> Any:
             return [request("ghost")]
 
@@ -376,7 +356,7 @@ def test_a_server_goes_on_with_a_scheduler_that_fails(
     monkeypatch.setattr(CustomScheduler, "PATIENCE_S", 0.02)
 
     @register_scheduler("test_user_code_scheduler")
-    class Failing(Fifo):
+    class Failing(OwnScheduler):
         def next_batch(self) -> Any:
             if failure == "raise":
                 raise ValueError("broken")
@@ -398,7 +378,7 @@ def test_a_server_goes_on_with_a_scheduler_that_fails(
 
 def test_switching_while_traffic_flows_loses_nothing() -> None:
     @register_scheduler("test_user_code_fifo")
-    class Plain(Fifo):
+    class Plain(OwnScheduler):
         pass
 
     names = ["deadline_aware", "test_user_code_fifo", "priority_tiered", "batch_optimized"]

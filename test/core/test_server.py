@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import zmq
+from own_scheduler import OwnScheduler
 
 from inferential_core import (
     AsyncConnection,
@@ -24,6 +25,7 @@ from inferential_core import (
     register_policy,
 )
 from inferential_core.clock import SystemClock
+from inferential_core.scheduler.base import register_scheduler
 from inferential_core.wire.observation import ObservationHeader, encode_observation
 
 LONG_MS = 20_000  # a bound, not a delay
@@ -542,29 +544,7 @@ def test_a_message_that_claims_a_gigabyte_is_rejected_without_it():
 
 
 def test_a_custom_scheduler_of_the_published_form_works_unchanged():
-    from inferential_core.scheduler.base import Scheduler, register_scheduler
-
-    @register_scheduler("test_server_custom")
-    class MyScheduler(Scheduler):
-        def __init__(self, config):
-            self._queue = []
-
-        def submit(self, request):
-            self._queue.append(request)
-
-        def next_batch(self):
-            batch, self._queue = self._queue[:8], self._queue[8:]
-            return batch
-
-        def tick(self):
-            pass
-
-        def status(self):
-            return {"queue_len": len(self._queue)}
-
-        def queue_len(self):
-            return len(self._queue)
-
+    register_scheduler("test_server_custom")(OwnScheduler)
     config = InferentialConfig(scheduling={"strategy": "test_server_custom"})
     with serve({"policy": echo, "other": echo}, config=config) as server:
         with Connection(server.address) as connection:
