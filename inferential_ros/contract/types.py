@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.contract.stand_ins import stand_in
 
 
 def message_class(name: str, path: str) -> type[Any]:
@@ -19,6 +20,9 @@ def message_class(name: str, path: str) -> type[Any]:
     try:
         module = importlib.import_module(f"{package}.msg")
     except ImportError as error:
+        known_without_ros = stand_in(f"{package}/msg/{message}")
+        if known_without_ros is not None:
+            return known_without_ros
         raise ContractError(path, f"{name!r}: cannot import {package}.msg ({error})") from None
     found = getattr(module, message, None)
     if not hasattr(found, "get_fields_and_field_types"):

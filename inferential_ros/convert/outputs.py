@@ -9,6 +9,7 @@ import numpy as np
 
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.reading import Section, names, text
+from inferential_ros.contract.types import message_class
 from inferential_ros.convert.registry import Encode, OutputContext, output_converter
 
 TRAJECTORY_FIELDS = {"position": "positions", "velocity": "velocities", "effort": "effort"}
@@ -38,16 +39,15 @@ def joint_trajectory(section: Section, context: OutputContext) -> Encode:
     The stamp stays zero, which joint_trajectory_controller reads as "from now": a stamp would
     make it refuse points whenever its clock is ahead of ours.
     """
-    from builtin_interfaces.msg import Duration
-    from trajectory_msgs.msg import JointTrajectoryPoint
-
+    point_class = message_class("trajectory_msgs/msg/JointTrajectoryPoint", section.at("type"))
+    duration_class = message_class("builtin_interfaces/msg/Duration", section.at("type"))
     joints = _joints(section, context)
     field = TRAJECTORY_FIELDS[context.kind]
     period_ns = round(context.control_period_s * 1e9)
-    ahead = Duration(sec=period_ns // 10**9, nanosec=period_ns % 10**9)
+    ahead = duration_class(sec=period_ns // 10**9, nanosec=period_ns % 10**9)
 
     def encode(values: np.ndarray) -> Any:
-        point = JointTrajectoryPoint(time_from_start=ahead)
+        point = point_class(time_from_start=ahead)
         setattr(point, field, doubles(values))
         return context.message(joint_names=list(joints), points=[point])
 

@@ -1,0 +1,91 @@
+"""On a machine without ROS a contract is checked and a recording replayed all the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed")
+
+from inferential_core import LocalDispatcher, Server
+from inferential_ros.contract import stand_ins
+from inferential_ros.contract.stand_ins import _made
+from inferential_ros.convert.fields import resolve
+
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+BAG = DATA / "g1_inspire_real_bag" / "episode_000029_mcap"
+# What a ROS installation brings, made absent: nothing of it can be imported.
+ABSENT = """
+import importlib.util, sys
+ROS = ("rclpy", "inferential", "builtin_interfaces", "sensor_msgs", "std_msgs", "geometry_msgs",
+       "trajectory_msgs", "nav_msgs", "rosidl_parser")
+for name in ROS:
+    sys.modules[name] = None
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in ROS else found(name, *rest)
+from inferential_core.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-c", ABSENT, *arguments]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_a_contract_is_checked(tmp_path: Path) -> None:
+    done = command("contract", "check", "arm")
+    assert done.returncode == 0, done.stderr
+    assert "state: joint_states (sensor_msgs/msg/JointState), as float32 of 7" in done.stdout
+    text = (ROOT / "config" / "contracts" / "arm.yaml").read_text()
+    wrong = tmp_path / "arm.yaml"
+    wrong.write_text(text.replace("sensor_msgs/msg/JointState", "odd_msgs/msg/JointState"))
+    done = command("contract", "check", str(wrong))
+    assert done.returncode == 1
+    assert "observation.keys.state.type: 'odd_msgs/msg/JointState': cannot import" in done.stderr
+
+
+@pytest.mark.skipif(not BAG.is_dir(), reason=f"no recording at {BAG} (set INFERENTIAL_TEST_DATA)")
+def test_a_recording_is_replayed(tmp_path: Path) -> None:
+    contract = tmp_path / "g1.yaml"
+    done = command("contract", "new", "--bag", str(BAG), "--output", str(contract))
+    assert done.returncode == 0, done.stderr
+
+    def still(obs: dict[str, Any]) -> dict[str, Any]:
+        return {"actions": np.tile(obs["state"], (10, 1))}
+
+    server = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": still}))
+    server.start()
+    try:
+        options = ["--contract", str(contract), "--server", server.address, "--lockstep"]
+        done = command("replay", str(BAG), *options)
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stderr
+    assert "kRightWristYaw" in done.stdout and " observations: " in done.stdout
+
+
+def test_a_stand_in_has_the_fields_of_the_real_type() -> None:
+    messages = pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed")
+    for name in ("JointState", "Imu", "PointCloud2", "BatteryState", "LaserScan"):
+        real, ours = getattr(messages, name), _made(f"sensor_msgs/msg/{name}")
+        assert ours is not None
+        assert ours.get_fields_and_field_types() == real.get_fields_and_field_types()
+        empty = ours()
+        for field in real.get_fields_and_field_types():
+            assert hasattr(empty, field)
+    imu = _made("sensor_msgs/msg/Imu")
+    assert imu is not None and imu().orientation_covariance.shape == (9,)
+    assert resolve(imu, "header.stamp.sec", "here")[0].get(imu()) == 0
+
+
+def test_where_ros_is_installed_nothing_stands_in() -> None:
+    pytest.importorskip("rclpy", reason="ROS 2 is not installed here")
+    assert stand_ins.stand_in("sensor_msgs/msg/Imu") is None
