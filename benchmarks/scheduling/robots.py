@@ -16,6 +16,7 @@ from typing import NamedTuple
 from .workloads import Kind, Workload
 
 JITTER = 0.1  # an open-loop robot asks this share of its interval early or late, uniformly
+REACTION_S = 0.001  # a robot notices that late that its threshold is reached, or that it is dry
 PATIENCE_S = 5.5  # without any answer a robot asks again: a little more than the TTL of a queue
 
 
@@ -80,7 +81,7 @@ class Robot(ABC):
             self,
             now,
             now + left_s,
-            int(left_s / self.kind.period_s + 1e-6),
+            int(left_s / self.kind.period_s),
             supersede,
             net + jitter * self.random.uniform(-1, 1),
             net + jitter * self.random.uniform(-1, 1),
@@ -98,7 +99,7 @@ class OpenRobot(Robot):
         super().__init__(index, kind, workload, random)
         self._pace = pace  # the same for those that ask in step
         self._interval_s = kind.period_s if kind.rogue else kind.interval_s
-        self._left_s = 0.0 if kind.rogue else kind.window_s
+        self._left_s = 0.0 if kind.rogue else kind.window_s - REACTION_S
         self._wake_at = pace.uniform(0.0, self._interval_s)
 
     @property
@@ -180,7 +181,7 @@ class ClosedRobot(Robot):
     def _refresh_at(self) -> float:
         if not self.habits.refreshes or self._open is None:
             return math.inf
-        return self._dry_at if self._open.sent_s < self._dry_at else math.inf
+        return self._dry_at + REACTION_S if self._open.sent_s < self._dry_at else math.inf
 
     def wake(self, now: float) -> Observation | None:
         left_s = max(0.0, self._dry_at - now)
@@ -217,7 +218,7 @@ class ClosedRobot(Robot):
         left_s = self.kind.window_s
         if hint and self.habits.obeys_hints:
             left_s = self._chunk_s - hint * self.kind.period_s
-        self._ask_at = max(now, self._dry_at - left_s)
+        self._ask_at = max(now, self._dry_at - left_s + REACTION_S)
 
     def _close(self, now: float) -> None:
         """Note what was executed since the last chunk came, and whether it stood still."""

@@ -27,7 +27,8 @@ class Line:
     wobble_s: float = 0.0  # how far it is from that on average
     horizon: int = 0  # actions in the newest answer, 0 where unknown
     period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
-    natural_steps: int = 0  # steps between its observations while nobody hints, 0: unknown
+    observed_at: float = math.nan  # when the observation was made that was answered last
+    natural_steps: float = 0.0  # steps between its observations while nobody hints, 0: unknown
     hinted_steps: int = 0  # the newest hint it was given
     obeys: bool = True  # it asked no sooner than a hint said
     supplied_until: float = -math.inf  # its newest answer holds actions until then

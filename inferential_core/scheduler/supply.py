@@ -41,12 +41,16 @@ def answered(board: Board, line: Line, request: InferenceRequest, now: float, ho
     away = 0.0 if math.isnan(request.sent_at) else request.received_at - request.sent_at
     observed = request.received_at - away
     runs_dry = observed + horizon * period
-    line.horizon = horizon
+    passed = observed - line.observed_at
+    line.horizon, line.observed_at = horizon, observed
     board.supplied(line, runs_dry - away, now + 2 * away)
     steps = request.steps_remaining
     if not steps:  # it was dry: nothing is known of when it asks by itself
         return 0
-    asked_after = max(1, horizon - steps)
+    # Whole steps are told: it asked up to one sooner. The time that passed tells the rest.
+    asked_after = max(1.0, horizon - steps)
+    if passed < asked_after * period:
+        asked_after = max(passed / period, asked_after - 1.0)
     if line.hinted_steps and asked_after + _EARLY < line.hinted_steps:
         line.obeys = False
     if not line.hinted_steps or not line.obeys:
@@ -54,7 +58,8 @@ def answered(board: Board, line: Line, request: InferenceRequest, now: float, ho
     natural = max(now + 2 * away, observed + away + line.natural_steps * period)
     largest = len(board.seconds) - 1
     width = board.seconds[largest]
-    latest = latest_arrival(runs_dry, away, width) if line.obeys else natural
+    told_dry = runs_dry - period  # at the earliest, in whole steps
+    latest = latest_arrival(told_dry, away, width) if line.obeys else natural
     at = board.calendar.book(natural, latest, now, width, largest / board.pace)
     line.hinted_steps = 0
     if at > natural:

@@ -17,6 +17,7 @@ sys.path.append(str(ROOT))  # behind the packages under test
 from benchmarks.scheduling import simulation  # noqa: E402
 from benchmarks.scheduling.robots import (  # noqa: E402
     PLAIN,
+    REACTION_S,
     ClosedRobot,
     Habits,
     Observation,
@@ -25,6 +26,7 @@ from benchmarks.scheduling.robots import (  # noqa: E402
 from benchmarks.scheduling.workloads import LOADS, WORKLOADS, Kind, Workload  # noqa: E402
 
 # 10 actions at 10 Hz, asked for when 5 are left; no network; L(b) = 0.1 s + 0.1 s * b
+MS = REACTION_S  # later than exactly, a robot does what it does
 KIND = Kind(rate_hz=10.0, horizon=10, threshold=0.5)
 WORKLOAD = Workload("T", "test", (KIND,), 0.1, 0.1, 4, 0.0, 0.0)
 
@@ -78,8 +80,8 @@ def test_a_robot_that_is_answered_in_time_never_stands_still_after_its_first_chu
     assert subject.motion.stalls == [(0.0, pytest.approx(0.2))]  # its first answer takes L(1)
     asked = [each.sent_s for each in subject.asked]
     # The first chunk begins at 0.2 and ends at 1.2: asked when half of it is left, and so on.
-    assert asked[:4] == pytest.approx([0.0, 0.7, 1.2, 1.7])
-    assert [each.steps_remaining for each in subject.asked[:3]] == [0, 5, 5]
+    assert asked[:4] == pytest.approx([0.0, 0.7 + MS, 1.2 + 2 * MS, 1.7 + 3 * MS])
+    assert [each.steps_remaining for each in subject.asked[:3]] == [0, 4, 4]  # whole ones
     assert all(each.on_time for each in subject.asked[1:-1])
 
 
@@ -114,7 +116,7 @@ def test_a_robot_that_runs_dry_sends_a_fresh_observation_that_supersedes_the_old
     subject.wake(0.0)
     subject.receive(subject.asked[0], True, 0, 0.0)
     subject.wake(0.5)
-    assert subject.wake_at == pytest.approx(1.0)
+    assert subject.wake_at == pytest.approx(1.0 + MS)
     fresh = subject.wake(1.0)
     assert fresh is not None and fresh.supersede and fresh.steps_remaining == 0
     subject.receive(fresh, True, 0, 1.2)
@@ -128,14 +130,15 @@ def test_a_hint_says_after_how_many_steps_to_ask_again() -> None:
     obeying, other = robot(Habits(obeys_hints=True)), robot()
     for subject in (obeying, other):
         run(subject, Fifo(hint=7), seconds=3.0)
-    assert [each.sent_s for each in obeying.asked[:3]] == pytest.approx([0.0, 0.9, 1.6])
-    assert [each.sent_s for each in other.asked[:3]] == pytest.approx([0.0, 0.7, 1.2])
+    asked = [[each.sent_s for each in subject.asked[:3]] for subject in (obeying, other)]
+    assert asked[0] == pytest.approx([0.0, 0.9 + MS, 1.6 + 2 * MS])
+    assert asked[1] == pytest.approx([0.0, 0.7 + MS, 1.2 + 2 * MS])
 
 
 def test_a_robot_asks_again_once_it_is_told_that_there_will_be_no_answer() -> None:
     subject = robot()
     run(subject, Fifo(refuses=3), seconds=1.0)
-    assert [each.sent_s for each in subject.asked] == pytest.approx([0.0, 0.0, 0.0, 0.0, 0.7])
+    assert [each.sent_s for each in subject.asked] == pytest.approx([0.0] * 4 + [0.7 + MS])
     assert [each.on_time for each in subject.asked] == [False] * 4 + [True]
     assert subject.motion.stalls == [(0.0, pytest.approx(0.2))]
 
@@ -145,7 +148,7 @@ def test_an_open_loop_robot_asks_on_however_late_the_answers_are() -> None:
     subject = OpenRobot(0, KIND, WORKLOAD, random, random)
     run(subject, Fifo(), seconds=50.0)
     assert len(subject.asked) == pytest.approx(100, abs=4)
-    assert subject.asked[0].dry_s - subject.asked[0].sent_s == pytest.approx(0.5)
+    assert subject.asked[0].dry_s - subject.asked[0].sent_s == pytest.approx(0.5 - MS)
 
 
 def test_fleets_ask_for_the_stated_share_of_what_the_model_can_serve() -> None:

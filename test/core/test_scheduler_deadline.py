@@ -419,6 +419,19 @@ def test_a_fleet_that_fits_gets_hints_only_to_spread_it() -> None:
     assert sum(line.hinted_steps > 0 for line in lines) == 0
 
 
+@pytest.mark.parametrize("asked_after_s", [0.800, 0.801, 0.895])
+def test_when_a_robot_asks_is_known_better_than_in_whole_steps(asked_after_s: float) -> None:
+    house = House()
+    for _ in range(2):
+        steps = int((1.6 - asked_after_s) / 0.1)  # whole steps it has left, of 16 of 100 ms
+        request = house.ask("slow", 0.1 * steps, steps_remaining=steps, control_period_s=0.1)
+        house.pick()
+        house.scheduler.answered(request, house.now + 0.03, horizon=16)
+        house.now += asked_after_s
+    line = house.scheduler._boards["policy"].lines["slow"]
+    assert line.natural_steps == pytest.approx(asked_after_s / 0.1)
+
+
 def test_who_takes_no_hints_is_given_none() -> None:
     house = House()
     converse(house, robots=64, seconds=6.0, obey=False)
