@@ -73,10 +73,9 @@ class Link:
     def connected(self) -> bool:
         return self._connected
 
-    @property
-    def in_flight(self) -> int:
-        """Observations that are not answered yet."""
-        return len(self._in_flight)
+    def in_flight(self, generation: int) -> int:
+        """Observations of that generation that are not answered yet. From any thread."""
+        return sum(each.generation == generation for each in list(self._in_flight.values()))
 
     def start(self) -> None:
         self._thread.start()

@@ -15,13 +15,13 @@ from rclpy.duration import Duration
 
 
 class ControlLoop:
-    """Calls tick(now_ns) every period, and went_back() when the clock was set back."""
+    """Calls tick() every period, and went_back() when the clock was set back."""
 
     def __init__(
         self,
         clock: ROSClock,
         period_ns: int,
-        tick: Callable[[int], None],
+        tick: Callable[[], None],
         went_back: Callable[[], None],
         on_failure: Callable[[Exception], None],
     ) -> None:
@@ -65,6 +65,6 @@ class ControlLoop:
             else:
                 due_ns += (-left_ns // self._period_ns + 1) * self._period_ns
                 try:
-                    self._tick(now_ns)
+                    self._tick()
                 except Exception as error:  # one failed tick must not end all of them
                     self._on_failure(error)

@@ -140,10 +140,11 @@ class Session:
 
     # --- control thread ---
 
-    def tick(self, now_ns: int) -> None:
+    def tick(self) -> None:
         """Publish what is due."""
         with self.lock:
-            self._motion.publish(now_ns, on_time=True)
+            # Read in here: while it was waited for, a plan may have come and been begun.
+            self._motion.publish(self._sinks.now_ns(), on_time=True)
             again = self._held_back and not self.asking.backoff.waiting(self._sinks.steady_s())
             if again:
                 self._held_back = False
@@ -248,7 +249,10 @@ class Session:
 
     def _due(self, now_ns: int) -> bool:
         running = self._motion.mode is Mode.RUNNING and self.link.connected
-        if not running or not self.asking.may(self.link.in_flight, now_ns):
+        if not running:
+            return False
+        # Answers to what was asked before a break are of no use, so they are not waited for.
+        if not self.asking.may(self.link.in_flight(self._generation), now_ns):
             return False
         if self.asking.backoff.waiting(self._sinks.steady_s()):
             self._held_back = True

@@ -26,7 +26,8 @@ class Queue(Mode):
         from_ns = max(plan.start_ns, self._takeover_ns(old, plan, now_ns))
         if old is not None and self._share_of_old > 0.0:
             plan = merge(old, plan, self._share_of_old, self._sampling)
-        self._plan, self._next, self._next_from_ns = old, plan, from_ns
+        self._plan = plan if from_ns <= now_ns else old  # what was replaced never comes again
+        self._next, self._next_from_ns = plan, from_ns
 
     def due(self, at_ns: int) -> Due | None:
         plan = self._at(at_ns)

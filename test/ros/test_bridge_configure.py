@@ -137,7 +137,7 @@ def test_a_topic_that_nobody_publishes_is_told_with_the_nearest_one(
 ) -> None:
     states = graph.inbox(BridgeStatus, "/r/bridge_status", LATCHED)
     graph.publisher(JointState, "/r/joint_states")
-    process = bridge(("joint_states", "joint_state"), sample_timeout=2.0)
+    process = bridge(("joint_states", "joint_state"), sample_timeout=5.0)
     states.wait()
     told = "observation.keys.state: not checked: nobody publishes 'joint_state' yet; did you mean"
     assert f"{told} 'joint_states'?" in process.text()

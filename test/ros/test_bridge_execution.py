@@ -158,6 +158,21 @@ def test_a_robot_that_runs_dry_asks_again_with_what_it_sees_now(make: Callable[.
     rig.judge()
 
 
+def test_after_a_break_it_does_not_wait_for_what_it_asked_before(
+    make: Callable[..., Rig],
+) -> None:
+    rig = make(trigger=ASKS_AT_HALF, changes={"id: policy,": "id: policy, supersede: false,"})
+    rig.run()
+    rig.status.wait(lambda m: m.deadline_hits >= 3)
+    rig.open.clear()
+    assert rig.entered.wait(20.0)
+    before = rig.status.wait(since=rig.status.mark())
+    assert rig.call("pause").success and rig.call("resume").success
+    rig.status.wait(lambda m: m.observations == before.observations + 1 and not m.lost)
+    rig.open.set()
+    rig.expect([0.5], [2.0])
+
+
 def set_parameter(rig: Rig, name: str, value: Any) -> Any:
     parameter = Parameter(name, value=value).to_parameter_msg()
     request = SetParameters.Request(parameters=[parameter])

@@ -52,6 +52,13 @@ def test_the_newest_plan_replaces_the_one_at_hand() -> None:
     assert [at(executor, ms)[1] for ms in (30, 40, 60, 80)] == [[21], [22], [23], [24]]
 
 
+def test_a_plan_that_was_replaced_does_not_come_again_for_a_caller_who_is_late() -> None:
+    executor = Executor((rule(),), 1)
+    executor.accept(plan([10, 11, 12, 13]), START)
+    executor.accept(plan([21, 22, 23, 24], start_ms=20, request_id=2), START + 30 * MS)
+    assert at(executor, 29.999)[1] == [21]
+
+
 def test_a_plan_that_is_not_due_yet_waits_and_the_old_one_goes_on() -> None:
     executor = Executor((rule(),), 1)
     executor.accept(plan([10, 11, 12, 13]), START)
