@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
@@ -25,7 +26,8 @@ class BatchOptimized(BatchScheduler):
     """
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
-        self._order: dict[str, Ranking[InferenceRequest]] = {}  # by waiting_since
+        # of each model, by waiting_since
+        self._order: defaultdict[str, Ranking[InferenceRequest]] = defaultdict(Ranking)
         super().__init__(config, clock)
 
     @property
@@ -35,10 +37,7 @@ class BatchOptimized(BatchScheduler):
         return own.max_batch_size if given else super().max_batch_size
 
     def entered(self, request: InferenceRequest) -> None:
-        order = self._order.get(request.model_id)
-        if order is None:
-            order = self._order[request.model_id] = Ranking()
-        order.add(request, request.waiting_since)
+        self._order[request.model_id].add(request, request.waiting_since)
 
     def left(self, request: InferenceRequest) -> None:
         self._order[request.model_id].discard(request)

@@ -17,6 +17,7 @@ from .hints import Calendar
 from .line import Line
 from .pending import Pending
 from .ranking import Ranking
+from .timing import Timing
 from .worth import Worth
 
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
@@ -36,10 +37,7 @@ class Board:
     lines: dict[str, Line] = field(default_factory=dict)  # all, also those that wait for nothing
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
     calendar: Calendar = field(default_factory=Calendar)
-    seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of batches, as last planned
-    planned_for: tuple[object, int] = (None, 0)  # model and size of batch of `seconds`
-    planned_at: int = 0  # calls of the model until then
-    pace: float = 1.0  # share of a batch's time after which another one can begin
+    timing: Timing = field(default_factory=Timing)
     contended_until: float = -math.inf
     credit_s: float = 0.0  # of the starvation guard
     credited_at: float = -math.inf

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from heapq import nlargest
-from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,13 @@ from .admission import headroom
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .board import Board
+from .further import further
 from .guard import Guard
 from .line import Line
 from .scoring import Scoring
-from .selection import CALM_S, Selection, harmless
+from .selection import CALM_S, Selection
 from .supply import answered, charge
+from .timing import batch_seconds
 from .worth import Worth
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 # Calls after which a model that nobody queues for is planned with anew.
 _REPLANNED_CALLS = 16
-_MARGIN = 2.0  # standard deviations of its latency that a model is given beyond the mean
-_LEAST_S = 1e-6  # time of a batch while nothing is known
 
 _since = attrgetter("since")
 _score = attrgetter("head.score")
@@ -61,7 +61,7 @@ class DeadlineAware(BatchScheduler):
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         own = config.deadline_aware
-        self._boards: dict[str, Board] = {}
+        self._boards: defaultdict[str, Board] = defaultdict(Board)
         self._worth = Worth(own)
         self._guard = Guard(own.starvation_guard_ms / 1000.0, own.guard_share)
         self._selection = Selection(self._worth, self._guard)
@@ -85,10 +85,7 @@ class DeadlineAware(BatchScheduler):
     # --- what waits ---
 
     def entered(self, request: InferenceRequest) -> None:
-        board = self._boards.get(request.model_id)
-        if board is None:
-            board = self._boards[request.model_id] = Board()
-        board.entered(request, self.pending, self._worth)
+        self._boards[request.model_id].entered(request, self.pending, self._worth)
 
     def left(self, request: InferenceRequest) -> None:
         self._boards[request.model_id].left(request, self.pending, self._worth)
@@ -104,34 +101,24 @@ class DeadlineAware(BatchScheduler):
         allowed: Allowed | None = None,
     ) -> list[InferenceRequest]:
         board = self._boards[model_id]
+        lanes = self.lanes.get(model_id, 1)
         if self.pending.count(model_id) == 1 and allowed is None and self._scoring is None:
             # nothing to decide: the usual case of an idle model
-            seconds = self._plan_with(board, model_id, limit, latency, _REPLANNED_CALLS)
+            seconds = board.timing.look(latency, limit, lanes, _REPLANNED_CALLS)
             line = board.unrivalled(now, now + seconds[1])
             if line is not None:
                 return self._serve([line], now)
-        seconds = self._plan_with(board, model_id, limit, latency)
+        seconds = board.timing.look(latency, limit, lanes)
         self._guard.earn(board, now, seconds)
         if board.review(now, now + seconds[1]):
             board.contended_until = now + CALM_S
         if allowed is None:
             lines = self._choose(board, now, seconds)
-            return self._serve(lines, now) + self._further(board, model_id, lines, now)
+            return self._serve(lines, now) + further(board, self.pending, model_id, lines, now)
         few = board.only(allowed)
         lines = self._choose(few, now, seconds)
         board.remember(few)
         return self._serve(lines, now)
-
-    def _plan_with(
-        self, board: Board, model_id: str, limit: int, latency: LatencyModel, calls: int = 1
-    ) -> list[float]:
-        """How long batches take, as it was known at most so many `calls` ago."""
-        if board.planned_for != (latency, limit) or latency.calls >= board.planned_at + calls:
-            board.planned_for = (latency, limit)
-            board.planned_at = latency.calls
-            board.seconds = _seconds(latency, limit)
-            board.pace = 1.0 / self.lanes.get(model_id, 1)
-        return board.seconds
 
     def _choose(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
         if self._scoring is not None:
@@ -170,34 +157,6 @@ class DeadlineAware(BatchScheduler):
             charge(line, head)
         return batch
 
-    def _further(
-        self, board: Board, model_id: str, lines: list[Line], now: float
-    ) -> list[InferenceRequest]:
-        """More observations of those in the batch who are not charged, if nobody else waits."""
-        waiting = self.pending.count(model_id)
-        if waiting == len(lines) or len(lines) < board.waiting():
-            return []
-        room = len(board.seconds) - 1
-        if not board.alone(now):
-            room = harmless(board, board.seconds)
-        room = min(room, waiting) - len(lines)
-        queues = [
-            (line, islice(self.pending.of_client(line.client_id, model_id), 1, None))
-            for line in lines
-            if line not in board.charged
-        ]
-        further: list[InferenceRequest] = []
-        while queues and len(further) < room:
-            left = []
-            for line, queue in queues:
-                request = next(queue, None)
-                if request is not None and len(further) < room:
-                    left.append((line, queue))
-                    further.append(request)
-                    charge(line, request)
-            queues = left
-        return further
-
     # --- what comes of it ---
 
     def answered(self, request: InferenceRequest, now: float, horizon: int = 0) -> int:
@@ -211,26 +170,12 @@ class DeadlineAware(BatchScheduler):
         board = self._boards.get(model_id)
         if board is None:
             return math.nan
-        seconds = _seconds(latency, len(board.seconds) - 1)
+        seconds = batch_seconds(latency, len(board.timing.seconds) - 1)
         lanes = self.lanes.get(model_id, 1)
         return headroom(board.rates(now), board.windows, seconds, lanes)
 
     def longest_wait_s(self, model_id: str, clients: int, latency: LatencyModel) -> float:
         """The guard's bound on the longest wait while so many clients wait for the model, s."""
         board = self._boards.get(model_id)
-        limit = self.max_batch_size if board is None else len(board.seconds) - 1
-        return self._guard.longest_wait_s(clients, _seconds(latency, limit))
-
-
-def _seconds(latency: LatencyModel, limit: int) -> list[float]:
-    """How long batches of 0, 1, ... `limit` take, with a margin."""
-    each = latency.per_observation
-    fixed = latency.fixed + _MARGIN * latency.deviation
-    if math.isnan(fixed):  # nothing is known
-        each = fixed = 0.0
-    # written out, as it is done anew after each batch: max(), predict() cost more than all else
-    taken, seconds = fixed, [0.0]
-    for _ in range(limit):
-        taken += each
-        seconds.append(taken if taken > _LEAST_S else _LEAST_S)
-    return seconds
+        limit = self.max_batch_size if board is None else len(board.timing.seconds) - 1
+        return self._guard.longest_wait_s(clients, batch_seconds(latency, limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
@@ -28,15 +29,14 @@ class PriorityTiered(BatchScheduler):
     """
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
-        self._order: dict[str, Ranking[InferenceRequest]] = {}  # by tier, then waiting_since
+        # of each model, by tier, then waiting_since
+        self._order: defaultdict[str, Ranking[InferenceRequest]] = defaultdict(Ranking)
         self._last = config.priority_tiered.num_tiers - 1
         super().__init__(config, clock)
 
     def entered(self, request: InferenceRequest) -> None:
-        order = self._order.get(request.model_id)
-        if order is None:
-            order = self._order[request.model_id] = Ranking()
-        order.add(request, min(request.priority, self._last), request.waiting_since)
+        tier = min(request.priority, self._last)
+        self._order[request.model_id].add(request, tier, request.waiting_since)
 
     def left(self, request: InferenceRequest) -> None:
         self._order[request.model_id].discard(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -61,14 +61,11 @@ class RoundRobin(BatchScheduler):
     """
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
-        self._rotations: dict[str, _Rotation] = {}
+        self._rotations: defaultdict[str, _Rotation] = defaultdict(_Rotation)
         super().__init__(config, clock)
 
     def entered(self, request: InferenceRequest) -> None:
-        rotation = self._rotations.get(request.model_id)
-        if rotation is None:
-            rotation = self._rotations[request.model_id] = _Rotation()
-        rotation.enter(request.client_id)
+        self._rotations[request.model_id].enter(request.client_id)
 
     def left(self, request: InferenceRequest) -> None:
         self._rotations[request.model_id].leave(request.client_id)

@@ -37,7 +37,7 @@ class Selection:
         """All in time where that is possible; else those who earn most worth per second."""
         entries = board.due.entries
         overdue = self._guard.overdue(board, now, seconds)
-        if entries and not overdue and all_in_time(entries, 0, now, seconds, board.pace):
+        if entries and not overdue and all_in_time(entries, 0, now, seconds, board.timing.pace):
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
             return self._filled(board, board.due.first(size), now, seconds)
         lines = self._triaged(board, overdue, now, seconds)
@@ -61,7 +61,7 @@ class Selection:
             entries
             and not board.late
             and not self._guard.overdue(board, now, seconds)
-            and all_in_time(entries, 0, now, seconds, board.pace)
+            and all_in_time(entries, 0, now, seconds, board.timing.pace)
         ):
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
             return board.due.first(size)
@@ -112,7 +112,7 @@ class Selection:
             if line not in overdue
         ]
         best = nlargest(most, candidates, key=_worth)
-        batch = densest(best, seconds, len(overdue), board.pace)
+        batch = densest(best, seconds, len(overdue), board.timing.pace)
         return [*overdue, *(each.item for each in batch)]
 
     def _filled(
@@ -133,7 +133,7 @@ class Selection:
         due = entries[0][0]
         for count in range(len(more), 0, -1):
             end = now + seconds[taken + count]
-            if end <= due and all_in_time(entries, taken, end, seconds, board.pace):
+            if end <= due and all_in_time(entries, taken, end, seconds, board.timing.pace):
                 return lines + more[:count]
         return lines
 

@@ -56,11 +56,12 @@ def answered(board: Board, line: Line, request: InferenceRequest, now: float, ho
     if not line.hinted_steps or not line.obeys:
         line.natural_steps = asked_after
     natural = max(now + 2 * away, observed + away + line.natural_steps * period)
-    largest = len(board.seconds) - 1
-    width = board.seconds[largest]
+    seconds = board.timing.seconds
+    largest = len(seconds) - 1
+    width = seconds[largest]
     told_dry = runs_dry - period  # at the earliest, in whole steps
     latest = latest_arrival(told_dry, away, width) if line.obeys else natural
-    at = board.calendar.book(natural, latest, now, width, largest / board.pace)
+    at = board.calendar.book(natural, latest, now, width, largest / board.timing.pace)
     line.hinted_steps = 0
     if at > natural:
         line.hinted_steps = min(horizon, int((at - away - observed) / period + 0.5))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accounting import assert_balanced
 
 import inferential_core
 from inferential_core import LocalDispatcher, Server
@@ -27,7 +28,6 @@ SCRIPT = Path(__file__).with_name("interop.py")
 INTEROP = runpy.run_path(str(SCRIPT))
 SCENARIOS = INTEROP["SCENARIOS"]
 CLIENTS = [("0.1.0", "sync"), ("1.4.0", "sync"), ("1.4.0", "async")]
-OUTCOMES = ("ok", "expired", "superseded", "dropped", "rejected", "errors")
 TIMEOUT_S = 60.0
 
 pytestmark = pytest.mark.timeout(600)  # the first run makes the environments
@@ -61,13 +61,6 @@ def play_published(python: str, version: str, flavour: str, address: str, scenar
         command, env=alone(), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-def assert_balanced(server: Server) -> dict[str, Any]:
-    status = server.status()
-    ended = sum(status[name] for name in OUTCOMES)
-    assert status["received"] == ended + status["queued"] + status["in_flight"]
-    return status
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

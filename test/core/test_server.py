@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import zmq
+from accounting import assert_balanced
 from own_scheduler import OwnScheduler
 
 from inferential_core import (
@@ -38,14 +39,6 @@ def echo(obs):
 
 def serve(models, **options):
     return Server(LOCAL, dispatcher=LocalDispatcher(models), **options)
-
-
-def assert_balanced(server):
-    status = server.status()
-    outcomes = ("ok", "expired", "superseded", "dropped", "rejected", "errors")
-    total = sum(status[name] for name in outcomes) + status["queued"] + status["in_flight"]
-    assert status["received"] == total
-    return status
 
 
 def test_a_fleet_is_answered_each_with_its_own():

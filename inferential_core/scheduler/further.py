@@ -1,0 +1,43 @@
+"""More than one observation of a client in a batch, where nobody else could use the place."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from ..request import InferenceRequest
+from .board import Board
+from .line import Line
+from .pending import Pending
+from .selection import harmless
+from .supply import charge
+
+
+def further(
+    board: Board, pending: Pending, model_id: str, lines: list[Line], now: float
+) -> list[InferenceRequest]:
+    """The next observations of those in the batch who are not charged, one of each in turn.
+
+    None while anybody waits who is not in the batch.
+    """
+    waiting = pending.count(model_id)
+    if waiting == len(lines) or len(lines) < board.waiting():
+        return []
+    seconds = board.timing.seconds
+    room = len(seconds) - 1 if board.alone(now) else harmless(board, seconds)
+    room = min(room, waiting) - len(lines)
+    queues = [
+        (line, islice(pending.of_client(line.client_id, model_id), 1, None))
+        for line in lines
+        if line not in board.charged
+    ]
+    chosen: list[InferenceRequest] = []
+    while queues and len(chosen) < room:
+        left = []
+        for line, queue in queues:
+            request = next(queue, None)
+            if request is not None and len(chosen) < room:
+                left.append((line, queue))
+                chosen.append(request)
+                charge(line, request)
+        queues = left
+    return chosen
