@@ -9,7 +9,6 @@ What it does while active is in bridge/session.py.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -21,6 +20,7 @@ from inferential_ros.bridge.asking import Tuning
 from inferential_ros.bridge.options import link_settings
 from inferential_ros.bridge.wiring import Wiring
 from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.live import check_live
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
@@ -28,7 +28,6 @@ from inferential_ros.contract.schema import Contract
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
 from inferential_ros.link import check_settings
 from inferential_ros.parameters import declare
-from inferential_ros.resources import share_path
 
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"
@@ -170,9 +169,7 @@ def contract_path(given: str) -> str:
     """Where the contract is; WrongSetup if none was given."""
     if not given:
         raise WrongSetup("parameter contract_file is empty: name the robot's contract (YAML)")
-    if os.sep not in given and not os.path.exists(given):
-        return share_path(f"config/contracts/{given.removesuffix('.yaml')}.yaml")
-    return given
+    return find_contract(given)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -11,9 +11,9 @@ from pathlib import Path
 from inferential_ros.contract.describe import describe
 from inferential_ros.contract.draft import Seen, draft
 from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
-from inferential_ros.resources import share_path
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,16 +27,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
 
 
-def find(given: str) -> str:
-    """The path of a contract: of a file, or by name from those that come with this package."""
-    if os.sep not in given and not os.path.exists(given):
-        path = share_path(f"config/contracts/{given.removesuffix('.yaml')}.yaml")
-        return path if os.path.exists(path) else given
-    return given
-
-
 def check(options: argparse.Namespace) -> int:
-    contract = load_contract(find(options.file))
+    contract = load_contract(find_contract(options.file))
     for warning in contract.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(describe(contract))

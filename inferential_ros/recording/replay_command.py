@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inferential_ros.contract.command import find
 from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.recording.bag import open_bag
 from inferential_ros.recording.replay import Options, Replay
@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     sys.path.insert(0, os.getcwd())  # converters of the folder one stands in
     try:
-        contract = load_contract(find(options.contract))
+        contract = load_contract(find_contract(options.contract))
     except ContractError as error:
         print(f"{options.contract}: {error}", file=sys.stderr)
         return 1
