@@ -162,8 +162,8 @@ class Replay:
     def _control(self, due_ns: int, period_ns: int) -> int:
         """One control tick; when the next one is due. Ticks missed are not made up for."""
         self._clock.sleep_until(due_ns)
+        self._session.tick()
         now_ns = self._clock.now_ns()
-        self._session.tick(now_ns)
         return due_ns + (max(0, now_ns - due_ns) // period_ns + 1) * period_ns
 
     def _compare(self, recorded: Recorded, output: Output) -> None:
