@@ -1,11 +1,13 @@
-"""A reply -> the plan it stands for."""
+"""A reply -> the plan it stands for; the plan at hand -> what the model is told of it."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from inferential_core import Reply
+from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.schema import Action
+from inferential_ros.execution.executor import Executor
 from inferential_ros.execution.plan import Plan, PlanRefused
 from inferential_ros.link import Observation
 
@@ -34,3 +36,13 @@ def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:
         request_id=reply.request_id,
         model_version=reply.model_version,
     )
+
+
+def left_over_values(executor: Executor, observed_ns: int) -> dict[str, np.ndarray]:
+    """What an observation made then carries besides its keys, in mode rtc; {} in the others."""
+    left_over = executor.left_over(observed_ns)
+    if left_over is None:
+        return {}
+    rows, steps = left_over
+    delay = min(executor.delay_steps, steps)
+    return {LEFT_OVER: rows, LEFT_OVER_STEPS: np.int32(steps), DELAY: np.int32(delay)}

@@ -15,15 +15,12 @@ import math
 import threading
 from typing import Any
 
-import numpy as np
-
 from inferential_core import Reply, Status
-from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.bridge.asking import Asking
 from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.motion import Motion, Sinks
 from inferential_ros.bridge.options import link_settings, make_executor
-from inferential_ros.bridge.plans import make_plan
+from inferential_ros.bridge.plans import left_over_values, make_plan
 from inferential_ros.bridge.state import Mode, State
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.bridge.troubles import Troubles
@@ -180,7 +177,7 @@ class Session:
         try:
             values, stamp_ns = self.inputs.assemble(samples, now_ns)
             with self.lock:
-                values |= self._left_over(stamp_ns)
+                values |= left_over_values(self.executor, stamp_ns)
                 self.asking.asked(now_ns)
         except InputError as error:
             with self.lock:
@@ -259,14 +256,6 @@ class Session:
             return False
         share_left = 0.0 if self.asking.low(now_ns) else math.inf
         return self.inputs.due(now_ns, share_left)
-
-    def _left_over(self, stamp_ns: int) -> dict[str, np.ndarray]:
-        left_over = self.executor.left_over(stamp_ns)
-        if left_over is None:
-            return {}
-        rows, steps = left_over
-        delay = min(self.executor.delay_steps, steps)
-        return {LEFT_OVER: rows, LEFT_OVER_STEPS: np.int32(steps), DELAY: np.int32(delay)}
 
     def _break(self, mode: Mode) -> None:
         self._generation += 1
