@@ -105,10 +105,10 @@ class Application:
         self._place(deployment["target_num_replicas"])
         await self.prepare()
         self.why_not = self._described.get("unfit", "")
-        if details["status"] in ("DEPLOY_FAILED", "DELETING"):
-            message = details.get("message") or deployment.get("message") or ""
-            if not self._actors:
-                self.why_not = f"application {self.id!r} is {details['status']}: {message}"
+        never = not self._described and deployment["target_num_replicas"] > 0
+        if not self._actors and (never or details["status"] in ("DEPLOY_FAILED", "DELETING")):
+            message = details.get("message") or deployment.get("message") or "no replica runs"
+            self.why_not = f"application {self.id!r} is {details['status']}: {message}"
 
     def _find_deployment(self, deployments: Mapping[str, Any]) -> None:
         """The handle of the deployment that takes the application's calls."""
@@ -166,6 +166,11 @@ class Application:
         )
         described: Mapping[str, Any] = await asyncio.wait_for(call, 5.0)
         return described
+
+    @property
+    def fit(self) -> bool:
+        """Whether it is known to serve observations."""
+        return bool(self._described) and "unfit" not in self._described
 
     @property
     def replicas(self) -> int:

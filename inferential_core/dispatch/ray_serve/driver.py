@@ -24,6 +24,7 @@ from ..base import Batch, Completion, Dispatcher, ModelInfo
 from ..child.jobs import pack_models
 from . import cluster, payload
 from .application import Application, Limits
+from .orders import Orders
 
 _log = logging.getLogger(__name__)
 
@@ -53,11 +54,7 @@ class RayDriver(Dispatcher):
         serve_config: Mapping[str, Any] | None = None,
         deployment: Mapping[str, Any] | None = None,
     ) -> None:
-        self._deploy = dict(deploy or {})
-        self._serve_config = serve_config
-        self._deployment = dict(deployment or {})
-        self._deployed: list[str] = []
-        self._failures: dict[str, str] = {}  # why a model could not be deployed
+        self._orders = Orders(deploy or {}, serve_config, deployment or {})
         self._address = address
         self._wanted = tuple(models)
         self._timeout_s = timeout_s
@@ -88,7 +85,11 @@ class RayDriver(Dispatcher):
         self._thread.start()
 
     def models(self) -> Mapping[str, ModelInfo]:
-        infos = {name: each.info() for name, each in list(self._applications.items())}
+        infos = {
+            name: each.info()
+            for name, each in list(self._applications.items())
+            if each.fit or self._wanted  # what else runs on the cluster is no model of ours
+        }
         if not self._why_not:
             return infos
         return {name: replace(each, unavailable=self._why_not) for name, each in infos.items()}
@@ -132,8 +133,8 @@ class RayDriver(Dispatcher):
         for call in list(self._calls.values()):
             call.cancel()
         await asyncio.gather(watching, *self._calls.values(), return_exceptions=True)
-        if self._deployed and self._address != "local":
-            await asyncio.to_thread(deploying().remove, self._deployed)
+        if self._address != "local":  # there they end with the cluster
+            await self._orders.undo()
         await asyncio.to_thread(cluster.leave, self._address)
 
     async def _watch(self) -> None:
@@ -172,29 +173,8 @@ class RayDriver(Dispatcher):
         self._why_not = ""
 
     async def _put_on(self) -> None:
-        """Deploy what we were told to, where it is not there already."""
-        details = await cluster.applications() or {}
-        if self._serve_config is not None:
-            try:
-                names = await asyncio.to_thread(deploying().deploy_config, self._serve_config)
-                self._deployed += names
-            except Exception as error:
-                self._fail_to_deploy("the Serve config file", error)
-        for name, target in self._deploy.items():
-            try:
-                if details.get(name, {}).get("status", "DELETING") == "DELETING":
-                    self._deployed.append(name)
-                    await asyncio.to_thread(
-                        deploying().deploy_model, name, target, self._deployment, len(self._deploy)
-                    )
-            except Exception as error:
-                self._fail_to_deploy(name, error)
-            self._look_soon.set()
-
-    def _fail_to_deploy(self, name: str, error: Exception) -> None:
-        reason = f"{name} could not be deployed: {type(error).__name__}: {_brief(error)}"
-        self._failures[name] = reason
-        _log.error("%s", reason, exc_info=error)
+        there = await cluster.applications()
+        await self._orders.carry_out(there or {}, self._look_soon.set)
 
     async def _look(self) -> None:
         details = await cluster.applications()
@@ -207,8 +187,8 @@ class RayDriver(Dispatcher):
                 self._applications[name] = self._application(name)
         for name, application in list(self._applications.items()):
             await application.update(details.get(name))
-            if application.why_not and name in self._failures:
-                application.why_not = self._failures[name]
+            if application.why_not:
+                application.why_not = self._orders.failures.get(name, application.why_not)
             if name not in details and not self._wanted:
                 del self._applications[name]
 
@@ -270,13 +250,6 @@ class RayDriver(Dispatcher):
         packed = payload.pack(batch.requests, self._shared_memory and application.near)
         _, version, _, outcomes, _ = await application.call(batch.lane, packed)
         return payload.unpack(outcomes), version
-
-
-def deploying() -> Any:
-    """The module, which imports Ray."""
-    from . import deploying
-
-    return deploying
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
