@@ -47,7 +47,3 @@ class FakeClock:
         self._now += seconds
         self._wall_ns += round(seconds * 1e9)
         return self._now
-
-    def set_wall(self, wall_ns: int) -> None:
-        """Move the wall clock alone, as NTP or an operator would."""
-        self._wall_ns = wall_ns

@@ -91,6 +91,9 @@ class Completion:
         return cls(batch, [error] * len(batch.requests), duration)
 
 
+OnDone = Callable[[Completion], None]
+
+
 class Dispatcher(ABC):
     """Runs batches. `submit` and `forget` are called in a turn of the server: they must not block.
 
@@ -104,7 +107,7 @@ class Dispatcher(ABC):
     on_change: Callable[[], None] | None = None  # set by the server before `start`
 
     @abstractmethod
-    def start(self, on_done: Callable[[Completion], None]) -> None:
+    def start(self, on_done: OnDone) -> None:
         """Get ready; ConfigError says why it cannot.
 
         `on_done` may be called from any thread, but not within `submit`: once for each batch.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from ..errors import UsageError
-from .base import Batch, Completion, Dispatcher, ModelInfo
+from .base import Batch, Dispatcher, ModelInfo, OnDone
 from .calling import ModelCaller
 from .loading import load_model
 from .process_lanes import ProcessLanes
@@ -70,7 +70,7 @@ class LocalDispatcher(Dispatcher):
             self._lanes[model_id] = made
             self._infos[model_id] = info
 
-    def start(self, on_done: Callable[[Completion], None]) -> None:
+    def start(self, on_done: OnDone) -> None:
         try:
             for lanes in self._lanes.values():
                 lanes.start(on_done, self._watchdog)

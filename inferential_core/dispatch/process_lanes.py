@@ -11,19 +11,17 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..errors import ModelUnavailable
-from .base import Batch, Completion, Dispatcher, ModelInfo
-from .child import ChildProcess, Restarts
+from .base import Batch, Completion, Dispatcher, ModelInfo, OnDone
+from .child import ChildProcess
 from .loading import load_model, made
 from .watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
-
-OnDone = Callable[[Completion], None]
 
 
 class ProcessLanes:
@@ -40,7 +38,6 @@ class ProcessLanes:
         *,
         max_batch: int,
         warm_up: bool,
-        restarts: Restarts | None = None,
     ) -> None:
         self.info = info
         self.timeout_s = timeout_s
@@ -54,7 +51,6 @@ class ProcessLanes:
                     {**options, "target": model} if named else options,
                     pickled=None if named else {"model": model},
                     name=f"model {info.id!r}",
-                    restarts=restarts,
                 ),
             )
             for _ in range(info.lanes)

@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable
 
 from ..errors import ConfigError, ModelUnavailable
-from .base import Batch, Completion, InferenceContext, ModelInfo
+from .base import Batch, Completion, InferenceContext, ModelInfo, OnDone
 from .calling import ModelCaller
 from .watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
-_Inbox = queue.SimpleQueue["Batch | Callable[[], None] | None"]
-OnDone = Callable[[Completion], None]
+_Item = Batch | Callable[[], None] | None  # to answer, to call, or the end
+_Inbox = queue.SimpleQueue[_Item]
 
 
 class ThreadLanes:

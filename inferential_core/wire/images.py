@@ -1,7 +1,7 @@
 """Images that travel compressed: the value that holds one, and its size read from its header.
 
 Only headers are read here, a few bytes each; decoding the pixels is the business of whoever
-needs them, off the I/O thread (`decode`, with Pillow).
+needs them: the thread or process that calls the model (`decode`, with Pillow).
 """
 
 from __future__ import annotations

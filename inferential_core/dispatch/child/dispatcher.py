@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ..base import Batch, Completion, Dispatcher, ModelInfo
+from ..base import Batch, Dispatcher, ModelInfo, OnDone
 from .process import ChildProcess
 
 
@@ -22,7 +22,7 @@ class ChildDispatcher(Dispatcher):
         self.child = ChildProcess(target, options, **settings)
         self._models: Mapping[str, ModelInfo] = {}
 
-    def start(self, on_done: Callable[[Completion], None]) -> None:
+    def start(self, on_done: OnDone) -> None:
         self._models = self.child.start(on_done, self.on_event)
 
     def models(self) -> Mapping[str, ModelInfo]:

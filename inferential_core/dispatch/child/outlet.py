@@ -8,11 +8,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..base import Batch, Completion
+from ..base import Batch, Completion, OnDone
 
 _log = logging.getLogger(__name__)
 
-OnDone = Callable[[Completion], None]
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import UsageError
-from ..base import Batch, ModelInfo
-from .outlet import OnDone, OnEvent, Outlet
+from ..base import Batch, ModelInfo, OnDone
+from .outlet import OnEvent, Outlet
 from .restarts import Restarts
 from .spawning import surroundings
 from .supervision import Supervisor
