@@ -66,7 +66,8 @@ def test_server_and_client_of_the_readme_work_as_they_stand():
         *serve, "--dispatcher", "local", "--model", "policy-v2=batching:Policy", folder=EXAMPLES
     )
     try:
-        assert "serving policy-v2 on tcp://127.0.0.1:5555" in server.stdout.readline()
+        said = [server.stdout.readline() for _ in range(2)]  # where models run, and who serves
+        assert "serving policy-v2 on tcp://127.0.0.1:5555" in "".join(said)
         assert "(50, 7) from policy-v2" in run_client()
     finally:
         stop(server)
