@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .workloads import Kind, Workload
 
 JITTER = 0.1  # an open-loop robot asks this share of its interval early or late, uniformly
-REACTION_S = 0.001  # a robot notices that late that its threshold is reached, or that it is dry
+REACTION_S = 0.001  # a closed-loop robot notices that late that it has to ask, or is dry
 PATIENCE_S = 5.5  # without any answer a robot asks again: a little more than the TTL of a queue
 
 
@@ -81,7 +81,7 @@ class Robot(ABC):
             self,
             now,
             now + left_s,
-            int(left_s / self.kind.period_s),
+            int(left_s / self.kind.period_s + 1e-6),
             supersede,
             net + jitter * self.random.uniform(-1, 1),
             net + jitter * self.random.uniform(-1, 1),
@@ -91,7 +91,11 @@ class Robot(ABC):
 
 
 class OpenRobot(Robot):
-    """Asks as a robot would that is always answered in time, whatever happens."""
+    """Asks as a robot would that is always answered in time, whatever happens.
+
+    It asks the moment its threshold is reached: what it tells of its deadline is exact, up to
+    whole steps, as the bound assumes.
+    """
 
     def __init__(
         self, index: int, kind: Kind, workload: Workload, random: Random, pace: Random
@@ -99,7 +103,7 @@ class OpenRobot(Robot):
         super().__init__(index, kind, workload, random)
         self._pace = pace  # the same for those that ask in step
         self._interval_s = kind.period_s if kind.rogue else kind.interval_s
-        self._left_s = 0.0 if kind.rogue else kind.window_s - REACTION_S
+        self._left_s = 0.0 if kind.rogue else kind.window_s
         self._wake_at = pace.uniform(0.0, self._interval_s)
 
     @property
@@ -147,8 +151,10 @@ class Motion:
 class ClosedRobot(Robot):
     """Executes chunks, asks when the threshold is reached, stands still when it is dry.
 
-    A chunk holds the actions that follow its observation. Of a plain robot the steps it has made
-    since count: standing still it loses none. Of a `pinned` one, the time that has passed.
+    It acts a moment late, so that of the steps that are left, told in whole ones, the server knows
+    one too few. A chunk holds the actions that follow its observation. Of a plain robot the steps
+    it has made since count: standing still it loses none. Of a `pinned` one, the time that has
+    passed.
     """
 
     def __init__(
