@@ -127,8 +127,11 @@ class Pending:
 
     def take(self, requests: Iterable[InferenceRequest]) -> None:
         """These are being served."""
-        for request in requests:
-            self._discard(request)
+        taken = list(requests)
+        for request in taken:
+            self._forget(request)
+        for request in taken:  # after all have gone: a client's next one is looked for once
+            self._left(request)
 
     def remove(self, request: InferenceRequest, status: Status, reason: str) -> None:
         """This one ends here, unserved."""
@@ -200,6 +203,10 @@ class Pending:
         self._entered(request)
 
     def _discard(self, request: InferenceRequest) -> None:
+        self._forget(request)
+        self._left(request)
+
+    def _forget(self, request: InferenceRequest) -> None:
         del self._by_model[request.model_id][request]
         key = (request.client_id, request.model_id)
         of_client = self._by_client[key]
@@ -208,4 +215,3 @@ class Pending:
         else:
             del of_client[request]
         self._count -= 1
-        self._left(request)
