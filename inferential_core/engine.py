@@ -29,9 +29,9 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Messages taken in before batches are formed again, so that a flood cannot stop the models: about
-# 5 ms' worth while all are busy, about 1 ms' worth of company for the batch of one that is not.
+# 5 ms' worth, or 1 ms' worth where a lane could begin or results could leave.
 _RECEIVE_AT_ONCE = 64
-_RECEIVE_FOR_A_FREE_LANE = 16
+_ENOUGH = 16
 
 
 class Engine:
@@ -127,12 +127,9 @@ class Engine:
         return self.transport.unattended() or self.pipeline.next_timer() < self._sleeps_until
 
     def _receive(self) -> None:
-        """Take in what is there, within reason, and no more once there are results to send."""
-        most = _RECEIVE_AT_ONCE
-        if self.pipeline.has_free_lane():
-            most = _RECEIVE_FOR_A_FREE_LANE
-        for _ in range(most):
-            if self._completions:
+        """Take in what is there, within reason."""
+        for number in range(_RECEIVE_AT_ONCE):
+            if number >= _ENOUGH and (self._completions or self.pipeline.has_free_lane()):
                 return
             message = self.transport.receive()
             if message is None:

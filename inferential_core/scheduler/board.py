@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -23,6 +23,7 @@ from .worth import Worth
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
 _ASKS_S = 2.0  # a client heard this recently asks, however fast it used to
+BRIEF_S = 1e-3  # a batch that is done so soon takes nothing from whoever comes meanwhile
 _ALONE_S = 1.0  # without a second client being heard
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
@@ -154,15 +155,15 @@ class Board:
         """Whether one client only has been heard lately: it takes nothing from anybody."""
         return self.others_at < now - _ALONE_S
 
-    def unrivalled(self, now: float, soonest: float) -> Line | None:
-        """The line that waits, if serving it at once takes nothing from anybody.
-
-        Only one waits: because it can be in time, or because no other client asks.
+    def unrivalled(self, now: float, seconds: Sequence[float]) -> Line | None:
+        """The only line that waits, if serving it at once takes nothing from anybody: because it
+        can be in time, the model is done with it in no time, or no other client asks.
         """
+        harmless = seconds[-1] <= BRIEF_S or self.alone(now)
         if self.due:
             line = self.due.first(1)[0]
-            return line if line.due >= soonest or self.alone(now) else None
-        if not self.alone(now):
+            return line if harmless or line.due >= now + seconds[1] else None
+        if not harmless:
             return None
         return next(iter(self.late), None) or next(iter(self.charged), None)
 

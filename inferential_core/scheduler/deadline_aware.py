@@ -105,7 +105,7 @@ class DeadlineAware(BatchScheduler):
         if self.pending.count(model_id) == 1 and allowed is None and self._scoring is None:
             # nothing to decide: the usual case of an idle model
             seconds = board.timing.look(latency, limit, lanes, _REPLANNED_CALLS)
-            line = board.unrivalled(now, now + seconds[1])
+            line = board.unrivalled(now, seconds)
             if line is not None:
                 return self._serve([line], now)
         seconds = board.timing.look(latency, limit, lanes)

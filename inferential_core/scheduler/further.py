@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from ..request import InferenceRequest
-from .board import Board
+from .board import BRIEF_S, Board
 from .line import Line
 from .pending import Pending
 from .selection import harmless
@@ -15,7 +15,9 @@ from .supply import charge
 def further(
     board: Board, pending: Pending, model_id: str, lines: list[Line], now: float
 ) -> list[InferenceRequest]:
-    """The next observations of those in the batch who are not charged, one of each in turn.
+    """The next observations of those in the batch, one of each in turn.
+
+    Of those who are charged only where the model is done with all of them in no time.
 
     None while anybody waits who is not in the batch.
     """
@@ -23,12 +25,13 @@ def further(
     if waiting == len(lines) or len(lines) < board.waiting():
         return []
     seconds = board.timing.seconds
-    room = len(seconds) - 1 if board.alone(now) else harmless(board, seconds)
+    brief = seconds[-1] <= BRIEF_S
+    room = len(seconds) - 1 if brief or board.alone(now) else harmless(board, seconds)
     room = min(room, waiting) - len(lines)
     queues = [
         (line, islice(pending.of_client(line.client_id, model_id), 1, None))
         for line in lines
-        if line not in board.charged
+        if brief or line not in board.charged
     ]
     chosen: list[InferenceRequest] = []
     while queues and len(chosen) < room:
