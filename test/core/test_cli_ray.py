@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from ray_cluster import descendants, is_alive
 
-import inferential_core
 from inferential_core import Connection
 from inferential_core.status import Status
 
@@ -27,7 +26,7 @@ if find_spec("ray") is None:
     pytest.skip("Ray is not installed", allow_module_level=True)
 
 SOON_S = 90.0  # a bound, not a duration
-ROOT = Path(inferential_core.__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 MODELS = """
 from ray import serve

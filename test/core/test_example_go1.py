@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inferential_core import LocalDispatcher, Server
+from inferential_core import InferenceContext, LocalDispatcher, Server
 from inferential_core.dispatch.calling import ModelCaller
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +25,8 @@ pytest.importorskip("onnx", reason="the ONNX example needs onnx")
 pytestmark = pytest.mark.skipif(
     not (GO1 / "go1_policy.onnx").exists(), reason=f"no Go1 walking policy in {GO1}"
 )
+
+ASKING = InferenceContext("robot", 0, 1, True, float("inf"))
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_a_batch_gives_what_the_network_as_published_gives_one_by_one(policy) ->
     asked = observations(16)
     caller = ModelCaller("go1", policy)
     assert caller.batches
-    for obs, answer in zip(asked, caller.call(asked, [None] * 16)):
+    for obs, answer in zip(asked, caller.call(asked, [ASKING] * 16)):
         rows = list(obs.values())
         rows[3] = rows[3] - home
         rows[5] = 2 * (rows[5] - home)
