@@ -28,7 +28,14 @@ def readme() -> str:
 
 IMAGES = ["pillow>=9"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
-SERVER = ["ray[serve]>=2.40", "pydantic>=2", "PyYAML>=5.4", *IMAGES, *BFLOAT16]
+SERVER = [
+    "ray[serve]>=2.40",
+    "pydantic>=2",
+    "PyYAML>=5.4",
+    "prometheus_client>=0.9",
+    *IMAGES,
+    *BFLOAT16,
+]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", "PyYAML>=5.4"]
 BAGS = ["rosbags>=0.9.20", "PyYAML>=5.4"]
 DEV = [

@@ -6,31 +6,93 @@ import logging
 import os
 import traceback
 
+from .request import InferenceRequest
+
+Fields = dict[str, object]
+
 
 class Complaints:
-    """Warnings, each kind at most once in `PERIOD_S`; how many were held back is said then."""
+    """What the server has to say, each kind at most once in `PERIOD_S`, and all kinds together
+    at most `MOST` times; how many were held back is said later, at the latest by `flush`.
+    """
 
     PERIOD_S = 1.0
+    MOST = 20
     _KINDS = 1000  # remembered at most: the names in them come from outside
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._next: dict[str, float] = {}  # kind -> when it may be told again, monotonic s
         self._held: dict[str, int] = {}
+        self._told = 0  # in the period that ends at
+        self._period_ends = 0.0
 
-    def tell(self, now: float, what: str, error: BaseException | None = None) -> None:
-        """Log `what`, with the traceback of `error`, unless the same was told just now."""
-        kind = what if error is None else f"{what}: {type(error).__name__}"
-        if now < self._next.get(kind, now):
+    def tell(
+        self,
+        now: float,
+        what: str,
+        error: BaseException | None = None,
+        *,
+        kind: str = "",
+        level: int = logging.WARNING,
+        fields: Fields | None = None,
+    ) -> None:
+        """Log `what`, with the traceback of `error`, unless the same was told just now.
+
+        kind: what makes two of them the same, `what` itself by default; together with the type of
+        the error. fields: whom and what it is about, for logs that are read by programs.
+        """
+        kind = kind or what
+        if error is not None:
+            kind = f"{kind}: {type(error).__name__}"
+        if now < self._next.get(kind, now) or not self._may(now):
             self._held[kind] = self._held.get(kind, 0) + 1
+            if len(self._held) > self._KINDS:
+                self._say_rest()
             return
         if len(self._next) > self._KINDS:
             self._next.clear()
-            self._held.clear()
         self._next[kind] = now + self.PERIOD_S
         held = self._held.pop(kind, 0)
         more = f" ({held} more like this since the last)" if held else ""
-        self._log.warning("%s%s", what, more, exc_info=error)
+        extra = {"fields": {**(fields or {}), **({"held_back": held} if held else {})}}
+        self._log.log(level, "%s%s", what, more, exc_info=error, extra=extra)
+
+    def flush(self, now: float) -> None:
+        """Say what was held back and is not told any more; about once a second."""
+        if any(now >= self._next.get(kind, now) for kind in self._held):
+            self._say_rest()
+
+    def _may(self, now: float) -> bool:
+        if now >= self._period_ends:
+            self._period_ends = now + self.PERIOD_S
+            self._told = 0
+        self._told += 1
+        return self._told <= self.MOST
+
+    def _say_rest(self) -> None:
+        """All of it in one line, and the kind that was most frequent by name."""
+        total = sum(self._held.values())
+        most = max(self._held, key=self._held.__getitem__)
+        others = f", and {len(self._held) - 1} other kinds" if len(self._held) > 1 else ""
+        self._log.warning(
+            "%d more were held back: %s%s",
+            total,
+            most,
+            others,
+            extra={"fields": {"held_back": total}},
+        )
+        self._held.clear()
+
+
+def about(request: InferenceRequest) -> Fields:
+    """What a line of the log says of the request it is about."""
+    return {
+        "client": request.client_id,
+        "model": request.model_id,
+        "request_id": request.request_id,
+        "epoch": request.epoch,
+    }
 
 
 def told(error: BaseException) -> str:

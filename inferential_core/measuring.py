@@ -1,78 +1,160 @@
-"""What the pipeline measures of requests, under the names that users look for."""
+"""What the pipeline measures of requests, under the names that users look for.
+
+The names stand in metrics/catalog.py, with units and meanings.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
-from .metrics.series import Labels
-from .metrics.store import NO_LABELS, Meter
+from .metrics.histograms import Counts, Histograms
+from .metrics.labels import NO_LABELS, Labels, LabelSet
+from .metrics.store import MetricsStore
 from .replies import Call
 from .request import InferenceRequest
 from .status import Status
+from .tracking.clients import Changes, ClientRegistry
 from .tracking.models import ModelRecord
 
-_MOST_LABELS = 10_000
+Traced: TypeAlias = Callable[[InferenceRequest, Status, "Call | None", float], None]
+_NAN = math.nan
 
 
 class Measuring:
     """One method for each station of a request. Times in milliseconds.
 
-    meter: from the name of a metric to what records it, as `MetricsStore.meter`.
+    store: where it goes; a server without metrics has one that nobody asks, switched off.
     """
 
-    def __init__(self, meter: Callable[[str], Meter]) -> None:
-        self._meter = meter
-        self._labels: dict[tuple[str, str], Labels] = {}
-        self._outcome_labels: dict[Status, Labels] = {
-            each: {"outcome": str(each)} for each in Status
+    def __init__(self, store: MetricsStore, enabled: bool = True) -> None:
+        self.enabled = enabled
+        self.traced: Traced | None = None  # told of every request that ended
+        self._store = store
+        self._histograms = Histograms()
+        self._labels_of = store.labels.of_client
+        self._outcome_labels = {
+            each: store.labels.lasting({"outcome": str(each)}) for each in Status
         }
-        self._payload_size = meter("payload_size_bytes")
-        self._scheduling_wait = meter("scheduling_wait_ms")
-        self._staleness = meter("observation_staleness_ms")
-        self._batch_size = meter("batch_size")
-        self._queue_depth = meter("queue_depth")
-        self._inference_latency = meter("inference_latency_ms")
-        self._end_to_end = meter("e2e_latency_ms")
-        self._outcomes = meter("outcomes")
+        self._arrived = store.table("payload_size_bytes").add
+        self._dispatched = store.table("scheduling_wait_ms", "observation_staleness_ms").add
+        self._batch_size = store.table("batch_size").add
+        self._queue_depth = store.table("queue_depth").add
+        self._outcomes = store.table("outcomes").add
+        self._answered = store.table(
+            "e2e_latency_ms", "inference_latency_ms", "deadline_hits", "runway_at_service_ms"
+        ).add
 
-    def count(self, name: str, now: float, labels: Labels = NO_LABELS, value: float = 1.0) -> None:
-        """Something that happens seldom."""
-        self._meter(name)(now, value, labels)
+    # --- of each request ---
 
     def admitted(self, request: InferenceRequest, payload_bytes: int) -> None:
-        self._payload_size(request.received_at, payload_bytes, self.labels(request))
+        if self.enabled:
+            self._arrived(request.received_at, self.labels(request), payload_bytes)
 
     def dispatched(
         self, model: ModelRecord, requests: list[InferenceRequest], queued: int, now: float
     ) -> None:
+        if not self.enabled:
+            return
+        histograms = self._histograms.of(model.id)
+        count_wait, count_staleness = histograms.queue_wait.add, histograms.staleness.add
         for request in requests:
-            labels = self.labels(request)
-            self._scheduling_wait(now, 1000.0 * (now - request.received_at), labels)
-            self._staleness(now, 1000.0 * request.staleness(now), labels)
-        self._batch_size(now, model.in_one_call(len(requests)), model.labels)
-        self._queue_depth(now, queued, NO_LABELS)
+            wait, staleness = now - request.received_at, request.staleness(now)
+            self._dispatched(now, self.labels(request), 1000.0 * wait, 1000.0 * staleness)
+            count_wait(wait)
+            count_staleness(staleness)
+        size = model.in_one_call(len(requests))
+        histograms.batch_size.add(size)
+        self._batch_size(now, self._store.labels.of(model.labels), size)
+        self._queue_depth(now, NO_LABELS, queued)
 
     def ended(
         self, request: InferenceRequest, status: Status, call: Call | None, now: float
     ) -> None:
-        self._outcomes(now, 1.0, self._outcome_labels[status])
-        if status is Status.OK:
-            labels = self.labels(request)
-            self._end_to_end(now, 1000.0 * (now - request.received_at), labels)
-            if call is not None:
-                self._inference_latency(now, 1000.0 * call.seconds, labels)
+        if self.enabled:
+            self._outcomes(now, self._outcome_labels[status], 1.0)
+            if call is not None and status is Status.OK:
+                self._served(request, call, now)
+        if self.traced is not None:
+            self.traced(request, status, call, now)
 
-    def health(self, model: ModelRecord, now: float) -> None:
-        self.count("model_error_rate", now, model.labels, model.health.error_rate)
-        if not math.isnan(model.health.latency_s):
-            self.count("model_latency_ms", now, model.labels, 1000.0 * model.health.latency_s)
+    def _served(self, request: InferenceRequest, call: Call, now: float) -> None:
+        passed = now - request.received_at
+        self._answered(
+            now,
+            self.labels(request),
+            1000.0 * passed,
+            1000.0 * call.seconds,
+            1.0 if now <= request.deadline else 0.0,
+            1000.0 * _runway(request, now) if request.control_period_s else _NAN,
+        )
+        histograms = self._histograms.of(request.model_id)
+        histograms.e2e_latency.add(passed)
+        histograms.inference_latency.add(call.seconds)
 
-    def labels(self, request: InferenceRequest) -> Labels:
-        key = (request.client_id, request.model_id)
-        labels = self._labels.get(key)
-        if labels is None:
-            if len(self._labels) >= _MOST_LABELS:  # clients come and go
-                self._labels.clear()
-            labels = self._labels[key] = {"client": key[0], "model": key[1]}
-        return labels
+    # --- of what happens seldom, and once a second ---
+
+    def count(self, name: str, now: float, labels: Labels = NO_LABELS, value: float = 1.0) -> None:
+        """Something that happens seldom."""
+        if self.enabled:
+            self._store.table(name).add(now, self._store.labels.of(labels), value)
+
+    def look_at_clients(self, clients: ClientRegistry, changes: Changes, now: float) -> None:
+        """Who is there, and what changed since the last time."""
+        for name, which in (
+            ("client_connected", changes.came),
+            ("client_disconnected", changes.gone),
+            ("client_overdue", changes.late),
+        ):
+            for client in which:
+                self.count(name, now, {"client": client.id})
+        self.count("active_clients", now, value=clients.active())
+        self.count("overdue_clients", now, value=clients.overdue(now))
+
+    def look_at_model(self, model: ModelRecord, headroom: float, most: int, now: float) -> None:
+        """How it does; headroom in robots, most: observations that one call may get."""
+        if not self.enabled:
+            return
+        self._histograms.fold()
+        latency = model.latency
+        self._store.table(
+            "model_error_rate",
+            "model_latency_ms",
+            "model_headroom",
+            "model_utilization",
+            "batch_efficiency",
+            "latency_fixed_ms",
+            "latency_per_observation_ms",
+            "latency_deviation_ms",
+        ).add(
+            now,
+            self._store.labels.of(model.labels),
+            model.health.error_rate,
+            1000.0 * model.health.latency_s,
+            headroom,
+            model.utilization,
+            model.batch_efficiency(most),
+            1000.0 * latency.fixed,
+            1000.0 * latency.per_observation,
+            1000.0 * latency.deviation if latency.calls > 1 else _NAN,
+        )
+
+    def histograms(self) -> dict[str, dict[str, Counts]]:
+        """model -> name -> counts since the start, seconds and observations."""
+        return self._histograms.counts()
+
+    def labels(self, request: InferenceRequest) -> LabelSet:
+        return self._labels_of(request.client_id, request.model_id)
+
+
+def _runway(request: InferenceRequest, now: float) -> float:
+    """Seconds of actions that the robot has left when the answer reaches it; negative: it waits.
+
+    NaN where it does not say how many it has.
+    """
+    if request.steps_remaining is None:
+        return _NAN
+    away = 0.0 if math.isnan(request.sent_at) else request.received_at - request.sent_at
+    left = request.steps_remaining * request.control_period_s
+    return left - request.staleness(now) - away

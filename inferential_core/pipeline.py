@@ -18,16 +18,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .clock import Clock
-from .complaints import Complaints
+from .complaints import Complaints, Fields, about
 from .dispatch.base import Batch, Completion, Dispatcher
 from .errors import MalformedError, RejectedError
 from .intake import Intake, unknown_model
 from .measuring import Measuring
 from .outcomes import Outcomes
+from .request import InferenceRequest
 from .returns import Returns
 from .scheduler.batching import BatchScheduler
 from .status import Status
-from .tracking.clients import Client, ClientRegistry
+from .tracking.clients import Changes, Client, ClientRegistry
 from .tracking.models import ModelRecord
 from .tracking.placement import Eligible
 from .transport.base import Transport
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SWEEP_PERIOD_S = 1.0
+_NAMED = 10  # clients in one line of the log
 
 _METRIC_OF_REMOVAL = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
 
@@ -58,7 +60,11 @@ class Pipeline:
     ) -> None:
         tracking = config.response_tracking
         self.scheduler = scheduler
-        self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
+        self.clients = ClientRegistry(
+            tracking.cadence_alpha,
+            tracking.disconnect_timeout_s,
+            overdue_multiplier=tracking.overdue_multiplier,
+        )
         self._breaker = config.health.as_rule()
         self.models = {
             name: ModelRecord.of(info, self._breaker) for name, info in dispatcher.models().items()
@@ -107,7 +113,10 @@ class Pipeline:
                 self.models[request.model_id].check(request.inputs)
         except Exception as error:
             if not isinstance(error, RejectedError):
-                self._complaints.tell(now, "an observation could not be read", error)
+                what = "an observation could not be read"
+                self._complaints.tell(now, what, error, fields=about(request))
+            else:
+                self._tell_refused(now, request, Status.REJECTED, str(error))
             self._measuring.count("observation_errors", now, self._measuring.labels(request))
             self._outcomes.settle(request, Status.REJECTED, str(error))
             return
@@ -133,7 +142,12 @@ class Pipeline:
         if client.session:
             client.takeovers += 1
             self._measuring.count("client_takeovers", now, {"client": client.id})
-            self._complaints.tell(now, f"client {client.id!r} was taken over by a new connection")
+            self._complaints.tell(
+                now,
+                f"client {client.id!r} was taken over by a new connection",
+                kind="a client was taken over",
+                fields={"client": client.id},
+            )
             self.scheduler.pending.remove_client(client.id, "another connection took this id over")
             client.epochs.clear()
             for model in self.models.values():
@@ -194,20 +208,30 @@ class Pipeline:
         self.scheduler.tick()
         self._settle_removed()
         if now >= self._next_sweep:
-            for client in self.clients.sweep(now):
-                self._measuring.count("client_disconnected", now, {"client": client.id})
+            changes = self.clients.sweep(now)
+            self._measuring.look_at_clients(self.clients, changes, now)
+            self._tell_of_clients(changes)
+            self._complaints.flush(now)
             self._look_after_models(now)
-            active = self.clients.active()
-            self._measuring.count("active_clients", now, value=active)
-            self._next_sweep = now + _SWEEP_PERIOD_S if active else math.inf
+            self._next_sweep = now + _SWEEP_PERIOD_S if self.clients.active() else math.inf
+
+    def _tell_of_clients(self, changes: Changes) -> None:
+        """A line for those that came and one for those that went, however many there are."""
+        for clients, what in ((changes.came, "here now"), (changes.gone, "silent, so gone")):
+            if clients:
+                names = ", ".join(repr(client.id) for client in clients[:_NAMED])
+                more = ", ..." if len(clients) > _NAMED else ""
+                fields: Fields = {"count": len(clients)}
+                if len(clients) == 1:
+                    fields = {"client": clients[0].id, "type": clients[0].type}
+                _log.info("%s: %s%s", what, names, more, extra={"fields": fields})
 
     def _look_after_models(self, now: float) -> None:
         """Now and then: how they do, and which of their clients left."""
         for model in self.models.values():
-            self._measuring.health(model, now)
+            model.look(now)
             headroom = self.scheduler.headroom(model.id, now, model.latency)
-            if headroom == headroom:  # known
-                self._measuring.count("model_headroom", now, model.labels, headroom)
+            self._measuring.look_at_model(model, headroom, self.most_in_one_call(model), now)
             if model.placement is None:
                 continue
             for client_id in model.placement.clients():
@@ -238,12 +262,25 @@ class Pipeline:
         self._returns.take(completion, model, self.scheduler, retries)
 
     def _settle_removed(self) -> None:
-        for request, status, reason in self.scheduler.take_removed():
+        removed = self.scheduler.take_removed()
+        now = self._clock.now() if removed else 0.0
+        for request, status, reason in removed:
             name = _METRIC_OF_REMOVAL.get(status)
             if name is not None:
                 labels = self._measuring.labels(request)
-                self._measuring.count(name, self._clock.now(), labels)
+                self._measuring.count(name, now, labels)
+                self._tell_refused(now, request, status, reason)
             self._outcomes.settle(request, status, reason)
+
+    def _tell_refused(
+        self, now: float, request: InferenceRequest, status: Status, reason: str
+    ) -> None:
+        self._complaints.tell(
+            now,
+            f"{status} an observation of {request.client_id!r}: {reason}",
+            kind=f"observations {status}",
+            fields={"outcome": str(status), **about(request)},
+        )
 
     # --- aside ---
 
@@ -270,6 +307,10 @@ class Pipeline:
                 self.scheduler.pending.remove(request, Status.REJECTED, reason)
         self._tell_lanes()
         self._settle_removed()
+
+    def most_in_one_call(self, model: ModelRecord) -> int:
+        """Observations that one call of it can get."""
+        return model.in_one_call(min(model.max_batch, self.scheduler.max_batch_size))
 
     def _tell_lanes(self) -> None:
         self.scheduler.lanes = {name: model.lanes for name, model in self.models.items()}

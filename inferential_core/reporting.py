@@ -56,6 +56,8 @@ def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]
         "error_rate": model.health.error_rate,
         "circuit": model.health.circuit(now),
         "headroom": pipeline.scheduler.headroom(model.id, now, model.latency),
+        "utilization": model.utilization,
+        "batch_efficiency": model.batch_efficiency(pipeline.most_in_one_call(model)),
     }
 
 
@@ -64,6 +66,7 @@ def _client(client: Client, now: float) -> dict[str, Any]:
         "id": client.id,
         "type": client.type,
         "connected": client.connected,
+        "overdue": client.overdue(now),
         "silence_s": now - client.last_seen if math.isfinite(client.last_seen) else math.nan,
         "rate_hz": client.cadence.rate,
         "received": client.received,

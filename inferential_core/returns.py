@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .clock import Clock
-from .complaints import Complaints, told
+from .complaints import Complaints, about, told
 from .dispatch.base import Completion, Result
 from .errors import ModelUnavailable, RejectedError
 from .measuring import Measuring
@@ -91,7 +91,13 @@ class Returns:
             return False
         now = self._clock.now()
         model.health.failed(request.client_id, error, reason, now)
-        self._complaints.tell(now, f"model {model.id!r} failed on {request.client_id!r}", error)
+        self._complaints.tell(
+            now,
+            f"model {model.id!r} failed on {request.client_id!r}",
+            error,
+            kind=f"model {model.id!r} failed",
+            fields=about(request),
+        )
         labels = self._measuring.labels(request)
         self._measuring.count("dispatch_errors", now, labels)
         if request.retry_count < retries and not model.health.refusal(now):

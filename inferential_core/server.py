@@ -18,7 +18,9 @@ from .engine import Engine
 from .errors import UsageError
 from .measuring import Measuring
 from .metrics.callbacks import Callback, CallbackRunner
-from .metrics.store import Meter, MetricsStore
+from .metrics.histograms import Counts
+from .metrics.store import MetricsStore
+from .metrics.traces import Tracing, tracing
 from .pipeline import Pipeline
 from .reporting import report
 from .scheduler.base import scheduler_class
@@ -67,6 +69,8 @@ class Server:
         self._given_transport = transport
         self._metrics = MetricsStore(self.config.metrics.ring_buffer_size, self._clock)
         self._callbacks = CallbackRunner()
+        self._measuring: Measuring | None = None
+        self._tracing: Tracing | None = None
         self._engine: Engine | None = None  # the running one, or the last one
         self._serving = False
         self._started_at = 0.0
@@ -91,13 +95,14 @@ class Server:
         if self._serving:
             raise UsageError("the server runs already")
         transport = self._given_transport or self._bind()
+        self._measuring = measuring = Measuring(self._metrics, self.config.metrics.enabled)
         pipeline = Pipeline(
             self.config,
             transport,
             self._make_scheduler(self.config),
             self._dispatcher,
             self._clock,
-            Measuring(self._metrics.meter if self.config.metrics.enabled else _no_meter),
+            measuring,
         )
         self._engine = engine = Engine(pipeline, transport, self._clock)
         pipeline.scheduler.serve(transport.wake)
@@ -107,6 +112,8 @@ class Server:
         except BaseException:  # a model that cannot be loaded, a Ctrl-C meanwhile
             transport.close()
             raise
+        self._tracing = tracing(self._clock, self.config.metrics.traces_per_s)
+        measuring.traced = None if self._tracing is None else self._tracing.ended
         self._started_at = self._clock.now()
         self._serving = True
         engine.start()
@@ -140,6 +147,8 @@ class Server:
         self._serving = False
         self._dispatcher.close()
         self._callbacks.close()
+        if self._tracing is not None:
+            self._tracing.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -173,7 +182,7 @@ class Server:
     def on_metric(self, callback: Callback) -> Callback:
         """Decorator: `callback(name, value, labels)` for every measurement, on another thread."""
         self._callbacks.add(callback)
-        self._metrics.listener = self._callbacks.publish
+        self._metrics.listen(self._callbacks.publish)
         return callback
 
     def use_scheduler(self, strategy: str, policy: str | None = None, **options: Any) -> None:
@@ -194,11 +203,22 @@ class Server:
     def status(self) -> dict[str, Any]:
         """The server's state, see `reporting.report`; counts are of one moment."""
         engine = self._ran()
-        found = engine.between_turns(lambda: report(engine.pipeline, self._clock.now()))
-        uptime = self._clock.now() - self._started_at if self._serving else 0.0
-        return {"bind": self.address, "uptime_s": uptime, **found}
+        return self._told(engine.between_turns(lambda: report(engine.pipeline, self._clock.now())))
+
+    def telemetry(self) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
+        """`status()`, and of the same moment the histograms of every model, see `Measuring`."""
+        engine, measuring = self._ran(), self._measuring
+        assert measuring is not None
+        found, histograms = engine.between_turns(
+            lambda: (report(engine.pipeline, self._clock.now()), measuring.histograms())
+        )
+        return self._told(found), histograms
 
     # --- inside ---
+
+    def _told(self, found: dict[str, Any]) -> dict[str, Any]:
+        uptime = self._clock.now() - self._started_at if self._serving else 0.0
+        return {"bind": self.address, "uptime_s": uptime, **found}
 
     def _ran(self) -> Engine:
         if self._engine is None:
@@ -212,11 +232,6 @@ class Server:
             scheduler.clock = self._clock
             return scheduler
         return CustomScheduler(cls(config.scheduling), config.scheduling, self._clock)
-
-
-def _no_meter(name: str) -> Meter:
-    """Metrics are switched off."""
-    return lambda time, value, labels: None
 
 
 def _is_local(bind: str) -> bool:

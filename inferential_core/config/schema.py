@@ -123,6 +123,12 @@ class ResponseTrackingConfig(Section):
 class MetricsConfig(Section):
     enabled: bool = True
     ring_buffer_size: int = Field(default=10000, ge=100, description="points kept per metric")
+    prometheus_clients: int = Field(
+        default=200, ge=0, description="clients with series of their own; the rest is `other`"
+    )
+    traces_per_s: float = Field(
+        default=100.0, ge=0, description="requests traced, at most, if OpenTelemetry is set up"
+    )
 
 
 class HealthConfig(Section):

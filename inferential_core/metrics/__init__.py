@@ -1,5 +1,6 @@
 """What the server measures: a bounded store, and callbacks on a thread of their own."""
 
-from .store import MetricsStore, Stats
+from .statistics import Stats
+from .store import MetricsStore
 
 __all__ = ["MetricsStore", "Stats"]

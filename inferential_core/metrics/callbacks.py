@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from .series import Labels
+from .labels import Labels
 
 Callback = Callable[[str, float, Labels], object]
 _Queue = queue.Queue[tuple[str, float, Labels] | None]
@@ -78,9 +78,10 @@ class CallbackRunner:
 
     def _run(self, measurements: _Queue) -> None:
         while (item := measurements.get()) is not None:
+            name, value, labels = item
             for callback in self._callbacks:
                 try:
-                    callback(*item)
+                    callback(name, value, dict(labels))  # its own: it may change them
                 except BaseException as error:  # SystemExit would end the thread for all
                     self._complain(callback, error)
 

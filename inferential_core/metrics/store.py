@@ -1,99 +1,118 @@
-"""Ring buffers of measurements, with label filters and percentiles over a time window."""
+"""Rings of measurements, with label filters and percentiles over a time window."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..clock import Clock, SystemClock
-from .series import Labels, Series
+from .labels import NO_LABELS, Labels, LabelTable
+from .statistics import Stats, stats_of
+from .table import Audience, Table
 
-Meter = Callable[[float, float, Labels], None]
-
-NO_LABELS: Labels = {}
-
-
-@dataclass(frozen=True)
-class Stats:
-    """Of one metric over a window, in the metric's own unit."""
-
-    count: int
-    avg: float
-    min: float
-    max: float
-    p50: float
-    p95: float
-    p99: float
+DEFAULT_WINDOW_S = 300.0
 
 
 class MetricsStore:
     """Recorded by whoever has the server's lock, queried from any thread.
 
-    Memory: ring_buffer_size points a metric. A label filter selects the points that carry all of
-    the given labels.
+    Memory: ring_buffer_size points a metric, and the label sets used last (`LabelTable`). A label
+    filter selects the points that carry all of the given labels.
     """
 
     def __init__(self, ring_buffer_size: int = 10_000, clock: Clock | None = None) -> None:
+        self.labels = LabelTable()
         self._size = ring_buffer_size
         self._clock = clock or SystemClock()
-        self._series: dict[str, Series] = {}
-        self._meters: dict[str, Meter] = {}
-        self._lock = threading.Lock()
-        self.listener: Callable[[str, float, Labels], None] | None = None  # hears every record
+        self._audience = Audience()
+        self._table_of: dict[str, Table] = {}
+        self._lock = threading.Lock()  # of making tables, and of `record`
+
+    # --- in ---
+
+    def table(self, *names: str) -> Table:
+        """Where metrics are recorded that are measured together; made at the first call."""
+        with self._lock:
+            table = self._table_of.get(names[0])
+            if table is None:
+                table = Table(names, self._size, self._audience)
+                # a new one: others may be reading
+                self._table_of = {**self._table_of, **dict.fromkeys(names, table)}
+            return table
 
     def record(self, name: str, value: float, labels: Labels = NO_LABELS) -> None:
-        self.meter(name)(self._clock.now(), value, labels)
+        """A measurement of your own, taken now; from any thread."""
+        table = self._table_of.get(name) or self.table(name)
+        row = [value if each == name else np.nan for each in table.names]
+        with self._lock:
+            table.add(self._clock.now(), self.labels.of(labels), *row)
 
-    def meter(self, name: str) -> Meter:
-        """What records a metric, as `(time, value, labels)`; time in monotonic seconds."""
-        meter = self._meters.get(name)
-        if meter is None:
-            with self._lock:
-                meter = self._meters[name] = self._make_meter(name)
-        return meter
+    def listen(self, listener: Callable[[str, float, Labels], None] | None) -> None:
+        """Who hears every measurement, on the thread that takes it."""
+        self._audience.listener = listener
 
-    def _make_meter(self, name: str) -> Meter:
-        series = Series(self._size)
-        self._series = {**self._series, name: series}  # a new one: others may be reading
-        add = series.add
+    def resize(self, ring_buffer_size: int) -> None:
+        """Keep so many points of each metric from now on; while nobody records."""
+        self._size = ring_buffer_size
+        for table in set(self._table_of.values()):
+            table.resize(ring_buffer_size)
 
-        def meter(time: float, value: float, labels: Labels) -> None:
-            add((time, value, labels))
-            if self.listener is not None:
-                self.listener(name, value, labels)
+    # --- out ---
 
-        return meter
+    def names(self) -> list[str]:
+        """Metrics that were made so far, also those without a point yet."""
+        return list(self._table_of)
 
     def get_latest(self, name: str, labels: Labels | None = None) -> float | None:
         """The newest value, or None if there is none."""
-        series = self._series.get(name)
-        return None if series is None else series.latest(labels)
+        _, values = self._points(name, -np.inf, labels)
+        return float(values[-1]) if len(values) else None
 
     def get_stats(
-        self, name: str, window_seconds: float = 300.0, labels: Labels | None = None
+        self, name: str, window_seconds: float = DEFAULT_WINDOW_S, labels: Labels | None = None
     ) -> Stats | None:
         """Statistics of the last `window_seconds`, or None if nothing was recorded in them."""
-        series = self._series.get(name)
-        if series is None:
-            return None
-        values = series.values(self._clock.now() - window_seconds, labels)
-        if not len(values):
-            return None
-        p50, p95, p99 = np.percentile(values, (50, 95, 99))
-        return Stats(
-            count=len(values),
-            avg=float(values.mean()),
-            min=float(values.min()),
-            max=float(values.max()),
-            p50=float(p50),
-            p95=float(p95),
-            p99=float(p99),
-        )
+        _, values = self._points(name, self._clock.now() - window_seconds, labels)
+        return stats_of(values, np.zeros(len(values), np.int8)).get(0)
 
-    def snapshot(self, window_seconds: float = 300.0) -> dict[str, Stats]:
+    def get_stats_by(
+        self,
+        name: str,
+        label: str,
+        window_seconds: float = DEFAULT_WINDOW_S,
+        labels: Labels | None = None,
+    ) -> dict[str, Stats]:
+        """Statistics for each value of a label (each client, each model), all in one go."""
+        numbers, values = self._points(name, self._clock.now() - window_seconds, labels)
+        value_of = self.labels.values_of(label)
+        known, inverse = np.unique(numbers, return_inverse=True)
+        index: dict[str, int] = {}
+        groups = np.array(
+            [
+                index.setdefault(value_of[number], len(index)) if number in value_of else -1
+                for number in known.tolist()
+            ],
+            np.int64,
+        )[inverse]
+        found = stats_of(values, groups)
+        return {value: found[group] for value, group in index.items()}
+
+    def snapshot(self, window_seconds: float = DEFAULT_WINDOW_S) -> dict[str, Stats]:
         """Statistics of every metric that has points in the window."""
-        stats = ((name, self.get_stats(name, window_seconds)) for name in self._series)
+        stats = ((name, self.get_stats(name, window_seconds)) for name in self._table_of)
         return {name: found for name, found in stats if found is not None}
+
+    def _points(
+        self, name: str, since: float, wanted: Labels | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of labels and values, oldest first, of what has `wanted` from `since` on."""
+        table = self._table_of.get(name)
+        if table is None:
+            return np.empty(0, np.int64), np.empty(0)
+        times, numbers, values = table.column(name)
+        chosen = times >= since
+        if wanted:
+            chosen &= np.isin(numbers, self.labels.matching(wanted))
+        return numbers[chosen], values[chosen]

@@ -29,6 +29,14 @@ class Cadence:
                 self.interval += self._alpha * (newest - self.interval)
         self.last = now
 
+    def pause(self) -> None:
+        """It stopped for a while: the time until the next event says nothing."""
+        self.last = math.nan
+
+    def forget_by(self, alpha: float) -> None:
+        """Weigh the newest interval so from now on."""
+        self._alpha = alpha
+
     def expected(self) -> float:
         """When the next event is due; inf while unknown."""
         due = self.last + self.interval

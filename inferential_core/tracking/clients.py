@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..status import Status
 from .cadence import Cadence
@@ -20,6 +21,9 @@ class Client:
     type: str = ""
     last_seen: float = -math.inf
     connected: bool = True
+    announced: bool = False  # told of by a sweep
+    overdue_at: float = math.nan  # when its next observation is overdue; NaN: who knows
+    told_overdue: bool = False  # since its last observation
     received: int = 0
     open: int = 0  # received and not ended yet
     ok: int = 0
@@ -32,6 +36,10 @@ class Client:
     cadences: dict[str, Cadence] = field(default_factory=dict)  # per model
     epochs: dict[str, int] = field(default_factory=dict)  # newest epoch seen per model
 
+    def overdue(self, now: float) -> bool:
+        """Whether its next observation should have come by now; one that is gone owes none."""
+        return self.connected and now > self.overdue_at
+
     def settle(self, status: Status, error: str) -> None:
         if status is Status.OK:
             self.ok += 1
@@ -40,14 +48,43 @@ class Client:
             self.last_error = f"{status}: {error}" if error else str(status)
 
 
-class ClientRegistry:
-    """All clients, bounded: those that are long gone make room for new ones."""
+class Changes(NamedTuple):
+    """What happened to clients since the last sweep; each is told once."""
 
-    def __init__(self, alpha: float, disconnect_timeout: float, capacity: int = 10_000) -> None:
-        self._alpha = alpha
-        self._timeout = disconnect_timeout
+    came: list[Client]
+    gone: list[Client]
+    late: list[Client]  # their next observation was overdue, or still is
+
+
+class ClientRegistry:
+    """All clients, bounded: those that are long gone make room for new ones.
+
+    A client is gone once it was silent for disconnect_timeout (s). Its next observation is overdue
+    once overdue_multiplier times its cadence have passed since the last one.
+    """
+
+    def __init__(
+        self,
+        alpha: float,
+        disconnect_timeout: float,
+        capacity: int = 10_000,
+        overdue_multiplier: float = 1.5,
+    ) -> None:
         self._capacity = capacity
         self.by_id: dict[str, Client] = {}
+        self._late: dict[str, Client] = {}  # that were overdue, but came
+        self.configure(alpha, disconnect_timeout, overdue_multiplier)
+
+    def configure(
+        self, alpha: float, disconnect_timeout: float, overdue_multiplier: float
+    ) -> None:
+        """Go by these from now on; also for clients that are known."""
+        self._alpha = alpha
+        self._timeout = disconnect_timeout
+        self._overdue_multiplier = overdue_multiplier
+        for client in self.by_id.values():
+            for cadence in (client.cadence, *client.cadences.values()):
+                cadence.forget_by(alpha)
 
     def heard(self, client_id: str, identity: bytes, now: float) -> Client:
         """The client that just spoke, made known if it was not."""
@@ -57,31 +94,56 @@ class ClientRegistry:
                 self._make_room()
             client = Client(client_id, identity, Cadence(self._alpha))
             self.by_id[client_id] = client
+        elif not client.connected:
+            self._back(client)
         client.identity = identity
         client.last_seen = now
-        client.connected = True
         return client
 
     def observed(self, client: Client, model_id: str, now: float) -> Cadence:
         """Count an observation for a model that exists; its cadence, the new one counted in."""
+        if now > client.overdue_at and not client.told_overdue:
+            self._late[client.id] = client
+        client.told_overdue = False
         client.cadence.event(now)
+        client.overdue_at = now + self._overdue_multiplier * client.cadence.interval
         cadence = client.cadences.get(model_id)
         if cadence is None:
             cadence = client.cadences[model_id] = Cadence(self._alpha)
         cadence.event(now)
         return cadence
 
-    def sweep(self, now: float) -> list[Client]:
-        """Those that fell silent since the last sweep; each is reported once."""
-        gone = []
+    def sweep(self, now: float) -> Changes:
+        """What happened since the last time."""
+        changes = Changes([], [], list(self._late.values()))
+        self._late.clear()
         for client in self.by_id.values():
-            if client.connected and now - client.last_seen > self._timeout:
-                client.connected = False
-                gone.append(client)
-        return gone
+            if not client.connected:
+                continue
+            if not client.announced:
+                client.announced = True
+                changes.came.append(client)
+            if now - client.last_seen > self._timeout:
+                client.connected = client.announced = False
+                changes.gone.append(client)
+            if now > client.overdue_at and not client.told_overdue:
+                client.told_overdue = True
+                changes.late.append(client)
+        return changes
 
     def active(self) -> int:
         return sum(client.connected for client in self.by_id.values())
+
+    def overdue(self, now: float) -> int:
+        """Clients whose next observation is overdue now."""
+        return sum(client.overdue(now) for client in self.by_id.values())
+
+    def _back(self, client: Client) -> None:
+        client.connected = True
+        client.overdue_at = math.nan
+        client.cadence.pause()
+        for cadence in client.cadences.values():
+            cadence.pause()
 
     def _make_room(self) -> None:
         # A tenth at once: a flood of new ids must not search the whole table for each.

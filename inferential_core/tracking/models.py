@@ -44,13 +44,17 @@ class ModelRecord:
     served: int = 0
     failed: int = 0
     mean_batch: float = math.nan
+    busy_s: float = 0.0  # time its lanes worked, all together
+    utilization: float = math.nan  # share of the last seconds that its lanes worked, 0 to 1
 
     labels: Mapping[str, str] = field(init=False)  # of its metrics
 
     _MEMORY = 0.05  # weight of the newest batch in mean_batch
+    _UTILIZATION_MEMORY = 0.3  # weight of the time since the last look in utilization
 
     def __post_init__(self) -> None:
         self.labels = {"model": self.id}
+        self._looked: tuple[float, float] | None = None  # when, and busy_s then
 
     @classmethod
     def of(cls, info: ModelInfo, rule: BreakerRule | None = None) -> ModelRecord:
@@ -116,6 +120,7 @@ class ModelRecord:
         calls = batch_size // shared
         self.busy_lanes -= 1
         self.in_flight -= batch_size
+        self.busy_s += seconds
         self.batches += calls
         self.failed += failed
         self.served += batch_size - failed
@@ -125,6 +130,28 @@ class ModelRecord:
             self.mean_batch = float(shared)
         else:
             self.mean_batch += self._MEMORY * (shared - self.mean_batch)
+
+    def look(self, now: float) -> None:
+        """Bring `utilization` up to date: about once a second."""
+        if self._looked is not None and now > self._looked[0] and self.lanes:
+            then, busy_s = self._looked
+            newest = min(1.0, (self.busy_s - busy_s) / ((now - then) * self.lanes))
+            if math.isnan(self.utilization):
+                self.utilization = newest
+            else:
+                self.utilization += self._UTILIZATION_MEMORY * (newest - self.utilization)
+        self._looked = (now, self.busy_s)
+
+    def batch_efficiency(self, most: int) -> float:
+        """Observations per second of work, as a share of what batches of `most` would reach.
+
+        (b / L(b)) / (most / L(most)) for the mean batch size b of late; NaN while unknown.
+        """
+        mean = self.latency.fixed + self.latency.per_observation * self.mean_batch
+        full = self.latency.predict(most)
+        if not mean > 0.0 or not full > 0.0:
+            return math.nan
+        return (self.mean_batch / mean) / (most / full)
 
 
 def _compiled(info: ModelInfo) -> Specification | None:

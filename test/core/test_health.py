@@ -14,6 +14,7 @@ from inferential_core.config import load_config
 from inferential_core.dispatch.base import Batch, Completion, Dispatcher, ModelInfo
 from inferential_core.errors import ModelUnavailable, RejectedError
 from inferential_core.measuring import Measuring
+from inferential_core.metrics import MetricsStore
 from inferential_core.pipeline import Pipeline
 from inferential_core.reporting import report
 from inferential_core.scheduler.base import create_scheduler
@@ -56,14 +57,13 @@ class House:
         config = InferentialConfig(**sections)
         scheduler = create_scheduler(config.scheduling)
         scheduler.clock = self.clock
+        store = MetricsStore(clock=self.clock)
+        store.listen(lambda name, value, labels: self.counted.append(name))
         self.pipeline = Pipeline(
-            config, self.transport, scheduler, self.model, self.clock, Measuring(self._meter)
+            config, self.transport, scheduler, self.model, self.clock, Measuring(store)
         )
         self.peers: dict[str, Any] = {}
         self.requests = 0
-
-    def _meter(self, name: str) -> Any:
-        return lambda now, value, labels: self.counted.append(name)
 
     def observe(self, *clients: str) -> None:
         for client in clients:

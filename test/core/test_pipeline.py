@@ -9,6 +9,7 @@ from inferential_core import InferentialConfig, Status
 from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
 from inferential_core.measuring import Measuring
+from inferential_core.metrics import MetricsStore
 from inferential_core.pipeline import Pipeline
 from inferential_core.reporting import report
 from inferential_core.scheduler.base import create_scheduler
@@ -55,12 +56,14 @@ class House:
             scheduler,
             self.dispatcher,
             self.clock,
-            Measuring(self.meter),
+            self.measuring(),
         )
         self.requests = 0
 
-    def meter(self, name):
-        return lambda time, value, labels: self.records.append((name, value, labels))
+    def measuring(self):
+        store = MetricsStore(clock=self.clock)
+        store.listen(lambda *record: self.records.append(record))
+        return Measuring(store)
 
     def client(self, name):
         return self.transport.peer(name.encode())

@@ -222,9 +222,9 @@ def test_a_silent_client_is_reported_gone_once_and_back_when_it_speaks() -> None
     clients = registry()
     clients.heard("quiet", b"1", 0.0)
     clients.heard("lively", b"2", 8.0)
-    assert clients.sweep(10.0) == []
-    assert [client.id for client in clients.sweep(10.5)] == ["quiet"]
-    assert clients.sweep(11.0) == []
+    assert clients.sweep(10.0).gone == []
+    assert [client.id for client in clients.sweep(10.5).gone] == ["quiet"]
+    assert clients.sweep(11.0).gone == []
     assert clients.active() == 1
     assert clients.heard("quiet", b"1", 12.0).connected
     assert clients.active() == 2

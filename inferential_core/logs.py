@@ -1,0 +1,173 @@
+"""The server's log: one line an event, as text for people or as JSON for programs.
+
+    2026-07-28T12:00:00.123Z WARNING model 'policy' failed error="ValueError: ..." client=arm_1
+
+A line is made where it is logged and written by a thread of its own: a terminal that is stopped
+or a pipe that nobody reads costs lines, which are counted, and never holds up the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, TextIO
+
+FORMATS = ("text", "json")
+_BACKLOG = 10_000  # lines
+_PATIENCE_S = 1.0  # for the last lines at the end
+_PLACES = 3  # of a traceback in a line of text
+
+
+def setup(
+    form: str = "text", level: str = "info", stream: TextIO | None = None
+) -> contextlib.AbstractContextManager[None]:
+    """Log all of this process so, to stderr by default; in force until the context is left.
+
+    form: one of FORMATS. level: debug, info, warning, error.
+    """
+    target = stream or sys.stderr
+    root = logging.getLogger()
+    before = root.level
+    outlet = Outlet(lambda record, line: _write(target, line))
+    outlet.setFormatter(JsonLines() if form == "json" else TextLines(level == "debug"))
+    root.addHandler(outlet)
+    root.setLevel(level.upper())
+    return _until_left(outlet, before)
+
+
+@contextlib.contextmanager
+def _until_left(outlet: Outlet, level: int):  # type: ignore[no-untyped-def]
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(outlet)
+        logging.getLogger().setLevel(level)
+        outlet.close()
+
+
+class Outlet(logging.Handler):
+    """Hands each record and its line to `write` on a thread of its own, in order."""
+
+    def __init__(self, write: Callable[[logging.LogRecord, str], None]) -> None:
+        super().__init__()
+        self.lost = 0
+        self._told_lost = 0
+        self._write = write
+        self._lines: queue.Queue[tuple[logging.LogRecord, str] | None] = queue.Queue(_BACKLOG)
+        self._thread = threading.Thread(target=self._run, name="inferential-log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception as error:  # a wrong format string must not end who logs
+            line = f"{record.levelname} {record.msg!r} {record.args!r}: {error}"
+        try:
+            self._lines.put_nowait((record, line))
+        except queue.Full:
+            self.lost += 1
+
+    def close(self) -> None:
+        """Write what is there, but wait no longer than a second for it."""
+        if self._thread.is_alive():
+            with contextlib.suppress(queue.Full):
+                self._lines.put(None, timeout=_PATIENCE_S)
+                self._thread.join(_PATIENCE_S)
+        super().close()
+
+    def _run(self) -> None:
+        while (item := self._lines.get()) is not None:
+            record, line = item
+            with contextlib.suppress(Exception):  # nowhere left to say it
+                if self.lost > self._told_lost:
+                    lost, self._told_lost = self.lost - self._told_lost, self.lost
+                    self._write(record, f"{lost} lines of the log were lost")
+                self._write(record, line)
+
+
+class TextLines(logging.Formatter):
+    """A line for people, ending in key=value; a traceback only if asked for."""
+
+    def __init__(self, tracebacks: bool = False) -> None:
+        super().__init__()
+        self._tracebacks = tracebacks
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = dict(_fields(record))
+        error = _error(record)
+        if error is not None:
+            fields = {"error": f"{type(error).__name__}: {error}", "at": _places(error), **fields}
+        pairs = "".join(f" {key}={_quoted(value)}" for key, value in fields.items())
+        message = _one_line(record.getMessage())
+        line = f"{stamp(record.created)} {record.levelname} {message}{pairs}"
+        if error is not None and self._tracebacks:
+            line += "\n" + _traceback(error)
+        return line
+
+
+class JsonLines(logging.Formatter):
+    """An object a line: time, level, logger, message, the fields, error and traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said: dict[str, Any] = {
+            "time": stamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        error = _error(record)
+        if error is not None:
+            said["error"] = f"{type(error).__name__}: {error}"
+            said["traceback"] = _traceback(error)
+        return json.dumps(said, default=str, ensure_ascii=False)
+
+
+def stamp(seconds: float) -> str:
+    """UTC, ISO 8601, milliseconds."""
+    whole, milliseconds = divmod(int(seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{milliseconds:03}Z"
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    return getattr(record, "fields", None) or {}
+
+
+def _error(record: logging.LogRecord) -> BaseException | None:
+    return record.exc_info[1] if record.exc_info else None
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+
+
+def _places(error: BaseException) -> str:
+    """Where it was raised, and who called that."""
+    frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
+    names = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in reversed(frames)]
+    return " < ".join(names)
+
+
+def _quoted(value: object) -> str:
+    text = _one_line(str(value))
+    return text if text and not set(text) & set(' "=') else json.dumps(text, ensure_ascii=False)
+
+
+def _one_line(text: str) -> str:
+    """With nothing that breaks a line or talks to a terminal: names come from outside."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    stream.write(line + "\n")
+    stream.flush()

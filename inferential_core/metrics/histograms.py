@@ -1,0 +1,96 @@
+"""Counts of measurements by size, since the start: what Prometheus wants of every request.
+
+A point costs one append; it is sorted into its bucket later, together with others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+SECONDS = (
+    *(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075),
+    *(0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0),
+)
+SIZES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0)
+
+_MOST_MODELS = 100
+_OTHER = "other"
+
+
+class Counts(NamedTuple):
+    """A histogram as it stands."""
+
+    bounds: Sequence[float]  # upper ones, included; the last bucket has none
+    cumulative: list[int]  # points up to each bound, and all of them
+    sum: float
+
+
+class Histogram:
+    """One metric of one model. `add(value)` by one thread at a time, as is all else."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._edges = np.array(bounds)
+        self._counts = np.zeros(len(bounds) + 1, np.int64)
+        self._sum = 0.0
+        self._fresh: list[float] = []
+        self.add = self._fresh.append
+
+    def fold(self) -> None:
+        """Sort what came since the last time into the buckets."""
+        if self._fresh:
+            values = np.array(self._fresh)
+            self._fresh.clear()
+            buckets = np.searchsorted(self._edges, values)
+            self._counts += np.bincount(buckets, minlength=len(self._counts))
+            self._sum += float(values.sum())
+
+    def counts(self) -> Counts:
+        self.fold()
+        return Counts(self._bounds, np.cumsum(self._counts).tolist(), self._sum)
+
+
+class ModelHistograms:
+    """Those of one model, in seconds and observations."""
+
+    def __init__(self) -> None:
+        self.queue_wait = Histogram(SECONDS)
+        self.staleness = Histogram(SECONDS)
+        self.batch_size = Histogram(SIZES)
+        self.inference_latency = Histogram(SECONDS)
+        self.e2e_latency = Histogram(SECONDS)
+
+    def all(self) -> dict[str, Histogram]:
+        return vars(self)
+
+    def fold(self) -> None:
+        for histogram in self.all().values():
+            histogram.fold()
+
+
+class Histograms:
+    """Of all models; those beyond the first hundred names share one set."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, ModelHistograms] = {}
+
+    def of(self, model: str) -> ModelHistograms:
+        found = self._of.get(model)
+        if found is None:
+            name = model if len(self._of) < _MOST_MODELS else _OTHER
+            found = self._of.setdefault(name, ModelHistograms())
+        return found
+
+    def fold(self) -> None:
+        for each in self._of.values():
+            each.fold()
+
+    def counts(self) -> dict[str, dict[str, Counts]]:
+        """model -> name -> counts."""
+        return {
+            model: {name: histogram.counts() for name, histogram in each.all().items()}
+            for model, each in self._of.items()
+        }

@@ -1,0 +1,204 @@
+"""The server's state for Prometheus: `exposition(server)` is what an HTTP route answers.
+
+Everything is taken when somebody scrapes, counters and histograms in one moment, so that they
+agree with `Server.status()` and among each other; nothing here runs when a request does.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from ..version import __version__
+from .histograms import Counts
+from .shown import COUNTED, OTHER, ShownClients
+
+if TYPE_CHECKING:
+    from ..server import Server
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OUTCOMES = {
+    "ok": "ok",
+    "expired": "expired",
+    "superseded": "superseded",
+    "dropped": "dropped",
+    "rejected": "rejected",
+    "errors": "error",
+}
+Status = Mapping[str, Any]
+Histograms = Mapping[str, Mapping[str, Counts]]
+
+# key in status -> (name without prefix, what it is)
+_SERVER_COUNTERS = {
+    "received": ("received", "observations that named a client and a model"),
+    "malformed": ("malformed", "messages that were no observation"),
+    "undelivered": ("undelivered", "replies whose client was gone or did not read"),
+}
+_SERVER_GAUGES = {
+    "queued": ("queued", "observations that wait"),
+    "in_flight": ("in_flight", "observations that are with a model"),
+    "uptime_s": ("uptime_seconds", "time since the server started"),
+}
+_MODEL_COUNTERS = {
+    "batches": ("model_calls", "calls made"),
+    "served": ("model_served", "observations answered"),
+    "failed": ("model_failed", "observations it failed on"),
+}
+_MODEL_GAUGES = {
+    "queued": ("model_queued", "observations that wait for it"),
+    "in_flight": ("model_in_flight", "observations it is working on"),
+    "lanes": ("model_lanes", "calls it works on at once"),
+    "replicas": ("model_replicas", "processes or replicas that share its calls"),
+    "max_batch": ("model_max_batch", "observations it takes in one call"),
+    "mean_batch": ("model_mean_batch", "observations in a call, of late"),
+    "utilization": ("model_utilization", "share of the time that its lanes work, of late"),
+    "batch_efficiency": ("model_batch_efficiency", "throughput to that of the largest batches"),
+    "error_rate": ("model_error_rate", "share of observations it fails on, of late"),
+    "headroom": ("model_headroom", "more robots like those it has that it can carry"),
+    "latency_fixed_s": ("model_latency_fixed_seconds", "a of the learned L(b) = a + c*b"),
+    "latency_per_observation_s": (
+        "model_latency_per_observation_seconds",
+        "c of the learned L(b) = a + c*b",
+    ),
+}
+_CLIENT_COUNTERS = {
+    "received": ("client_received", "observations of the client"),
+    "ok": ("client_ok", "observations of the client that were answered"),
+    "failed": ("client_failed", "observations of the client with any other outcome"),
+    "deadline_hits": ("client_deadline_hits", "answers that left before their deadline"),
+    "deadline_misses": ("client_deadline_misses", "answers that left after their deadline"),
+    "takeovers": ("client_takeovers", "times another connection took the id over"),
+}
+_CLIENT_GAUGES = {
+    "connected": ("client_connected", "1: heard within the disconnect timeout"),
+    "overdue": ("client_overdue", "1: its next observation should have come by now"),
+    "rate_hz": ("client_rate_hertz", "observations a second, by its cadence"),
+    "silence_s": ("client_silence_seconds", "time since it was last heard"),
+}
+_HISTOGRAMS = {
+    "queue_wait": ("queue_wait_seconds", "from received to given to the model"),
+    "staleness": ("staleness_seconds", "from sent, where known, to given to the model"),
+    "batch_size": ("batch_size", "observations in a call"),
+    "inference_latency": ("inference_latency_seconds", "of the model's call"),
+    "e2e_latency": ("e2e_latency_seconds", "from received to answered"),
+}
+
+
+class ServerCollector:
+    """A collector for a registry of your own: `registry.register(ServerCollector(server))`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._shown = ShownClients(server.config.metrics.prometheus_clients)
+        self._lock = threading.Lock()  # two may scrape at once
+
+    def collect(self) -> Iterator[Metric]:
+        """All families, of one moment."""
+        status, histograms = self._server.telemetry()
+        with self._lock:
+            self._shown.most = self._server.config.metrics.prometheus_clients
+            clients, others = self._shown.look(status["clients"])
+        yield from _of_server(status)
+        yield from _of_models(status["models"])
+        yield from _of_clients(clients, others if len(clients) < len(status["clients"]) else {})
+        yield from _histograms(histograms)
+
+
+_registries: WeakKeyDictionary[Server, CollectorRegistry] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def exposition(server: Server) -> bytes:
+    """The server's metrics in Prometheus's text format (CONTENT_TYPE), with those of the process.
+
+    UsageError if it was never started.
+    """
+    with _lock:
+        registry = _registries.get(server)
+        if registry is None:
+            registry = _registries[server] = CollectorRegistry()
+            registry.register(ServerCollector(server))
+            ProcessCollector(registry=registry)
+    text: bytes = generate_latest(registry)
+    return text
+
+
+def _of_server(status: Status) -> Iterator[Metric]:
+    yield _family(GaugeMetricFamily, "build_info", "always 1", "version", [(__version__, 1)])
+    yield _family(
+        GaugeMetricFamily, "strategy_info", "always 1", "strategy", [(status["strategy"], 1)]
+    )
+    yield _family(
+        CounterMetricFamily,
+        "requests",
+        "observations that ended, by outcome",
+        "outcome",
+        [(outcome, status[key]) for key, outcome in OUTCOMES.items()],
+    )
+    for key, (name, told) in _SERVER_COUNTERS.items():
+        yield CounterMetricFamily(_name(name), told, value=status[key])
+    for key, (name, told) in _SERVER_GAUGES.items():
+        yield GaugeMetricFamily(_name(name), told, value=status[key])
+    clients = status["clients"]
+    counts = [(state, sum(bool(c[state]) for c in clients)) for state in ("connected", "overdue")]
+    yield _family(GaugeMetricFamily, "clients", "clients that are so", "state", counts)
+
+
+def _of_models(models: Sequence[Status]) -> Iterator[Metric]:
+    yield from _rows(CounterMetricFamily, _MODEL_COUNTERS, "model", models)
+    yield from _rows(GaugeMetricFamily, _MODEL_GAUGES, "model", models)
+    closed = [(model["id"], model["circuit"] == "closed") for model in models]
+    told = "1: observations are taken in, 0: the circuit is open or being tried"
+    yield _family(GaugeMetricFamily, "model_circuit_closed", told, "model", closed)
+
+
+def _of_clients(clients: Sequence[Status], others: Mapping[str, int]) -> Iterator[Metric]:
+    counted = [*clients, {"id": OTHER, **others}] if others else clients
+    yield from _rows(CounterMetricFamily, _CLIENT_COUNTERS, "client", counted)
+    yield from _rows(GaugeMetricFamily, _CLIENT_GAUGES, "client", clients)
+
+
+def _histograms(histograms: Histograms) -> Iterator[Metric]:
+    for key, (name, told) in _HISTOGRAMS.items():
+        family = HistogramMetricFamily(_name(name), told, labels=["model"])
+        for model, of_model in histograms.items():
+            counts = of_model[key]
+            bounds = [*map(str, counts.bounds), "+Inf"]
+            family.add_metric([model], list(zip(bounds, counts.cumulative)), counts.sum)
+        yield family
+
+
+def _rows(
+    kind: Any, names: Mapping[str, tuple[str, str]], label: str, rows: Sequence[Status]
+) -> Iterator[Metric]:
+    for key, (name, told) in names.items():
+        yield _family(kind, name, told, label, [(row["id"], row[key]) for row in rows])
+
+
+def _family(
+    kind: Any, name: str, told: str, label: str, values: Iterable[tuple[str, float]]
+) -> Metric:
+    """What is not measured (NaN) is left out."""
+    family = kind(_name(name), told, labels=[label])
+    for value_of_label, value in values:
+        if not math.isnan(value):
+            family.add_metric([value_of_label], float(value))
+    return family
+
+
+def _name(name: str) -> str:
+    return f"inferential_{name}"
+
+
+assert set(_CLIENT_COUNTERS) == set(COUNTED)

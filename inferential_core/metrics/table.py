@@ -1,0 +1,88 @@
+"""The newest measurements of metrics that are taken together, in memory that does not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+
+import numpy as np
+
+from .labels import LabelSet
+
+Listener = Callable[[str, float, LabelSet], None]
+
+
+class Audience:
+    """Who hears every measurement as it is taken; nobody by default."""
+
+    __slots__ = ("listener",)
+
+    def __init__(self) -> None:
+        self.listener: Listener | None = None
+
+
+class Table:
+    """A ring of `size` rows: time, number of the labels, and a value for each of `names`.
+
+    Metrics that are taken at the same moment of the same thing share a row, which costs less than
+    a point for each; NaN stands where one was not measured. One thread at a time adds, any reads:
+    a row is written at once and counted afterwards, and a reader leaves out what may have been
+    overwritten while it copied.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], size: int, audience: Audience | None = None
+    ) -> None:
+        row = Struct(f"=dq{len(names)}d")
+        self.names = names
+        self.count = 0  # rows since the beginning
+        self._audience = audience or Audience()
+        self._pack, self._width = row.pack_into, row.size
+        self._dtype = np.dtype([("time", "f8"), ("labels", "i8"), ("values", "f8", len(names))])
+        # Buffer, rows that go in, and the first row since the beginning that is in it.
+        self._memory = self._fresh_memory(size)
+
+    def add(self, time: float, labels: LabelSet, *values: float) -> None:
+        """A row; time in monotonic seconds, values as many as there are names."""
+        buffer, room, _ = self._memory
+        self._pack(buffer, self.count % room * self._width, time, labels.number, *values)
+        self.count += 1
+        listener = self._audience.listener
+        if listener is not None:
+            for name, value in zip(self.names, values):
+                if value == value:  # measured
+                    listener(name, value, labels)
+
+    def resize(self, size: int) -> None:
+        """Keep `size` rows from now on, the newest ones. By the thread that adds."""
+        rows = self.rows()[-size:]
+        begin = self.count - len(rows)
+        buffer, room, _ = self._fresh_memory(size)
+        places = np.arange(begin, self.count) % room
+        np.frombuffer(buffer, self._dtype)[places] = rows
+        self._memory = (buffer, room, begin)
+
+    def rows(self) -> np.ndarray:
+        """A copy of the rows, oldest first: (n,) with fields time, labels, values (n, names)."""
+        while True:
+            memory = buffer, room, oldest = self._memory
+            end = self.count
+            copy = np.frombuffer(buffer, self._dtype).copy()
+            begin = max(oldest, self.count + 1 - room)
+            if begin <= end and memory is self._memory:  # else it went by while we looked
+                break
+        at, stop = begin % room, end % room
+        return copy[at:stop] if at <= stop else np.concatenate((copy[at:], copy[:stop]))
+
+    def _fresh_memory(self, size: int) -> tuple[bytearray, int, int]:
+        room = size + 1  # the row that is being written is nobody's
+        return bytearray(room * self._width), room, 0
+
+    def column(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Times (s), numbers of labels and values of a metric, oldest first, each (n,)."""
+        rows = self.rows()
+        values = rows["values"][:, self.names.index(name)]
+        measured = ~np.isnan(values)
+        if measured.all():
+            return rows["time"], rows["labels"], values
+        return rows["time"][measured], rows["labels"][measured], values[measured]
