@@ -8,6 +8,10 @@ So a reply leaves on the thread that computed it, and a model that is done finds
 itself: no thread is woken for what another one can do at once. Nobody waits for the lock to
 report news: who finds it taken leaves the news to its holder, who looks again after giving it
 back. The listening thread sleeps until a message, a wake-up or a timer; nothing polls.
+
+Listening can be lent. The thread of a model that answers in no time listens itself while it has
+nothing else to do, so that no thread is woken on the way from a message to its reply. Should a
+call take longer than usual after all, the listening thread gets it back at once (`hand_back`).
 """
 
 from __future__ import annotations
@@ -49,6 +53,11 @@ class Engine:
         self._stopping = False
         self._models_changed = False
         self._sleeps_until = math.inf
+        self._offer: Callable[[], None] | None = None  # of a thread that would listen
+        self._borrower: int | None = None  # thread that listens instead of the listening thread
+        self._lending = threading.Lock()  # of the two below
+        self._lent = False
+        self._returned = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, name="inferential-server", daemon=True)
 
     def start(self) -> None:
@@ -95,6 +104,46 @@ class Engine:
                 self._holder = None
                 self.transport.wake()  # for what it changed, and what came meanwhile
 
+    # --- listening, by a thread that has nothing else to do ---
+
+    def offer(self, take: Callable[[], None]) -> None:
+        """A thread would listen. `take`, called when listening is lent to it, must wake it."""
+        self._offer = take
+
+    def listen(self, until: Callable[[], bool]) -> None:
+        """Listen until there is something else to do; for the thread that it is lent to.
+
+        It remains lent, for as long as what there is to do takes no time, until `hand_back`.
+        """
+        self._borrower = threading.get_ident()
+        try:
+            while not self._stopping:
+                again = self._turn()
+                if until():
+                    return
+                self._sleep(again)
+        except BaseException as error:
+            self._fail(error)
+        self.hand_back()
+
+    def hand_back(self) -> None:
+        """The listening thread listens again, if it does not. From any thread."""
+        with self._lending:
+            if self._lent:
+                self._lent = False
+                self._borrower = None
+                self._returned.release()
+
+    def _lend(self, take: Callable[[], None]) -> None:
+        """Have somebody else listen until it is handed back."""
+        self._offer = None
+        with self._lending:
+            if self._stopping:
+                return
+            self._lent = True
+        take()
+        self._returned.acquire()
+
     # --- turns; the lock is held ---
 
     def _listen(self) -> None:
@@ -115,7 +164,7 @@ class Engine:
         if self.pipeline.has_free_lane() and self.transport.unattended():
             self._receive()
             self.pipeline.form_batches()
-        if self._more_to_do():
+        if self._borrower != self._holder and self._more_to_do():
             self.transport.wake()
         self.pipeline.dispatch()
 
@@ -143,21 +192,33 @@ class Engine:
         while self._completions:
             self.pipeline.on_completion(self._completions.popleft())
 
-    # --- the listening thread ---
+    # --- the thread that listens ---
+
+    def _turn(self) -> bool:
+        """Do what there is to do; whether there is more already."""
+        with self._lock:
+            self._holder = threading.get_ident()
+            self._listen()
+            self._sleeps_until = self.pipeline.next_timer()
+            again = self.transport.unattended()
+            self.pipeline.dispatch()
+            self._holder = None
+        return again
+
+    def _sleep(self, again: bool) -> None:
+        """Until something happens, unless it has."""
+        if not (again or self._completions):
+            left = self._sleeps_until - self._clock.now()
+            self.transport.wait(None if left == math.inf else max(0.0, left))
 
     def _run(self) -> None:
         try:
             while not self._stopping:
-                with self._lock:
-                    self._holder = threading.get_ident()
-                    self._listen()
-                    self._sleeps_until = self.pipeline.next_timer()
-                    again = self.transport.unattended()
-                    self.pipeline.dispatch()
-                    self._holder = None
-                if not (again or self._completions):
-                    left = self._sleeps_until - self._clock.now()
-                    self.transport.wait(None if left == math.inf else max(0.0, left))
+                again = self._turn()
+                if self._offer is not None:
+                    self._lend(self._offer)
+                else:
+                    self._sleep(again)
         except BaseException as error:
             self._fail(error)
         finally:

@@ -107,6 +107,7 @@ class Server:
         self._engine = engine = Engine(pipeline, transport, self._clock)
         pipeline.scheduler.serve(transport.wake)
         self._dispatcher.on_change = engine.on_models_changed
+        self._dispatcher.listening = engine
         try:
             self._dispatcher.start(engine.on_done)
         except BaseException:  # a model that cannot be loaded, a Ctrl-C meanwhile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -94,6 +94,19 @@ class Completion:
 OnDone = Callable[[Completion], None]
 
 
+class Listening(Protocol):
+    """The server's listening, which it lends to threads that answer in no time; see `engine`."""
+
+    def offer(self, take: Callable[[], None]) -> None:
+        """A thread would listen. `take`, called when listening is lent to it, must wake it."""
+
+    def listen(self, until: Callable[[], bool]) -> None:
+        """Listen until there is something else to do, which must take no time."""
+
+    def hand_back(self) -> None:
+        """Somebody else has to listen: what there is to do takes longer. From any thread."""
+
+
 class Dispatcher(ABC):
     """Runs batches. `submit` and `forget` are called in a turn of the server: they must not block.
 
@@ -105,6 +118,7 @@ class Dispatcher(ABC):
     """
 
     on_change: Callable[[], None] | None = None  # set by the server before `start`
+    listening: Listening | None = None  # likewise; to be ignored where models run elsewhere
 
     @abstractmethod
     def start(self, on_done: OnDone) -> None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ModelUnavailable
-from .base import Batch, Completion, Dispatcher, ModelInfo, OnDone
+from .base import Batch, Completion, Dispatcher, Listening, ModelInfo, OnDone
 from .child import ChildProcess
 from .loading import load_model, made
 from .watchdog import Watchdog
@@ -60,8 +60,10 @@ class ProcessLanes:
         self._on_done: OnDone = _ignore
         self._watchdog = Watchdog()
 
-    def start(self, on_done: OnDone, watchdog: Watchdog) -> None:
-        """Begin to get ready: all processes at once."""
+    def start(
+        self, on_done: OnDone, watchdog: Watchdog, listening: Listening | None = None
+    ) -> None:
+        """Begin to get ready: all processes at once. None has a thread here that could listen."""
         self._on_done = on_done
         self._watchdog = watchdog
         for lane in self._lanes:

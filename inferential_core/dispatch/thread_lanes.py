@@ -6,28 +6,22 @@ too long is given up: its batch ends, its thread is left to itself, and a new on
 
 from __future__ import annotations
 
-import logging
-import math
 import queue
 import threading
-import time
 from collections.abc import Callable
 
-from ..errors import ConfigError, ModelUnavailable
-from .base import Batch, Completion, InferenceContext, ModelInfo, OnDone
+from ..errors import ConfigError
+from .base import Batch, Listening, ModelInfo, OnDone
 from .calling import ModelCaller
+from .thread_lane import Lane
 from .watchdog import Watchdog
 
-_log = logging.getLogger(__name__)
-
-_Item = Batch | Callable[[], None] | None  # to answer, to call, or the end
-_Inbox = queue.SimpleQueue[_Item]
+Item = Batch | Callable[[], None] | None  # to answer, to call, or the end
+Inbox = queue.SimpleQueue[Item]
 
 
 class ThreadLanes:
     """See the module. timeout_s: of one call; inf: it may take for ever."""
-
-    MOST_HANGING = 8  # threads left to themselves; then the model is given no more
 
     def __init__(
         self, caller: ModelCaller, info: ModelInfo, timeout_s: float, warm_up: bool
@@ -36,11 +30,13 @@ class ThreadLanes:
         self.caller = caller
         self.timeout_s = timeout_s
         self._warm_up = warm_up
-        self._run: _Run | None = None
+        self._run: Run | None = None
 
-    def start(self, on_done: OnDone, watchdog: Watchdog) -> None:
+    def start(
+        self, on_done: OnDone, watchdog: Watchdog, listening: Listening | None = None
+    ) -> None:
         """Begin to get ready."""
-        self._run = _Run(self, on_done, watchdog)
+        self._run = Run(self, on_done, watchdog, listening)
 
     def wait_ready(self) -> ModelInfo:
         """The model is warm; ConfigError says why it cannot be."""
@@ -70,22 +66,30 @@ class ThreadLanes:
             self.caller.warm_up()
 
 
-class _Run:
+class Run:
     """From `start` to `dismiss`. A lane that hangs at its end goes on in this one, unheard."""
 
-    def __init__(self, lanes: ThreadLanes, on_done: OnDone, watchdog: Watchdog) -> None:
+    def __init__(
+        self,
+        lanes: ThreadLanes,
+        on_done: OnDone,
+        watchdog: Watchdog,
+        listening: Listening | None,
+    ) -> None:
         self.lanes = lanes
         self.on_done = on_done
         self.watchdog = watchdog
+        own_inbox = lanes.info.stateful or lanes.info.lanes == 1
+        self.listening = listening if own_inbox else None
         self.hanging = 0
         self.warm = threading.Event()
         self.failure: ConfigError | None = None
         count = lanes.info.lanes
-        self._inboxes = [_Inbox() for _ in range(count if lanes.info.stateful else 1)]
+        self._inboxes = [Inbox() for _ in range(count if lanes.info.stateful else 1)]
         self._lock = threading.Lock()
-        self._lanes = [_Lane(self, index) for index in range(count)]
+        self._lanes = [Lane(self, index) for index in range(count)]
 
-    def inbox(self, lane: int) -> _Inbox:
+    def inbox(self, lane: int) -> Inbox:
         # Modulo, as a process with one lane is one of several for the server.
         return self._inboxes[lane % len(self._inboxes)]
 
@@ -95,103 +99,12 @@ class _Run:
             self.inbox(lane.index).put(None)
         return [lane.thread for lane in self._lanes]
 
-    def replace(self, lane: _Lane) -> None:
+    def replace(self, lane: Lane) -> None:
         with self._lock:
             self.hanging += 1
-            self._lanes[lane.index] = _Lane(self, lane.index)
+            self._lanes[lane.index] = Lane(self, lane.index)
         self.watchdog.unwatch(lane)
 
     def came_back(self) -> None:
         with self._lock:
             self.hanging -= 1
-
-
-class _Lane:
-    """One thread; what it is at, and until when."""
-
-    def __init__(self, run: _Run, index: int) -> None:
-        self.index = index
-        self.due = math.inf
-        self.timeout_s = run.lanes.timeout_s
-        self._run = run
-        self._batch: Batch | None = None  # until it is answered, here or by `overdue`
-        self._lock = threading.Lock()
-        self._name = run.lanes.info.id
-        self.thread = threading.Thread(
-            target=self._work,
-            name=f"inferential-model-{self._name}-{index}",
-            daemon=True,  # a hanging model must not keep the process alive
-        )
-        if self.timeout_s < math.inf:
-            run.watchdog.watch(self)
-        self.thread.start()
-
-    def overdue(self) -> None:
-        with self._lock:
-            if time.monotonic() < self.due:
-                return  # that call was done, and this is another one
-        batch = self._take()
-        if batch is None:
-            return
-        told = f"no answer within {self.timeout_s:g} s: the call was given up"
-        _log.error("model %r: %s, its thread is replaced", self._name, told)
-        self._run.replace(self)
-        self._run.on_done(Completion.failed(batch, ModelUnavailable(told), self.timeout_s))
-
-    def _work(self) -> None:
-        run, caller = self._run, self._run.lanes.caller
-        inbox = run.inbox(self.index)
-        try:
-            self._prepare()
-            while (item := inbox.get()) is not None:
-                if not isinstance(item, Batch):
-                    item()
-                elif not self._answer(item):
-                    run.came_back()
-                    return
-                item = None  # an idle lane must not keep what it observed last in memory
-        finally:
-            caller.end_thread()
-
-    def _prepare(self) -> None:
-        run = self._run
-        if self.index == 0 and not run.warm.is_set():
-            try:
-                run.lanes.prepare()
-            except (Exception, SystemExit) as error:
-                run.failure = ConfigError(
-                    f"model {self._name!r}: warming it up: {type(error).__name__}: {error}"
-                )
-                run.failure.__cause__ = error
-            finally:
-                run.warm.set()
-        run.warm.wait()  # for the first lane
-
-    def _answer(self, batch: Batch) -> bool:
-        """False if the answer came too late: another thread has this one's place."""
-        run = self._run
-        if run.hanging >= ThreadLanes.MOST_HANGING:
-            told = f"{run.hanging} calls of this model hang"
-            run.on_done(Completion.failed(batch, ModelUnavailable(told)))
-            return True
-        begun = time.monotonic()
-        with self._lock:
-            self._batch = batch
-            self.due = begun + self.timeout_s
-        run.watchdog.began(self.due)
-        inputs = [request.inputs for request in batch.requests]
-        contexts = [InferenceContext.of(request) for request in batch.requests]
-        results = run.lanes.caller.call(inputs, contexts)
-        duration = time.monotonic() - begun
-        del inputs
-        if self._take() is None:
-            return False
-        run.on_done(Completion(batch, results, duration))
-        return True
-
-    def _take(self) -> Batch | None:
-        """What the lane is at, whose answer is now given; None if it was given already."""
-        with self._lock:
-            self.due = math.inf
-            batch, self._batch = self._batch, None
-            return batch

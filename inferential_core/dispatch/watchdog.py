@@ -15,10 +15,13 @@ class Watched(Protocol):
     """Something that may take too long. `due` is written by whoever works, without a lock."""
 
     due: float  # monotonic s; inf while it does nothing
-    timeout_s: float
 
     def overdue(self) -> None:
         """It is past its due time. Called on the watchdog's thread; must not block."""
+
+
+_GOES_ON_S = 1.0  # after work was due, in which more is expected
+_SHORTEST_S = 10e-3  # between two looks at nothing
 
 
 class Watchdog:
@@ -31,6 +34,7 @@ class Watchdog:
         self._watched: list[Watched] = []
         self._changed = threading.Condition()
         self._sleeps_until = math.inf
+        self._latest = -math.inf  # due time of what began last
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -51,6 +55,8 @@ class Watchdog:
 
     def began(self, due: float) -> None:
         """Something will be overdue then. Call it after `due` is written."""
+        if due < math.inf:
+            self._latest = due
         if due < self._sleeps_until:
             with self._changed:
                 self._changed.notify()
@@ -66,7 +72,6 @@ class Watchdog:
             thread.join()
 
     def _run(self) -> None:
-        was_idle = False
         while True:
             with self._changed:
                 if self._closed:
@@ -77,12 +82,8 @@ class Watchdog:
                 late = [each for each in self._watched if each.due <= now]
                 if not late:
                     until = min((each.due for each in self._watched), default=math.inf)
-                    idle = until == math.inf
-                    if idle and not was_idle:  # one round more, in case work goes on
-                        until = now + min(
-                            (each.timeout_s for each in self._watched), default=math.inf
-                        )
-                    was_idle = idle
+                    if until == math.inf:
+                        until = self._expected(now)
                     self._sleeps_until = until
                     self._changed.wait(None if until == math.inf else until - now)
             for each in late:
@@ -90,3 +91,10 @@ class Watchdog:
                     each.overdue()
                 except Exception:
                     _log.exception("%r could not be timed out", each)
+
+    def _expected(self, now: float) -> float:
+        """When to look again although nothing is at work, so that beginning need not wake."""
+        passed = now - self._latest
+        if passed > _GOES_ON_S:
+            return math.inf
+        return max(self._latest, now + max(_SHORTEST_S, passed))

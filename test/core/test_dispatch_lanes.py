@@ -15,7 +15,7 @@ import pytest
 
 from inferential_core import ConfigError, UsageError
 from inferential_core.dispatch import Batch, Completion, LocalDispatcher
-from inferential_core.dispatch.thread_lanes import ThreadLanes
+from inferential_core.dispatch.thread_lane import MOST_HANGING
 from inferential_core.dispatch.watchdog import Watchdog
 from inferential_core.errors import ModelUnavailable
 from inferential_core.request import InferenceRequest
@@ -187,10 +187,10 @@ def test_a_model_that_hangs_again_and_again_does_not_eat_threads_without_end(
 ) -> None:
     here = site(hanging, timeout_s=SHORT_S)
     threads = threading.active_count()
-    for _ in range(ThreadLanes.MOST_HANGING + 3):
+    for _ in range(MOST_HANGING + 3):
         last = here.ask(hang=1)
     assert "8 calls of this model hang" in str(last)
-    assert threading.active_count() == threads + ThreadLanes.MOST_HANGING
+    assert threading.active_count() == threads + MOST_HANGING
     hanging.release.set()
     while isinstance(here.ask(), Exception):
         pass  # until they are back

@@ -1,0 +1,175 @@
+"""One thread that calls a model of this process: what it is at, until when, and who listens."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError, ModelUnavailable
+from .base import Batch, Completion, InferenceContext
+
+if TYPE_CHECKING:
+    from .thread_lanes import Inbox, Item, Run
+
+_log = logging.getLogger(__name__)
+
+MOST_HANGING = 8  # threads left to themselves; then the model is given no more
+
+_BRIEF_S = 1e-3  # usual time of a call, up to which nobody minds if no one listens meanwhile
+_NOT_BRIEF_S = 10e-3  # a call that takes so long: somebody else listens from then on
+_NEWEST = 0.1  # weight of the newest call in what is usual
+
+
+class Lane:
+    """A thread of a run, from its making until the end of the run or until it hangs.
+
+    Where it has an inbox of its own and its calls take no time, it listens for the server while
+    it waits for the next one, and goes on from the message to the model without another thread.
+    """
+
+    def __init__(self, run: Run, index: int) -> None:
+        self.index = index
+        self.due = math.inf
+        self.timeout_s = run.lanes.timeout_s
+        self._run = run
+        self._batch: Batch | None = None  # until it is answered, here or by `overdue`
+        self._begun = math.nan
+        self._usual_s = _NOT_BRIEF_S
+        self._listens = False  # instead of the server's own thread
+        self._ended = False
+        self._lock = threading.Lock()
+        self._name = run.lanes.info.id
+        self.thread = threading.Thread(
+            target=self._work,
+            name=f"inferential-model-{self._name}-{index}",
+            daemon=True,  # a hanging model must not keep the process alive
+        )
+        if self.timeout_s < math.inf or run.listening is not None:
+            run.watchdog.watch(self)
+        self.thread.start()
+
+    def overdue(self) -> None:
+        with self._lock:
+            if time.monotonic() < self.due:
+                return  # that call was done, and this is another one
+            if self._listens and self._batch is not None:
+                self.due = self._begun + self.timeout_s
+                self._stop_listening()
+                return
+        batch = self._take()
+        if batch is None:
+            return
+        told = f"no answer within {self.timeout_s:g} s: the call was given up"
+        _log.error("model %r: %s, its thread is replaced", self._name, told)
+        self._run.replace(self)
+        self._run.on_done(Completion.failed(batch, ModelUnavailable(told), self.timeout_s))
+
+    def _work(self) -> None:
+        run, caller = self._run, self._run.lanes.caller
+        inbox = run.inbox(self.index)
+        try:
+            self._prepare()
+            while (item := self._next(inbox)) is not None:
+                if not isinstance(item, Batch):
+                    self._aside(item)
+                elif not self._answer(item):
+                    run.came_back()
+                    return
+                item = None  # an idle lane must not keep what it observed last in memory
+        finally:
+            with self._lock:
+                self._ended = True
+                self._stop_listening()
+            caller.end_thread()
+
+    def _next(self, inbox: Inbox) -> Item:
+        """What to do next, listening for the server until there is something, if it may."""
+        listening = self._run.listening
+        if listening is not None:
+            if self._usual_s > _BRIEF_S:
+                with self._lock:
+                    self._stop_listening()
+            elif not self._listens:
+                listening.offer(self._take_over)
+            elif inbox.empty():
+                listening.listen(lambda: not inbox.empty())
+        return inbox.get()
+
+    def _take_over(self) -> None:
+        """Listen from now on. Called by the thread that listened until now."""
+        with self._lock:
+            self._listens = True
+            if self._ended:
+                self._stop_listening()
+            elif self._batch is None:
+                self._run.inbox(self.index).put(_nothing)
+            else:
+                self.due = min(self.due, time.monotonic() + _NOT_BRIEF_S)
+        self._run.watchdog.began(self.due)
+
+    def _stop_listening(self) -> None:
+        """With the lock."""
+        if self._listens:
+            self._listens = False
+            assert self._run.listening is not None
+            self._run.listening.hand_back()
+
+    def _aside(self, work: Callable[[], None]) -> None:
+        """Something that may take its time, but for what only wakes this thread."""
+        if work is not _nothing:
+            with self._lock:
+                self._stop_listening()
+            work()
+
+    def _prepare(self) -> None:
+        run = self._run
+        if self.index == 0 and not run.warm.is_set():
+            try:
+                run.lanes.prepare()
+            except (Exception, SystemExit) as error:
+                run.failure = ConfigError(
+                    f"model {self._name!r}: warming it up: {type(error).__name__}: {error}"
+                )
+                run.failure.__cause__ = error
+            finally:
+                run.warm.set()
+        run.warm.wait()  # for the first lane
+
+    def _answer(self, batch: Batch) -> bool:
+        """False if the answer came too late: another thread has this one's place."""
+        run = self._run
+        if run.hanging >= MOST_HANGING:
+            told = f"{run.hanging} calls of this model hang"
+            run.on_done(Completion.failed(batch, ModelUnavailable(told)))
+            return True
+        begun = time.monotonic()
+        with self._lock:
+            self._batch = batch
+            self._begun = begun
+            self.due = begun + (_NOT_BRIEF_S if self._listens else self.timeout_s)
+        run.watchdog.began(self.due)
+        inputs = [request.inputs for request in batch.requests]
+        contexts = [InferenceContext.of(request) for request in batch.requests]
+        results = run.lanes.caller.call(inputs, contexts)
+        duration = time.monotonic() - begun
+        self._usual_s += _NEWEST * (duration - self._usual_s)
+        del inputs
+        if self._take() is None:
+            return False
+        run.on_done(Completion(batch, results, duration))
+        return True
+
+    def _take(self) -> Batch | None:
+        """What the lane is at, whose answer is now given; None if it was given already."""
+        with self._lock:
+            self.due = math.inf
+            batch, self._batch = self._batch, None
+            return batch
+
+
+def _nothing() -> None:
+    """Wakes a lane."""
