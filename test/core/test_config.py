@@ -59,7 +59,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(
 
 
 def test_an_unknown_key_near_nothing_is_told_with_all_keys() -> None:
-    with pytest.raises(ValidationError, match="unknown key 'zzz': known: enabled, ring_buffer"):
+    with pytest.raises(ValidationError, match="unknown key 'zzz': known: enabled, prometheus_clients"):
         InferentialConfig(metrics={"zzz": 1})
 
 
