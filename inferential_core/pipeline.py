@@ -326,6 +326,19 @@ class Pipeline:
         for request in waiting:  # oldest first: a custom scheduler keeps the order it is given
             scheduler.put_back(request)
 
+    def reconfigure(self, config: InferentialConfig) -> None:
+        """Other limits, clients, tracking, metrics and health rules, from now on."""
+        tracking = config.response_tracking
+        self._config = config
+        self._intake = Intake(config)
+        self.clients.configure(
+            tracking.cadence_alpha, tracking.disconnect_timeout_s, tracking.overdue_multiplier
+        )
+        self._measuring.enabled = config.metrics.enabled
+        self._breaker = config.health.as_rule()
+        for model in self.models.values():
+            model.health.rule = self._breaker
+
     def drop_all(self, reason: str) -> None:
         """The server stops: whatever waits or is with a model ends here."""
         self.scheduler.close()

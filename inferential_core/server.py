@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from .clock import Clock, SystemClock
+from .config.loading import load_config
 from .config.schema import InferentialConfig
 from .dispatch.base import Dispatcher
 from .dispatch.ray_serve import RayServeDispatcher
@@ -22,11 +24,13 @@ from .metrics.histograms import Counts
 from .metrics.store import MetricsStore
 from .metrics.traces import Tracing, tracing
 from .pipeline import Pipeline
+from .reloading import Load, Reloading
 from .reporting import report
 from .scheduler.base import scheduler_class
 from .scheduler.batching import BatchScheduler
 from .scheduler.custom import CustomScheduler
 from .scheduler.options import with_options
+from .settings import Settings
 from .transport.base import Transport
 from .transport.zmq_router import ZmqRouter
 
@@ -54,10 +58,11 @@ class Server:
         clock: Clock | None = None,
         transport: Transport | None = None,
     ) -> None:
-        self.config = config or InferentialConfig()
-        if bind is not None:
-            section = self.config.transport.model_copy(update={"bind": bind})
-            self.config = self.config.model_copy(update={"transport": section})
+        self._settings = Settings(config or InferentialConfig(), bind)
+        self._reloading: Reloading | None = None
+        # Parts that take over settings while the server runs: each checks them (ConfigError) and
+        # returns what applies them, which is called between two turns and must not fail.
+        self._taking_over: list[Callable[[InferentialConfig], Callable[[], None]]] = []
         if dispatcher is None:
             dispatcher = RayServeDispatcher(models, **self.config.ray.model_dump())
         missing = [model for model in models or () if model not in dispatcher.models()]
@@ -74,6 +79,7 @@ class Server:
         self._engine: Engine | None = None  # the running one, or the last one
         self._serving = False
         self._started_at = 0.0
+        self._max_frame_bytes = 0  # the socket takes in
         self._make_scheduler(self.config)  # a wrong strategy is told here, not at start
 
     # --- lifecycle, in call order ---
@@ -94,6 +100,8 @@ class Server:
         """Bind and serve on threads of the server's own; ConfigError if the address is taken."""
         if self._serving:
             raise UsageError("the server runs already")
+        self._settings.begin()
+        self._max_frame_bytes = _HEARD_OUT * self.config.limits.max_message_bytes
         transport = self._given_transport or self._bind()
         self._measuring = measuring = Measuring(self._metrics, self.config.metrics.enabled)
         pipeline = Pipeline(
@@ -118,6 +126,8 @@ class Server:
         self._started_at = self._clock.now()
         self._serving = True
         engine.start()
+        if self._reloading is not None:
+            self._reloading.start()
         if pipeline.models:
             _log.debug("serving %s on %s", ", ".join(pipeline.models), transport.address)
         else:
@@ -136,7 +146,7 @@ class Server:
             config.bind,
             recv_hwm=config.recv_hwm,
             send_hwm=config.send_hwm,
-            max_frame_bytes=_HEARD_OUT * self.config.limits.max_message_bytes,
+            max_frame_bytes=self._max_frame_bytes,
             heartbeat_ms=config.heartbeat_ms,
         )
 
@@ -144,6 +154,8 @@ class Server:
         """Stop serving: what waits ends DROPPED, the address is free again. Idempotent."""
         if not self._serving:
             return
+        if self._reloading is not None:
+            self._reloading.close()
         self._ran().stop()
         self._serving = False
         self._dispatcher.close()
@@ -159,6 +171,11 @@ class Server:
         self.stop()
 
     # --- while it runs, from any thread ---
+
+    @property
+    def config(self) -> InferentialConfig:
+        """The configuration that holds."""
+        return self._settings.config
 
     @property
     def address(self) -> str:
@@ -195,11 +212,53 @@ class Server:
         scheduling = with_options(self.config.scheduling, strategy, policy, options)
         config = self.config.model_copy(update={"scheduling": scheduling})
         scheduler = self._make_scheduler(config)
-        self.config = config
+        self._settings.use_scheduling(config)
         if self._serving:
             engine = self._ran()
             scheduler.serve(engine.transport.wake)
             engine.between_turns(lambda: engine.pipeline.use_scheduler(scheduler, config))
+
+    def reconfigure(self, config: InferentialConfig) -> list[str]:
+        """Make this the configuration, also while serving: no request is lost, nobody waits.
+
+        Takes over between two turns: scheduling (what waits moves to the new scheduler), clients,
+        limits, response_tracking, metrics and health. Returns the other keys that changed, such
+        as "transport.bind": they hold when the process is started again. ConfigError, as for a
+        strategy that is not registered, changes nothing.
+        """
+        holds = self._settings.preview(config)
+        scheduler = None
+        if holds.scheduling != self.config.scheduling:
+            scheduler = self._make_scheduler(holds)
+        if not self._serving:
+            return self._take(config)
+        engine = self._ran()
+        applies = [check(holds) for check in self._taking_over]
+        if scheduler is not None:
+            scheduler.serve(engine.transport.wake)
+
+        def take() -> list[str]:
+            waits = self._take_live(config, scheduler, engine.pipeline)
+            for apply in applies:
+                apply()
+            return waits
+
+        return engine.between_turns(take)
+
+    def follow(self, file: str | Path, load: Load = load_config) -> None:
+        """Take over what is written into a configuration file from now on, while serving.
+
+        It is read again within about a second of a change, and on `reload`. One that is wrong
+        changes nothing: why is logged, and told by `status()["config"]["refused"]`.
+        """
+        if self._serving:
+            raise UsageError("the server runs already: follow a file before it starts")
+        self._reloading = Reloading(Path(file), load, self._settings, self.reconfigure)
+
+    def reload(self) -> None:
+        """Read the file that it follows now; for signal handlers, so it does not wait for that."""
+        if self._reloading is not None:
+            self._reloading.look()
 
     def status(self) -> dict[str, Any]:
         """The server's state, see `reporting.report`; counts are of one moment."""
@@ -219,12 +278,32 @@ class Server:
 
     def _told(self, found: dict[str, Any]) -> dict[str, Any]:
         uptime = self._clock.now() - self._started_at if self._serving else 0.0
-        return {"bind": self.address, "uptime_s": uptime, **found}
+        told = self._settings.report()
+        return {"bind": self.address, "uptime_s": uptime, "config": told, **found}
 
     def _ran(self) -> Engine:
         if self._engine is None:
             raise UsageError("the server was never started")
         return self._engine
+
+    def _take(self, config: InferentialConfig) -> list[str]:
+        size = self.config.metrics.ring_buffer_size
+        waits = self._settings.take(config)
+        if self.config.metrics.ring_buffer_size != size:
+            self._metrics.resize(self.config.metrics.ring_buffer_size)
+        return waits
+
+    def _take_live(
+        self, config: InferentialConfig, scheduler: BatchScheduler | None, pipeline: Pipeline
+    ) -> list[str]:
+        waits = self._take(config)
+        holds = self.config
+        if scheduler is not None:
+            pipeline.use_scheduler(scheduler, holds)
+        pipeline.reconfigure(holds)
+        if holds.limits.max_message_bytes > self._max_frame_bytes:
+            waits.append("limits.max_message_bytes")  # the socket cuts larger ones off
+        return list(waits)
 
     def _make_scheduler(self, config: InferentialConfig) -> BatchScheduler:
         cls = scheduler_class(config.scheduling.strategy)

@@ -8,7 +8,9 @@ Lifecycle:  configure   load the configuration and the models
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from inferential.msg import ServerStatus
@@ -55,7 +57,13 @@ class ServerNode(ManagedNode):
         )
         declare(self, "serve_config_file", "", "Ray Serve config file with applications to deploy")
         declare(self, "replicas", 0, "Replicas of each model on Ray Serve; 0: one")
-        declare(self, "config_file", "", "YAML file with the server's InferentialConfig")
+        declare(
+            self,
+            "config_file",
+            "",
+            "YAML or JSON file with the server's InferentialConfig; it is read again when it"
+            " changes and on SIGHUP",
+        )
         declare(self, "strategy", "", "Scheduling strategy; empty: as config_file has it")
         declare(self, "autostart", True, "Configure and activate at start, without a manager")
         declare(
@@ -111,14 +119,14 @@ class ServerNode(ManagedNode):
 
     def _make_server(self) -> Server:
         # Imported here: only a machine that serves needs the server's dependencies.
-        from inferential_core import InferentialConfig, InferentialError, LocalDispatcher, Server
-        from inferential_core.config import chosen_bind, load_config
+        from inferential_core import InferentialError, LocalDispatcher, Server
+        from inferential_core.config import command_config
         from inferential_core.dispatch.choosing import choose
 
         config_file = self.get_parameter("config_file").value
+        given = {name: self.get_parameter(name).value for name in ("bind", "strategy")}
         try:
-            config = load_config(config_file) if config_file else InferentialConfig()
-            bind = chosen_bind(config, self.get_parameter("bind").value)
+            config = command_config(config_file, **given)
             dispatcher, told = choose(
                 config,
                 dispatcher=self.get_parameter("dispatcher").value,
@@ -133,13 +141,18 @@ class ServerNode(ManagedNode):
                     "parameter models is empty: every observation is rejected until the node is"
                     " configured with models:=id:=module:attribute"
                 )
-            server = Server(bind=bind, config=config, dispatcher=dispatcher)
-            strategy = self.get_parameter("strategy").value
-            if strategy:
-                server.use_scheduler(strategy)
+            server = Server(config=config, dispatcher=dispatcher)
+            if config_file:
+                server.follow(config_file, lambda file: command_config(file, **given))
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGHUP, self._on_hangup)
         except InferentialError as error:
             raise WrongSetup(str(error)) from None
         return server
+
+    def _on_hangup(self, *_: Any) -> None:
+        if self._server is not None:
+            self._server.reload()
 
     def _report(self) -> None:
         server = self._server

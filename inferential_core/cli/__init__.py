@@ -16,6 +16,10 @@ from ..version import __version__
 # name -> (module:function taking the arguments and returning an exit code, what it does)
 COMMANDS = {
     "serve": ("inferential_core.cli.serve:main", "serve models of this machine to robots"),
+    "config": (
+        "inferential_core.cli.config:main",
+        "check a server's configuration, or show all of it",
+    ),
     "contract": (
         "inferential_ros.contract.command:main",
         "check a robot's contract, or write one",

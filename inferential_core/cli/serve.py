@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..config import LOOPBACK, InferentialConfig, chosen_bind, load_config
+from ..config import LOOPBACK, command_config
 from ..dispatch.choosing import DISPATCHERS, choose
 from ..dispatch.local import LocalDispatcher
 from ..errors import UsageError
@@ -26,9 +26,9 @@ def main(argv: Sequence[str]) -> int:
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
-    config = load_config(options.config) if options.config else InferentialConfig()
-    bind = chosen_bind(config, options.bind)
-    dispatcher, told = choose(
+    told = {"bind": options.bind or "", "strategy": options.strategy or ""}
+    config = command_config(options.config, **told)
+    dispatcher, where = choose(
         config,
         dispatcher=options.dispatcher,
         models=options.model,
@@ -39,10 +39,11 @@ def main(argv: Sequence[str]) -> int:
     )
     if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
         raise UsageError("there is no model to serve: --model NAME=MODULE:ATTRIBUTE")
-    logging.getLogger("inferential").info("%s", told)
-    server = Server(bind, config=config, dispatcher=dispatcher)
-    if options.strategy:
-        server.use_scheduler(options.strategy)
+    logging.getLogger("inferential").info("%s", where)
+    server = Server(config=config, dispatcher=dispatcher)
+    if options.config:
+        server.follow(options.config, lambda file: command_config(file, **told))
+        signal.signal(signal.SIGHUP, lambda *_: server.reload())
     server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
     what = ", ".join(dispatcher.models()) or "what Ray Serve has"
     asyncio.run(_serve(server, f"serving {what}"))

@@ -1,5 +1,11 @@
 """Server configuration: the schema, and loading it from YAML or JSON. Needs pydantic 2."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
 from .loading import load_config
 from .schema import InferentialConfig
 
@@ -14,4 +20,20 @@ def chosen_bind(config: InferentialConfig, explicit: str | None = None) -> str:
     return explicit or (config.transport.bind if configured else LOOPBACK)
 
 
-__all__ = ["LOOPBACK", "InferentialConfig", "chosen_bind", "load_config"]
+def command_config(
+    file: str | Path | None = None, *, bind: str = "", strategy: str = ""
+) -> InferentialConfig:
+    """The configuration of a command or a node: its file's, but what it was told wins.
+
+    Where nobody names an address it is loopback.
+    """
+    config = load_config(file or None)
+    sections: dict[str, BaseModel] = {
+        "transport": config.transport.model_copy(update={"bind": chosen_bind(config, bind)})
+    }
+    if strategy:
+        sections["scheduling"] = config.scheduling.model_copy(update={"strategy": strategy})
+    return config.model_copy(update=sections)
+
+
+__all__ = ["LOOPBACK", "InferentialConfig", "chosen_bind", "command_config", "load_config"]

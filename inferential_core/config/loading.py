@@ -1,61 +1,104 @@
-"""Read a configuration file; what is wrong in it is said with file, key and fix."""
+"""Read a configuration: a file, and what the environment says instead.
+
+What is wrong in it is said line by line: file and line, key, what is given, what is allowed.
+"""
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from ..errors import ConfigError
+from ..nearest import nearest
+from . import environment, keys
 from .schema import InferentialConfig
+from .source import Keys, Places, dotted, line, place, read
+
+_SHOWN = 60  # characters of a wrong value
 
 
-def load_config(path: str | Path) -> InferentialConfig:
-    """The configuration in a YAML (.yaml, .yml) or JSON file; ConfigError says what is wrong."""
-    path = Path(path)
+class Loaded(NamedTuple):
+    """A configuration, and where each value that is no default comes from."""
+
+    config: InferentialConfig
+    places: Places
+
+
+def load_config(
+    path: str | Path | None = None, environ: Mapping[str, str] | None = None
+) -> InferentialConfig:
+    """The configuration in a YAML (.yaml, .yml) or JSON file, or the defaults without one.
+
+    environ: what may override it (`environment`), by default that of the process. ConfigError
+    says all that is wrong, one mistake a line.
+    """
+    return load(path, environ).config
+
+
+def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """As `load_config`, with the origin of each value."""
+    data, places = read(Path(path)) if path is not None else ({}, {})
+    environment.apply(os.environ if environ is None else environ, data, places)
+    mistakes = list(_unknown(data, ()))
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file: {error}") from None
-    data = _parse(path, text)
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a mapping of sections is expected, not {type(data).__name__}")
-    try:
-        return InferentialConfig(**data)
+        config = InferentialConfig(**data)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {describe(error)}") from None
-    except TypeError as error:  # a key that is no string
-        raise ConfigError(f"{path}: {error}") from None
+        mistakes += explained(error)
+    if mistakes:
+        mistakes.sort(key=lambda each: line(each[0], places))
+        told = (f"{place(at, places) or path}: {dotted(at)}: {why}" for at, why in mistakes)
+        raise ConfigError("\n".join(told))
+    return Loaded(config, places)
 
 
-def describe(error: ValidationError) -> str:
-    """A pydantic error in one line: key path, what is wrong, the value given."""
-    lines = []
+def describe(error: ValidationError, within: Keys = ()) -> str:
+    """A pydantic error in one line: keys, what is given, what is allowed.
+
+    within: where in the whole tree the section stands that was validated.
+    """
+    told = (f"{dotted(at)}: {why}" for at, why in explained(error, within))
+    return "; ".join(told)
+
+
+def explained(error: ValidationError, within: Keys = ()) -> Iterator[tuple[Keys, str]]:
+    """Each key that is wrong, once, and what is wrong with it."""
+    seen = set()
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"]) or "top level"
-        message = item["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(item["input"], dict) else f" (given: {item['input']!r})"
-        lines.append(f"{where}: {message}{given}")
-    return "; ".join(lines)
+        at = (*within, *item["loc"])
+        while at and keys.at(at) is None and item["type"] != "missing":
+            at = at[:-1]  # which of several types was tried, or a key of a free mapping
+        if at not in seen:
+            seen.add(at)
+            yield at, _why(at, item)
 
 
-def _parse(path: Path, text: str) -> Any:
-    if path.suffix == ".json":
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{path}: {error}") from None
-    try:
-        import yaml
-    except ImportError:
-        raise ConfigError(f"{path}: reading YAML needs PyYAML: pip install PyYAML") from None
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {error}") from None
+def _why(at: Keys, item: Any) -> str:
+    if item["type"] == "value_error":
+        return str(item["msg"]).removeprefix("Value error, ")
+    node = keys.at(at)
+    may_be = keys.allowed(node) if node else ""
+    if item["type"] == "missing":
+        return f"is missing: {may_be}"
+    given = repr(item["input"])
+    if len(given) > _SHOWN:
+        given = given[:_SHOWN] + "..."
+    return f"{given} is not {may_be}" if may_be else f"{item['msg']} (given: {given})"
+
+
+def _unknown(data: Any, at: Keys) -> Iterator[tuple[Keys, str]]:
+    """Keys that do not exist; they are taken out of `data`."""
+    if isinstance(data, dict):
+        names = keys.known(at)
+        for key in list(data):
+            if names is not None and key not in names:
+                yield (*at, key), f"unknown key: {nearest(str(key), names)}"
+                del data[key]
+            elif names is not None:
+                yield from _unknown(data[key], (*at, key))
+    elif isinstance(data, list) and (keys.at(at) or {}).get("type") == "array":
+        for number, value in enumerate(data):
+            yield from _unknown(value, (*at, number))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -10,7 +10,14 @@ from ..nearest import nearest
 
 
 class Section(BaseModel):
-    """A part of the configuration tree. Immutable: a change is a new tree (`model_copy`)."""
+    """A part of the configuration tree. Immutable: a change is a new tree (`model_copy`).
+
+    A section of the top level says whether a running server takes a change of it over
+    (`RELOADS`), and which of its keys then need a restart all the same (`RESTART`).
+    """
+
+    RELOADS: ClassVar[bool] = False
+    RESTART: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -18,8 +25,8 @@ class Section(BaseModel):
     @classmethod
     def _no_unknown_keys(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    hint = nearest(str(key), cls.model_fields)
-                    raise ValueError(f"unknown key {key!r}: {hint}")
+            unknown = [key for key in data if key not in cls.model_fields]
+            if unknown:
+                hints = (f"{key!r}: {nearest(str(key), cls.model_fields)}" for key in unknown)
+                raise ValueError(f"unknown key {'; unknown key '.join(hints)}")
         return data

@@ -32,9 +32,7 @@ class BatchOptimized(BatchScheduler):
 
     @property
     def max_batch_size(self) -> int:
-        own = self.config.batch_optimized  # wins where it was given, else the common one counts
-        given = "max_batch_size" in own.model_fields_set
-        return own.max_batch_size if given else super().max_batch_size
+        return self.config.batch_optimized.max_batch_size or super().max_batch_size
 
     def entered(self, request: InferenceRequest) -> None:
         self._order[request.model_id].add(request, request.waiting_since)

@@ -38,4 +38,4 @@ def with_options(
     try:
         return SchedulingConfig(**values)
     except ValidationError as error:
-        raise ConfigError(f"scheduling.{describe(error)}") from None
+        raise ConfigError(describe(error, ("scheduling",))) from None

@@ -38,7 +38,7 @@ class Health:
         self.latency_s = math.nan  # of a call
         self.error_rate = 0.0  # 0 to 1
         self.last_error = ""
-        self._rule = rule or BreakerRule()
+        self.rule = rule or BreakerRule()
         self._failed = 0  # observations in a row
         self._failing_since = math.inf
         self._clients: set[str] = set()  # whose they were
@@ -103,7 +103,7 @@ class Health:
 
     def batch_failed(self, failures: int, now: float) -> bool:
         """A call answered nothing at all, after so many `failed`; True if that opened it."""
-        rule = self._rule
+        rule = self.rule
         if not failures:
             self._trying = False  # its observations were to blame: another one tries
             return False

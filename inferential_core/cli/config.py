@@ -1,0 +1,122 @@
+"""`inferential config`: what a server would go by, whether a file is right, what may be in it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..config import keys
+from ..config.loading import Loaded, load
+from ..config.section import Section
+from ..config.source import Keys, dotted, place
+from ..errors import ConfigError
+from ..scheduler.base import create_scheduler
+
+_DEFAULT = "default"
+_NO_TEXTS = ("true", "false", "null", "yes", "no", "on", "off")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Returns the exit code; ConfigError where something is wrong."""
+    options = _parser().parse_args(argv)
+    if options.what == "schema":
+        print(json.dumps(keys.schema(), indent=2))
+        return 0
+    loaded = load(options.file)
+    if options.what == "show":
+        print("\n".join(_shown(loaded, options.changed)))
+        return 0
+    sys.path.insert(0, str(Path.cwd()))
+    for module in options.imports:
+        importlib.import_module(module)
+    _check_scheduler(loaded)
+    lines = list(_lines(loaded.config, (), loaded, changed=True))
+    count = sum(bool(origin) for _, origin in lines)
+    print(f"{options.file or 'the environment'}: right; {count} settings are not left as they are")
+    return 0
+
+
+def _check_scheduler(loaded: Loaded) -> None:
+    """That the strategy and the policy are there, and take what is set for them."""
+    try:
+        create_scheduler(loaded.config.scheduling)
+    except ConfigError as error:
+        for name in ("policy", "strategy"):
+            where = place(("scheduling", name), loaded.places)
+            if str(error).startswith(name):
+                hint = "; one of yours: --import the module that registers it"
+                raise ConfigError(f"{where}: scheduling.{name}: {error}{hint}") from None
+        raise
+
+
+def _shown(loaded: Loaded, changed: bool) -> Iterator[str]:
+    """The tree as YAML, each value with where it comes from."""
+    lines = list(_lines(loaded.config, (), loaded, changed))
+    if not lines:
+        lines = [("{}", "nothing is set: all is the default")]
+    width = min(56, max(len(text) for text, _ in lines))
+    for text, origin in lines:
+        yield f"{text:<{width}}  # {origin}" if origin else text
+
+
+def _lines(section: Section, at: Keys, loaded: Loaded, changed: bool) -> Iterator[tuple[str, str]]:
+    """Lines of YAML, and the origin of each; the heading of a section has none."""
+    indent = "  " * len(at)
+    for name, field in type(section).model_fields.items():
+        own = (*at, name)
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            inner = list(_lines(value, own, loaded, changed))
+            if inner:
+                yield f"{indent}{name}:", ""
+                yield from inner
+            continue
+        origin = _origin(own, value == field.get_default(call_default_factory=True), loaded)
+        if origin != _DEFAULT or not changed:
+            plain = section.model_dump(mode="json", include={name}, exclude_unset=True)
+            yield f"{indent}{name}: {_in_yaml(plain.get(name, value))}", origin
+
+
+def _origin(at: Keys, is_default: bool, loaded: Loaded) -> str:
+    own = next((key for key in loaded.places if key[: len(at)] == at), None)
+    if own is None and is_default:
+        return _DEFAULT
+    return place(own or at, loaded.places)
+
+
+def _in_yaml(value: object) -> str:
+    """On one line. JSON is YAML, but for what it cannot say."""
+    if value == float("inf"):
+        return ".inf"
+    if isinstance(value, str) and value.replace("_", "").isalpha() and value not in _NO_TEXTS:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inferential config",
+        description="What a server would go by, whether a file is right, what may be in it.",
+        epilog="The environment wins over a file: INFERENTIAL_SCHEDULING__MAX_BATCH_SIZE=16 sets"
+        f" {dotted(('scheduling', 'max_batch_size'))}. docs/configuration.md has all keys.",
+    )
+    commands = parser.add_subparsers(dest="what", required=True, metavar="show | check | schema")
+    show = commands.add_parser("show", help="every setting, its value and where it comes from")
+    show.add_argument("file", nargs="?", metavar="FILE", help="YAML or JSON; none: the defaults")
+    show.add_argument("--changed", action="store_true", help="only what is not the default")
+    check = commands.add_parser("check", help="exit code 0 if a server would take the file")
+    check.add_argument("file", metavar="FILE", help="YAML or JSON")
+    check.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="that registers strategies or policies of yours; may be repeated",
+    )
+    commands.add_parser("schema", help="the JSON schema, for editors and other tools")
+    return parser

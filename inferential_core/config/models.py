@@ -1,0 +1,71 @@
+"""The sections about models: where they run, on what part of a cluster, and when they are ill."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from ..tracking.health import BreakerRule
+from .section import Section
+
+
+class HealthConfig(Section):
+    RELOADS: ClassVar[bool] = True
+
+    failures: int = Field(
+        default=BreakerRule.failures,
+        ge=0,
+        le=1_000_000,
+        description="observations failed in a row that open a model's circuit; 0: never",
+    )
+    window_s: float = Field(
+        default=BreakerRule.window_s,
+        ge=0,
+        le=3600,
+        description="time without a success, likewise",
+    )
+    open_s: float = Field(
+        default=BreakerRule.open_s,
+        gt=0,
+        le=86400,
+        description="first pause; doubles while tries fail",
+    )
+    most_open_s: float = Field(
+        default=BreakerRule.most_open_s, gt=0, le=86400, description="longest pause"
+    )
+
+    def as_rule(self) -> BreakerRule:
+        return BreakerRule(**self.model_dump())
+
+
+class DispatchConfig(Section):
+    """Read by `inferential serve` and by the server node; `Server` is handed a dispatcher."""
+
+    dispatcher: Literal["", "ray", "local"] = Field(
+        default="", description="where models run; unset: on Ray Serve where Ray is installed"
+    )
+    models: dict[str, str] = Field(
+        default_factory=dict, description="models to serve, by id: module:attribute"
+    )
+
+
+class RayConfig(Section):
+    address: str | None = Field(
+        default=None,
+        description="host:port of the cluster to join, or local: start one; unset: as found",
+    )
+    timeout_s: float = Field(default=30.0, gt=0, le=86400, description="then a call ends ERROR")
+    max_batch: int = Field(
+        default=64, ge=1, le=65536, description="most observations in one infer_batch"
+    )
+    lanes_per_replica: int = Field(
+        default=1, ge=1, le=1000, description="calls a replica gets at once"
+    )
+    shared_memory: bool = Field(
+        default=True, description="replicas on this machine read large arrays in place"
+    )
+    serve_config: str | None = Field(default=None, description="Serve config file to deploy")
+    deployment: dict[str, Any] = Field(
+        default_factory=dict, description="options of the deployments of dispatch.models"
+    )

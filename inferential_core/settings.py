@@ -1,0 +1,72 @@
+"""What a server is configured with: what is wanted, what holds, and what waits for a restart."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .config.changes import as_far_as_live, needs_restart
+from .config.schema import InferentialConfig
+
+# The dispatcher was made from these before there was a server: no start of the server reads them.
+_OF_THE_PROCESS = ("dispatch", "ray")
+
+
+class Settings:
+    """One configuration after another; `config` is the one that holds.
+
+    bind: where it was given apart from the configuration, which it then wins over.
+    """
+
+    def __init__(self, config: InferentialConfig, bind: str | None = None) -> None:
+        self._bind = bind
+        self.given = config
+        self._wanted = self._bound(config)
+        self.config = self._wanted
+        self.needs_restart: list[str] = []
+        self.generation = 1  # configurations taken so far
+        self.loaded_at = time.time()  # s since 1970, a stamp
+        self.file = ""
+        self.refused = ""  # why the newest one was not taken; empty: it was
+
+    def begin(self) -> None:
+        """The server starts: what waited for that holds now."""
+        kept = {name: getattr(self.config, name) for name in _OF_THE_PROCESS}
+        self.config = self._wanted.model_copy(update=kept)
+        self.needs_restart = needs_restart(self.config, self._wanted)
+
+    def preview(self, config: InferentialConfig) -> InferentialConfig:
+        """What would hold if this were taken while the server runs."""
+        return as_far_as_live(self.config, self._bound(config))
+
+    def take(self, config: InferentialConfig) -> list[str]:
+        """This is the one from now on; the keys of it that need a restart."""
+        self.given = config
+        self._wanted = self._bound(config)
+        self.needs_restart = needs_restart(self.config, self._wanted)
+        self.config = as_far_as_live(self.config, self._wanted)
+        self.generation += 1
+        self.loaded_at = time.time()
+        self.refused = ""
+        return self.needs_restart
+
+    def use_scheduling(self, config: InferentialConfig) -> None:
+        """The section `scheduling` of this one holds from now on, until the next is taken."""
+        update = {"scheduling": config.scheduling}
+        self.config = self.config.model_copy(update=update)
+        self._wanted = self._wanted.model_copy(update=update)
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "loaded_at": self.loaded_at,
+            "generation": self.generation,
+            "needs_restart": list(self.needs_restart),
+            "refused": self.refused,
+        }
+
+    def _bound(self, config: InferentialConfig) -> InferentialConfig:
+        if self._bind is None:
+            return config
+        section = config.transport.model_copy(update={"bind": self._bind})
+        return config.model_copy(update={"transport": section})
