@@ -179,7 +179,9 @@ class Pipeline:
     ) -> bool:
         """Give the model what its scheduler chooses; False if it chooses nothing."""
         scheduler = self.scheduler
-        limit = min(model.most_at_once(), scheduler.max_batch_size)
+        limit = model.most_at_once()
+        if not model.one_by_one:
+            limit = min(limit, scheduler.max_batch_size)
         requests = scheduler.pick(model.id, limit, now, model.latency, eligible)
         if not requests:
             if scheduler.pending.count(model.id):

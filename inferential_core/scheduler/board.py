@@ -30,12 +30,19 @@ _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
 @dataclass(eq=False, slots=True)
 class Board:
-    """The lines of one model, each that waits in exactly one of three places."""
+    """The lines of one model, each that waits in exactly one of three places.
+
+    While the model is done with all that waits in no time (`brief`) there is nothing to compare:
+    what arrives is then put in its line and place only when there is (`place_arrived`).
+    """
 
     due: Ranking[Line] = field(default_factory=Ranking)  # can still be in time, by deadline
     late: dict[Line, None] = field(default_factory=dict)  # cannot
     charged: Ranking[Line] = field(default_factory=Ranking)  # had their share: by paid_until
     lines: dict[str, Line] = field(default_factory=dict)  # all, also those that wait for nothing
+    brief: bool = False
+    arrived: dict[InferenceRequest, None] = field(default_factory=dict)  # not in its line yet
+    arrived_at: float = -math.inf  # newest of those
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
     calendar: Calendar = field(default_factory=Calendar)
     timing: Timing = field(default_factory=Timing)
@@ -50,6 +57,34 @@ class Board:
     others_at: float = -math.inf  # when any other client than that one was heard
 
     def entered(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
+        if self.brief and request.received_at >= self.arrived_at:
+            self.arrived[request] = None
+            self.arrived_at = request.received_at
+        else:
+            self.place_arrived(pending, worth)
+            self._enter(request, pending, worth)
+
+    def place_arrived(self, pending: Pending, worth: Worth) -> None:
+        """Put in their lines those that are not."""
+        if self.arrived:
+            arrived, self.arrived = self.arrived, {}
+            for request in arrived:
+                self._enter(request, pending, worth)
+
+    def all_at_once(self, now: float) -> list[InferenceRequest]:
+        """Serve all that arrived, in that order."""
+        batch = list(self.arrived)
+        self.arrived.clear()
+        for request in batch:
+            line = self.lines.get(request.client_id)
+            if line is None:
+                line = self._new_line(request)
+            if request.received_at > line.arrived_at:
+                self._heard(line, request)
+            line.served_at = now
+        return batch
+
+    def _enter(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
         line = self.lines.get(request.client_id)
         if line is None:
             line = self._new_line(request)
@@ -70,6 +105,9 @@ class Board:
                 self._renew(line, pending, worth)
 
     def left(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
+        if request in self.arrived:
+            del self.arrived[request]
+            return
         line = self.lines[request.client_id]
         if line.head is request:
             self._renew(line, pending, worth)

@@ -15,7 +15,7 @@ from ..tracking.latency import LatencyModel
 from .admission import headroom
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
-from .board import Board
+from .board import BRIEF_S, Board
 from .further import further
 from .guard import Guard
 from .line import Line
@@ -102,13 +102,19 @@ class DeadlineAware(BatchScheduler):
     ) -> list[InferenceRequest]:
         board = self._boards[model_id]
         lanes = self.lanes.get(model_id, 1)
-        if self.pending.count(model_id) == 1 and allowed is None and self._scoring is None:
+        waiting = self.pending.count(model_id)
+        if board.arrived:
+            self._look(board, latency, limit, lanes, _REPLANNED_CALLS)
+            if board.brief and len(board.arrived) == waiting <= limit and allowed is None:
+                return board.all_at_once(now)
+            board.place_arrived(self.pending, self._worth)
+        if waiting == 1 and allowed is None and self._scoring is None:
             # nothing to decide: the usual case of an idle model
-            seconds = board.timing.look(latency, limit, lanes, _REPLANNED_CALLS)
+            seconds = self._look(board, latency, limit, lanes, _REPLANNED_CALLS)
             line = board.unrivalled(now, seconds)
             if line is not None:
                 return self._serve([line], now)
-        seconds = board.timing.look(latency, limit, lanes)
+        seconds = self._look(board, latency, limit, lanes)
         self._guard.earn(board, now, seconds)
         if board.review(now, now + seconds[1]):
             board.contended_until = now + CALM_S
@@ -119,6 +125,15 @@ class DeadlineAware(BatchScheduler):
         lines = self._choose(few, now, seconds)
         board.remember(few)
         return self._serve(lines, now)
+
+    def _look(
+        self, board: Board, latency: LatencyModel, limit: int, lanes: int, calls: int = 1
+    ) -> list[float]:
+        """How long batches take, and whether even the largest one takes no time."""
+        seconds = board.timing.look(latency, limit, lanes, calls)
+        known = latency.calls > 1 and self._scoring is None
+        board.brief = known and seconds[-1] <= BRIEF_S
+        return seconds
 
     def _choose(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
         if self._scoring is not None:

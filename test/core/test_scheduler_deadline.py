@@ -498,3 +498,63 @@ def test_a_dry_robot_that_was_answered_meanwhile_is_in_no_hurry() -> None:
     house.ask("b", 0.05)
     assert [request.client_id for request in house.pick(limit=1)] == ["b"]
     assert house.pick() == [newer]
+
+
+# --- a model that is done with all that waits in no time ---
+
+
+def brief_house(**options: object) -> House:
+    house = House(fixed=1e-5, each=1e-5, **options)
+    house.ask("first")
+    assert house.names() == "first"
+    return house
+
+
+def test_a_model_that_takes_no_time_gets_all_that_wait_in_the_order_they_came() -> None:
+    house = brief_house()
+    for name, due_in in (("c", 3.0), ("a", -1.0), ("b", 0.1), ("a", 1.0)):
+        house.ask(name, due_in)
+    assert house.names() == "c a b a"
+    assert not len(house.scheduler.pending)
+
+
+def test_where_not_all_have_room_a_choice_is_made_however_little_time_it_takes() -> None:
+    house = brief_house()
+    for name, due_in in (("c", 3.0), ("b", 0.1), ("a", 1.0)):
+        house.ask(name, due_in)
+    assert house.names(limit=2) == "b a"
+    assert house.names() == "c"
+
+
+def test_a_choice_is_made_again_as_soon_as_the_model_takes_its_time() -> None:
+    house = brief_house()
+    house.ask("c", 3.0)
+    house.ask("b", 0.1)
+    house.latency = learned(0.02, 0.01)
+    house.ask("a", 1.0)
+    assert house.names() == "b a c"
+
+
+def test_what_has_not_been_looked_at_yet_is_superseded_and_expires_like_all_else() -> None:
+    house = brief_house()
+    house.scheduler.pending._ttl = 1.0
+    house.ask("old")
+    house.ask("a", supersede=True)
+    newer = house.ask("a", supersede=True)
+    house.now = 0.5
+    house.ask("b")
+    house.scheduler.pending.expire(1.2)
+    ended = [(each.client_id, str(status)) for each, status, _ in house.scheduler.take_removed()]
+    assert ended == [("a", "superseded"), ("old", "expired"), ("a", "expired")]
+    assert newer not in house.scheduler.pending
+    assert house.names() == "b"
+
+
+def test_one_that_comes_back_is_before_those_that_came_later() -> None:
+    house = brief_house()
+    back = house.ask("a")
+    assert house.pick() == [back]
+    house.now = 0.001
+    newer = house.ask("a")
+    house.scheduler.put_back(back)
+    assert house.pick() == [back, newer]
