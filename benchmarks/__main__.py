@@ -6,7 +6,7 @@ import importlib
 import sys
 
 FIGURES = ("transport", "fanin", "imports", "schedule", "bridge", "convert", "dispatch")
-BENCHMARKS = (*FIGURES, "fuzz")
+BENCHMARKS = (*FIGURES, "fuzz", "chaos")
 
 
 def main(arguments: list[str]) -> int:

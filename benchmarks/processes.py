@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -77,3 +79,18 @@ def published_python(release: str) -> str:
 def tell(answer: Any) -> None:
     """The other end of `hear`, in the program."""
     print(json.dumps(answer), flush=True)
+
+
+def listen() -> Iterator[Any]:
+    """The other end of `ask`: every question until whoever asks is gone."""
+    for line in sys.stdin:
+        yield json.loads(line)
+
+
+async def answering(answer: Callable[[Any], Awaitable[Any]]) -> None:
+    """The same in a program that lives on an event loop: tell what `answer` says to each."""
+    lines = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while line := await lines.readline():
+        tell(await answer(json.loads(line)))

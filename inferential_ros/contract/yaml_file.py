@@ -22,6 +22,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # the constructor tells what is wrong with it
             if key.value in seen:
                 line = key.start_mark.line + 1
                 raise ContractError("", f"line {line}: key {key.value!r} is given twice")
@@ -47,5 +49,6 @@ def parse_yaml(content: str) -> Any:
     """The values in a text."""
     try:
         return yaml.load(content, _Loader)
-    except yaml.YAMLError as error:
+    # PyYAML itself fails on dates like 2001-99-99 and on lists a thousand deep.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ContractError("", f"is not valid YAML: {error}") from None

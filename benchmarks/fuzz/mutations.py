@@ -65,9 +65,9 @@ def _jpeg() -> bytes:
 class Mutations:
     """`next()` makes the frames of one message."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, valid: list[Frames] | None = None) -> None:
         self._random = random.Random(seed)
-        self._valid = valid_observations()
+        self._valid = valid or valid_observations()
         self._kinds: list[Callable[[Frames], Frames]] = [
             self._flip_bits,
             self._truncate,
@@ -80,7 +80,10 @@ class Mutations:
         ]
 
     def next(self) -> Frames:
-        frames = list(self._random.choice(self._valid))
+        return self.change(list(self._random.choice(self._valid)))
+
+    def change(self, frames: Frames) -> Frames:
+        """These frames, once or several times broken."""
         for _ in range(self._random.choice((1, 1, 1, 2, 3))):
             frames = self._random.choice(self._kinds)(frames)
         return frames

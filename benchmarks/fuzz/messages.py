@@ -1,6 +1,6 @@
 """A million broken messages against a server: it lives, counts exactly and does not grow.
 
-    python -m benchmarks fuzz [--messages N] [--seed S]
+    python -m benchmarks fuzz messages [--messages N] [--seed S]
 
 A valid request now and then must be answered; in between, connections are opened that never
 finish the handshake. A smaller run stands in test/core/test_server.py. Exit status 1 if a promise
@@ -23,9 +23,9 @@ import zmq
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.observation import ObservationHeader, encode_observation
 
-from .machine import introduce, rss_mb
+from ..machine import introduce, rss_mb
+from ..processes import ROOT, Program
 from .mutations import Mutations
-from .processes import ROOT, Program
 
 SOCKETS = 8
 BURST = 100  # broken messages between two valid ones
@@ -144,7 +144,7 @@ def attack(server: Program, messages: int, seed: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """0 if every promise held."""
-    parser = argparse.ArgumentParser(prog="fuzz", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="fuzz messages", description=__doc__.splitlines()[0])
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)

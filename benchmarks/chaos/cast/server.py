@@ -1,0 +1,57 @@
+"""The server of a chaos run: `server.py BIND [RAY_ADDRESS]`; its model misbehaves when told to."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from benchmarks.chaos.cast import walltime
+from benchmarks.chaos.cast.model import Picture, Tagged
+from benchmarks.processes import listen, tell
+from inferential_core import InferentialConfig, LocalDispatcher, Server
+from inferential_core.dispatch.base import Dispatcher
+
+CALL_TIMEOUT_S = 1.0  # a model that takes longer hangs
+OUTCOMES = ("ok", "expired", "superseded", "dropped", "rejected", "errors")
+
+
+def account(server: Server) -> dict[str, Any]:
+    """The counters of one moment, and whether they add up."""
+    status = server.status()
+    ended = sum(status[name] for name in OUTCOMES)
+    return {
+        "exact": status["received"] == ended + status["queued"] + status["in_flight"],
+        "waiting": status["queued"] + status["in_flight"],
+        "received": status["received"],
+        "malformed": status["malformed"],
+        "undelivered": status["undelivered"],
+        "outcomes": {name: status[name] for name in OUTCOMES},
+        "clients": {each["id"]: each["received"] for each in status["clients"]},
+    }
+
+
+def main(bind: str, ray_address: str = "") -> None:
+    """Serve until stdin ends."""
+    walltime.install()
+    tagged = Tagged()
+    dispatcher: Dispatcher
+    if ray_address:
+        from inferential_core.dispatch.ray_serve import RayServeDispatcher
+
+        dispatcher = RayServeDispatcher(["policy"], address=ray_address)
+    else:
+        models = {"policy": tagged, "picture": Picture()}
+        dispatcher = LocalDispatcher(models, timeout_s=CALL_TIMEOUT_S)
+    config = InferentialConfig(transport={"bind": bind}, scheduling={"max_retries": 1})
+    with Server(config=config, dispatcher=dispatcher) as server:
+        tell(server.address)
+        for question in listen():
+            if "behave" in question:
+                tagged.behave(question["behave"], question.get("victim", ""))
+            if "clock_s" in question:
+                walltime.shift(question["clock_s"])
+            tell(account(server))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,76 @@
+"""The command line of a chaos run."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..machine import introduce
+from .faults import FAULTS
+from .faults.fault import Fault
+from .running import run
+from .stage import WAYS, Stage
+from .verdict import HEAD, Row, show
+
+ROBOTS = 50
+
+
+def chosen(words: Sequence[str]) -> list[type[Fault]]:
+    """The faults whose name or family contains one of the words; all of them without words."""
+    return [
+        fault
+        for fault in FAULTS
+        if not words or any(word in fault.name or word == fault.family for word in words)
+    ]
+
+
+def play(faults: list[type[Fault]], seed: int, robots: int, keep: Path | None) -> list[Row]:
+    """One run; faults that need the same network share their robots."""
+    chance = random.Random(seed)
+    rows = []
+    for way in WAYS:
+        ours = [fault for fault in faults if fault.way == way]
+        if not ours:
+            continue
+        chance.shuffle(ours)
+        with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
+            with Stage(way, chance.randrange(2**32), robots, keep or Path(scratch)) as stage:
+                for fault in ours:
+                    rows.append(run(fault(chance), stage))
+                    print(show(rows[-1]), flush=True)
+    return rows
+
+
+def main(arguments: list[str]) -> int:
+    """0 if every promise held under every fault."""
+    parser = argparse.ArgumentParser(prog="chaos", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, nargs="+", default=[1])
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="faults or families")
+    parser.add_argument("--robots", type=int, default=ROBOTS, help="beside the two bridges")
+    parser.add_argument("--logs", type=Path, help="folder to keep the logs of all processes in")
+    parser.add_argument("--list", action="store_true", help="tell the faults and end")
+    options = parser.parse_args(arguments)
+    faults = chosen(options.only)
+    if options.list or not faults:
+        for fault in FAULTS:
+            print(f"{fault.family:9}{fault.name:22}{fault.what}")
+        return 0 if options.list else 2
+    if options.logs:
+        options.logs.mkdir(parents=True, exist_ok=True)
+    introduce(f"{options.robots} robots and 2 bridges, seeds {options.seed}")
+    broken: list[str] = []
+    for seed in options.seed:
+        begun = time.monotonic()
+        print(f"\nseed {seed}\n{HEAD}", flush=True)
+        for row in play(faults, seed, options.robots, options.logs):
+            broken += [f"seed {seed}, {row.name}: {each}" for each in row.broken]
+        print(f"{time.monotonic() - begun:.0f} s")
+    for each in broken:
+        print(each, file=sys.stderr)
+    print("every promise held" if not broken else f"{len(broken)} promises broke")
+    return 1 if broken else 0

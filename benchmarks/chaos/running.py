@@ -1,0 +1,70 @@
+"""One fault, from a calm moment to the verdict."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from .faults.fault import Fault
+from .stage import Stage
+from .verdict import Row, judge_accounts, judge_robots
+
+CALM_S = 1.0  # before a fault
+LOOK_EVERY_S = 0.25
+PATIENCE_S = 8.0  # beyond the bar, to tell how late somebody was
+AFTERWARDS_S = 1.0  # watched at least, after everybody is back
+
+
+def run(fault: Fault, stage: Stage) -> Row:
+    """Let it happen, and tell what became of everybody."""
+    lives, unbalanced = stage.lives, stage.unbalanced
+    before, counted = stage.look(), stage.robots.ask({})
+    stage.go_on()
+    stage.back_since(time.monotonic(), PATIENCE_S)
+    time.sleep(CALM_S)
+    since = time.monotonic()
+    fault.begin(stage)
+    over = time.monotonic() + fault.seconds
+    while time.monotonic() < over:
+        time.sleep(max(0.0, min(LOOK_EVERY_S, over - time.monotonic())))
+        if not fault.silences_server:
+            stage.look()
+    fault.end(stage)
+    ended = time.monotonic()
+    stage.back_since(ended, PATIENCE_S)
+    time.sleep(AFTERWARDS_S)
+    until = time.monotonic()
+    unended = stage.rest()
+    row = Row(fault.name, fault.seconds)
+    window = {"window": [since, ended, until]}
+    judge_robots(row, "robots", stage.robots.ask(window))
+    judge_robots(row, "bridges", stage.sensors.ask(window))
+    after, counts = stage.look(), stage.robots.ask({})
+    row.outcomes = _difference(counted, counts)
+    restarted = stage.lives > lives
+    judge_accounts(
+        row,
+        _difference_per_robot(counted, counts),
+        {} if restarted else before["clients"],
+        after["clients"],
+        exact=not (fault.loses_messages or restarted),
+        unended=unended,
+        unbalanced=stage.unbalanced - unbalanced,
+    )
+    row.broken += fault.promises(row)
+    row.remark = fault.remark
+    return row
+
+
+def _difference(before: dict[str, Any], after: dict[str, Any]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for counts in _difference_per_robot(before, after).values():
+        total.update(counts)
+    return total
+
+
+def _difference_per_robot(
+    before: dict[str, Any], after: dict[str, Any]
+) -> dict[str, Counter[str]]:
+    return {name: Counter(after[name]) - Counter(before[name]) for name in after}

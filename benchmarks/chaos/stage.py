@@ -1,0 +1,126 @@
+"""Everybody a chaos run needs, started and ended together."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ..processes import Program
+
+CAST = Path(__file__).parent / "cast"
+BRIDGES = ("bridge_1", "bridge_2")
+# direct: robots and server on one socket. link, relay: with a network of our own between them.
+# ray: direct, and the model on a Ray cluster of our own.
+WAYS = ("direct", "link", "relay", "ray")
+LIVELY_S = 30.0  # until everybody is served at the start
+DOMAINS = range(60, 100)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Stage:
+    """The cast, as programs that answer questions."""
+
+    def __init__(self, way: str, seed: int, robots: int, logs: Path) -> None:
+        self.way = way
+        self.seed = seed
+        self.folder = logs
+        self.robot_names = [f"robot-{number}" for number in range(robots)]
+        self.lives = 0  # how often the server was started
+        self.unbalanced = 0  # how often its counters did not add up
+        self._stack = ExitStack()
+        self._robots = robots
+        self.bind = f"tcp://127.0.0.1:{free_port()}"
+
+    def __enter__(self) -> Stage:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        os.environ.setdefault("ROS_DOMAIN_ID", str(DOMAINS[os.getpid() % len(DOMAINS)]))
+        self.cluster = None
+        if self.way == "ray":
+            self.cluster = self.program("cluster.py", free_port(), self.seed)
+            self.cluster_address: str = self.cluster.hear()
+        self.start_server()
+        seen_at = self.bind
+        self.between: Program | None = None
+        if self.way in ("link", "relay"):
+            self.between = self.program(f"{self.way}.py", self.bind, self.seed)
+            seen_at = self.between.hear()
+        self.seen_at = seen_at
+        self.sensors = self.program("sensors.py", *BRIDGES)
+        contract = self.folder / "contract.yaml"
+        contract.write_text(self.sensors.hear())
+        self.contract = contract
+        self.bridges = [self.program("bridge.py", contract, seen_at, name) for name in BRIDGES]
+        self.robots = self.program("robots.py", seen_at, self._robots)
+        for program in (*self.bridges, self.robots):
+            program.hear()
+        if not self.back_since(time.monotonic(), LIVELY_S):
+            raise RuntimeError(f"not every robot is served after {LIVELY_S:.0f} s")
+
+    def program(self, script: str, *arguments: Any) -> Program:
+        """One of the cast, which ends with the stage; its log is in the folder."""
+        number = len(list(self.folder.glob("*.log")))
+        log = (self.folder / f"{number:02}-{script.removesuffix('.py')}.log").open("wb")
+        self._stack.callback(log.close)
+        made = Program(sys.executable, CAST / script, *arguments, log=log)
+        self._stack.callback(made.end)
+        return made
+
+    def start_server(self) -> None:
+        """For the first time, or again at the same address; returns when it listens."""
+        self.lives += 1
+        address = [self.cluster_address] if self.way == "ray" else []
+        self.server = self.program("server.py", self.bind, *address)
+        self.server.hear()
+
+    def set_clocks(self, offset_s: float) -> None:
+        """Of every process, as if they ran on one machine whose wall clock was set."""
+        for program in (self.server, self.sensors, *self.bridges, self.robots):
+            program.ask({"clock_s": offset_s})
+
+    # --- what it finds ---
+
+    def look(self) -> dict[str, Any]:
+        """The server's account, which must add up."""
+        account: dict[str, Any] = self.server.ask({})
+        self.unbalanced += not account["exact"]
+        return account
+
+    def rest(self) -> int:
+        """Have the robots ask no more; how many observations of theirs found no end."""
+        left: int = self.robots.ask({"rest": True})
+        return left
+
+    def go_on(self) -> None:
+        self.robots.ask({"rest": False})
+
+    def back_since(self, when: float, patience_s: float) -> bool:
+        """Wait until every robot acts on an observation made since then."""
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            question = {"live_since": when}
+            if self.robots.ask(question) and self.sensors.ask(question):
+                return True
+            time.sleep(0.05)
+        return False

@@ -1,0 +1,22 @@
+"""Rubbish for whatever reads what others wrote.
+
+    python -m benchmarks fuzz [messages ...]   a million mutated messages against a live server
+    python -m benchmarks fuzz coverage ...     mutations guided by the code they reach, per reader
+
+Both end with status 1 if a promise broke.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+KINDS = ("messages", "coverage")
+
+
+def main(arguments: list[str]) -> int:
+    """0 if every promise held."""
+    kind, options = "messages", arguments
+    if arguments and arguments[0] in KINDS:
+        kind, options = arguments[0], arguments[1:]
+    status: int = importlib.import_module(f"{__package__}.{kind}").main(options)
+    return status

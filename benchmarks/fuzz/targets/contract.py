@@ -1,0 +1,53 @@
+"""The contract loader: a contract, or a ContractError that says where."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from benchmarks.fuzz.targets.text import mutate_yaml
+from inferential_ros.contract import plugins
+from inferential_ros.contract.describe import describe
+from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.loading import parse_contract
+from inferential_ros.contract.yaml_file import parse_yaml
+
+CONTRACTS = Path(__file__).parents[3] / "config"
+WORDS = tuple(
+    "robot model id latency_budget_ms priority supersede observation trigger on runway rate_hz"
+    " keys topic type joints fields select layout max_age_s align tolerance_s stamp qos resize"
+    " action names control_rate_hz lease_s execution mode queue rtc overlap ensemble outputs kind"
+    " position velocity effort twist fallback hold zeros none decelerate limits max_step units"
+    " reliable depth text parameter sensor_msgs/msg/Image geometry_msgs/msg/Twist"
+    " std_msgs/msg/Float64MultiArray"
+    " trajectory_msgs/msg/JointTrajectory sensor_msgs/msg/JointState std_msgs/msg/String".split()
+)
+
+
+def seeds() -> list[bytes]:
+    return [path.read_bytes() for path in sorted(CONTRACTS.rglob("*.yaml"))]
+
+
+def mutate(data: bytes, chance: random.Random) -> bytes:
+    return mutate_yaml(data, chance, WORDS)
+
+
+def check(data: bytes) -> None:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return  # told by the reader of the file
+    # A contract names converters to import, which is the user's code and not for fuzzing.
+    imported, plugins.importlib.import_module = plugins.importlib.import_module, _import
+    try:
+        contract = parse_contract(parse_yaml(text))
+    except ContractError as error:
+        assert str(error)
+        return
+    finally:
+        plugins.importlib.import_module = imported
+    describe(contract)
+
+
+def _import(module: str) -> None:
+    raise ImportError(module)
