@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto published bench faults soak fuzz torch lock clean
+.PHONY: help env build demo test check lint proto published bench faults endurance chaos soak fuzz torch lock clean
 export PYTHON
 
 help:    ## this list
@@ -45,11 +45,17 @@ bench: build  ## what the figures in the README come from (ARGS=transport: one o
 faults: build  ## Ray Serve with replicas and clusters dying under load, at full length: minutes
 	@INFERENTIAL_FAULTS=6 WORKERS=0 tools/test.sh --capture=no --timeout=600 test/core/test_ray_faults.py $(ARGS)
 
-soak: build  ## a hundred lives of a bridge, a robot that walks five times for 20 s: minutes
+endurance: build  ## a hundred lives of a bridge, a robot that walks five times for 20 s: minutes
 	@INFERENTIAL_LIVES=100 INFERENTIAL_GO1_STARTS=5 INFERENTIAL_GO1_SECONDS=20 WORKERS=1 \
 	  tools/test.sh test/ros/test_bridge_lifecycle.py test/ros/test_go1_walks.py $(ARGS)
 
-fuzz: build  ## a million broken messages against a server: minutes
+chaos: build  ## faults under load, one after the other (ARGS='--seed 3 --only kill'): minutes
+	@tools/run.sh python -m benchmarks chaos $(ARGS)
+
+soak: build  ## 200 robots for a long time, and whether the server grows (MINUTES=30)
+	@tools/run.sh python -m benchmarks soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+fuzz: build  ## a million broken messages against a server; ARGS=coverage: guided by coverage
 	@tools/run.sh python -m benchmarks fuzz $(ARGS)
 
 torch:   ## the PyTorch example in an environment of its own (TORCH=torch==X+cpu: without CUDA)

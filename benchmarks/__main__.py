@@ -6,7 +6,7 @@ import importlib
 import sys
 
 FIGURES = ("transport", "fanin", "imports", "schedule", "bridge", "convert", "dispatch")
-BENCHMARKS = (*FIGURES, "fuzz", "chaos")
+BENCHMARKS = (*FIGURES, "fuzz", "chaos", "soak")
 
 
 def main(arguments: list[str]) -> int:

@@ -98,7 +98,7 @@ def live(rig: Rig, times: int) -> None:
     assert not failed
 
 
-# `make soak` lives a hundred times.
+# `make endurance` lives a hundred times.
 LIVES = int(os.environ.get("INFERENTIAL_LIVES", "8"))
 
 

@@ -1,7 +1,7 @@
 """A real walking policy through real topics: robot in MuJoCo, bridge and server are processes.
 
 It falls if actions come 30 ms late, so it walks only if observations, answers and commands keep
-time. `make soak` lets it walk five times for twenty seconds.
+time. `make endurance` lets it walk five times for twenty seconds.
 """
 
 from __future__ import annotations

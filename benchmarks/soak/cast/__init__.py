@@ -1,0 +1,1 @@
+"""The processes of a soak, beside benchmarks/peers/crowd.py."""
