@@ -77,6 +77,7 @@ class Stage:
             program.hear()
         if not self.back_since(time.monotonic(), LIVELY_S):
             raise RuntimeError(f"not every robot is served after {LIVELY_S:.0f} s")
+        self.rest()
 
     def program(self, script: str, *arguments: Any) -> Program:
         """One of the cast, which ends with the stage; its log is in the folder."""

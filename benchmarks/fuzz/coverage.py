@@ -55,7 +55,7 @@ def attack(python: Path, target: str, options: argparse.Namespace) -> Result:
         *(f"-max_total_time={round(60 * options.minutes)}", f"-runs={options.runs}"),
         *(f"-seed={options.seed}", f"-artifact_prefix={findings}/{target}-"),
         *("-rss_limit_mb=4096", "-timeout=10", "-print_final_stats=1"),
-        *(str(corpus), str(SEEDS / target)),
+        *(str(folder) for folder in (corpus, SEEDS / target) if folder.exists()),
     ]
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     log = SCRATCH / f"{target}.log"

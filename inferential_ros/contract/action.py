@@ -8,7 +8,15 @@ from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.execution import KEYS as EXECUTION_KEYS
 from inferential_ros.contract.execution import read_execution
 from inferential_ros.contract.output import read_output
-from inferential_ros.contract.reading import Section, boolean, names, positive, sequence, text
+from inferential_ros.contract.reading import (
+    Section,
+    boolean,
+    frequency,
+    names,
+    positive,
+    sequence,
+    text,
+)
 from inferential_ros.contract.schema import Action, Output
 
 KEYS = (
@@ -28,8 +36,8 @@ def read_action(value: Any, path: str) -> tuple[Action, tuple[str, ...]]:
     section = Section(value, path)
     section.only(*KEYS)
     columns = section.get("names", names)
-    rate_hz = section.get("rate_hz", positive)
-    control_rate_hz = section.get("control_rate_hz", positive, rate_hz)
+    rate_hz = section.get("rate_hz", frequency)
+    control_rate_hz = section.get("control_rate_hz", frequency, rate_hz)
     warnings: list[str] = []
     action = Action(
         key=section.get("key", text, "actions"),

@@ -6,7 +6,15 @@ from typing import Any
 
 from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.reading import Section, fraction, names, one_of, positive, text
+from inferential_ros.contract.reading import (
+    Section,
+    fraction,
+    frequency,
+    names,
+    one_of,
+    positive,
+    text,
+)
 from inferential_ros.contract.schema import (
     ASOF,
     DROP,
@@ -56,7 +64,7 @@ def _trigger(section: Section, topics: tuple[str, ...]) -> Trigger:
     return Trigger(
         on=on,
         runway=section.get("runway", fraction, None),
-        rate_hz=section.get("rate_hz", positive, None),
+        rate_hz=section.get("rate_hz", frequency, None),
     )
 
 

@@ -15,6 +15,7 @@ from inferential_ros.contract.errors import ContractError, suggestion
 
 T = TypeVar("T")
 MISSING: Any = object()
+MOST_HZ = 100_000.0
 
 
 class Section:
@@ -85,15 +86,26 @@ def text(value: Any, path: str) -> str:
 
 
 def number(value: Any, path: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise ContractError(path, f"expected a number, got {_shown(value)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ContractError(path, "is larger than any number can be here") from None
 
 
 def positive(value: Any, path: str) -> float:
     result = number(value, path)
     if not 0.0 < result < math.inf:
         raise ContractError(path, f"must be greater than 0 and finite, not {value}")
+    return result
+
+
+def frequency(value: Any, path: str) -> float:
+    """Hz; more would leave a period of no nanoseconds."""
+    result = positive(value, path)
+    if result > MOST_HZ:
+        raise ContractError(path, f"must be at most {MOST_HZ:g}, not {value}")
     return result
 
 

@@ -6,11 +6,13 @@ import random
 from pathlib import Path
 
 from benchmarks.fuzz.targets.text import mutate_yaml
+from inferential_ros.bridge.options import make_executor
 from inferential_ros.contract import plugins
 from inferential_ros.contract.describe import describe
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.yaml_file import parse_yaml
+from inferential_ros.execution.executor import Source
 
 CONTRACTS = Path(__file__).parents[3] / "config"
 WORDS = tuple(
@@ -47,6 +49,9 @@ def check(data: bytes) -> None:
     finally:
         plugins.importlib.import_module = imported
     describe(contract)
+    executor = make_executor(contract)
+    assert executor.tick(0).source is Source.WAITING
+    assert round(1e9 / contract.action.control_rate_hz) > 0
 
 
 def _import(module: str) -> None:
