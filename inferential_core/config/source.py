@@ -88,6 +88,10 @@ def _yaml(path: Path, text: str) -> tuple[Any, list[tuple[Keys, int]]]:
         raise ConfigError(f"{where}: this is no YAML: {told}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: this is no YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep") from None
+    except (ValueError, TypeError) as error:  # of PyYAML: dates like 2001-99-99, odd keys
+        raise ConfigError(f"{path}: this is no YAML: {error}") from None
 
 
 def _json(path: Path, text: str) -> tuple[Any, list[tuple[Keys, int]]]:
@@ -96,6 +100,8 @@ def _json(path: Path, text: str) -> tuple[Any, list[tuple[Keys, int]]]:
     except json.JSONDecodeError as error:
         told = f"{path}:{error.lineno}:{error.colno}: this is no JSON: {error.msg}"
         raise ConfigError(told) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise ConfigError(f"{path}: this is no JSON: {error}") from None
     except RecursionError:
         raise ConfigError(f"{path}: nested too deep") from None
     return data, list(_lines_of_json(text))

@@ -22,6 +22,7 @@ from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from inferential_core.errors import MalformedError, RejectedError, WireError
 from inferential_core.measuring import Measuring
+from inferential_core.metrics.store import MetricsStore
 from inferential_core.pipeline import Pipeline
 from inferential_core.reporting import report
 from inferential_core.scheduler.base import create_scheduler
@@ -151,7 +152,7 @@ class _House:
         self.dispatcher = _Answering()
         scheduler = create_scheduler(config.scheduling)
         scheduler.clock = self.clock
-        measuring = Measuring(lambda name: lambda time, value, labels: None)
+        measuring = Measuring(MetricsStore(100, self.clock))
         self.transport = MemoryTransport()
         self.pipeline = Pipeline(
             config, self.transport, scheduler, self.dispatcher, self.clock, measuring
