@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import RejectedError
 from .request import InferenceRequest
+from .tracking.quota import Quota
 from .wire.images import Buffer
 from .wire.observation import decode_values
 
 if TYPE_CHECKING:
     from .config.schema import ClientEntry, InferentialConfig
     from .tracking.cadence import Cadence
+    from .tracking.clients import Client
 
 
 class Intake:
@@ -25,19 +27,24 @@ class Intake:
         self._accept_unknown = config.clients.accept_unknown
         self._default_priority = config.clients.defaults.priority
         self._default_budget_ms = config.clients.defaults.latency_budget_ms
-        self._limits = config.limits.as_limits()
+        self._limits = limits = config.limits.as_limits()
+        self._rates = (limits.max_rate_hz_per_client, limits.max_bytes_per_s_per_client)
+        self._has_rates = self._rates != (None, None)
         self._known: dict[str, list[ClientEntry]] = {}
         for entry in config.clients.known:
             self._known.setdefault(str(entry.id), []).append(entry)
 
     def request(
-        self, message: Any, client_id: str, identity: bytes, now: float
+        self, message: Any, client_id: str, identity: bytes, now: float, most_important: int = 0
     ) -> InferenceRequest:
-        """The request a message makes, still without values and deadline."""
+        """The request a message makes, still without values and deadline.
+
+        most_important: the tier this client may claim at most.
+        """
         entry = self._entry(client_id, message.model_id) if self._known else None
         priority = self._default_priority
         if message.HasField("priority"):
-            priority = message.priority
+            priority = max(message.priority, most_important)
         budget_ms = _positive(message.latency_budget_ms) or self._default_budget_ms
         if entry is not None:  # what the operator configured wins over what the client claims
             priority = priority if entry.priority is None else entry.priority
@@ -70,21 +77,37 @@ class Intake:
         message: Any,
         frames: Sequence[Buffer],
         models: Iterable[str],
-        open_requests: int,
+        client: Client,
     ) -> None:
-        """Check a request against configuration and limits, and decode its values.
+        """Check a request of this client against configuration and limits, and decode its values.
 
-        open_requests: those of its client that have not ended, this one included. RejectedError
-        says what is wrong with it.
+        The client's open requests have this one counted in. RejectedError says what is wrong.
         """
         if not self._accept_unknown and request.client_id not in self._known:
             raise RejectedError(f"client {request.client_id!r} is not among the known clients")
-        limit = self._limits.max_requests_per_client
-        if open_requests > limit:
-            raise RejectedError(f"{open_requests} observations of this client wait, limit {limit}")
+        limits = self._limits
+        if client.open > limits.max_requests_per_client:
+            raise RejectedError(
+                f"{client.open} observations of this client wait,"
+                f" limit {limits.max_requests_per_client}"
+            )
+        if client.open_bytes > limits.max_bytes_per_client:
+            raise RejectedError(
+                f"{client.open_bytes} bytes of this client wait,"
+                f" limit {limits.max_bytes_per_client}"
+            )
+        if self._has_rates:
+            self._charge(client, request)
         if request.model_id not in models:
             raise RejectedError(unknown_model(request.model_id, models))
         request.inputs = decode_values(message, frames, self._limits)
+
+    def _charge(self, client: Client, request: InferenceRequest) -> None:
+        if client.quota is None or client.quota.limits != self._rates:
+            client.quota = Quota(*self._rates)
+        exceeded = client.quota.exceeded(request.size, request.received_at)
+        if exceeded:
+            raise RejectedError(f"a client may send {exceeded}")
 
     def schedule(self, request: InferenceRequest, message: Any, cadence: Cadence) -> None:
         """Say when the answer has to leave the server.

@@ -64,6 +64,7 @@ class Outcomes:
         if client is None:
             return
         client.open -= 1
+        client.open_bytes -= request.size
         client.settle(status, error)
         if call is not None and status is Status.OK:
             if now <= request.deadline:

@@ -15,7 +15,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .clock import Clock
 from .complaints import Complaints, Fields, about
@@ -37,6 +37,7 @@ from .wire.observation import parse_observation
 
 if TYPE_CHECKING:
     from .config.schema import InferentialConfig
+    from .security.guard import Guard
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Pipeline:
         dispatcher: Dispatcher,
         clock: Clock,
         measuring: Measuring,
+        guard: Guard | None = None,
     ) -> None:
         tracking = config.response_tracking
         self.scheduler = scheduler
@@ -71,6 +73,7 @@ class Pipeline:
         }
         self._config = config
         self._intake = Intake(config)
+        self._guard = guard
         self._dispatcher = dispatcher
         self._clock = clock
         self._measuring = measuring
@@ -86,8 +89,11 @@ class Pipeline:
 
     # --- in ---
 
-    def on_message(self, identity: bytes, frames: Sequence[Buffer]) -> None:
-        """One message from a client. Never raises, whatever is in it."""
+    def on_message(self, identity: bytes, frames: Sequence[Buffer], key: str = "") -> None:
+        """One message from a client. Never raises, whatever is in it.
+
+        key: the public key its sender proved to have, where keys are used.
+        """
         now = self._clock.now()
         try:
             message = parse_observation(frames)
@@ -96,19 +102,30 @@ class Pipeline:
             self._measuring.count("observation_errors", now)
             _log.debug("malformed message from %r: %s", identity, error)
             return
+        if self._next_sweep == math.inf:
+            self._next_sweep = now + _SWEEP_PERIOD_S
+        guard = self._guard
+        if guard is not None:
+            refusal = guard.refusal(key, message.client.id, identity)
+            if refusal:
+                self._turn_away(message, guard.name(key), identity, refusal, now)
+                return
         client_id = message.client.id or f"anonymous-{identity.hex()}"
         client = self.clients.heard(client_id, identity, now)
         client.type = message.client.type
         if message.session and message.session != client.session:
             self._on_new_session(client, message.session, now)
-        request = self._intake.request(message, client_id, identity, now)
+        tier = 0 if guard is None else guard.most_important(key)
+        request = self._intake.request(message, client_id, identity, now, tier)
         self.ledger.received += 1
         client.received += 1
         client.open += 1
-        if self._next_sweep == math.inf:
-            self._next_sweep = now + _SWEEP_PERIOD_S
+        request.size = sum(map(len, frames))
+        client.open_bytes += request.size
         try:
-            self._intake.admit(request, message, frames, self.models, client.open)
+            if guard is not None:
+                guard.admit(key, request)
+            self._intake.admit(request, message, frames, self.models, client)
             if not message.describe_model:
                 self.models[request.model_id].check(request.inputs)
         except Exception as error:
@@ -136,6 +153,20 @@ class Pipeline:
         self._measuring.admitted(request, sum(map(len, frames[2:])))
         self._outcomes.begin(request)
         self.scheduler.submit(request)
+
+    def _turn_away(
+        self, message: Any, name: str, identity: bytes, refusal: str, now: float
+    ) -> None:
+        """Its key does not let it speak as the client it claims to be: that one hears nothing.
+
+        Counted apart, so that nobody else's figures, cadence and episodes are touched.
+        """
+        request = self._intake.request(message, f"refused: {name}", identity, now)
+        client = self.clients.heard(request.client_id, identity, now)
+        self.ledger.received += 1
+        client.received += 1
+        client.open += 1
+        self._outcomes.settle(request, Status.REJECTED, refusal)
 
     def _on_new_session(self, client: Client, session: int, now: float) -> None:
         """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""

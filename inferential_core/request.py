@@ -43,6 +43,7 @@ class InferenceRequest:
     control_period_s: float = 0.0  # time one step of the robot lasts; 0: unknown
     waiting_since: float = 0.0  # received_at of the oldest observation this one supersedes
     dispatched_at: float = math.nan
+    size: int = 0  # bytes, as received
     requery_after_steps: int = 0  # the hint that goes back with its answer, 0: none
 
     def __post_init__(self) -> None:

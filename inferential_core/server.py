@@ -30,6 +30,7 @@ from .scheduler.base import scheduler_class
 from .scheduler.batching import BatchScheduler
 from .scheduler.custom import CustomScheduler
 from .scheduler.options import with_options
+from .security.server_side import ServerSecurity
 from .settings import Settings
 from .transport.base import Transport
 from .transport.zmq_router import ZmqRouter
@@ -77,6 +78,7 @@ class Server:
         self._measuring: Measuring | None = None
         self._tracing: Tracing | None = None
         self._engine: Engine | None = None  # the running one, or the last one
+        self._security: ServerSecurity | None = None  # likewise
         self._serving = False
         self._started_at = 0.0
         self._max_frame_bytes = 0  # the socket takes in
@@ -102,8 +104,12 @@ class Server:
             raise UsageError("the server runs already")
         self._settings.begin()
         self._max_frame_bytes = _HEARD_OUT * self.config.limits.max_message_bytes
-        transport = self._given_transport or self._bind()
-        self._measuring = measuring = Measuring(self._metrics, self.config.metrics.enabled)
+        measured = self.config.metrics.enabled
+        self._security = security = ServerSecurity(
+            self.config, self._clock, self._metrics.record if measured else None
+        )
+        transport = self._given_transport or self._bind(security)
+        self._measuring = measuring = Measuring(self._metrics, measured)
         pipeline = Pipeline(
             self.config,
             transport,
@@ -111,6 +117,7 @@ class Server:
             self._dispatcher,
             self._clock,
             measuring,
+            security.guard,
         )
         self._engine = engine = Engine(pipeline, transport, self._clock)
         pipeline.scheduler.serve(transport.wake)
@@ -133,21 +140,15 @@ class Server:
         else:
             _log.warning("serving no model on %s: all is REJECTED", transport.address)
 
-    def _bind(self) -> Transport:
+    def _bind(self, security: ServerSecurity) -> Transport:
         config = self.config.transport
-        if not _is_local(config.bind):
-            _log.warning(
-                "%s can be reached from other machines and nothing here authenticates clients:"
-                " anybody who reaches this port can ask the models. Bind tcp://127.0.0.1:PORT to"
-                " serve this machine only.",
-                config.bind,
-            )
         return ZmqRouter(
             config.bind,
             recv_hwm=config.recv_hwm,
             send_hwm=config.send_hwm,
             max_frame_bytes=self._max_frame_bytes,
             heartbeat_ms=config.heartbeat_ms,
+            gate=security.gate(),
         )
 
     def stop(self) -> None:
@@ -260,6 +261,14 @@ class Server:
         if self._reloading is not None:
             self._reloading.look()
 
+    def reload_rights(self) -> None:
+        """Read authorized.yaml again, now instead of within half a second of its change.
+
+        ConfigError says what is wrong with it; then the rights stay as they are.
+        """
+        if self._serving and self._security is not None and self._security.keyring is not None:
+            self._security.keyring.reload()
+
     def status(self) -> dict[str, Any]:
         """The server's state, see `reporting.report`; counts are of one moment."""
         engine = self._ran()
@@ -278,8 +287,11 @@ class Server:
 
     def _told(self, found: dict[str, Any]) -> dict[str, Any]:
         uptime = self._clock.now() - self._started_at if self._serving else 0.0
-        told = self._settings.report()
-        return {"bind": self.address, "uptime_s": uptime, "config": told, **found}
+        about = {
+            "config": self._settings.report(),
+            "security": {} if self._security is None else self._security.report(),
+        }
+        return {"bind": self.address, "uptime_s": uptime, **about, **found}
 
     def _ran(self) -> Engine:
         if self._engine is None:
@@ -312,10 +324,3 @@ class Server:
             scheduler.clock = self._clock
             return scheduler
         return CustomScheduler(cls(config.scheduling), config.scheduling, self._clock)
-
-
-def _is_local(bind: str) -> bool:
-    if not bind.startswith("tcp://"):
-        return True  # ipc and inproc stay on the machine
-    host = bind[len("tcp://") :]
-    return host.startswith(("localhost", "127.", "[::1]"))

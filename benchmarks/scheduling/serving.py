@@ -86,7 +86,7 @@ class OurServer:
         client.open += 1
         self._asked[request] = observation
         try:
-            self.intake.admit(request, message, (), (MODEL,), client.open)
+            self.intake.admit(request, message, (), (MODEL,), client)
         except RejectedError:
             self._end(request, Status.REJECTED)
             return

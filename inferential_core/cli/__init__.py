@@ -20,6 +20,7 @@ COMMANDS = {
         "inferential_core.cli.config:main",
         "check a server's configuration, or show all of it",
     ),
+    "keys": ("inferential_core.cli.keys:main", "keys, and what each of them may do"),
     "contract": (
         "inferential_ros.contract.command:main",
         "check a robot's contract, or write one",

@@ -16,6 +16,7 @@ from ..config import LOOPBACK, command_config
 from ..dispatch.choosing import DISPATCHERS, choose
 from ..dispatch.local import LocalDispatcher
 from ..errors import UsageError
+from ..security.exposure import check_exposure
 from ..server import Server
 
 
@@ -26,8 +27,14 @@ def main(argv: Sequence[str]) -> int:
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
-    told = {"bind": options.bind or "", "strategy": options.strategy or ""}
+    told = {
+        "bind": options.bind or "",
+        "strategy": options.strategy or "",
+        "keys": options.keys,
+        "allow_insecure": options.allow_insecure,
+    }
     config = command_config(options.config, **told)
+    check_exposure(config)
     dispatcher, where = choose(
         config,
         dispatcher=options.dispatcher,
@@ -43,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     server = Server(config=config, dispatcher=dispatcher)
     if options.config:
         server.follow(options.config, lambda file: command_config(file, **told))
-        signal.signal(signal.SIGHUP, lambda *_: server.reload())
+    signal.signal(signal.SIGHUP, lambda *_: server.reload())
     server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
     what = ", ".join(dispatcher.models()) or "what Ray Serve has"
     asyncio.run(_serve(server, f"serving {what}"))
@@ -93,6 +100,17 @@ def _parser() -> argparse.ArgumentParser:
         help="where models run: on Ray Serve (default where Ray is installed) or in this process",
     )
     parser.add_argument("--bind", metavar="ADDRESS", help=f"default {LOOPBACK}")
+    parser.add_argument(
+        "--keys",
+        default="",
+        metavar="DIR",
+        help="folder of the server's keys and of authorized.yaml: see inferential keys",
+    )
+    parser.add_argument(
+        "--allow-insecure",
+        action="store_true",
+        help="beyond loopback without keys: serve anybody who reaches the port",
+    )
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
     parser.add_argument("--strategy", metavar="NAME", help="scheduling strategy")
     on_ray = parser.add_argument_group("on Ray Serve")

@@ -7,12 +7,14 @@ in milliseconds, and returns the answer. The two clients differ in how they slee
 from __future__ import annotations
 
 import math
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from typing import Any, Generic, TypeVar
 
 from ..clock import Clock, SystemClock
+from ..security.client import client_keys
 from .handle import ModelOptions, ModelSession
 from .link import Link
 from .reply import Reply
@@ -27,7 +29,10 @@ class BaseConnection(ABC, Generic[M]):
     """A link to a server, under one client id. Belongs to one thread or event loop.
 
     server: ZeroMQ address or host:port. client_id: who this is, str or int; '' makes a unique
-    one. UsageError if either cannot be used. Reconnects by itself, for ever. clock: for tests.
+    one. key, server_key: where the server demands it, path of one's own NAME.key_secret and of
+    the server's public key (or that key itself); else $INFERENTIAL_KEY and
+    $INFERENTIAL_SERVER_KEY. UsageError or ConfigError if one of these cannot be used. Reconnects
+    by itself, for ever. clock: for tests.
     """
 
     def __init__(
@@ -39,10 +44,19 @@ class BaseConnection(ABC, Generic[M]):
         reconnect_max_ms: int = 1000,
         heartbeat_ms: int = 1000,
         *,
+        key: str | os.PathLike[str] | None = None,
+        server_key: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._session = ClientSession(client_id, client_type, clock or SystemClock())
-        self._link = Link(self._session, server, reconnect_ivl_ms, reconnect_max_ms, heartbeat_ms)
+        self._link = Link(
+            self._session,
+            server,
+            reconnect_ivl_ms,
+            reconnect_max_ms,
+            heartbeat_ms,
+            client_keys(key, server_key),
+        )
 
     @property
     def client_id(self) -> str:
@@ -52,6 +66,15 @@ class BaseConnection(ABC, Generic[M]):
     def connected(self) -> bool:
         """Whether the server was there when the socket was last looked at."""
         return self._link.connected
+
+    @property
+    def refusal(self) -> str:
+        """Why the server does not let this client in, such as a key it does not know; or ''.
+
+        Meanwhile observations end LOST at once, with this reason; it is tried again once a
+        second.
+        """
+        return self._link.refusal
 
     def model(
         self,

@@ -13,6 +13,7 @@ from collections import deque
 import zmq
 
 from ..errors import UsageError
+from ..security.client import ClientKeys, why_refused
 from ..transport.frames import FrameSocket
 from ..transport.waker import Waker
 from ..wire.images import Buffer
@@ -27,7 +28,16 @@ _FRESH_S = 1.0
 # Before the server was ever met, so many are left to ZeroMQ, which sends them the moment it
 # connects, without another call of ours.
 _BLIND = 16
-_LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+_LINK_EVENTS = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+# A connection that broke off during the handshake may be chance, such as a server that starts;
+# so often in a row it is none.
+_NO_CHANCE = 3
 
 
 class Link:
@@ -44,8 +54,14 @@ class Link:
         reconnect_ivl_ms: int,
         reconnect_max_ms: int,
         heartbeat_ms: int,
+        keys: ClientKeys | None = None,
     ) -> None:
         self.connected = False
+        self.refusal = ""  # why the server does not let us in
+        self._keys = keys
+        self._broken_off = 0  # handshakes in a row
+        self._retry_s = reconnect_max_ms / 1000.0
+        self._retry_at = math.inf  # ZeroMQ itself gives up after a refusal
         self._closed = False
         self._pid = os.getpid()
         self.server = server if "://" in server else f"tcp://{server}"
@@ -56,7 +72,7 @@ class Link:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         for option, value in (
-            (zmq.IDENTITY, session.client_id.encode()),
+            (zmq.IDENTITY, keys.routing_id() if keys else session.client_id.encode()),
             (zmq.LINGER, 100),
             (zmq.RECONNECT_IVL, reconnect_ivl_ms),
             (zmq.RECONNECT_IVL_MAX, reconnect_max_ms),
@@ -65,6 +81,8 @@ class Link:
             (zmq.HEARTBEAT_TIMEOUT, 3 * heartbeat_ms),
         ):
             self._socket.setsockopt(option, value)
+        if keys is not None:
+            keys.secure(self._socket)
         self._monitor = self._socket.get_monitor_socket(_LINK_EVENTS)
         self._frames = FrameSocket(self._socket)
         self._events = FrameSocket(self._monitor)
@@ -86,6 +104,10 @@ class Link:
         """Send now or, while the link is down, when it is back."""
         self._check_usable()
         self._watch()
+        if self.refusal:
+            self._session.lost_one(request_id, self.refusal)
+            self._try_again()
+            return
         if self.connected and not self._outbox:
             try:
                 self._frames.send(frames)
@@ -115,7 +137,7 @@ class Link:
         while True:
             if self._take_in():
                 return True
-            left_s = deadline - time.monotonic()
+            left_s = min(deadline, self._retry_at) - time.monotonic()
             # rounded up: poll counts whole milliseconds, and 0.4 left would spin
             events = self._poll.poll(
                 None if left_s == math.inf else max(0, math.ceil(1e3 * left_s))
@@ -125,7 +147,7 @@ class Link:
                     self._waker.clear()
                     self._take_in()
                     return True
-            if not events:
+            if not events and time.monotonic() >= deadline:
                 return self._take_in()
 
     def _take_in(self) -> bool:
@@ -133,6 +155,8 @@ class Link:
         news = self._receive()
         # after it: what arrived before the link went down counts
         news = self._watch() or news
+        if self.refusal:
+            self._try_again()
         if self._outbox:
             self._flush()
         return news
@@ -188,11 +212,40 @@ class Link:
     def _on_link_event(self, event: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.connected = True
-            self._blind = 0
+            self._blind = self._broken_off = 0
+            self.refusal, self._retry_at = "", math.inf
         elif event == zmq.EVENT_DISCONNECTED:
             self.connected = False
             unsent = {item[0] for item in self._outbox}
-            self._session.lost("the link went down before an answer came", except_for=unsent)
+            reason = "the link went down before an answer came"
+            if self._broken_off:
+                has_key = self._keys is not None
+                reason = why_refused(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, has_key)
+            self._session.lost(reason, except_for=unsent)
+        else:
+            self._on_refused(event)
+
+    def _on_refused(self, event: int) -> None:
+        """The handshake failed: tell those who wait, and try again later."""
+        if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:  # then ZeroMQ goes on by itself
+            self._broken_off += 1
+            if self._broken_off < _NO_CHANCE:
+                return
+        else:
+            self._retry_at = time.monotonic() + self._retry_s
+        refusal = why_refused(event, self._keys is not None)
+        if refusal != self.refusal:
+            self.refusal = refusal
+            _log.warning("%s: %s", self.server, refusal)
+        self._blind = 0
+        self._outbox.clear()
+        self._session.lost(refusal)
+
+    def _try_again(self) -> None:
+        if time.monotonic() >= self._retry_at:
+            self._retry_at = math.inf
+            self._socket.disconnect(self.server)
+            self._socket.connect(self.server)
 
     def _flush(self) -> None:
         while self._outbox and (self.connected or self._blind):

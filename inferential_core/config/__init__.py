@@ -21,7 +21,12 @@ def chosen_bind(config: InferentialConfig, explicit: str | None = None) -> str:
 
 
 def command_config(
-    file: str | Path | None = None, *, bind: str = "", strategy: str = ""
+    file: str | Path | None = None,
+    *,
+    bind: str = "",
+    strategy: str = "",
+    keys: str = "",
+    allow_insecure: bool = False,
 ) -> InferentialConfig:
     """The configuration of a command or a node: its file's, but what it was told wins.
 
@@ -33,6 +38,9 @@ def command_config(
     }
     if strategy:
         sections["scheduling"] = config.scheduling.model_copy(update={"strategy": strategy})
+    security = {"keys": keys, "allow_insecure": allow_insecure}
+    security = {name: value for name, value in security.items() if value}
+    sections["security"] = config.security.model_copy(update=security)
     return config.model_copy(update=sections)
 
 

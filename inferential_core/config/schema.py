@@ -57,6 +57,21 @@ class LimitsConfig(Section):
         le=1_000_000,
         description="observations of one client that wait or are with a model",
     )
+    max_bytes_per_client: int = Field(
+        default=Limits.max_bytes_per_client, ge=1024, le=1024 * _GIB, description="of those"
+    )
+    max_rate_hz_per_client: float | None = Field(
+        default=Limits.max_rate_hz_per_client,
+        gt=0,
+        le=1e6,
+        description="observations a second of one client, on average; unset: as many as it likes",
+    )
+    max_bytes_per_s_per_client: float | None = Field(
+        default=Limits.max_bytes_per_s_per_client,
+        gt=0,
+        le=1e12,
+        description="bytes a second of one client, on average; unset: as many as it likes",
+    )
     max_tensors: int = Field(
         default=Limits.max_tensors, ge=1, le=65536, description="arrays in an observation"
     )
@@ -168,6 +183,20 @@ class MetricsConfig(Section):
     )
 
 
+class SecurityConfig(Section):
+    """Beyond loopback one of the two is needed; see docs/security.md."""
+
+    keys: str = Field(
+        default="",
+        description="folder of the server's key pair and of authorized.yaml, which is read again"
+        " when it changes: clients need keys",
+    )
+    allow_insecure: bool = Field(
+        default=False,
+        description="without keys, serve whoever reaches the port from other machines as well",
+    )
+
+
 class InferentialConfig(Section):
     """The whole tree. Sections may be given as dicts; unknown keys are errors."""
 
@@ -192,6 +221,9 @@ class InferentialConfig(Section):
     health: HealthConfig = Field(
         default=HealthConfig(), description="when a model that fails is given a pause"
     )
+    security: SecurityConfig = Field(
+        default=SecurityConfig(), description="who may ask, and how that is known"
+    )
     dispatch: DispatchConfig = Field(
         default=DispatchConfig(), description="the models of a command or node"
     )
@@ -212,6 +244,7 @@ __all__ = [
     "RayConfig",
     "ResponseTrackingConfig",
     "SchedulingConfig",
+    "SecurityConfig",
     "TieredConfig",
     "TransportConfig",
 ]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..status import Status
 from .cadence import Cadence
+from .quota import Quota
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Client:
     told_overdue: bool = False  # since its last observation
     received: int = 0
     open: int = 0  # received and not ended yet
+    open_bytes: int = 0  # of those
+    quota: Quota | None = None  # where clients have one
     ok: int = 0
     failed: int = 0
     deadline_hits: int = 0

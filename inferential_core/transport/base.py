@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from ..wire.images import Buffer
 
-Message = tuple[bytes, list[Buffer]]
+# identity, frames and, where keys are used, the public key that the sender proved to have
+Message = tuple[bytes, list[Buffer]] | tuple[bytes, list[Buffer], str]
 
 
 class Transport(ABC):

@@ -50,6 +50,12 @@ class FrameSocket:
             frames.append(frame.buffer)
         return frames
 
+    def receive_from(self) -> tuple[list[Buffer], str]:
+        """As `receive`, and who sent it: the User-Id that ZAP gave the peer when it got in."""
+        frame = self._recv(_NOBLOCK, copy=False)
+        rest = self.receive() if frame.more else []
+        return [frame.buffer, *rest], str(frame.get("User-Id"))
+
     def send_first(self, frame: bytes) -> None:
         """Send the first frame of several; zmq.ZMQError if the message cannot be sent."""
         self._send(frame, _MORE)

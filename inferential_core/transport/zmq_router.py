@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import zmq
 
@@ -13,6 +14,17 @@ from .base import Message, Transport
 from .frames import FrameSocket
 from .malloc import keep_freed_memory
 from .waker import Waker
+
+
+class Gatekeeper(Protocol):
+    """Decides which connections come to be; see security/gate.py."""
+
+    @property
+    def tells_keys(self) -> bool: ...
+
+    def open(self, context: zmq.Context[Any], socket: zmq.Socket[Any]) -> None: ...
+
+    def close(self, socket: zmq.Socket[Any]) -> None: ...
 
 
 class ZmqRouter(Transport):
@@ -34,9 +46,11 @@ class ZmqRouter(Transport):
         max_frame_bytes: int = -1,
         heartbeat_ms: int = 1000,
         linger_ms: int = 200,
+        gate: Gatekeeper | None = None,
+        io_threads: int = 1,
     ) -> None:
         keep_freed_memory()
-        self._context = zmq.Context()
+        self._context = zmq.Context(io_threads)
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in (
             (zmq.LINGER, linger_ms),
@@ -50,9 +64,15 @@ class ZmqRouter(Transport):
             (zmq.BACKLOG, 1024),
         ):
             self._socket.setsockopt(option, value)
+        self._gate = gate
+        self._tells_keys = gate is not None and gate.tells_keys
+        if gate is not None:
+            gate.open(self._context, self._socket)
         try:
             self._socket.bind(bind)
         except zmq.ZMQError as error:
+            if gate is not None:
+                gate.close(self._socket)
             self._socket.close(0)
             self._context.term()
             raise ConfigError(f"bind {bind!r}: {error.strerror or error}") from None
@@ -80,6 +100,8 @@ class ZmqRouter(Transport):
             self._unsure = False
             return None
         self._unsure = True
+        if self._tells_keys:
+            return self._frames.receive_one(), *self._frames.receive_from()
         return self._frames.receive_one(), self._frames.receive()
 
     def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:
@@ -102,6 +124,8 @@ class ZmqRouter(Transport):
         self._waker.wake()
 
     def close(self) -> None:
+        if self._gate is not None:
+            self._gate.close(self._socket)
         self._socket.close()
         self._waker.close()
         self._context.term()

@@ -11,6 +11,9 @@ class Limits:
 
     max_message_bytes: int = 64 * 1024 * 1024  # all frames of an observation together
     max_requests_per_client: int = 256  # waiting or with a model at the same time
+    max_bytes_per_client: int = 256 * 1024 * 1024  # of those
+    max_rate_hz_per_client: float | None = None  # observations a second, on average
+    max_bytes_per_s_per_client: float | None = None
     max_tensors: int = 64
     max_dimensions: int = 16
     max_metadata_bytes: int = 64 * 1024  # all keys and values together

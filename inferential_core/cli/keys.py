@@ -1,0 +1,121 @@
+"""`inferential keys`: make key pairs, and say what each of them may do."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import UsageError
+from ..security.keyfiles import PUBLIC, SECRET, make_keys, read_public
+
+SERVER = "server"
+
+
+def main(argv: Sequence[str]) -> int:
+    """0; ConfigError or UsageError tells what cannot be done."""
+    options = _parser().parse_args(argv)
+    options.folder = Path(options.keys).expanduser()
+    options.run(options)
+    return 0
+
+
+def _new(options: argparse.Namespace) -> None:
+    if options.authorize and options.name == SERVER:
+        raise UsageError(f"{SERVER!r} is the server's own pair: it needs no rights")
+    public, secret = make_keys(options.folder, options.name)
+    print(f"{secret}  secret: only for {_whom(options.name)}, readable by nobody else")
+    print(f"{public}  public" + (": for every client" if options.name == SERVER else ""))
+    if options.authorize:
+        _authorize(options)
+
+
+def _authorize(options: argparse.Namespace) -> None:
+    from ..security.rights_file import authorize  # PyYAML and pydantic: the server's side
+
+    given = {
+        "clients": options.client,
+        "models": options.model,
+        "priority": options.priority,
+        "rate_hz": options.rate,
+        "bytes_per_s": options.bytes_per_s,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    public_key = getattr(options, "public_key", None)
+    if public_key is None:
+        public_key = options.folder / (options.name + PUBLIC)
+    identity = authorize(
+        options.folder, options.name, read_public(public_key).decode("ascii"), given
+    )
+    print(
+        f"{options.name} may speak as {', '.join(identity.patterns)} and ask"
+        f" {', '.join(identity.models)}, at tier {identity.priority} at best"
+    )
+
+
+def _revoke(options: argparse.Namespace) -> None:
+    from ..security.rights_file import revoke
+
+    revoke(options.folder, options.name)
+    print(f"{options.name} is revoked; a running server obeys within a second")
+
+
+def _list(options: argparse.Namespace) -> None:
+    from ..security.rights_file import listed
+
+    for line in listed(options.folder):
+        print(line)
+
+
+def _whom(name: str) -> str:
+    return "this machine" if name == SERVER else f"the machine of {name}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument(
+        "--keys", default="keys", metavar="DIR", help="folder of the keys (default ./keys)"
+    )
+    rights = argparse.ArgumentParser(add_help=False)
+    group = rights.add_argument_group("rights (what is not given stays as it is)")
+    group.add_argument(
+        "--client",
+        action="append",
+        metavar="PATTERN",
+        help="client id it may use, such as arm-* (default NAME and NAME/*); may be repeated",
+    )
+    group.add_argument(
+        "--model", action="append", metavar="PATTERN", help="that it may ask; may be repeated"
+    )
+    group.add_argument(
+        "--priority", type=int, metavar="TIER", help="most important one (default 1; 0 is above)"
+    )
+    group.add_argument("--rate", type=float, metavar="HZ", help="observations a second")
+    group.add_argument("--bytes-per-s", type=float, metavar="N", help="bytes a second")
+
+    parser = argparse.ArgumentParser(
+        prog="inferential keys",
+        description="Keys of the server and of the robots: see docs/security.md.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    new = commands.add_parser(
+        "new",
+        parents=[folder, rights],
+        help=f"make a key pair: NAME{SECRET} and NAME{PUBLIC}; {SERVER} is the server's",
+    )
+    new.add_argument("--authorize", action="store_true", help="and let it in")
+    new.set_defaults(run=_new)
+    authorize = commands.add_parser(
+        "authorize", parents=[folder, rights], help="let a key in, or change what it may do"
+    )
+    authorize.add_argument(
+        "--public-key", metavar="FILE", help="file or text (default DIR/NAME.key)"
+    )
+    authorize.set_defaults(run=_authorize)
+    revoke = commands.add_parser("revoke", parents=[folder], help="keep a key out, at once")
+    revoke.set_defaults(run=_revoke)
+    for command in (new, authorize, revoke):
+        command.add_argument("name", metavar="NAME", help="of the identity, such as robot_1")
+    show = commands.add_parser("list", parents=[folder], help="who may do what")
+    show.set_defaults(run=_list)
+    return parser

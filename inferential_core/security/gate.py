@@ -1,0 +1,152 @@
+"""Which connections come to be: ZeroMQ asks here, by ZAP (RFC 27), before a peer gets in.
+
+With keys (CURVE) those whose public key is authorized. Without, on an address that other machines
+can reach, those of this machine (NULL). pyzmq's Authenticator speaks ZAP; this decides, and
+counts. Peers with no key or a wrong idea of the server's fail before ZAP is asked: the socket's
+monitor tells of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import sys
+import threading
+import time
+from typing import Any
+
+import zmq
+from zmq.auth import Authenticator
+
+from ..transport.waker import Waker
+from .exposure import is_loopback
+from .keyring import Keyring
+from .refusals import BROKEN_OFF, HANDSHAKE, Refusals
+
+_log = logging.getLogger(__name__)
+_DOMAIN = "inferential"
+_LOOK_MS = 500  # from one look at authorized.yaml to the next
+_MECHANISM_MISMATCH = 0x11000002  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+_CRYPTOGRAPHIC = 0x11000001  # ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
+
+
+class Gate:
+    """For one socket; on a thread of its own from `open` to `close`.
+
+    keyring: None to let in the peers of this machine, without keys.
+    """
+
+    def __init__(self, keyring: Keyring | None, refusals: Refusals) -> None:
+        self._keyring = keyring
+        self._refusals = refusals
+        self._monitor: zmq.Socket[Any] | None = None
+        self._waker = Waker()
+        self._closing = False
+        self._address = ""  # of the peer whose request is answered
+        self._next_look = 0.0  # monotonic s
+        self._thread = threading.Thread(target=self._run, name="inferential-gate", daemon=True)
+
+    @property
+    def tells_keys(self) -> bool:
+        """Whether every message comes with the public key of its sender."""
+        return self._keyring is not None
+
+    # --- with the socket ---
+
+    def open(self, context: zmq.Context[Any], socket: zmq.Socket[Any]) -> None:
+        """Guard a socket that is not bound yet."""
+        self._authenticator = Authenticator(context)
+        socket.setsockopt(zmq.ZAP_DOMAIN, _DOMAIN.encode())
+        if self._keyring is not None:
+            socket.setsockopt(zmq.CURVE_SERVER, 1)
+            socket.setsockopt(zmq.CURVE_SECRETKEY, self._keyring.server.secret)
+            self._monitor = socket.get_monitor_socket(
+                zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            )
+            self._authenticator.configure_curve_callback(_DOMAIN, credentials_provider=self)
+        else:
+            self._authenticator.allow("127.0.0.1", "::1")  # and so nobody else
+        self._authenticator.start()
+        self._thread.start()
+
+    def close(self, socket: zmq.Socket[Any]) -> None:
+        """Before the socket is closed."""
+        if self._monitor is not None:
+            socket.disable_monitor()
+        self._closing = True
+        self._waker.wake()
+        self._thread.join()
+        self._waker.close()
+
+    # --- on the thread ---
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        zap = self._authenticator.zap_socket
+        poller = zmq.Poller()
+        for each in (self._waker.fileno(), zap, self._monitor):
+            if each is not None:
+                poller.register(each, zmq.POLLIN)
+        while not self._closing:
+            ready = dict(poller.poll(None if self._keyring is None else _LOOK_MS))
+            try:
+                if zap in ready:
+                    self._answer(zap.recv_multipart(), loop)
+                if self._monitor is not None and self._monitor in ready:
+                    self._note(self._monitor.recv_multipart()[0])
+                self._look()
+            except Exception:  # a fault of ours, but a gate that is gone opens for nobody
+                _log.exception("a handshake was lost to a fault of the server")
+        self._authenticator.stop()
+        if self._monitor is not None:
+            self._monitor.close(0)
+        loop.close()
+
+    def _answer(self, request: list[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        self._address = request[3].decode()
+        if self._keyring is None:
+            if is_loopback(self._address):
+                self._authenticator.allow(self._address)
+            else:
+                self._refuse("another machine, and no keys", self._address)
+        answered: Any = self._authenticator.handle_zap_message(request)
+        if inspect.isawaitable(answered):  # since pyzmq 25
+            loop.run_until_complete(answered)
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Whether this public key gets in; the Authenticator asks.
+
+        It gives the key as User-Id to each message of that peer, see `Guard`.
+        """
+        del domain
+        assert self._keyring is not None
+        self._keyring.look()
+        public = key.decode()
+        identity = self._keyring.find(public)
+        if identity is None:
+            self._refuse("unknown key", f"{self._address}, public key {public}")
+        elif identity.revoked:
+            self._refuse("revoked key", f"{self._address}, {identity.name}")
+        return identity is not None and not identity.revoked
+
+    def _note(self, event: bytes) -> None:
+        """A handshake that failed before ZAP; see zmq_socket_monitor(3)."""
+        if int.from_bytes(event[:2], sys.byteorder) == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            self._refusals.add(HANDSHAKE, BROKEN_OFF)  # a client without a key found out first
+            return
+        problem = int.from_bytes(event[2:6], sys.byteorder)
+        if problem == _MECHANISM_MISMATCH:
+            self._refuse("no key", "")
+        elif problem == _CRYPTOGRAPHIC:
+            self._refuse("wrong server key", "a peer has another key for this server")
+
+    def _refuse(self, reason: str, who: str) -> None:
+        self._refusals.add(HANDSHAKE, reason, who)
+
+    def _look(self) -> None:
+        """Now and then: whether the rights changed."""
+        now = time.monotonic()
+        if self._keyring is not None and now >= self._next_look:
+            self._next_look = now + _LOOK_MS / 1000.0
+            self._keyring.look()

@@ -1,0 +1,83 @@
+"""The folder with the server's key pair and everybody's rights.
+
+    keys/server.key_secret    stays here
+    keys/server.key           for every robot
+    keys/authorized.yaml      who may do what; read again when it changes
+
+What cannot be read changes nothing: the rights that were read last go on to hold.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+from pathlib import Path
+
+from ..errors import ConfigError
+from .keyfiles import SECRET, check_mode, read_secret
+from .rights import Identity, Rights, read_rights
+
+SERVER, AUTHORIZED = "server", "authorized.yaml"
+_log = logging.getLogger(__name__)
+_State = tuple[int, int, int]
+
+
+class Keyring:
+    """Read at start; ConfigError names the file and the fix."""
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder).expanduser()
+        check_mode(
+            folder, stat.S_IWGRP | stat.S_IWOTH, "other users can write to it", "chmod go-w"
+        )
+        secret = folder / (SERVER + SECRET)
+        if not secret.exists():
+            fix = f"inferential keys new {SERVER} --keys {folder}"
+            raise ConfigError(f"{secret} is not there; make it: {fix}")
+        self.server = read_secret(secret)
+        self.path = folder / AUTHORIZED
+        self.rights: Rights = {}  # replaced as a whole: whoever looks sees one state of it
+        self.problem = ""  # why the file's newest state does not hold
+        self._lock = threading.Lock()
+        self._seen = _state(self.path)
+        if self._seen is None:
+            _log.warning("nobody is authorized yet: inferential keys authorize NAME (%s)", folder)
+        else:
+            self.rights = read_rights(self.path)
+
+    def find(self, key: str) -> Identity | None:
+        """Whose public key this is."""
+        return self.rights.get(key)
+
+    def reload(self) -> None:
+        """Read the rights again, now; ConfigError if they cannot be, and then nothing changes."""
+        with self._lock:
+            self._seen = _state(self.path)
+            try:
+                rights = read_rights(self.path)
+            except (ConfigError, OSError) as error:
+                self.problem = str(error)
+                _log.error("the rights stay as they are: %s", error)
+                raise ConfigError(str(error)) from None
+            self.problem = ""
+            if rights != self.rights:
+                _log.info("rights read again: %d identities", len(rights))
+            self.rights = rights
+
+    def look(self) -> None:
+        """Read the rights again if the file changed; what is wrong with it is logged."""
+        if _state(self.path) != self._seen:
+            try:
+                self.reload()
+            except ConfigError:
+                pass  # logged, and in the status
+
+
+def _state(path: Path) -> _State | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

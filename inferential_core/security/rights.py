@@ -1,0 +1,105 @@
+"""What an identity may do, and authorized.yaml, where that is written down.
+
+    robot_1:                      # the name of the identity
+      key: "..."                  # its public key, 40 characters
+      clients: [robot_1]          # client ids it may use, * and ? as in file names
+      models: ["*"]               # models it may ask
+      priority: 1                 # the most important tier it may claim; 0 is above all
+      rate_hz: 60                 # observations a second; unset: no limit
+      bytes_per_s: 2.0e+8         # unset: no limit
+      revoked: false
+
+`inferential keys` writes it; it may be edited by hand as well.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from ..config.loading import describe
+from ..config.section import Section
+from ..errors import ConfigError
+from .keyfiles import check_mode, read_public
+
+Rights = Mapping[str, "Identity"]  # by public key
+
+
+class Identity(Section):
+    """One entry of authorized.yaml, with what it grants."""
+
+    key: str
+    clients: list[str] = Field(default_factory=list)
+    models: list[str] = Field(default=["*"])
+    priority: int = Field(default=1, ge=0)
+    rate_hz: float | None = Field(default=None, gt=0)
+    bytes_per_s: float | None = Field(default=None, gt=0)
+    revoked: bool = False
+    name: str = Field(default="", exclude=True)  # that of the entry
+
+    @cached_property
+    def patterns(self) -> tuple[str, ...]:
+        """Client ids; unless it says otherwise the name itself and what is below it."""
+        return tuple(self.clients) or (self.name, f"{self.name}/*")
+
+    def speaks_for(self, client_id: str) -> bool:
+        return _matches(client_id, self.patterns)
+
+    def may_ask(self, model_id: str) -> bool:
+        return _matches(model_id, self.models)
+
+
+def read_rights(path: Path) -> Rights:
+    """Everybody's rights; ConfigError names file, entry and what is wrong with it."""
+    check_mode(path, stat.S_IWGRP | stat.S_IWOTH, "other users can write to it", "chmod go-w")
+    found: dict[str, Identity] = {}
+    for name, entry in read_entries(path.read_text("utf-8"), path).items():
+        identity = as_identity(name, entry, path)
+        if identity.key in found:
+            raise ConfigError(f"{path}: {found[identity.key].name} and {name} have the same key")
+        found[identity.key] = identity
+    return found
+
+
+def as_identity(name: str, entry: Any, path: Path) -> Identity:
+    """One entry, checked."""
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{path}: {name}: expected key, clients, models, ...")
+    try:
+        identity = Identity(**{**entry, "name": name})
+        read_public(identity.key)
+    except (ValidationError, TypeError) as error:
+        told = describe(error) if isinstance(error, ValidationError) else str(error)
+        raise ConfigError(f"{path}: {name}: {told}") from None
+    except ConfigError:
+        raise ConfigError(f"{path}: {name}: key: expected 40 characters of Z85") from None
+    return identity
+
+
+def read_entries(text: str, path: Path) -> dict[str, Any]:
+    """The entries by name, as they are written; a name that is there twice is an error."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict) or not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path}: expected identities by name")
+    names = [key.value for key, _ in node.value]
+    for name in names:
+        if names.count(name) > 1:  # YAML would take the last one, and a revocation be lost
+            raise ConfigError(f"{path}: {name} is there twice")
+    return {str(name): entry for name, entry in data.items()}
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,111 @@
+"""Changing authorized.yaml from the command line: one entry, and nothing else in the file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import ConfigError
+from ..nearest import nearest
+from .keyring import AUTHORIZED, SERVER
+from .rights import Identity, as_identity, read_entries, read_rights
+
+_HEAD = "# Who may ask this server; made by `inferential keys`, read again when it changes.\n"
+
+
+def authorize(folder: Path, name: str, public_key: str, rights: Mapping[str, Any]) -> Identity:
+    """Let a key in, or change its rights; what is not among `rights` stays as it is."""
+    if name == SERVER:
+        raise ConfigError(f"{SERVER!r} is the server's own pair: it needs no rights")
+    path = folder / AUTHORIZED
+    text = _text(path)
+    entries = read_entries(text, path)
+    entry = {"key": public_key, **entries.get(name, {}), **rights}
+    entry["key"] = public_key
+    entry.pop("revoked", None)
+    identity = as_identity(name, entry, path)
+    for other, each in entries.items():
+        if other != name and each.get("key") == public_key:
+            raise ConfigError(f"{path}: {other} has this key already")
+    _write(path, text, {**entries, name: entry}, name)
+    return identity
+
+
+def revoke(folder: Path, name: str) -> None:
+    """Keep a key out; ConfigError if there is no such identity."""
+    path = folder / AUTHORIZED
+    text = _text(path)
+    entries = read_entries(text, path)
+    if name not in entries:
+        raise ConfigError(f"{path}: nobody is called {name!r}; {nearest(name, entries)}")
+    _write(path, text, {**entries, name: {**entries[name], "revoked": True}}, name)
+
+
+def listed(folder: Path) -> list[str]:
+    """A table of everybody's rights."""
+    path = folder / AUTHORIZED
+    if not path.exists():
+        return [f"nobody is authorized: {path} is not there"]
+    rows = [("NAME", "KEY", "CLIENTS", "MODELS", "TIER", "HZ", "BYTES/S", "")]
+    for identity in read_rights(path).values():
+        rows.append(
+            (
+                identity.name,
+                identity.key[:8],
+                " ".join(identity.patterns),
+                " ".join(identity.models),
+                str(identity.priority),
+                "" if identity.rate_hz is None else f"{identity.rate_hz:g}",
+                "" if identity.bytes_per_s is None else f"{identity.bytes_per_s:g}",
+                "revoked" if identity.revoked else "",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return _HEAD
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+
+
+def _write(path: Path, text: str, entries: Mapping[str, Any], changed: str) -> None:
+    """Replace one entry, so that comments at the others stay; all at once, or not at all."""
+    new = _replaced(text, changed, entries[changed])
+    try:
+        same = read_entries(new, path) == entries
+    except ConfigError:
+        same = False
+    if not same:  # written in a way that lines do not tell apart
+        new = _HEAD + yaml.safe_dump(dict(entries), sort_keys=False)
+    draft = path.with_name(path.name + ".new")
+    try:
+        draft.write_text(new, "utf-8")
+        draft.chmod(0o644)
+        os.replace(draft, path)
+    except OSError as error:
+        raise ConfigError(f"{draft}: {error.strerror}") from None
+
+
+def _replaced(text: str, name: str, entry: Mapping[str, Any]) -> str:
+    """The text with this entry in place of the one that begins at a line `name:`, or added."""
+    lines = text.splitlines(keepends=True)
+    begins = re.compile(rf"""['"]?{re.escape(name)}['"]?\s*:""")
+    first = next((i for i, line in enumerate(lines) if begins.match(line)), len(lines))
+    last = first + 1
+    while last < len(lines) and lines[last][:1] in (" ", "\t"):
+        last += 1
+    block = yaml.safe_dump({name: dict(entry)}, sort_keys=False)
+    before = "".join(lines[:first])
+    if before and not before.endswith("\n"):
+        before += "\n"
+    return before + block + "".join(lines[last:])

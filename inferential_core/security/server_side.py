@@ -1,0 +1,70 @@
+"""The security of one running server: what is demanded of peers, and what became of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..clock import Clock
+from .exposure import is_local
+from .gate import Gate
+from .guard import Guard
+from .keyring import Keyring
+from .refusals import Record, Refusals
+
+if TYPE_CHECKING:
+    from ..config.schema import InferentialConfig
+
+_log = logging.getLogger(__name__)
+
+# mode: who is served
+KEYS, THIS_MACHINE, ANYBODY = "keys", "this machine", "anybody"
+
+
+class ServerSecurity:
+    """mode: "keys", "this machine" or "anybody". guard, gate: None where nothing is asked."""
+
+    def __init__(self, config: InferentialConfig, clock: Clock, record: Record | None) -> None:
+        bind, allow_insecure = config.transport.bind, config.security.allow_insecure
+        self.refusals = Refusals(clock, record)
+        self.keyring = Keyring(keys) if (keys := config.security.keys) else None
+        self.guard: Guard | None = None
+        self._guarded = False
+        if self.keyring is not None:
+            self.mode = KEYS
+            self._guarded = True
+            self.guard = Guard(self.keyring, self.refusals)
+        elif is_local(bind):
+            self.mode = THIS_MACHINE
+        elif allow_insecure:
+            self.mode = ANYBODY
+            _log.warning(
+                "%s is open: allow_insecure is set, so anybody who reaches this port can ask the"
+                " models and speak as any robot, and can read and change what others send. Keys"
+                " end that: docs/security.md",
+                bind,
+            )
+        else:
+            self.mode = THIS_MACHINE
+            self._guarded = True
+            _log.warning(
+                "%s can be reached from other machines, but they are refused, as there are no"
+                " keys: only this machine is served. Set security.keys (inferential keys new), or"
+                " security.allow_insecure to serve anybody: docs/security.md",
+                bind,
+            )
+
+    def gate(self) -> Gate | None:
+        """A new one, for a socket."""
+        return Gate(self.keyring, self.refusals) if self._guarded else None
+
+    def report(self) -> dict[str, Any]:
+        """For the status."""
+        rights = {} if self.keyring is None else self.keyring.rights
+        return {
+            "mode": self.mode,
+            "identities": sum(not identity.revoked for identity in rights.values()),
+            "revoked": sum(identity.revoked for identity in rights.values()),
+            "problem": "" if self.keyring is None else self.keyring.problem,
+            **self.refusals.report(),
+        }
