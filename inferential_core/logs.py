@@ -26,31 +26,37 @@ _PATIENCE_S = 1.0  # for the last lines at the end
 _PLACES = 3  # of a traceback in a line of text
 
 
-def setup(
-    form: str = "text", level: str = "info", stream: TextIO | None = None
-) -> contextlib.AbstractContextManager[None]:
-    """Log all of this process so, to stderr by default; in force until the context is left.
+def setup(form: str = "text", level: str = "info", stream: TextIO | None = None) -> Logging:
+    """Log all of this process so, to stderr by default; until the result is closed, or left.
 
     form: one of FORMATS. level: debug, info, warning, error.
     """
     target = stream or sys.stderr
-    root = logging.getLogger()
-    before = root.level
-    outlet = Outlet(lambda record, line: _write(target, line))
-    outlet.setFormatter(JsonLines() if form == "json" else TextLines(level == "debug"))
-    root.addHandler(outlet)
-    root.setLevel(level.upper())
-    return _until_left(outlet, before)
+    formatter = JsonLines() if form == "json" else TextLines(tracebacks=level == "debug")
+    return Logging(Outlet(lambda record, line: _write(target, line)), formatter, level)
 
 
-@contextlib.contextmanager
-def _until_left(outlet: Outlet, level: int):  # type: ignore[no-untyped-def]
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(outlet)
-        logging.getLogger().setLevel(level)
-        outlet.close()
+class Logging:
+    """Everything that this process logs goes to one outlet, until it is closed."""
+
+    def __init__(self, outlet: Outlet, formatter: logging.Formatter, level: str) -> None:
+        outlet.setFormatter(formatter)
+        self._outlet = outlet
+        self._root = logging.getLogger()
+        self._level_before = self._root.level
+        self._root.addHandler(outlet)
+        self._root.setLevel(level.upper())
+
+    def close(self) -> None:
+        self._root.removeHandler(self._outlet)
+        self._root.setLevel(self._level_before)
+        self._outlet.close()
+
+    def __enter__(self) -> Logging:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Outlet(logging.Handler):
@@ -94,11 +100,15 @@ class Outlet(logging.Handler):
 
 
 class TextLines(logging.Formatter):
-    """A line for people, ending in key=value; a traceback only if asked for."""
+    """A line for people, ending in key=value; a traceback only if asked for.
 
-    def __init__(self, tracebacks: bool = False) -> None:
+    stamped: begins with the time and the level, for outlets that do not say these themselves.
+    """
+
+    def __init__(self, tracebacks: bool = False, stamped: bool = True) -> None:
         super().__init__()
         self._tracebacks = tracebacks
+        self._stamped = stamped
 
     def format(self, record: logging.LogRecord) -> str:
         fields = dict(_fields(record))
@@ -106,8 +116,9 @@ class TextLines(logging.Formatter):
         if error is not None:
             fields = {"error": f"{type(error).__name__}: {error}", "at": _places(error), **fields}
         pairs = "".join(f" {key}={_quoted(value)}" for key, value in fields.items())
-        message = _one_line(record.getMessage())
-        line = f"{stamp(record.created)} {record.levelname} {message}{pairs}"
+        line = _one_line(record.getMessage()) + pairs
+        if self._stamped:
+            line = f"{stamp(record.created)} {record.levelname} {line}"
         if error is not None and self._tracebacks:
             line += "\n" + _traceback(error)
         return line

@@ -63,7 +63,7 @@ class Server:
         self._reloading: Reloading | None = None
         # Parts that take over settings while the server runs: each checks them (ConfigError) and
         # returns what applies them, which is called between two turns and must not fail.
-        self._taking_over: list[Callable[[InferentialConfig], Callable[[], None]]] = []
+        self._taking_over: list[Callable[[InferentialConfig], Callable[[], None]]] = [self._trace]
         if dispatcher is None:
             dispatcher = RayServeDispatcher(models, **self.config.ray.model_dump())
         missing = [model for model in models or () if model not in dispatcher.models()]
@@ -297,6 +297,15 @@ class Server:
         if self._engine is None:
             raise UsageError("the server was never started")
         return self._engine
+
+    def _trace(self, config: InferentialConfig) -> Callable[[], None]:
+        """Trace as many requests as `config` says."""
+
+        def apply() -> None:
+            if self._tracing is not None:
+                self._tracing.limit(config.metrics.traces_per_s)
+
+        return apply
 
     def _take(self, config: InferentialConfig) -> list[str]:
         size = self.config.metrics.ring_buffer_size

@@ -20,6 +20,7 @@ from rclpy.clock_type import ClockType
 from inferential_ros.lifecycle import Failed, ManagedNode, WrongSetup, run
 from inferential_ros.parameters import declare, declare_texts, texts
 from inferential_ros.qos import STATUS
+from inferential_ros.server_logs import FORMATS, log_to
 from inferential_ros.server_report import server_message
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class ServerNode(ManagedNode):
             " changes and on SIGHUP",
         )
         declare(self, "strategy", "", "Scheduling strategy; empty: as config_file has it")
+        declare(
+            self,
+            "log_format",
+            "ros",
+            "Where the server's log goes: ros, this node's logger, or to stderr as text or json",
+        )
         declare(self, "autostart", True, "Configure and activate at start, without a manager")
         declare(
             self,
@@ -74,12 +81,14 @@ class ServerNode(ManagedNode):
             between=(0.05, 60.0),
         )
         self._server: Server | None = None
+        self._logs: Any = None
         self._serving = False
         self._publisher = None
         self._timer = None
 
     def configure(self) -> None:
         """Load what is served; a wrong setting or model is named."""
+        self._logs = self._log()
         self._server = self._make_server()
         self._publisher = self.create_publisher(ServerStatus, "server_status", STATUS)
         self._timer = self.create_timer(
@@ -116,6 +125,15 @@ class ServerNode(ManagedNode):
         if self._publisher is not None:
             self.destroy_publisher(self._publisher)
         self._timer = self._publisher = None
+        if self._logs is not None:
+            self._logs.close()
+            self._logs = None
+
+    def _log(self) -> Any:
+        form = self.get_parameter("log_format").value
+        if form not in FORMATS:
+            raise WrongSetup(f"parameter log_format: {form!r} is none of {', '.join(FORMATS)}")
+        return log_to(self.get_logger(), form)
 
     def _make_server(self) -> Server:
         # Imported here: only a machine that serves needs the server's dependencies.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import logs
 from ..config import LOOPBACK, command_config
 from ..dispatch.choosing import DISPATCHERS, choose
 from ..dispatch.local import LocalDispatcher
@@ -23,9 +24,11 @@ from ..server import Server
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code."""
     options = _parser().parse_args(argv)
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    with logs.setup(options.log_format, options.log_level):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
     told = {
         "bind": options.bind or "",
@@ -46,12 +49,12 @@ def main(argv: Sequence[str]) -> int:
     )
     if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
         raise UsageError("there is no model to serve: --model NAME=MODULE:ATTRIBUTE")
-    logging.getLogger("inferential").info("%s", where)
     server = Server(config=config, dispatcher=dispatcher)
     if options.config:
         server.follow(options.config, lambda file: command_config(file, **told))
     signal.signal(signal.SIGHUP, lambda *_: server.reload())
     server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
+    logging.getLogger("inferential").info("%s", where)
     what = ", ".join(dispatcher.models()) or "what Ray Serve has"
     asyncio.run(_serve(server, f"serving {what}"))
     return 0
@@ -141,5 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--log-level", default="info", choices=("debug", "info", "warning", "error")
+    )
+    parser.add_argument(
+        "--log-format",
+        default="text",
+        choices=logs.FORMATS,
+        help="one line an event: for people (default), or a JSON object",
     )
     return parser

@@ -40,12 +40,16 @@ class Tracing:
         self.lost = 0
         self._tracer = tracer
         self._clock = clock
-        self._most = max(1, int(most_per_s * _GATHER_S))
         self._ended: deque[_Ended] = deque()
         self._news = threading.Event()
         self._closing = threading.Event()
+        self.limit(most_per_s)
         self._thread = threading.Thread(target=self._run, name="inferential-traces", daemon=True)
         self._thread.start()
+
+    def limit(self, most_per_s: float) -> None:
+        """Trace at most so many requests a second from now on."""
+        self._most = math.ceil(most_per_s * _GATHER_S)
 
     def ended(
         self, request: InferenceRequest, status: Status, call: Call | None, at: float
@@ -131,7 +135,7 @@ def tracing(clock: Clock, most_per_s: float) -> Tracing | None:
     Who set one has imported the API: it is not imported for that.
     """
     trace = sys.modules.get("opentelemetry.trace")
-    if trace is None or most_per_s <= 0:
+    if trace is None:
         return None
     provider = trace.get_tracer_provider()
     if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)):
