@@ -32,12 +32,19 @@ def main(argv: Sequence[str]) -> int:
         return 0
     sys.path.insert(0, str(Path.cwd()))
     for module in options.imports:
-        importlib.import_module(module)
+        _import(module)
     _check_scheduler(loaded)
     lines = list(_lines(loaded.config, (), loaded, changed=True))
     count = sum(bool(origin) for _, origin in lines)
     print(f"{options.file or 'the environment'}: right; {count} settings are not left as they are")
     return 0
+
+
+def _import(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        raise ConfigError(f"--import {module}: {error}") from None
 
 
 def _check_scheduler(loaded: Loaded) -> None:

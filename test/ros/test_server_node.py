@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,26 @@ def test_it_takes_a_configuration_file(
     start(SERVER, config_file=str(config), models=MODELS)
     report = graph.inbox(ServerStatus, "/server_status", LATCHED).wait()
     assert (report.bind, report.strategy) == (address, "round_robin")
+
+
+def test_it_reads_its_configuration_again_when_the_file_changes_and_on_a_hangup(
+    graph: Any, start: Callable[..., Any], address: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "server.yaml"
+    config.write_text("scheduling: {strategy: round_robin}\n")
+    server = start(
+        SERVER, bind=address, config_file=str(config), models=MODELS, status_period=0.1
+    )
+    inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    assert inbox.wait().strategy == "round_robin"
+    config.write_text("scheduling: {strategy: batch_optimized}\n")
+    inbox.wait(lambda report: report.strategy == "batch_optimized")
+    config.write_text("scheduling: {strategy: priority_tiered}\n")
+    server.process.send_signal(signal.SIGHUP)
+    report = inbox.wait(lambda report: report.strategy == "priority_tiered")
+    assert report.bind == address
+    assert ask(address).status is Status.OK
+    assert server.stop() == 0
 
 
 def test_one_model_needs_no_brackets(graph: Any, start: Callable[..., Any], address: str) -> None:

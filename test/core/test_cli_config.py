@@ -1,0 +1,209 @@
+"""`inferential config`, and `inferential serve --config` that follows its file."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import inferential_core
+from inferential_core import Connection, InferentialConfig, Status
+from inferential_core import cli as command
+
+SOON_S = 30.0  # a bound, not a duration
+ROOT = Path(inferential_core.__file__).parent.parent
+
+TEXT = """\
+scheduling:
+  strategy: round_robin
+  request_ttl_ms: .inf
+clients:
+  known:
+    - {id: arm, priority: 0}
+dispatch: {models: {policy: "my_models:policy"}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    path = tmp_path / "server.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert command.main(["config", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_show_is_a_file_that_can_be_loaded_with_every_value_and_its_origin(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERENTIAL_SCHEDULING__MAX_BATCH_SIZE", "16")
+    shown = said(capsys, "show", "server.yaml")
+    origin = dict(re.findall(r"^ *(\w+): .*?  # (.*)$", shown, re.MULTILINE))
+    assert origin["strategy"] == "server.yaml:2"
+    assert origin["known"] == "server.yaml:5"
+    assert origin["max_queue_size"] == "default"
+    assert "\n  max_batch_size: 16 " in shown
+    assert "# INFERENTIAL_SCHEDULING__MAX_BATCH_SIZE" in shown
+    config = InferentialConfig(**yaml.safe_load(shown))
+    assert config.scheduling.max_batch_size == 16
+    assert config.clients.known[0].id == "arm"
+    monkeypatch.delenv("INFERENTIAL_SCHEDULING__MAX_BATCH_SIZE")
+    assert InferentialConfig(**yaml.safe_load(said(capsys, "show"))) == InferentialConfig()
+
+
+def test_show_changed_leaves_the_defaults_out(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = said(capsys, "show", "--changed", "server.yaml")
+    assert yaml.safe_load(shown) == yaml.safe_load(TEXT)
+    assert yaml.safe_load(said(capsys, "show", "--changed")) == {}
+
+
+def test_check_counts_what_is_set(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "check", "server.yaml").startswith("server.yaml: right; 4 settings")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("scheduling:\n  max_batch_size: 0\n", "server.yaml:2: scheduling.max_batch_size: 0 is"),
+        (
+            "\nscheduling:\n  strategy: round_robbin\n",
+            "server.yaml:3: scheduling.strategy: strategy 'round_robbin' is not registered:"
+            " did you mean 'round_robin'?",
+        ),
+        (
+            "scheduling:\n  policy: calm\n",
+            "server.yaml:2: scheduling.policy: policy 'calm' is not registered",
+        ),
+    ],
+)
+def test_check_says_what_is_wrong_and_where_and_exits_1(
+    file: Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+) -> None:
+    file.write_text(text)
+    assert command.main(["config", "check", "server.yaml"]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_check_imports_the_strategies_of_the_user(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file.parent / "calm_policies.py").write_text(
+        "from inferential_core import register_policy\n"
+        "@register_policy('calm_one')\ndef score(request):\n    return 1.0\n"
+    )
+    file.write_text("scheduling: {policy: calm_one}\n")
+    assert "right" in said(capsys, "check", "server.yaml", "--import", "calm_policies")
+    assert command.main(["config", "check", "server.yaml", "--import", "no_such_thing"]) == 1
+    assert "--import no_such_thing: No module named" in capsys.readouterr().err
+
+
+def test_the_schema_is_json_with_a_description_for_each_key(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    schema = json.loads(said(capsys, "schema"))
+    assert schema["properties"]["scheduling"]["description"]
+
+
+# --- a server that follows its file ---
+
+
+class Serving:
+    """`inferential serve --config server.yaml` in a folder, and its log lines as they come."""
+
+    def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "inferential_core.cli", "serve", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def wait_for(self, text: str) -> str:
+        """The first line from here on with this in it."""
+        seen = []
+        while True:
+            try:
+                seen.append(self._lines.get(timeout=SOON_S))
+            except queue.Empty:
+                raise AssertionError(f"{text!r} is not in {seen}") from None
+            if text in seen[-1]:
+                return seen[-1].strip()
+
+    def close(self) -> None:
+        self.process.kill()
+        self._reader.join()
+        self.process.wait()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+
+@pytest.fixture
+def serving(file: Path) -> Iterator[Serving]:
+    (file.parent / "my_models.py").write_text("def policy(obs):\n    return dict(obs)\n")
+    arguments = ("--config=server.yaml", "--dispatcher=local", "--bind=tcp://127.0.0.1:*")
+    serving = Serving(file.parent, *arguments, INFERENTIAL_LIMITS__MAX_TENSORS="2")
+    yield serving
+    serving.close()
+
+
+def test_a_hangup_makes_a_serving_process_read_its_file_again(
+    serving: Serving, file: Path
+) -> None:
+    address = serving.wait_for("serving policy on ").split()[-1]
+
+    def ask(client: str, **arrays: np.ndarray) -> tuple[Status, str]:
+        with Connection(address, client_id=client) as connection:
+            model = connection.model("policy")
+            model.observe(**(arrays or {"state": np.ones(1)}))
+            reply = model.get_reply(1000 * SOON_S)
+            assert reply is not None
+            return reply.status, reply.error
+
+    assert ask("stranger") == (Status.OK, "")
+    new = TEXT.replace("clients:\n", "clients:\n  accept_unknown: false\n") + "ray: {max_batch: 3}"
+    file.write_text(new.replace("round_robin", "priority_tiered"))
+    serving.process.send_signal(signal.SIGHUP)
+    line = serving.wait_for("is taken over")
+    assert "scheduling.strategy: 'round_robin' -> 'priority_tiered'" in line
+    assert "clients.accept_unknown: True -> False" in line
+    assert "ray.max_batch" in serving.wait_for("only a restart makes these hold")
+    assert ask("stranger")[0] is Status.REJECTED
+    assert ask("arm") == (Status.OK, "")
+    # the address of the command line and the limit of the environment go on to hold
+    three = {name: np.ones(1) for name in "abc"}
+    assert "limit 2" in ask("arm", **three)[1]
+    file.write_text("scheduling: {strategy: 5}")
+    assert "is not taken over" in serving.wait_for("is not taken over")
+    assert serving.wait_for("scheduling.strategy") == (
+        "server.yaml:1: scheduling.strategy: 5 is not a text"
+    )
+    assert ask("arm") == (Status.OK, "")
+    serving.process.send_signal(signal.SIGTERM)
+    assert serving.process.wait(SOON_S) == 0
