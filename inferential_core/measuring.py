@@ -37,61 +37,70 @@ class Measuring:
         self._outcome_labels = {
             each: store.labels.lasting({"outcome": str(each)}) for each in Status
         }
-        self._arrived = store.table("payload_size_bytes").add
-        self._dispatched = store.table("scheduling_wait_ms", "observation_staleness_ms").add
         self._batch_size = store.table("batch_size").add
         self._queue_depth = store.table("queue_depth").add
         self._outcomes = store.table("outcomes").add
-        self._answered = store.table(
-            "e2e_latency_ms", "inference_latency_ms", "deadline_hits", "runway_at_service_ms"
+        # One row for each request, written when it ends: a row for each station cost as much
+        # as deciding who is next.
+        self._requests = store.table(
+            "payload_size_bytes",
+            "scheduling_wait_ms",
+            "observation_staleness_ms",
+            "e2e_latency_ms",
+            "inference_latency_ms",
+            "deadline_hits",
+            "runway_at_service_ms",
         ).add
 
     # --- of each request ---
 
-    def admitted(self, request: InferenceRequest, payload_bytes: int) -> None:
+    def dispatched(self, model: ModelRecord, count: int, queued: int, now: float) -> None:
+        """A batch of `count` observations goes to a model, so many stay behind."""
         if self.enabled:
-            self._arrived(request.received_at, self.labels(request), payload_bytes)
-
-    def dispatched(
-        self, model: ModelRecord, requests: list[InferenceRequest], queued: int, now: float
-    ) -> None:
-        if not self.enabled:
-            return
-        histograms = self._histograms.of(model.id)
-        count_wait, count_staleness = histograms.queue_wait.add, histograms.staleness.add
-        for request in requests:
-            wait, staleness = now - request.received_at, request.staleness(now)
-            self._dispatched(now, self.labels(request), 1000.0 * wait, 1000.0 * staleness)
-            count_wait(wait)
-            count_staleness(staleness)
-        size = model.in_one_call(len(requests))
-        histograms.batch_size.add(size)
-        self._batch_size(now, self._store.labels.of(model.labels), size)
-        self._queue_depth(now, NO_LABELS, queued)
+            size = model.in_one_call(count)
+            self._histograms.of(model.id).batch_size.add(size)
+            self._batch_size(now, self._store.labels.of(model.labels), size)
+            self._queue_depth(now, NO_LABELS, queued)
 
     def ended(
         self, request: InferenceRequest, status: Status, call: Call | None, now: float
     ) -> None:
         if self.enabled:
             self._outcomes(now, self._outcome_labels[status], 1.0)
-            if call is not None and status is Status.OK:
-                self._served(request, call, now)
+            if request.payload_bytes >= 0:  # it was admitted
+                self._measure(request, call if status is Status.OK else None, now)
         if self.traced is not None:
             self.traced(request, status, call, now)
 
-    def _served(self, request: InferenceRequest, call: Call, now: float) -> None:
-        passed = now - request.received_at
-        self._answered(
+    def _measure(self, request: InferenceRequest, call: Call | None, now: float) -> None:
+        received, served = request.received_at, request.dispatched_at
+        sent = request.sent_at
+        wait = served - received  # NaN where it never got so far
+        staleness = served - sent if sent == sent else wait
+        passed = seconds = hit = runway = _NAN
+        if call is not None:
+            passed, seconds = now - received, call.seconds
+            hit = 1.0 if now <= request.deadline else 0.0
+            if request.control_period_s:
+                runway = _runway(request, now)
+        self._requests(
             now,
-            self.labels(request),
+            self._labels_of(request.client_id, request.model_id),
+            request.payload_bytes,
+            1000.0 * wait,
+            1000.0 * staleness,
             1000.0 * passed,
-            1000.0 * call.seconds,
-            1.0 if now <= request.deadline else 0.0,
-            1000.0 * _runway(request, now) if request.control_period_s else _NAN,
+            1000.0 * seconds,
+            hit,
+            1000.0 * runway,
         )
-        histograms = self._histograms.of(request.model_id)
-        histograms.e2e_latency.add(passed)
-        histograms.inference_latency.add(call.seconds)
+        if wait == wait:
+            histograms = self._histograms.of(request.model_id)
+            histograms.queue_wait.add(wait)
+            histograms.staleness.add(staleness)
+            if call is not None:
+                histograms.inference_latency.add(seconds)
+                histograms.e2e_latency.add(passed)
 
     # --- of what happens seldom, and once a second ---
 

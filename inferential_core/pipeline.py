@@ -150,7 +150,7 @@ class Pipeline:
         request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
         client.epochs[request.model_id] = request.epoch
         self._intake.schedule(request, message, cadence)
-        self._measuring.admitted(request, sum(map(len, frames[2:])))
+        request.payload_bytes = sum(map(len, frames[2:]))
         self._outcomes.begin(request)
         self.scheduler.submit(request)
 
@@ -223,7 +223,7 @@ class Pipeline:
         model.begin(len(requests))
         if model.placement is not None:
             model.placement.begin(lane, requests)
-        self._measuring.dispatched(model, requests, len(scheduler.pending), now)
+        self._measuring.dispatched(model, len(requests), len(scheduler.pending), now)
         batch = Batch(model.id, requests, now, lane)
         self._in_flight[batch] = model
         self._chosen.append(batch)

@@ -74,13 +74,15 @@ class Health:
 
     def succeeded(self, observations: int, seconds: float) -> bool:
         """A call answered so many; True if that closed the circuit."""
-        self._learn_errors(observations, 0.0)
+        if self.error_rate:
+            self._learn_errors(observations, 0.0)
         if math.isnan(self.latency_s):
             self.latency_s = seconds
         else:
             self.latency_s += self._MEMORY * (seconds - self.latency_s)
         was_open = bool(self._pause_s)
-        self._close()
+        if was_open or self._failed:
+            self._close()
         return was_open
 
     def _close(self) -> None:

@@ -103,7 +103,9 @@ class ModelRecord:
         each = self.latency.predict(1)
         if each <= 0.0:  # nothing is known
             return 1
-        return max(1, min(_HAND_OVER, int(_HAND_OVER_S / each)))
+        if each * _HAND_OVER <= _HAND_OVER_S:
+            return _HAND_OVER
+        return int(_HAND_OVER_S / each) or 1
 
     def in_one_call(self, batch_size: int) -> int:
         """How many of a batch shared a call."""

@@ -88,8 +88,9 @@ def decode_values(message: Any, frames: Sequence[Buffer], limits: Limits) -> dic
     size = sum(map(len, frames))
     if size > limits.max_message_bytes:
         raise RejectedError(f"an observation of {size} bytes, limit {limits.max_message_bytes}")
-    _check_id("client id", message.client.id, limits)
-    _check_id("model id", message.model_id, limits)
+    if len(frames[1]) > limits.max_id_bytes:  # else no id in it can be too long
+        _check_id("client id", message.client.id, limits)
+        _check_id("model id", message.model_id, limits)
     values: dict[str, Any] = tensors.unpack(message.tensors, frames[2:], limits)
     if message.metadata:
         _add_strings(values, message.metadata, limits)

@@ -502,6 +502,7 @@ def test_staleness_counts_from_when_the_client_sent_it():
     house.observe(peer, client_send_ns=sent_ns, clock_offset_ns=7_000)
     house.clock.advance(0.3)
     house.complete()
+    house.complete()
     staleness = [value for name, value, _ in house.records if name == "observation_staleness_ms"]
     assert staleness == [pytest.approx(0.0), pytest.approx(400.0)]
 

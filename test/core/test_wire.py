@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from inferential_core.errors import MalformedError, RejectedError, WireError
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.images import EncodedImage
-from inferential_core.wire.limits import Limits
+from inferential_core.wire.limits import DEFAULT_LIMITS, Limits
 from inferential_core.wire.observation import (
     ObservationHeader,
     decode_values,
@@ -301,3 +302,22 @@ def test_a_writer_does_not_keep_the_memory_of_all_that_it_wrote():
     assert message.response_id == "afterwards" and message.model_id == "policy"
     result = decode_result(message, frames)
     assert result["note"] == "y" and list(result["actions"]) == [0.0, 1.0, 2.0]
+
+
+def test_a_description_seen_before_is_checked_against_the_bytes_and_limits_of_each_message():
+    header = ObservationHeader("a", "m")
+    frames = encode_observation(header, {"x": np.arange(6, dtype=np.float32).reshape(2, 3)})
+    message = parse_observation(frames)
+    for _ in range(2):
+        (x,) = decode_values(message, frames, DEFAULT_LIMITS).values()
+        assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+    with pytest.raises(RejectedError, match="'x': bytes 0 to 24 of a payload of 23 bytes"):
+        decode_values(message, [*frames[:2], bytes(frames[2])[:-1]], DEFAULT_LIMITS)
+    with pytest.raises(RejectedError, match="'x': payload frame 0 of 0"):
+        decode_values(message, frames[:2], DEFAULT_LIMITS)
+    with pytest.raises(RejectedError, match="'x': 2 dimensions, limit 1"):
+        decode_values(message, frames, replace(DEFAULT_LIMITS, max_dimensions=1))
+    twice = parse_observation(frames)
+    twice.tensors.add().CopyFrom(twice.tensors[0])
+    with pytest.raises(RejectedError, match="tensor 'x' is there twice"):
+        decode_values(twice, frames, DEFAULT_LIMITS)
