@@ -96,7 +96,7 @@ class _Layout(NamedTuple):
     end: int
     dtype: np.dtype
     shape: tuple[int, ...]
-    count: int
+    size: int
 
 
 # By the bytes of the description. Bounded, as these come from outside; forgotten all at once.
@@ -116,10 +116,10 @@ def _remember(description: bytes, tensor: Any, value: np.ndarray) -> None:
 
 
 def _laid_out(layout: _Layout, frames: Sequence[Buffer], limits: Limits) -> np.ndarray:
-    key, index, offset, end, dtype, shape, count = layout
+    key, index, offset, end, dtype, shape, size = layout
     if len(shape) > limits.max_dimensions:
         raise RejectedError(f"{key!r}: {len(shape)} dimensions, limit {limits.max_dimensions}")
-    if not count:
+    if not size:
         return np.empty(shape, dtype)
     if index >= len(frames):
         raise RejectedError(f"{key!r}: payload frame {index} of {len(frames)}")
@@ -128,7 +128,7 @@ def _laid_out(layout: _Layout, frames: Sequence[Buffer], limits: Limits) -> np.n
         raise RejectedError(
             f"{key!r}: bytes {offset} to {end} of a payload of {len(frame)} bytes"
         )
-    array = np.frombuffer(frame, dtype, count, offset)
+    array = np.frombuffer(frame, dtype, size, offset)
     return array if len(shape) == 1 else array.reshape(shape)
 
 
