@@ -28,14 +28,8 @@ def readme() -> str:
 
 IMAGES = ["pillow>=9"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
-SERVER = [
-    "ray[serve]>=2.40",
-    "pydantic>=2",
-    "PyYAML>=5.4",
-    "prometheus_client>=0.9",
-    *IMAGES,
-    *BFLOAT16,
-]
+WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
+SERVER = ["ray[serve]>=2.40", "pydantic>=2", "PyYAML>=5.4", *WEB, *IMAGES, *BFLOAT16]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", "PyYAML>=5.4"]
 BAGS = ["rosbags>=0.9.20", "PyYAML>=5.4"]
 DEV = [
@@ -66,7 +60,10 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["inferential_core*", "inferential_ros*"]),
-    package_data={"": ["py.typed", "*.pyi", "*.xml", "*.yaml"]},
+    package_data={
+        "": ["py.typed", "*.pyi", "*.xml", "*.yaml"],
+        "inferential_core.web": ["page/*"],
+    },
     zip_safe=False,
     install_requires=["numpy>=1.21", "protobuf>=4.21", "pyzmq>=22.3"],
     extras_require={

@@ -13,6 +13,7 @@ from .request import InferenceRequest
 from .status import Status
 from .tracking.clients import ClientRegistry
 from .tracking.ledger import Ledger
+from .tracking.recent import Recent
 from .transport.base import Transport
 from .wire.images import Buffer
 
@@ -26,6 +27,7 @@ class Outcomes:
         self, transport: Transport, clients: ClientRegistry, clock: Clock, measuring: Measuring
     ) -> None:
         self.ledger = Ledger()
+        self.recent = Recent()
         self._transport = transport
         self._clients = clients
         self._clock = clock
@@ -60,6 +62,8 @@ class Outcomes:
             for each, reply in self._order.end(request, frames):
                 self._send(each, reply, now)
         self.ledger.outcomes[status] += 1
+        if status is not Status.OK:
+            self.recent.ended(now, request, status)
         client = self._clients.by_id.get(request.client_id)
         if client is None:
             return

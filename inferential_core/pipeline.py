@@ -84,6 +84,7 @@ class Pipeline:
         self._complaints = Complaints(_log)
         self._outcomes = Outcomes(transport, self.clients, clock, measuring)
         self.ledger = self._outcomes.ledger
+        self.recent = self._outcomes.recent
         self._returns = Returns(self._outcomes, clock, measuring, self._complaints)
         self._tell_lanes()
 

@@ -20,6 +20,7 @@ from .scheduler.batching import BatchScheduler
 from .scheduler.hints import chunk_length
 from .status import Status
 from .tracking.models import ModelRecord
+from .tracking.recent import Served
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,10 @@ class Returns:
         if model.placement is not None:
             lost = any(isinstance(result, ModelUnavailable) for result in results)
             model.placement.end(batch.lane, lost)
+        which = [isinstance(result, Exception) for result in results] if failed else None
+        self._outcomes.recent.served(
+            Served(self._clock.now(), batch, call.seconds, together, which)
+        )
         self._judge(model, size - failed, failures, call, scheduler)
 
     def _succeeded(

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .clock import Clock, SystemClock
 from .config.loading import load_config
@@ -34,8 +34,11 @@ from .security.server_side import ServerSecurity
 from .settings import Settings
 from .transport.base import Transport
 from .transport.zmq_router import ZmqRouter
+from .web.service import WebServer, open_web
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # What is too large is still received up to so many times the limit, to say so to its client.
 _HEARD_OUT = 2
@@ -82,6 +85,7 @@ class Server:
         self._serving = False
         self._started_at = 0.0
         self._max_frame_bytes = 0  # the socket takes in
+        self._web: WebServer | None = None
         self._make_scheduler(self.config)  # a wrong strategy is told here, not at start
 
     # --- lifecycle, in call order ---
@@ -104,6 +108,18 @@ class Server:
             raise UsageError("the server runs already")
         self._settings.begin()
         self._max_frame_bytes = _HEARD_OUT * self.config.limits.max_message_bytes
+        web = open_web(self.config.http)
+        try:
+            self._begin()
+        except BaseException:
+            if web is not None:
+                web.stop()
+            raise
+        if web is not None:
+            self._web = web
+            web.start(self)
+
+    def _begin(self) -> None:
         measured = self.config.metrics.enabled
         self._security = security = ServerSecurity(
             self.config, self._clock, self._metrics.record if measured else None
@@ -153,6 +169,9 @@ class Server:
 
     def stop(self) -> None:
         """Stop serving: what waits ends DROPPED, the address is free again. Idempotent."""
+        web, self._web = self._web, None
+        if web is not None:
+            web.stop()
         if not self._serving:
             return
         if self._reloading is not None:
@@ -182,6 +201,11 @@ class Server:
     def address(self) -> str:
         """Where clients reach the server, with the real port while it runs."""
         return self._ran().transport.address if self._serving else self.config.transport.bind
+
+    @property
+    def page(self) -> str:
+        """Address of the fleet page; empty where none is served (`http.bind` in the config)."""
+        return "" if self._web is None else self._web.url
 
     @property
     def running(self) -> bool:
@@ -271,17 +295,24 @@ class Server:
 
     def status(self) -> dict[str, Any]:
         """The server's state, see `reporting.report`; counts are of one moment."""
+        return self.look(lambda pipeline, now: None)[0]
+
+    def look(self, at: Callable[[Pipeline, float], T]) -> tuple[dict[str, Any], T]:
+        """The status, and what `at(pipeline, monotonic s)` finds at the same moment.
+
+        For what shows the server: `at` runs between two turns and must be quick.
+        """
         engine = self._ran()
-        return self._told(engine.between_turns(lambda: report(engine.pipeline, self._clock.now())))
+        found, seen = engine.between_turns(
+            lambda: (report(engine.pipeline, now := self._clock.now()), at(engine.pipeline, now))
+        )
+        return self._told(found), seen
 
     def telemetry(self) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
         """`status()`, and of the same moment the histograms of every model, see `Measuring`."""
-        engine, measuring = self._ran(), self._measuring
+        measuring = self._measuring
         assert measuring is not None
-        found, histograms = engine.between_turns(
-            lambda: (report(engine.pipeline, self._clock.now()), measuring.histograms())
-        )
-        return self._told(found), histograms
+        return self.look(lambda pipeline, now: measuring.histograms())
 
     # --- inside ---
 

@@ -73,6 +73,7 @@ SERVER_ARGUMENTS = (
     *COMMON_ARGUMENTS,
     Argument("bind", "", "Address to listen on (default tcp://127.0.0.1:5555)"),
     Argument("models", "", "Models to serve: blank-separated 'id:=module:Attribute'", words),
+    Argument("http", "", "Where the fleet's page is (default 127.0.0.1:5580), or off"),
     Argument("config_file", "", "YAML file with the server's InferentialConfig"),
     Argument("dispatcher", "", "ray (Ray Serve; default where the node can import Ray) or local"),
     Argument(
@@ -112,6 +113,7 @@ def server(
     use_respawn: bool | None = False,
     log_level: str = "",
     bind: str = "",
+    http: str = "",
     models: Sequence[str] = (),
     config_file: str = "",
     dispatcher: str = "",
@@ -129,6 +131,7 @@ def server(
             params_file=params_file,
             parameters=_given(
                 bind=bind,
+                http=http,
                 models=list(models),
                 config_file=config_file,
                 dispatcher=dispatcher,

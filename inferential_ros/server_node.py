@@ -60,6 +60,13 @@ class ServerNode(ManagedNode):
         declare(self, "replicas", 0, "Replicas of each model on Ray Serve; 0: one")
         declare(
             self,
+            "http",
+            "",
+            "Where the fleet's page is, host:port; off: nowhere. Empty: as config_file has it, and"
+            " 127.0.0.1:5580, or the next free port, without one",
+        )
+        declare(
+            self,
             "config_file",
             "",
             "YAML or JSON file with the server's InferentialConfig; it is read again when it"
@@ -108,6 +115,8 @@ class ServerNode(ManagedNode):
             raise WrongSetup(str(error)) from None
         self._serving = True
         self.get_logger().info(f"serving on {self._server.address}")
+        if self._server.page:
+            self.get_logger().info(f"the fleet's page: {self._server.page}")
         self._publish_status()
 
     def deactivate(self) -> None:
@@ -142,7 +151,7 @@ class ServerNode(ManagedNode):
         from inferential_core.dispatch.choosing import choose
 
         config_file = self.get_parameter("config_file").value
-        given = {name: self.get_parameter(name).value for name in ("bind", "strategy")}
+        given = {name: self.get_parameter(name).value for name in ("bind", "strategy", "http")}
         try:
             config = command_config(config_file, **given)
             dispatcher, told = choose(

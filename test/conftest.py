@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
         os.environ["ROS_LOCALHOST_ONLY"] = "1"
     os.environ[MARK] = str(os.getpid())
+    # Commands and nodes under test show themselves to nobody, but where that is what is tested.
+    os.environ.setdefault("INFERENTIAL_HTTP__BIND", "off")
 
 
 def pytest_unconfigure() -> None:

@@ -35,6 +35,7 @@ def _run(options: argparse.Namespace) -> int:
         "strategy": options.strategy or "",
         "keys": options.keys,
         "allow_insecure": options.allow_insecure,
+        "http": options.http or "",
     }
     config = command_config(options.config, **told)
     check_exposure(config)
@@ -79,6 +80,8 @@ async def _serve(server: Server, announcement: str) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, running.cancel)
     print(f"{announcement} on {server.address}", flush=True)
+    if server.page:
+        print(f"the fleet's page: {server.page}", flush=True)
     with contextlib.suppress(asyncio.CancelledError):
         await running
 
@@ -113,6 +116,11 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-insecure",
         action="store_true",
         help="beyond loopback without keys: serve anybody who reaches the port",
+    )
+    parser.add_argument(
+        "--http",
+        metavar="HOST:PORT",
+        help="where the fleet's page is; off: nowhere; default 127.0.0.1:5580 or the next free",
     )
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
     parser.add_argument("--strategy", metavar="NAME", help="scheduling strategy")

@@ -27,14 +27,16 @@ def command_config(
     strategy: str = "",
     keys: str = "",
     allow_insecure: bool = False,
+    http: str = "",
 ) -> InferentialConfig:
     """The configuration of a command or a node: its file's, but what it was told wins.
 
-    Where nobody names an address it is loopback.
+    Where nobody names an address it is loopback, also for the fleet's page.
     """
     config = load_config(file or None)
     sections: dict[str, BaseModel] = {
-        "transport": config.transport.model_copy(update={"bind": chosen_bind(config, bind)})
+        "transport": config.transport.model_copy(update={"bind": chosen_bind(config, bind)}),
+        "http": config.http.model_copy(update={"bind": http or config.http.bind or "auto"}),
     }
     if strategy:
         sections["scheduling"] = config.scheduling.model_copy(update={"strategy": strategy})

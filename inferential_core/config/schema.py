@@ -197,6 +197,23 @@ class SecurityConfig(Section):
     )
 
 
+class HttpConfig(Section):
+    """The page, its data and the metrics over HTTP: see `inferential_core.web`."""
+
+    bind: str = Field(
+        default="",
+        description="HOST:PORT of the page; auto: 127.0.0.1:5580, the next free port where that"
+        " is taken; off: none; unset: auto for commands and nodes, off for the Python API",
+    )
+    token_file: str | None = Field(
+        default=None, description="file with the token to demand; a must beyond loopback"
+    )
+    hosts: list[str] = Field(
+        default_factory=list,
+        description="names under which browsers reach it, beside this machine's own",
+    )
+
+
 class InferentialConfig(Section):
     """The whole tree. Sections may be given as dicts; unknown keys are errors."""
 
@@ -228,6 +245,9 @@ class InferentialConfig(Section):
         default=DispatchConfig(), description="the models of a command or node"
     )
     ray: RayConfig = Field(default=RayConfig(), description="Ray Serve")
+    http: HttpConfig = Field(
+        default=HttpConfig(), description="the fleet's page, its data and the metrics, over HTTP"
+    )
 
 
 __all__ = [
@@ -238,6 +258,7 @@ __all__ = [
     "DeadlineAwareConfig",
     "DispatchConfig",
     "HealthConfig",
+    "HttpConfig",
     "InferentialConfig",
     "LimitsConfig",
     "MetricsConfig",

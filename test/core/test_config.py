@@ -18,6 +18,11 @@ from inferential_core.config.schema import SchedulingConfig
 from inferential_core.wire.limits import Limits
 
 
+@pytest.fixture(autouse=True)
+def only_what_is_set_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INFERENTIAL_HTTP__BIND", raising=False)  # all tests run with it
+
+
 def test_the_published_defaults_hold() -> None:
     config = InferentialConfig()
     assert config.transport.bind == "tcp://*:5555"

@@ -1,0 +1,65 @@
+"""The routes. Each only reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from .stream import EventStream, Hub
+from .view import Fleet
+
+if TYPE_CHECKING:
+    from ..server import Server
+
+PAGE = Path(__file__).parent / "page"
+_FILES = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def make_app(server: Server, fleet: Fleet, hub: Hub) -> Starlette:
+    """The application; what guards it is in `guard`."""
+
+    async def status(request: Request) -> Response:
+        return Response(json.dumps(fleet.status()), media_type="application/json")
+
+    async def stream(request: Request) -> Response:
+        return EventStream(hub)
+
+    async def metrics(request: Request) -> Response:
+        try:
+            from ..metrics.prometheus import CONTENT_TYPE, exposition
+        except ModuleNotFoundError as error:
+            return PlainTextResponse(
+                f"metrics need {error.name}: pip install 'inferential[server]'\n", 503
+            )
+        return Response(exposition(server), media_type=CONTENT_TYPE)
+
+    files = [Route(path, _file(*what)) for path, what in _FILES.items()]
+    return Starlette(
+        routes=[
+            *files,
+            Route("/api/status", status),
+            Route("/api/stream", stream),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+def _file(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    content = (PAGE / name).read_bytes()
+
+    async def send(request: Request) -> Response:
+        return Response(content, media_type=media_type)
+
+    return send

@@ -1,0 +1,75 @@
+"""uvicorn, held to bounds: connections cost file descriptors, which robots need as well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MOST_CONNECTIONS = 100  # further ones are closed at once
+REQUEST_S = 10.0  # a connection that has asked nothing by then is closed
+LEAVE_S = 0.3  # for answers that are on their way when it stops
+LOOK_S = 0.02
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP/1.1 on one connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+            return
+        self.loop.call_later(REQUEST_S, self._end_if_silent)
+
+    def _end_if_silent(self) -> None:
+        cycle: object = self.cycle  # None until a request is read, which its type does not say
+        if cycle is None and not self.transport.is_closing():
+            self.transport.abort()
+
+
+class Serving(uvicorn.Server):
+    """Runs until it is told to leave, without a timer of its own.
+
+    on_ready is called when it answers, on_leave when it begins to end.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        leaving: asyncio.Event,
+        on_ready: Callable[[], None],
+        on_leave: Callable[[], None],
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,  # a token may stand in an address
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+        )
+        super().__init__(config)
+        self._leaving = leaving
+        self._on_ready = on_ready
+        self._on_leave = on_leave
+
+    async def main_loop(self) -> None:
+        """Instead of uvicorn's, which looks ten times a second whether it should end."""
+        self._on_ready()
+        await self._leaving.wait()
+        self._on_leave()
+        state = self.server_state
+        until = asyncio.get_running_loop().time() + LEAVE_S
+        while state.tasks and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(LOOK_S)
+        for connection in list(state.connections):
+            connection.transport.abort()  # who does not read does not hold us up
+        await asyncio.sleep(0)

@@ -1,0 +1,57 @@
+"""The state of a robot in one word and one line: what an operator must see at a glance."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from .window import JUDGED_S, ClientWindow
+
+ACTIVE, OVERDUE, STARVING, GONE = "active", "overdue", "starving", "gone"
+ORDER = {STARVING: 0, OVERDUE: 1, ACTIVE: 2, GONE: 3}
+
+# Starving: more than this share of what it asked in the last seconds came late or not at all.
+MOST_MISSED = 0.2
+
+
+class Verdict(NamedTuple):
+    """One of the four words, and why."""
+
+    state: str
+    why: str
+
+
+def judge(client: dict[str, Any], window: ClientWindow, now: float, overdue: float) -> Verdict:
+    """Of one entry of Server.status()["clients"].
+
+    overdue: multiple of its own cadence after which a silent client is overdue.
+    """
+    if not client["connected"]:
+        return Verdict(GONE, f"silent for {_duration(client['silence_s'])}")
+    rate = client["rate_hz"]
+    interval = 1.0 / rate if rate > 0.0 else math.nan
+    ends, in_time, unanswered = window.judged(now)
+    if ends and ends - in_time > MOST_MISSED * ends:
+        late = ends - in_time - unanswered
+        parts = [f"{late} late"] * bool(late) + [f"{unanswered} not answered"] * bool(unanswered)
+        return Verdict(STARVING, f"{' and '.join(parts)} of {ends} in {JUDGED_S:g} s")
+    waits = client["received"] - client["ok"] - client["failed"] > 0
+    since = window.answered_at if window.answered_at == window.answered_at else window.first_seen
+    patience = max(JUDGED_S, 2.0 * interval) if interval == interval else JUDGED_S
+    if waits and now - since > patience:
+        return Verdict(STARVING, f"no answer for {_duration(now - since)}")
+    silence = client["silence_s"]
+    if client.get("overdue", silence > max(overdue * interval, 0.0)):
+        told = f", usually one every {_duration(interval)}" if interval == interval else ""
+        return Verdict(OVERDUE, f"nothing for {_duration(silence)}{told}")
+    return Verdict(ACTIVE, "")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1.0:
+        return f"{1000.0 * seconds:.0f} ms"
+    if seconds < 10.0:
+        return f"{seconds:.1f} s"
+    if seconds < 120.0:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min"

@@ -1,0 +1,102 @@
+"""The web server: a thread with an event loop of its own, from `start` to `stop`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from . import address
+from .token import load_token
+
+if TYPE_CHECKING:
+    from ..config.schema import HttpConfig
+    from ..server import Server
+
+_log = logging.getLogger(__name__)
+
+_NEEDS = ("starlette", "uvicorn")
+_JOIN_S = 2.0
+
+
+def open_web(config: HttpConfig) -> WebServer | None:
+    """The web server that is wanted, listening already; None where none is."""
+    if config.bind in ("", address.OFF):
+        return None
+    missing = [name for name in _NEEDS if find_spec(name) is None]
+    if missing:
+        told = f"the page needs {' and '.join(missing)}: pip install 'inferential[server]'"
+        if config.bind != address.AUTO:
+            raise ConfigError(f"http.bind {config.bind!r}: {told}")
+        _log.warning("%s; robots are served without it", told)
+        return None
+    return WebServer(config)
+
+
+class WebServer:
+    """Listens from the moment it is made; ConfigError if it cannot, or may not."""
+
+    def __init__(self, config: HttpConfig) -> None:
+        self._hosts = config.hosts
+        self._token = load_token(config.token_file) if config.token_file else None
+        self._listener = address.listen(config.bind)
+        self.url = address.url(self._listener)
+        self._loopback = address.is_loopback(self._listener.getsockname()[0])
+        if not self._loopback and self._token is None:
+            self._listener.close()
+            raise ConfigError(
+                f"http.bind {config.bind!r} can be reached from other machines: set"
+                " http.token_file (a file with a secret), or bind 127.0.0.1 and forward the port:"
+                " ssh -L 5580:127.0.0.1:5580 THIS_MACHINE"
+            )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, server: Server) -> None:
+        """Serve what `server` tells of itself."""
+        self._thread = threading.Thread(
+            target=self._run, args=(server,), name="inferential-web", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close all streams, let go of the port; returns within a second. Idempotent."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            self._listener.close()
+            return
+        self._ready.wait(_JOIN_S)
+        if self._loop is not None and self._leaving is not None:
+            self._loop.call_soon_threadsafe(self._leaving.set)
+        thread.join(_JOIN_S)
+
+    def _run(self, server: Server) -> None:
+        try:
+            asyncio.run(self._serve(server))
+        except Exception:  # robots are served all the same
+            _log.exception("the web server failed")
+        finally:
+            self._ready.set()
+            self._loop = None
+            self._listener.close()
+
+    async def _serve(self, server: Server) -> None:
+        # Here, on its own thread: importing them takes longer than starting to serve robots.
+        from .app import make_app
+        from .connections import Serving
+        from .guard import Guard
+        from .stream import Hub
+        from .view import Fleet
+
+        self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
+        fleet = Fleet(server)
+        hub = Hub(fleet.begin, fleet.frame)
+        port = self._listener.getsockname()[1]
+        app = Guard(make_app(server, fleet, hub), port, self._loopback, self._token, self._hosts)
+        serving = Serving(app, self._leaving, self._ready.set, hub.close)
+        await serving.serve(sockets=[self._listener])

@@ -1,0 +1,125 @@
+"""One stream for all who watch: worked out once for all, and not at all while nobody does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+SHORTEST_S = 0.5
+LONGEST_S = 4.0
+SHARE = 0.01  # of a core that watching may cost; a large fleet is told less often
+
+_log = logging.getLogger(__name__)
+
+
+class Hub:
+    """Makes a frame as often as it may, and wakes whoever waits for one.
+
+    make: the next frame, as JSON text. begin: what somebody who begins to watch needs first.
+    Lives on one event loop.
+    """
+
+    def __init__(self, begin: Callable[[], str], make: Callable[[], str]) -> None:
+        self._begin = begin
+        self._make = make
+        self._viewers = 0
+        self._producer: asyncio.Task[None] | None = None
+        self._next: asyncio.Future[bytes] | None = None
+        self._closed = False
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        """Server-sent events, until it is closed. Who reads slowly skips frames."""
+        if self._closed:
+            return
+        self._viewers += 1
+        try:
+            if self._producer is None:
+                self._next = asyncio.get_running_loop().create_future()
+                self._producer = asyncio.ensure_future(self._produce())
+            yield b"retry: 2000\n\n" + _event("begin", self._begin())
+            while not self._closed and self._next is not None:
+                frame = await asyncio.shield(self._next)
+                if not frame:
+                    return
+                yield frame
+        finally:
+            self._viewers -= 1
+            if not self._viewers and self._producer is not None:
+                self._producer.cancel()
+                self._producer = None
+
+    def close(self) -> None:
+        """All streams end."""
+        self._closed = True
+        if self._producer is not None:
+            self._producer.cancel()
+        self._publish(b"")
+
+    async def _produce(self) -> None:
+        cost = 0.0
+        while True:
+            await asyncio.sleep(min(LONGEST_S, max(SHORTEST_S, cost / SHARE)))
+            began = time.thread_time()
+            try:
+                frame = _event("frame", self._make())
+            except Exception:
+                _log.exception("the page's data could not be made")
+                self.close()
+                return
+            cost = time.thread_time() - began
+            self._publish(frame)
+
+    def _publish(self, frame: bytes) -> None:
+        ready, self._next = self._next, asyncio.get_running_loop().create_future()
+        if ready is not None and not ready.done():
+            ready.set_result(frame)
+
+
+class EventStream(Response):
+    """The answer that lasts: frames until the viewer leaves or the server stops."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": self.raw_headers},
+        )
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body"})
+            return
+        sending = asyncio.ensure_future(self._send_frames(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, OSError):
+                    await task
+
+    async def _send_frames(self, send: Send) -> None:
+        async with contextlib.aclosing(self._hub.frames()) as frames:
+            async for frame in frames:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+        await send({"type": "http.response.body"})
+
+
+async def _left(receive: Receive) -> None:
+    """Until the viewer is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _event(name: str, data: str) -> bytes:
+    return f"event: {name}\ndata: {data}\n\n".encode()

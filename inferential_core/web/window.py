@@ -1,0 +1,156 @@
+"""What is worked out of recent requests: of each client and each model, over a short while.
+
+Fed with the server's `News`, on the thread of the web server. Times are monotonic seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from ..status import Status
+from ..tracking.recent import News, Served
+
+ANSWERS = 64  # newest ones of a client that its figures rest on
+JUDGED_S = 3.0  # what is starving now, and how busy a model is, is said of this long
+BIN_S = 0.5  # one point of a sparkline
+BINS = 60
+CALLS = 300  # newest ones of a model that its figures rest on
+
+_GONE = math.nan
+
+
+class ClientWindow:
+    """The newest ends of one client's requests; those superseded by itself left out."""
+
+    def __init__(self, now: float) -> None:
+        self.first_seen = now
+        self.answered_at = _GONE
+        # (when, latency in s or NaN where there was no answer, time left before the deadline, s)
+        self.ends: deque[tuple[float, float, float]] = deque(maxlen=ANSWERS)
+        self._bins: deque[float] = deque(maxlen=BINS)  # least time left in each; NaN: none ended
+        self._bin = 0  # number of the newest one
+
+    def add(self, at: float, latency: float, left: float) -> None:
+        self.ends.append((at, latency, left))
+        if latency == latency:
+            self.answered_at = at
+        if left == math.inf:
+            return
+        self._advance(int(at / BIN_S))
+        newest = self._bins[-1]
+        if not newest <= left:  # also where it is NaN
+            self._bins[-1] = left
+
+    def _advance(self, number: int) -> None:
+        if not self._bins:
+            self._bin = number - 1
+        for _ in range(min(number - self._bin, BINS)):
+            self._bins.append(_GONE)
+        self._bin = max(self._bin, number)
+
+    def history(self, now: float) -> list[float]:
+        """Least time left before a deadline, s, in each BIN_S; oldest first, NaN where none."""
+        if self._bins:
+            self._advance(int(now / BIN_S))
+        return list(self._bins)
+
+    def judged(self, now: float) -> tuple[int, int, int]:
+        """Of the last seconds: ends, those of them in time, those without an answer."""
+        since = now - JUDGED_S
+        ends = in_time = unanswered = 0
+        for at, latency, left in reversed(self.ends):
+            if at < since:
+                break
+            ends += 1
+            if latency != latency:
+                unanswered += 1
+            elif left >= 0.0:
+                in_time += 1
+        return ends, in_time, unanswered
+
+    def on_time(self) -> float:
+        """Share of the newest ends that were answers in time; NaN where there are none."""
+        if not self.ends:
+            return _GONE
+        hits = sum(1 for _, latency, left in self.ends if left >= 0.0 and latency == latency)
+        return hits / len(self.ends)
+
+    def quantiles(self) -> tuple[float, float]:
+        """Latency of the newest answers at the server, s: p50, p95; NaN where there are none."""
+        found = sorted(latency for _, latency, _ in self.ends if latency == latency)
+        if not found:
+            return _GONE, _GONE
+        return found[len(found) // 2], found[min(len(found) - 1, int(0.95 * len(found)))]
+
+
+class ModelWindow:
+    """The newest calls of one model."""
+
+    def __init__(self) -> None:
+        self.calls: deque[tuple[int, float]] = deque(maxlen=CALLS)  # observations, s
+        self._busy: deque[tuple[float, float]] = deque(maxlen=CALLS)  # from, until
+
+    def add(self, served: Served) -> None:
+        self.calls.append((served.together, served.call_s))
+        self._busy.append((served.batch.dispatched_at, served.at))
+
+    def utilisation(self, now: float, lanes: int) -> float:
+        """Share of the lanes' time that batches took, over the last seconds; 0 to 1."""
+        since = now - JUDGED_S
+        if len(self._busy) == CALLS:  # what came before is forgotten already
+            since = max(since, self._busy[0][1])
+        if since >= now:
+            return _GONE
+        busy = sum(
+            until - max(begin, since) for begin, until in reversed(self._busy) if until > since
+        )
+        return min(1.0, busy / ((now - since) * max(1, lanes)))
+
+    def sizes(self) -> list[tuple[int, int, float]]:
+        """For each size of a call: how many there were lately, and how long one took, s."""
+        found: dict[int, list[float]] = {}
+        for size, seconds in self.calls:
+            found.setdefault(size, []).append(seconds)
+        return [(size, len(s), sorted(s)[len(s) // 2]) for size, s in sorted(found.items())]
+
+
+class Windows:
+    """Of all clients and models the server knows."""
+
+    def __init__(self) -> None:
+        self.clients: dict[str, ClientWindow] = {}
+        self.models: dict[str, ModelWindow] = {}
+
+    def take(self, news: News, now: float) -> None:
+        for served in news.served:
+            self._model(served.batch.model_id).add(served)
+            at, failed = served.at, served.failed
+            for index, request in enumerate(served.batch.requests):
+                if failed is None or not failed[index]:
+                    left = request.deadline - at
+                    self.client(request.client_id, now).add(at, at - request.received_at, left)
+        for at, request, status in news.ended:
+            if status is not Status.SUPERSEDED:  # its robot has a newer one on the way
+                left = min(0.0, request.deadline - at)
+                self.client(request.client_id, now).add(at, _GONE, left)
+
+    def client(self, client_id: str, now: float) -> ClientWindow:
+        window = self.clients.get(client_id)
+        if window is None:
+            window = self.clients[client_id] = ClientWindow(now)
+        return window
+
+    def _model(self, model_id: str) -> ModelWindow:
+        return self.models.setdefault(model_id, ModelWindow())
+
+    def model(self, model_id: str) -> ModelWindow:
+        """The window of a model; an empty one where it was not heard of."""
+        return self.models.get(model_id) or ModelWindow()
+
+    def keep(self, clients: set[str], models: set[str]) -> None:
+        """Forget those that the server forgot."""
+        if len(self.clients) > len(clients):
+            self.clients = {name: w for name, w in self.clients.items() if name in clients}
+        if len(self.models) > len(models):
+            self.models = {name: w for name, w in self.models.items() if name in models}

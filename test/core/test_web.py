@@ -1,0 +1,395 @@
+"""The web server: what it tells, to whom, and that it begins and ends with its server."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from accounting import OUTCOMES
+from web_client import PATIENCE_S, Stream, ask
+
+from inferential_core import ConfigError, Connection, LocalDispatcher, Server
+from inferential_core.config import InferentialConfig, command_config
+from inferential_core.web import service
+from inferential_core.web.address import listen, parsed
+
+pytestmark = pytest.mark.skipif(
+    find_spec("uvicorn") is None or find_spec("starlette") is None,
+    reason="starlette and uvicorn are not installed",
+)
+
+
+def double(obs: dict) -> dict:
+    return {"actions": 2 * obs["state"]}
+
+
+def make_server(**http: object) -> Server:
+    config = InferentialConfig(http={"bind": "127.0.0.1:0", **http})
+    return Server("tcp://127.0.0.1:0", config=config, dispatcher=LocalDispatcher({"m": double}))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with make_server() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def robot(server: Server, name: str = "arm-1") -> Iterator[Connection]:
+    with Connection(server.address, client_id=name) as connection:
+        yield connection
+
+
+def answered(connection: Connection) -> None:
+    model = connection.model("m", latency_budget_ms=10_000)
+    model.observe(state=np.zeros(3, np.float32))
+    assert model.get_result(timeout_ms=1000 * PATIENCE_S) is not None
+
+
+# --- what is told ---
+
+
+def test_the_status_is_that_of_the_server_and_what_recent_requests_add(server: Server) -> None:
+    with robot(server) as connection:
+        answered(connection)
+        told = ask(server.page, "/api/status").json()
+    known = server.status()
+    for name in (*OUTCOMES, "received", "queued", "in_flight", "malformed", "strategy", "bind"):
+        assert told[name] == known[name]
+    assert told["received"] == 1 == told["ok"]
+    assert abs(told["time"] - time.time()) < PATIENCE_S
+    (client,) = told["clients"]
+    assert client["id"] == "arm-1"
+    assert client["state"] == "active" and client["why"] == ""
+    assert 0.0 < client["latency_p50_ms"] <= client["latency_p95_ms"]
+    assert client["on_time"] == 1.0
+    assert client["rate_hz"] is None  # one observation makes no rate: NaN is no JSON
+    (model,) = told["models"]
+    assert [size[:2] for size in model["sizes"]] == [[1, 1]]
+    assert 0.0 <= model["utilisation"] <= 1.0
+
+
+def test_the_stream_begins_with_all_there_is_and_goes_on_with_what_changes(
+    server: Server,
+) -> None:
+    with robot(server) as connection, Stream(server.page) as stream:
+        assert stream.response.headers["Content-Type"].startswith("text/event-stream")
+        events = stream.events()
+        name, first = next(events)
+        assert name == "begin" and first["rows"] == []
+        answered(connection)
+        for name, frame in events:
+            assert name == "frame"
+            if frame["rows"]:
+                break
+        row = dict(zip(frame["columns"], frame["rows"][0]))
+        assert (row["id"], row["state"], row["received"]) == ("arm-1", "active", 1)
+        ((model, _, took, size, failed),) = frame["bars"]
+        assert (model, size, failed) == (0, 1, 0) and took > 0.0
+
+
+def test_nothing_is_worked_out_while_nobody_watches(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inferential_core.web.view import Fleet
+
+    made = threading.Event()
+    frame = Fleet.frame
+
+    def counted(fleet: Fleet) -> str:
+        made.set()
+        return frame(fleet)
+
+    monkeypatch.setattr(Fleet, "frame", counted)
+    with Stream(server.page) as stream:
+        events = stream.events()
+        assert next(events)[0] == "begin"
+        assert next(events)[0] == "frame"
+    # It is told that the viewer left by the next thing it sends or hears; then it is quiet.
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        made.clear()
+        if not made.wait(1.5):  # three times as long as frames are apart
+            break
+        assert time.monotonic() < deadline
+
+
+def test_a_frame_is_made_once_for_all_viewers(server: Server) -> None:
+    with Stream(server.page) as one, Stream(server.page) as other:
+        seen = [
+            {event["now"] for _, event in [next(stream) for _ in range(4)]}
+            for stream in (one.events(), other.events())
+        ]
+    assert len(seen[0] & seen[1]) >= 2
+
+
+def test_metrics_are_told_or_what_is_missing_is(server: Server) -> None:
+    answer = ask(server.page, "/metrics")
+    if answer.status == 503:
+        assert "inferential[server]" in answer.text
+    else:
+        assert answer.status == 200
+        assert "inferential_" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/page.css", "/page.js", "/icon.svg"])
+def test_the_page_and_what_it_needs_are_there(server: Server, path: str) -> None:
+    answer = ask(server.page, path)
+    assert answer.status == 200 and len(answer.body) > 100
+    assert (
+        "//" not in answer.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+        or path == "/page.js"
+    )
+    head = ask(server.page, path, "HEAD")
+    assert head.status == 200 and head.body == b""
+
+
+# --- beginning and end ---
+
+
+def test_without_a_setting_the_python_api_serves_no_page() -> None:
+    config = InferentialConfig()
+    dispatcher = LocalDispatcher({"m": double})
+    with Server("tcp://127.0.0.1:0", config=config, dispatcher=dispatcher) as server:
+        assert server.page == ""
+        assert not [t for t in threading.enumerate() if t.name == "inferential-web"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "explicit", "bind"),
+    [
+        ("", "", "auto"),
+        ("off", "", "off"),
+        ("", "off", "off"),
+        ("off", "1.2.3.4:5", "1.2.3.4:5"),
+    ],
+)
+def test_commands_and_nodes_serve_it_unless_told_otherwise(
+    configured: str, explicit: str, bind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERENTIAL_HTTP__BIND", configured)
+    assert command_config(http=explicit).http.bind == bind
+
+
+def test_stopping_ends_the_streams_and_frees_the_port_and_the_thread() -> None:
+    server = make_server()
+    server.start()
+    page = server.page
+    with Stream(page) as stream, deaf(page):
+        events = stream.events()
+        next(events)
+        server.stop()
+        assert list(events) is not None  # it ends
+    assert not [t for t in threading.enumerate() if t.name == "inferential-web"]
+    assert server.page == ""
+    with contextlib.closing(listen(page)):
+        pass
+
+
+@contextlib.contextmanager
+def deaf(page: str) -> Iterator[None]:
+    """Somebody who watches, but never reads."""
+    with socket.create_connection(parsed(page)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.sendall(b"GET /api/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(9) == b"HTTP/1.1 "
+        yield
+
+
+def test_a_server_can_be_started_again() -> None:
+    server = make_server()
+    for _ in range(2):
+        with server:
+            assert ask(server.page, "/api/status").status == 200
+
+
+def test_a_port_that_is_taken_is_an_error_only_where_somebody_chose_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match="Address already in use; take another port, or off"):
+            make_server(bind=f"127.0.0.1:{port}").start()
+        monkeypatch.setattr(service.address, "DEFAULT_PORT", port)
+        with make_server(bind="auto") as server:
+            assert server.page != f"http://127.0.0.1:{port}"
+            assert ask(server.page, "/").status == 200
+    assert f"port {port} is taken" in caplog.text
+
+
+def test_without_the_web_packages_robots_are_served_all_the_same(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_NEEDS", ("no_such_package",))
+    with make_server(bind="auto") as server, robot(server) as connection:
+        answered(connection)
+    assert "pip install 'inferential[server]'" in caplog.text
+    with pytest.raises(ConfigError, match="no_such_package"):
+        make_server(bind="127.0.0.1:0").start()
+
+
+def test_a_robots_port_that_is_taken_leaves_no_page_behind() -> None:
+    with make_server() as first:
+        config = InferentialConfig(http={"bind": "127.0.0.1:0"})
+        second = Server(first.address, config=config, dispatcher=LocalDispatcher({"m": double}))
+        with pytest.raises(ConfigError):
+            second.start()
+        assert second.page == ""
+
+
+@pytest.mark.parametrize(
+    ("bind", "meant"),
+    [
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        ("5580", ("127.0.0.1", 5580)),
+        ("localhost:0", ("127.0.0.1", 0)),
+        ("*:5580", ("0.0.0.0", 5580)),
+        ("[::1]:5580", ("::1", 5580)),
+        ("http://127.0.0.1:5580/", ("127.0.0.1", 5580)),
+    ],
+)
+def test_an_address_is_read(bind: str, meant: tuple[str, int]) -> None:
+    assert parsed(bind) == meant
+
+
+@pytest.mark.parametrize("bind", ["nonsense", "127.0.0.1:", ":80", "127.0.0.1:99999", "1.2.3.4"])
+def test_a_wrong_address_is_told_with_a_right_one(bind: str) -> None:
+    with pytest.raises(ConfigError, match=r"write HOST:PORT, such as 127\.0\.0\.1:5580"):
+        parsed(bind)
+
+
+# --- who may ask ---
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:5580", "[::1]:80", socket.gethostname()])
+def test_it_answers_to_its_own_names(server: Server, host: str) -> None:
+    assert ask(server.page, "/api/status", host=host).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "192.168.0.9", "", "127.0.0.1.nip.io:80"]
+)
+@pytest.mark.parametrize("path", ["/", "/api/status", "/api/stream", "/metrics", "/page.js"])
+def test_a_name_that_is_not_its_own_is_refused(server: Server, host: str, path: str) -> None:
+    answer = ask(server.page, path, host=host)
+    assert answer.status == 403
+    assert "http.hosts" in answer.text
+
+
+def test_further_names_can_be_configured() -> None:
+    with make_server(hosts=["gpu-box.lab"]) as server:
+        assert ask(server.page, "/", host="GPU-box.lab:5580").status == 200
+        assert ask(server.page, "/", host="gpu-box.lab.evil.example").status == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status", "/api/stream", "/metrics"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+def test_another_sites_script_is_refused(server: Server, path: str, origin: str) -> None:
+    assert ask(server.page, path, origin=origin).status == 403
+    assert ask(server.page, path, "HEAD", origin=server.page).status in (200, 503)
+
+
+def test_what_another_site_embeds_is_refused_but_its_links_lead_here(server: Server) -> None:
+    assert ask(server.page, "/api/status", sec_fetch_site="cross-site").status == 403
+    assert ask(server.page, "/", sec_fetch_site="cross-site").status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+def test_nothing_can_be_changed(server: Server, method: str) -> None:
+    answer = ask(server.page, "/api/status", method)
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status", "/nothing-here", "/api/stream"])
+def test_every_answer_says_what_a_browser_may_do_with_it(server: Server, path: str) -> None:
+    headers = ask(server.page, path, "HEAD").headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+SECRET = "a-secret-of-two-dozen-chars"
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text(SECRET + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_beyond_loopback_a_token_must_be_set() -> None:
+    with pytest.raises(ConfigError, match=r"http\.token_file"):
+        make_server(bind="0.0.0.0:0").start()
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:0", "0.0.0.0:0"])
+def test_where_a_token_is_set_nothing_is_told_without_it(token_file: Path, bind: str) -> None:
+    with make_server(bind=bind, token_file=str(token_file)) as server:
+        page = f"http://127.0.0.1:{server.page.rpartition(':')[2]}"
+        for path in ("/", "/page.js", "/api/status", "/api/stream", "/metrics"):
+            assert ask(page, path).status == 401
+            assert ask(page, path, authorization="Bearer wrong").status == 401
+        assert ask(page, "/?token=wrong").status == 401
+        assert ask(page, f"/api/status?token={SECRET}").status == 401  # only the page's address
+        assert ask(page, "/api/status", authorization=f"Bearer {SECRET}").status == 200
+        once = ask(page, f"/?token={SECRET}")
+        assert once.status == 303 and once.headers["Location"] == "/"
+        cookie = once.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie and "samesite=strict" in cookie.lower()
+        assert SECRET not in cookie
+        assert ask(page, "/", cookie=cookie.partition(";")[0]).status == 200
+        assert ask(page, "/", cookie=cookie.partition(";")[0] + "x").status == 401
+
+
+def test_a_token_that_others_can_read_or_guess_is_refused(token_file: Path) -> None:
+    token_file.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        make_server(token_file=str(token_file)).start()
+    token_file.chmod(0o600)
+    token_file.write_text("short")
+    with pytest.raises(ConfigError, match="too few"):
+        make_server(token_file=str(token_file)).start()
+    with pytest.raises(ConfigError, match="No such file"):
+        make_server(token_file=str(token_file) + "x").start()
+
+
+def test_connections_beyond_the_bound_are_closed_and_the_others_served(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inferential_core.web import connections
+
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
+    where = parsed(server.page)
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(where)) for _ in range(8)]
+        closed = 0
+        for each in idle[5:]:
+            each.settimeout(PATIENCE_S)
+            with contextlib.suppress(ConnectionResetError):
+                assert each.recv(1) == b""
+            closed += 1
+        assert closed == 3
+    with robot(server) as connection:
+        answered(connection)
+
+
+def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from inferential_core.web import connections
+
+    monkeypatch.setattr(connections, "REQUEST_S", 0.05)
+    with make_server() as server, socket.create_connection(parsed(server.page)) as idle:
+        idle.sendall(b"GET / HT")
+        idle.settimeout(PATIENCE_S)
+        with contextlib.suppress(ConnectionResetError):
+            assert idle.recv(1) == b""
