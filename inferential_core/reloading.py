@@ -124,7 +124,8 @@ class Reloading:
 
     def _refuse(self, why: str) -> None:
         self._settings.refused = why
-        _log.error("%s is not taken over, nothing changed:\n%s", self._file, why)
+        told = "; ".join(why.splitlines())  # a line of the log is one event
+        _log.error("%s is not taken over, nothing changed: %s", self._file, told)
 
 
 def _look_at(file: Path) -> _Seen | None:

@@ -200,10 +200,8 @@ def test_a_hangup_makes_a_serving_process_read_its_file_again(
     three = {name: np.ones(1) for name in "abc"}
     assert "limit 2" in ask("arm", **three)[1]
     file.write_text("scheduling: {strategy: 5}")
-    assert "is not taken over" in serving.wait_for("is not taken over")
-    assert serving.wait_for("scheduling.strategy") == (
-        "server.yaml:1: scheduling.strategy: 5 is not a text"
-    )
+    line = serving.wait_for("is not taken over")
+    assert "server.yaml:1: scheduling.strategy: 5 is not a text" in line
     assert ask("arm") == (Status.OK, "")
     serving.process.send_signal(signal.SIGTERM)
     assert serving.process.wait(SOON_S) == 0
