@@ -151,7 +151,7 @@ class Pipeline:
         request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
         client.epochs[request.model_id] = request.epoch
         self._intake.schedule(request, message, cadence)
-        request.payload_bytes = sum(map(len, frames[2:]))
+        request.payload_bytes = request.size - len(frames[1])
         self._outcomes.begin(request)
         self.scheduler.submit(request)
 
