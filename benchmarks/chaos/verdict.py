@@ -13,8 +13,9 @@ STATUSES = ("ok", "expired", "superseded", "dropped", "rejected", "error", "lost
 HEAD = (
     f"{'fault':22}{'s':>5}{'sent':>7}"
     + "".join(f"{name[:5]:>6}" for name in STATUSES)
-    + f"{'refused':>8}{'silence s':>14}{'beyond':>7}{'back s':>14}  accounts  verdict\n"
-    + f"{'':84}{'robots bridge':>14}{'lease':>7}{'robots bridge':>14}"
+    + f"{'refused':>8}{'silence s':>14}{'oldest':>8}{'beyond':>7}{'back s':>14}  accounts  verdict"
+    + "\n"
+    + f"{'':84}{'robots bridge':>14}{'s':>8}{'lease':>7}{'robots bridge':>14}"
 )
 
 
@@ -27,6 +28,7 @@ class Row:
     outcomes: Counter[str] = field(default_factory=Counter)  # of the simulated robots
     silence_s: dict[str, float] = field(default_factory=dict)  # longest, of robots and bridges
     back_s: dict[str, float] = field(default_factory=dict)  # of the last one
+    oldest_s: float = 0.0  # age of an action when it was published; the lease bounds it
     beyond: int = 0  # actions published after their lease
     accounts: str = ""  # what does not add up; empty: all does
     broken: list[str] = field(default_factory=list)  # promises
@@ -37,6 +39,7 @@ def judge_robots(row: Row, kind: str, found: list[dict[str, Any]]) -> None:
     """The findings of the witnesses of one kind of robot."""
     row.silence_s[kind] = max(each["silence_s"] for each in found)
     row.back_s[kind] = max(each["back_s"] for each in found)
+    row.oldest_s = max(row.oldest_s, *(each["oldest_s"] for each in found))
     row.beyond += sum(each["beyond"] for each in found)
     row.broken += [told for each in found for told in each["told"]]
     if not row.back_s[kind] <= BACK_S:
@@ -84,7 +87,7 @@ def show(row: Row) -> str:
     counts = "".join(f"{row.outcomes[name]:6}" for name in STATUSES)
     line = f"{row.name:22}{row.seconds:5.1f}{row.outcomes['sent']:7}{counts}"
     line += f"{row.outcomes['refused']:8}"
-    line += _pair(row.silence_s) + f"{row.beyond:7}" + _pair(row.back_s)
+    line += _pair(row.silence_s) + f"{row.oldest_s:8.2f}{row.beyond:7}" + _pair(row.back_s)
     line += f"  {'exact' if not row.accounts else 'WRONG':8}  {'BROKEN' if row.broken else 'held'}"
     told = [row.remark] if row.remark else []
     return "\n".join([line, *(f"    {each}" for each in (*told, *row.broken[:4]))])

@@ -59,27 +59,12 @@ def _yaml(path: Path, text: str) -> tuple[Any, list[tuple[Keys, int]]]:
     except ImportError:
         raise ConfigError(f"{path}: reading YAML needs PyYAML: pip install PyYAML") from None
 
-    def walk(node: yaml.Node, keys: Keys, above: Keys) -> Iterator[tuple[Keys, int]]:
-        if id(node) in above:
-            raise ConfigError(f"{path}:{node.start_mark.line + 1}: {dotted(keys)}: holds itself")
-        above = (*above, id(node))
-        if isinstance(node, yaml.MappingNode):
-            for name, value in node.value:
-                if name.tag != "tag:yaml.org,2002:merge":
-                    own = (*keys, _name(loader.construct_object(name, deep=True)))
-                    yield own, name.start_mark.line + 1
-                    yield from walk(value, own, above)
-        elif isinstance(node, yaml.SequenceNode):
-            for number, value in enumerate(node.value):
-                yield (*keys, number), value.start_mark.line + 1
-                yield from walk(value, (*keys, number), above)
-
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None, []
-        lines = list(walk(node, (), ()))
+        lines = list(_lines_of_yaml(path, loader, node))
         return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -92,6 +77,27 @@ def _yaml(path: Path, text: str) -> tuple[Any, list[tuple[Keys, int]]]:
         raise ConfigError(f"{path}: nested too deep") from None
     except (ValueError, TypeError) as error:  # of PyYAML: dates like 2001-99-99, odd keys
         raise ConfigError(f"{path}: this is no YAML: {error}") from None
+
+
+def _lines_of_yaml(path: Path, loader: Any, root: Any) -> Iterator[tuple[Keys, int]]:
+    """The keys below a node; ConfigError if it holds itself."""
+
+    def walk(node: Any, keys: Keys, above: Keys) -> Iterator[tuple[Keys, int]]:
+        if id(node) in above:
+            raise ConfigError(f"{path}:{node.start_mark.line + 1}: {dotted(keys)}: holds itself")
+        above = (*above, id(node))
+        if node.id == "mapping":
+            for name, value in node.value:
+                if name.tag != "tag:yaml.org,2002:merge":
+                    own = (*keys, _name(loader.construct_object(name, deep=True)))
+                    yield own, name.start_mark.line + 1
+                    yield from walk(value, own, above)
+        elif node.id == "sequence":
+            for number, value in enumerate(node.value):
+                yield (*keys, number), value.start_mark.line + 1
+                yield from walk(value, (*keys, number), above)
+
+    yield from walk(root, (), ())
 
 
 def _json(path: Path, text: str) -> tuple[Any, list[tuple[Keys, int]]]:

@@ -25,7 +25,7 @@ class BreakerRule:
     failures: int = 5  # observations failed in a row; 0: it never opens
     window_s: float = 0.5  # in which nothing succeeded
     open_s: float = 1.0  # first pause; twice as long after each try that fails
-    most_open_s: float = 2.0  # robots are to be back within 3 s of the end of a fault
+    most_open_s: float = 1.5  # robots are to be back within 3 s of the end of a fault
 
 
 class Health:

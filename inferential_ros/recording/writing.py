@@ -17,6 +17,7 @@ class BagWriter:
     """A new rosbag2 folder with one MCAP file; complete once it is closed."""
 
     def __init__(self, path: str | Path) -> None:
+        self._path = path
         self._lock = threading.Lock()
         self._definitions = Definitions()
         self._connections: dict[str, Any] = {}
@@ -39,16 +40,33 @@ class BagWriter:
             self.counts[topic] = 0
 
     def write(self, topic: str, time_ns: int, serialized: bytes) -> None:
-        """One message as it came, still serialized. Nothing after the end."""
+        """One message as it came, still serialized. Nothing after the end.
+
+        BagError where it cannot be written, such as for a full disk: that is the end.
+        """
         with self._lock:
             connection = self._connections.get(topic)
             if connection is not None:
-                self._writer.write(connection, time_ns, serialized)
+                try:
+                    self._writer.write(connection, time_ns, serialized)
+                except OSError as error:
+                    self._connections = {}
+                    raise self._incomplete(error) from None
                 self.counts[topic] += 1
 
     def close(self) -> None:
-        """Finish the file. Idempotent."""
+        """Finish the file; BagError where that cannot be written. Idempotent."""
         with self._lock:
             if self._connections:
                 self._connections = {}
-                self._writer.close()
+                try:
+                    self._writer.close()
+                except OSError as error:
+                    raise self._incomplete(error) from None
+
+    def _incomplete(self, error: OSError) -> BagError:
+        written = sum(self.counts.values())
+        return BagError(
+            f"{self._path}: {error.strerror}: the recording ends here, incomplete;"
+            f" {written} messages came until then"
+        )

@@ -51,7 +51,7 @@ class Line:
         for pipe in list(self.pipes):
             if self.mode == "cut":
                 pipe.transport.pause_reading()
-            else:
+            elif pipe.other is not None:  # the others are being joined, and read on then
                 pipe.transport.resume_reading()
         return self.mode
 

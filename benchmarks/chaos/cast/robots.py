@@ -27,7 +27,7 @@ from inferential_ros.execution.plan import Plan
 
 PERIOD_S = 0.05  # of a control tick, which is a step of a plan
 ASK_EVERY_S = 0.25
-LOST_AFTER_MS = 1500.0
+LOST_AFTER_MS = 700.0  # what has no answer by then keeps those behind it waiting
 BUDGET_MS = 600.0
 EFFORT = Rule((0, 1), "zeros", (-math.inf,) * 2, (math.inf,) * 2, "effort")
 
@@ -152,7 +152,7 @@ class Fleet:
         """How many observations still wait for an end; they have had the time to find one."""
         for robot in self.robots:
             robot.resting = rest
-        end = time.monotonic() + 2 * LOST_AFTER_MS / 1e3
+        end = time.monotonic() + 4 * LOST_AFTER_MS / 1e3
         while rest and any(robot.waiting for robot in self.robots) and time.monotonic() < end:
             await asyncio.sleep(0.02)
         return sum(robot.waiting for robot in self.robots)

@@ -32,7 +32,7 @@ LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 ENDS = ("ok", "expired", "superseded", "dropped", "rejected", "errors", "lost")
 CONTRACT = f"""
 robot: two_joints
-model: {{id: policy, latency_budget_ms: 600, answer_timeout_s: 1.5}}
+model: {{id: policy, latency_budget_ms: 600, answer_timeout_s: 0.7}}
 observation:
   trigger: {{rate_hz: 5}}
   keys:

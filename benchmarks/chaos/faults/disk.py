@@ -18,10 +18,10 @@ from ..stage import BRIDGES, Stage
 from ..verdict import Row
 from .fault import Fault, unnoticed
 
-ROOM_BYTES = 256 * 1024
+ROOM_BYTES = 64 * 1024
 GRACE_S = 10.0
 MOST_SILENT_S = 1.0
-RUN = "import sys; from inferential_ros.recording.record_command import main; sys.exit(main({}))"
+RUN = "import sys; from inferential_core.cli import main; sys.exit(main({}))"
 
 
 class FullDisk(Fault):
@@ -32,10 +32,17 @@ class FullDisk(Fault):
 
     def begin(self, stage: Stage) -> None:
         self._mount = stage.folder / "disk"
-        self._mount.mkdir()
+        self._mount.mkdir(exist_ok=True)
         self._mounted = _mount(self._mount)
         bag = self._mount / "bag"
-        arguments = [str(bag), "--contract", str(stage.contract), "--namespace", BRIDGES[0]]
+        arguments = [
+            "record",
+            str(bag),
+            "--contract",
+            str(stage.contract),
+            "--namespace",
+            BRIDGES[0],
+        ]
         self._log = stage.folder / "record.log"
         with self._log.open("wb") as log:
             self._recorder = subprocess.Popen(
