@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from inferential_core.clock import FakeClock
 from inferential_core.metrics import MetricsStore
 from inferential_core.metrics.callbacks import CallbackRunner
+from inferential_core.metrics.histograms import SIZES, Histogram, Histograms
+from inferential_core.metrics.labels import NO_LABELS, LabelTable
+from inferential_core.metrics.table import Table
 
 SOON_S = 10.0  # a bound, not a duration: nothing below waits so long unless it is broken
 
@@ -121,6 +124,160 @@ def test_reading_while_the_server_records_never_fails(hasty_threads: None) -> No
     done.set()
     reader.join(SOON_S)
     assert not failures
+
+
+def test_statistics_of_each_client_are_those_of_a_filter_for_it() -> None:
+    dice = np.random.default_rng(1)
+    store = MetricsStore(clock=FakeClock())
+    for _ in range(500):
+        labels = {"client": f"robot_{dice.integers(7)}", "model": f"m{dice.integers(2)}"}
+        store.record("latency", dice.gamma(2.0), labels)
+    store.record("latency", 1e9)  # nobody's
+    each = store.get_stats_by("latency", "client")
+    assert sorted(each) == [f"robot_{n}" for n in range(7)]
+    for client, stats in each.items():
+        alone = store.get_stats("latency", labels={"client": client})
+        assert alone is not None and stats.count == alone.count
+        np.testing.assert_allclose(list(vars(stats).values()), list(vars(alone).values()))
+    of_one = store.get_stats_by("latency", "client", labels={"model": "m1"})
+    expected = store.get_stats("latency", labels={"client": "robot_3", "model": "m1"})
+    assert of_one["robot_3"] == expected
+    assert store.get_stats_by("nothing", "client") == {}
+
+
+def test_metrics_of_one_moment_share_a_row_and_what_was_not_measured_is_no_point() -> None:
+    store = MetricsStore(100, FakeClock(5.0))
+    heard: list[tuple[object, ...]] = []
+    store.listen(lambda *measurement: heard.append(measurement))
+    whose = store.labels.of({"client": "a"})
+    store.table("latency", "runway").add(5.0, whose, 1.0, np.nan)
+    store.table("latency", "runway").add(5.0, whose, 2.0, 9.0)
+    latency, runway = store.get_stats("latency"), store.get_stats("runway")
+    assert latency is not None and runway is not None
+    assert (latency.count, runway.count, runway.max) == (2, 1, 9.0)
+    store.record("runway", 10.0)
+    assert (store.get_latest("latency"), store.get_latest("runway")) == (2.0, 10.0)
+    assert heard == [
+        ("latency", 1.0, {"client": "a"}),
+        ("latency", 2.0, {"client": "a"}),
+        ("runway", 9.0, {"client": "a"}),
+        ("runway", 10.0, {}),
+    ]
+
+
+def test_memory_stays_as_it_is_however_many_clients_come_and_go() -> None:
+    store = MetricsStore(100, FakeClock())
+    store.labels = LabelTable(keep=50)
+    steady = {"client": "steady", "model": "m"}
+    for index in range(1000):
+        labels = store.labels.of_client(f"robot_{index}", "m")
+        store.table("latency").add(0.0, labels, float(index))
+        store.record("latency", -1.0, steady)
+        assert len(store.labels) <= 100
+    last = store.get_stats("latency", labels={"client": "robot_999"})
+    assert last is not None and (last.count, last.avg) == (1, 999.0)
+    stays = store.get_stats("latency", labels=steady)
+    assert stays is not None and stays.count == 50
+    everybody = store.get_stats("latency")
+    assert everybody is not None and everybody.count == 100  # forgotten ones count as well
+    assert store.get_stats("latency", labels={"client": "robot_1"}) is None
+
+
+def test_labels_are_one_set_whoever_asks_for_them() -> None:
+    table = LabelTable()
+    assert table.of_client("a", "m") is table.of_client("a", "m") != table.of_client("a", "n")
+    assert table.of({"client": "a"}) is table.of({"client": "a"})
+    assert table.of(table.of_client("a", "m")) is table.of_client("a", "m")
+    found = table.matching({"client": "a"})
+    assert len(found) == len(set(found)) == 3
+
+
+@pytest.mark.parametrize(("before", "after"), [(10, 4), (4, 10), (10, 10)])
+@pytest.mark.parametrize("recorded", [0, 3, 10, 27])
+def test_another_size_keeps_the_newest_points(before: int, after: int, recorded: int) -> None:
+    store = MetricsStore(before, FakeClock())
+    for value in range(recorded):
+        store.record("depth", value)
+    store.resize(after)
+    kept = list(range(recorded))[-before:][-after:]
+    stats = store.get_stats("depth")
+    assert (stats.count if stats else 0) == len(kept)
+    assert stats is None or (stats.min, stats.max) == (kept[0], kept[-1])
+    for value in range(recorded, recorded + 20):
+        store.record("depth", value)
+    more = store.get_stats("depth")
+    expected = [*kept, *range(recorded, recorded + 20)][-after:]
+    assert more is not None
+    assert (more.count, more.min, more.max) == (after, expected[0], expected[-1])
+
+
+def test_a_reader_sees_whole_rows_only_in_order_while_others_are_written(
+    hasty_threads: None,
+) -> None:
+    table = Table(("value", "twice"), 64)
+    done = threading.Event()
+    wrong: list[object] = []
+
+    def read() -> None:
+        while not done.is_set():
+            rows = table.rows()
+            values = rows["values"]
+            whole = (rows["time"] == values[:, 0]) & (values[:, 1] == 2 * values[:, 0])
+            if not whole.all() or (np.diff(rows["time"]) != 1).any() or len(rows) > 64:
+                wrong.append(rows)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for index in range(20_000):
+        table.add(index, NO_LABELS, index, 2 * index)
+        if index % 1000 == 0:
+            table.resize(64 - index // 1000 % 2)
+    done.set()
+    reader.join(SOON_S)
+    assert not wrong
+
+
+def test_own_metrics_may_be_recorded_from_several_threads(hasty_threads: None) -> None:
+    store = MetricsStore(10_000)
+
+    def record(client: str) -> None:
+        for value in range(1000):
+            store.record("own", value, {"client": client})
+
+    threads = [threading.Thread(target=record, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SOON_S)
+    each = store.get_stats_by("own", "client")
+    assert {client: stats.count for client, stats in each.items()} == dict.fromkeys("abcd", 1000)
+
+
+# --- histograms ---
+
+
+@given(st.lists(st.floats(0, 200), max_size=300), st.integers(1, 50))
+def test_a_histogram_counts_every_point_once_in_the_first_bucket_that_holds_it(
+    values: list[float], every: int
+) -> None:
+    histogram = Histogram(SIZES)
+    for index, value in enumerate(values):
+        histogram.add(value)
+        if index % every == 0:
+            histogram.fold()
+    counts = histogram.counts()
+    assert counts.cumulative[:-1] == [sum(value <= bound for value in values) for bound in SIZES]
+    assert counts.cumulative[-1] == len(values)
+    assert counts.sum == pytest.approx(sum(values))
+
+
+def test_models_without_end_share_a_histogram() -> None:
+    histograms = Histograms()
+    for index in range(300):
+        histograms.of(f"model_{index}").e2e_latency.add(1.0)
+    found = histograms.counts()
+    assert len(found) <= 101
+    assert sum(each["e2e_latency"].cumulative[-1] for each in found.values()) == 300
 
 
 # --- callbacks ---
@@ -235,6 +392,20 @@ def test_a_callback_may_stop_the_server(runner: CallbackRunner) -> None:
     runner.publish("depth", 1.0, {})
     assert stopped.wait(SOON_S)
     assert failures == []
+
+
+def test_a_callback_that_changes_its_labels_changes_them_for_nobody_else(
+    runner: CallbackRunner,
+) -> None:
+    got: list[dict[str, str]] = []
+    runner.add(lambda name, value, labels: labels.clear())
+    runner.add(lambda name, value, labels: got.append(labels))
+    store = MetricsStore()
+    store.listen(runner.publish)
+    for _ in range(2):
+        store.record("depth", 1.0, {"client": "a"})
+    runner.close(SOON_S)
+    assert got == [{"client": "a"}, {"client": "a"}]
 
 
 def test_without_callbacks_there_is_no_thread(runner: CallbackRunner) -> None:

@@ -230,6 +230,53 @@ def test_a_silent_client_is_reported_gone_once_and_back_when_it_speaks() -> None
     assert clients.active() == 2
 
 
+def test_a_client_is_overdue_after_so_many_times_its_cadence_and_told_once() -> None:
+    clients = ClientRegistry(alpha=0.3, disconnect_timeout=10.0, overdue_multiplier=1.5)
+    robot = observe(clients, 0.0, 0.1, 0.2)
+    assert not robot.overdue(0.34)
+    assert robot.overdue(0.36) and clients.overdue(0.36) == 1
+    assert clients.sweep(0.34).late == []
+    assert clients.sweep(0.36).late == [robot]
+    assert clients.sweep(1.36).late == []
+    observe(clients, 1.5)
+    assert not robot.overdue(1.5)
+    assert clients.sweep(1.5).late == []
+
+
+def test_one_that_was_overdue_between_two_sweeps_is_told_at_the_next() -> None:
+    clients = registry()
+    robot = observe(clients, 0.0, 0.1, 0.2, 0.5)
+    changes = clients.sweep(0.51)
+    assert (changes.late, changes.came) == ([robot], [robot])
+    assert clients.sweep(0.52) == ([], [], [])
+
+
+def test_the_multiplier_counts_and_may_change() -> None:
+    clients = ClientRegistry(alpha=0.3, disconnect_timeout=10.0, overdue_multiplier=3.0)
+    robot = observe(clients, 0.0, 0.1, 0.2)
+    assert not robot.overdue(0.45)
+    clients.configure(0.3, 10.0, 1.5)
+    observe(clients, 0.3)
+    assert robot.overdue(0.46)
+
+
+def test_a_client_that_is_gone_is_not_overdue_and_its_pause_is_no_cadence() -> None:
+    clients = registry()
+    robot = observe(clients, 0.0, 0.1, 0.2)
+    assert clients.sweep(20.0).gone == [robot]
+    assert not robot.overdue(20.0) and clients.overdue(20.0) == 0
+    observe(clients, 30.0, 30.1)
+    assert robot.cadence.interval == pytest.approx(0.1)
+    assert clients.sweep(30.1).came == [robot]
+
+
+def observe(clients: ClientRegistry, *times: float) -> Client:
+    for now in times:
+        client = clients.heard("robot", b"1", now)
+        clients.observed(client, "policy", now)
+    return client
+
+
 @pytest.mark.parametrize("capacity", [1, 5, 100])
 def test_a_flood_of_ids_never_takes_more_than_the_capacity_and_pushes_out_the_oldest(
     capacity: int,
@@ -249,3 +296,31 @@ def test_every_outcome_but_ok_counts_as_failed_and_leaves_its_reason() -> None:
     assert (client.ok, client.failed, client.last_error) == (1, 1, "error: ValueError: broken")
     client.settle(Status.EXPIRED, "")
     assert (client.ok, client.failed, client.last_error) == (1, 2, "expired")
+
+
+# --- how busy a model is ---
+
+
+def test_utilization_is_the_share_of_time_that_lanes_work() -> None:
+    model = ModelRecord("policy", max_batch=8, lanes=2)
+    model.look(0.0)
+    assert math.isnan(model.utilization)
+    for second in range(1, 20):
+        for _ in range(10):
+            model.begin(1)
+            model.end(1, 0.05, failed=0)
+        model.look(float(second))
+    assert model.utilization == pytest.approx(0.25)
+
+
+def test_batch_efficiency_compares_with_the_largest_batch() -> None:
+    model = ModelRecord("policy", max_batch=8, lanes=1)
+    assert math.isnan(model.batch_efficiency(8))
+    for size in (1, 2, 4, 8) * 20:
+        model.begin(size)
+        model.end(size, 0.03 + 0.01 * size, failed=0)
+    for _ in range(200):
+        model.begin(1)
+        model.end(1, 0.04, failed=0)
+    assert model.batch_efficiency(8) == pytest.approx((1 / 0.04) / (8 / 0.11), rel=0.05)
+    assert model.batch_efficiency(1) == pytest.approx(1.0, rel=0.05)
