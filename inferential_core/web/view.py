@@ -57,8 +57,9 @@ class Fleet:
     def status(self) -> dict[str, Any]:
         """Server.status(), and: `time` (unix, s); of each client `state`, `why`, latencies, the
 
-        share of answers in time and `runway_ms`; of each model `utilisation` and `sizes`
-        (observations, calls, median s). Numbers that are not there are None.
+        share of answers in time and `runway_ms`; of each model `utilisation`, `sizes`
+        (observations, calls, median s) and `most_together` (observations in a call, at most).
+        Numbers that are not there are None.
         """
         status = self._look()
         status["clients"] = [self._client(index, each) for index, each in _numbered(status)]
@@ -114,10 +115,12 @@ class Fleet:
 
     def _model(self, model: dict[str, Any]) -> dict[str, Any]:
         window = self._windows.model(model["id"])
+        scheduling = self._server.config.scheduling
         told = {
             **model,
             "utilisation": window.utilisation(self._now, model["lanes"]),
             "sizes": window.sizes(),
+            "most_together": min(model["max_batch"], scheduling.max_batch_size),
         }
         return {name: _plain(value) for name, value in told.items()}
 

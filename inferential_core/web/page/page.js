@@ -242,12 +242,11 @@ function makeModel(id) {
     list.append(make("dt", "", title), part(name, "dd"));
   }
   part("bar", "i", "");
+  const words = make("div", "", part("room", "p"), list, make("div", "meter", parts.bar));
+  const charts = make("div", "charts", figure("sizes", "observations in a call"), figure("latency", ""));
   card.append(
     make("div", "head", make("h3", "", id), part("version", "span"), part("circuit", "span")),
-    part("room", "p"),
-    list,
-    make("div", "meter", parts.bar),
-    make("div", "charts", figure("sizes", "observations in a call"), figure("latency", "")),
+    make("div", "inside", words, charts),
     part("trouble", "p"),
   );
   $("models").append(card);
@@ -273,8 +272,7 @@ function showModels(frame) {
   for (const model of frame.models) {
     if (!models.has(model.id)) models.set(model.id, makeModel(model.id));
     const parts = models.get(model.id);
-    // The whole range up to the largest batch, unless hardly anything of it is used.
-    model.scale = Math.min(model.max_batch, 64);
+    model.scale = Math.min(model.most_together, 64);
     const busy = model.utilisation ?? 0;
     const failing = model.circuit !== "closed";
     dress(parts.card, `model${failing ? " failing" : ""}${busy > 0.9 ? " busy" : ""}`);
@@ -312,7 +310,7 @@ function takeBars(frame, arrived) {
   line.ahead = Math.max(line.ahead - 0.001, frame.now - arrived / 1000);
   if (line.last) line.every += 0.3 * (Math.min(4, (arrived - line.last) / 1000) - line.every);
   line.last = arrived;
-  line.models = frame.models.map(({ id, max_batch, lanes }) => ({ id, max_batch, lanes }));
+  line.models = frame.models.map(({ id, most_together, lanes }) => ({ id, most_together, lanes }));
   const free = new Map(); // when each lane of each model is free again
   for (const [model, begin, took, size, failed] of frame.bars) {
     if (model < 0) continue;
@@ -346,7 +344,7 @@ function drawTimeline(now) {
   let top = 8;
   for (const model of line.models) {
     const lanes = Math.max(1, Math.min(model.lanes, 4)), row = rowOf(model) / lanes;
-    const most = Math.min(model.max_batch, Math.max(4, ...line.bars.map((bar) => (bar.id === model.id ? bar.size : 0))));
+    const most = Math.min(model.most_together, Math.max(4, ...line.bars.map((bar) => (bar.id === model.id ? bar.size : 0))));
     for (const bar of line.bars) {
       if (bar.id !== model.id || bar.begin > end) continue;
       const share = Math.min(1, bar.size / most), rise = Math.max(2, (row - 3) * share);
@@ -475,6 +473,7 @@ function filterRows() {
 // --- the stream ---
 
 let source = null;
+let cut = false;
 let heardAt = performance.now();
 
 function take(event) {
@@ -482,6 +481,7 @@ function take(event) {
   const frame = JSON.parse(event.data);
   frame.at = Object.fromEntries(frame.columns.map((name, index) => [name, index]));
   heardAt = arrived;
+  cut = false;
   showHead(frame);
   showModels(frame);
   takeBars(frame, arrived);
@@ -492,7 +492,7 @@ function take(event) {
 
 function showLink() {
   const silent = performance.now() - heardAt;
-  const lost = silent > SILENT_MS || source?.readyState === EventSource.CLOSED;
+  const lost = cut || silent > SILENT_MS;
   say($("link"), lost ? `no word from the server for ${duration(silent / 1000)}` : "live");
   dress($("link"), lost ? "link lost" : "link");
   document.documentElement.classList.toggle("stale", lost);
@@ -503,6 +503,10 @@ function watch() {
   source = new EventSource("/api/stream");
   source.addEventListener("begin", take);
   source.addEventListener("frame", take);
+  source.addEventListener("error", () => {
+    cut = true;
+    showLink();
+  });
 }
 
 // A tab nobody looks at costs the server nothing, and takes none of the few connections a
