@@ -26,13 +26,20 @@ from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
 from inferential_ros.contract.schema import Contract
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
-from inferential_ros.link import check_settings
+from inferential_ros.link import KeyFiles, check_settings
 from inferential_ros.parameters import declare
 
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"
 MODEL_WAIT_S = 1.0
-AT_CONFIGURE = ("contract_file", "server", "client_id", "sample_timeout")
+AT_CONFIGURE = (
+    "contract_file",
+    "server",
+    "client_id",
+    "key_file",
+    "server_key_file",
+    "sample_timeout",
+)
 
 
 class BridgeNode(ManagedNode):
@@ -57,6 +64,21 @@ class BridgeNode(ManagedNode):
             "",
             "Id towards the server, unique in the fleet; empty: the namespace, and the node's"
             " name where that is not the default one",
+            fixed=False,
+        )
+        declare(
+            self,
+            "key_file",
+            "",
+            "This robot's NAME.key_secret, where the server demands a key; empty:"
+            " $INFERENTIAL_KEY, if that is set",
+            fixed=False,
+        )
+        declare(
+            self,
+            "server_key_file",
+            "",
+            "The server's public key (its server.key); empty: $INFERENTIAL_SERVER_KEY",
             fixed=False,
         )
         declare(self, "autostart", True, "Configure and activate at start, without a manager")
@@ -94,19 +116,22 @@ class BridgeNode(ManagedNode):
         path = contract_path(self.get_parameter("contract_file").value)
         server = self.get_parameter("server").value
         client_id = self.get_parameter("client_id").value or self._default_client_id()
+        keys = KeyFiles(
+            self.get_parameter("key_file").value, self.get_parameter("server_key_file").value
+        )
         try:
             contract = load_contract(path)
-            check_settings(link_settings(contract, server, client_id))
+            check_settings(link_settings(contract, server, client_id, keys))
             timeout_s = self.get_parameter("sample_timeout").value
             if timeout_s > 0.0:
-                self._check(contract, server, client_id, timeout_s)
+                self._check(contract, server, client_id, keys, timeout_s)
         except ContractError as error:
             raise WrongSetup(f"contract {path}: {error}") from None
         except InferentialError as error:
             raise WrongSetup(str(error)) from None
         for warning in contract.warnings:
             self.get_logger().warning(warning)
-        self._wiring = Wiring(self, contract, server, client_id)
+        self._wiring = Wiring(self, contract, server, client_id, keys)
         self.get_logger().info(f"{contract.robot}: asks {contract.model.id!r} at {server}")
 
     def activate(self) -> None:
@@ -124,13 +149,22 @@ class BridgeNode(ManagedNode):
         if wiring is not None:
             wiring.destroy()
 
-    def _check(self, contract: Contract, server: str, client_id: str, timeout_s: float) -> None:
+    def _check(
+        self,
+        contract: Contract,
+        server: str,
+        client_id: str,
+        keys: KeyFiles,
+        timeout_s: float,
+    ) -> None:
         """ContractError where the model or the robot contradicts; a warning where they are silent.
 
         The model is asked for no longer than a server that is there takes to answer.
         """
         wait_s = min(timeout_s, MODEL_WAIT_S)
-        specification, reason = fetch_specification(server, client_id, contract.model.id, wait_s)
+        specification, reason = fetch_specification(
+            server, client_id, contract.model.id, wait_s, keys
+        )
         if reason:
             self.get_logger().warning(f"model: not checked: {reason}")
         check_model(contract, specification)

@@ -72,6 +72,13 @@ COMMON_ARGUMENTS = (
 SERVER_ARGUMENTS = (
     *COMMON_ARGUMENTS,
     Argument("bind", "", "Address to listen on (default tcp://127.0.0.1:5555)"),
+    Argument("keys", "", "Folder of the server's keys and of authorized.yaml: clients need keys"),
+    Argument(
+        "allow_insecure",
+        "",
+        "Beyond loopback without keys: serve anybody who reaches the port (true or false)",
+        flag,
+    ),
     Argument("models", "", "Models to serve: blank-separated 'id:=module:Attribute'", words),
     Argument("http", "", "Where the fleet's page is (default 127.0.0.1:5580), or off"),
     Argument("config_file", "", "YAML file with the server's InferentialConfig"),
@@ -91,6 +98,8 @@ ROBOT_ARGUMENTS = (
     Argument("contract_file", "", "YAML contract: topics to observations, actions to topics"),
     Argument("server", "", "Address of the inference server (default tcp://127.0.0.1:5555)"),
     Argument("client_id", "", "Id towards the server (default: the namespace)"),
+    Argument("key_file", "", "This robot's NAME.key_secret (default: $INFERENTIAL_KEY)"),
+    Argument("server_key_file", "", "The server's public key (default: $INFERENTIAL_SERVER_KEY)"),
 )
 
 DEMO_ARGUMENTS = (
@@ -114,6 +123,8 @@ def server(
     log_level: str = "",
     bind: str = "",
     http: str = "",
+    keys: str = "",
+    allow_insecure: bool | None = None,
     models: Sequence[str] = (),
     config_file: str = "",
     dispatcher: str = "",
@@ -132,6 +143,8 @@ def server(
             parameters=_given(
                 bind=bind,
                 http=http,
+                keys=keys,
+                allow_insecure=allow_insecure,
                 models=list(models),
                 config_file=config_file,
                 dispatcher=dispatcher,
@@ -159,6 +172,8 @@ def robot(
     contract_file: str = "",
     server: str = "",
     client_id: str = "",
+    key_file: str = "",
+    server_key_file: str = "",
     env: Mapping[str, str] | None = None,
 ) -> list[Process]:
     """One robot's bridge to the server."""
@@ -172,6 +187,8 @@ def robot(
                 contract_file=contract_file,
                 server=server,
                 client_id=client_id,
+                key_file=key_file,
+                server_key_file=server_key_file,
                 use_sim_time=use_sim_time,
                 autostart=autostart,
             ),

@@ -7,11 +7,12 @@ later. All callbacks run on this thread and must not block.
 
 from __future__ import annotations
 
+import argparse
 import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from inferential_core import Connection, InferentialError, Model, Reply
 
@@ -26,6 +27,33 @@ class Observation:
     epoch: int
 
 
+class KeyFiles(NamedTuple):
+    """Files of this robot's key and of the server's public one; '': as the environment has it."""
+
+    key: str = ""
+    server_key: str = ""
+
+    def options(self) -> dict[str, str | None]:
+        """For a Connection."""
+        return {"key": self.key or None, "server_key": self.server_key or None}
+
+
+NO_KEYS = KeyFiles()
+
+
+def add_key_options(parser: argparse.ArgumentParser) -> None:
+    """--key and --server-key, for commands that ask a server."""
+    parser.add_argument(
+        "--key", default="", metavar="FILE", help="own .key_secret (default $INFERENTIAL_KEY)"
+    )
+    parser.add_argument(
+        "--server-key",
+        default="",
+        metavar="FILE",
+        help="the server's public key (default $INFERENTIAL_SERVER_KEY)",
+    )
+
+
 @dataclass(frozen=True)
 class LinkSettings:
     """Whom to ask, as whom, and how."""
@@ -38,6 +66,7 @@ class LinkSettings:
     control_period_ms: float
     supersede: bool
     lost_after_ms: float
+    keys: KeyFiles = NO_KEYS
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,7 @@ class LinkCallbacks:
     on_reply: Callable[[Observation, Reply], None]
     on_connected: Callable[[bool], None]
     on_error: Callable[[str], None]
+    on_refused: Callable[[str], None]  # by the server, which demands a key or knows it not
 
 
 def check_settings(settings: LinkSettings) -> None:
@@ -65,6 +95,7 @@ class Link:
         self._stopping = False
         self._reset = False
         self._connected = False
+        self._refusal = ""
         self._in_flight: dict[int, Observation] = {}
         self._connection, self._model = _connect(settings)
         self._thread = threading.Thread(target=self._run, name="bridge-link", daemon=True)
@@ -72,6 +103,11 @@ class Link:
     @property
     def connected(self) -> bool:
         return self._connected
+
+    @property
+    def refusal(self) -> str:
+        """Why the server does not let this robot in, or ''."""
+        return self._refusal
 
     def in_flight(self, generation: int) -> int:
         """Observations of that generation that are not answered yet. From any thread."""
@@ -121,6 +157,10 @@ class Link:
         if self._connection.connected != self._connected:
             self._connected = not self._connected
             self._call.on_connected(self._connected)
+        if self._connection.refusal != self._refusal:
+            self._refusal = self._connection.refusal
+            if self._refusal:
+                self._call.on_refused(self._refusal)
 
     def _start_epoch(self) -> None:
         if self._reset:
@@ -152,7 +192,10 @@ class Link:
 
 def _connect(settings: LinkSettings) -> tuple[Connection, Model]:
     connection = Connection(
-        server=settings.server, client_id=settings.client_id, client_type="bridge"
+        server=settings.server,
+        client_id=settings.client_id,
+        client_type="bridge",
+        **settings.keys.options(),
     )
     options: dict[str, Any] = {}
     if settings.latency_budget_ms is not None:

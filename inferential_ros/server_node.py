@@ -38,8 +38,21 @@ class ServerNode(ManagedNode):
             self,
             "bind",
             "",
-            "ZeroMQ address to listen on; beyond loopback anybody who reaches it may ask. Empty:"
-            f" as config_file has it, and {DEFAULT_BIND} without one",
+            "ZeroMQ address to listen on; beyond loopback keys or allow_insecure are needed."
+            f" Empty: as config_file has it, and {DEFAULT_BIND} without one",
+        )
+        declare(
+            self,
+            "keys",
+            "",
+            "Folder of the server's keys and of authorized.yaml (inferential keys): clients need"
+            " keys. Empty: as config_file has it, else none",
+        )
+        declare(
+            self,
+            "allow_insecure",
+            False,
+            "Without keys, serve whoever reaches the port from other machines as well",
         )
         declare_texts(self, "models", "Models to serve, each as id:=module:attribute")
         declare(
@@ -149,11 +162,14 @@ class ServerNode(ManagedNode):
         from inferential_core import InferentialError, LocalDispatcher, Server
         from inferential_core.config import command_config
         from inferential_core.dispatch.choosing import choose
+        from inferential_core.security.exposure import check_exposure
 
         config_file = self.get_parameter("config_file").value
-        given = {name: self.get_parameter(name).value for name in ("bind", "strategy", "http")}
+        names = ("bind", "strategy", "keys", "allow_insecure", "http")
+        given = {name: self.get_parameter(name).value for name in names}
         try:
             config = command_config(config_file, **given)
+            check_exposure(config)
             dispatcher, told = choose(
                 config,
                 dispatcher=self.get_parameter("dispatcher").value,

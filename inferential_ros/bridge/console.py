@@ -65,7 +65,7 @@ class Console:
         self._unheard = [output for output in self._unheard if not self._heard(output)]
         if now_s >= self._remind_s:
             self._remind_s = now_s + REMIND_S
-            self._remind(topics)
+            self._remind(topics, session.link.refusal)
 
     def _tell_state(self, session: Session) -> None:
         if self._state is State.EXECUTING:
@@ -104,9 +104,10 @@ class Console:
             self._log.error(problem)
         self._told[path] = problem
 
-    def _remind(self, topics: list[Input]) -> None:
+    def _remind(self, topics: list[Input], refusal: str) -> None:
         if not self._connected:
-            self._log.warning(f"no connection to {self._server}")
+            why = f": {refusal}" if refusal else ""
+            self._log.warning(f"no connection to {self._server}{why}")
         for index, item in enumerate(topics):
             before, self._received[index] = self._received[index], item.received
             if item.key.path in self._told:

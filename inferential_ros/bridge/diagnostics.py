@@ -74,7 +74,8 @@ def _link(session: Session, server: str) -> DiagnosticStatus:
     if session.link.connected:
         status.level, status.message = OK, "connected"
     else:
-        status.level, status.message = ERROR, f"no connection to {server}"
+        why = f": {session.link.refusal}" if session.link.refusal else ""
+        status.level, status.message = ERROR, f"no connection to {server}{why}"
     return status
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inferential_ros.contract.schema import NEVER, Contract
 from inferential_ros.execution.executor import Executor, Rule
 from inferential_ros.execution.modes import OPEN_LOOP
-from inferential_ros.link import LinkSettings
+from inferential_ros.link import NO_KEYS, KeyFiles, LinkSettings
 
 
 def make_executor(contract: Contract) -> Executor:
@@ -25,7 +25,9 @@ def make_executor(contract: Contract) -> Executor:
     return Executor(rules, len(contract.action.names), contract.action.execution)
 
 
-def link_settings(contract: Contract, server: str, client_id: str) -> LinkSettings:
+def link_settings(
+    contract: Contract, server: str, client_id: str, keys: KeyFiles = NO_KEYS
+) -> LinkSettings:
     """What the contract says about the conversation with the server."""
     model = contract.model
     return LinkSettings(
@@ -37,4 +39,5 @@ def link_settings(contract: Contract, server: str, client_id: str) -> LinkSettin
         control_period_ms=1000.0 / contract.action.rate_hz,
         supersede=model.supersede != NEVER and contract.action.execution.mode != OPEN_LOOP,
         lost_after_ms=1000.0 * model.answer_timeout_s,
+        keys=keys,
     )

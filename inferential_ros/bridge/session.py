@@ -30,7 +30,7 @@ from inferential_ros.execution.executor import (
     PlanRefused,
     PlanTooLate,
 )
-from inferential_ros.link import Link, LinkCallbacks, Observation
+from inferential_ros.link import NO_KEYS, KeyFiles, Link, LinkCallbacks, Observation
 
 SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are late
 
@@ -38,7 +38,14 @@ SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are la
 class Session:
     """From activation to deactivation."""
 
-    def __init__(self, contract: Contract, server: str, client_id: str, sinks: Sinks) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        server: str,
+        client_id: str,
+        sinks: Sinks,
+        keys: KeyFiles = NO_KEYS,
+    ) -> None:
         self.lock = threading.RLock()
         self.statistics = Statistics()
         self.troubles = Troubles()
@@ -58,8 +65,9 @@ class Session:
             on_reply=self._on_reply,
             on_connected=self._on_connected,
             on_error=lambda reason: self._fail("link", reason),
+            on_refused=self._on_refused,
         )
-        self.link = Link(link_settings(contract, server, client_id), callbacks)
+        self.link = Link(link_settings(contract, server, client_id, keys), callbacks)
 
     # --- lifecycle ---
 
@@ -235,6 +243,11 @@ class Session:
             else:
                 self._generation += 1  # the plan at hand stays valid until its lease ends
                 self.statistics.fail("the link to the server is down")
+            self._sinks.state_changed()
+
+    def _on_refused(self, reason: str) -> None:
+        self._fail("refused", reason)
+        with self.lock:
             self._sinks.state_changed()
 
     def _fail(self, kind: str, reason: str) -> None:

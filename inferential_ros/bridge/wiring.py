@@ -27,6 +27,7 @@ from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.plan import Plan
+from inferential_ros.link import NO_KEYS, KeyFiles
 from inferential_ros.qos import CHUNKS, DIAGNOSTICS, STATUS, matching_qos, qos_profile
 
 REPORT_PERIOD_S = 1.0
@@ -39,12 +40,18 @@ class Wiring:
     """Publishers, subscriptions, services and the session between them."""
 
     def __init__(
-        self, node: LifecycleNode, contract: Contract, server: str, client_id: str
+        self,
+        node: LifecycleNode,
+        contract: Contract,
+        server: str,
+        client_id: str,
+        keys: KeyFiles = NO_KEYS,
     ) -> None:
         self._node = node
         self._contract = contract
         self._server = server
         self._client_id = client_id
+        self._keys = keys
         self._clock = node.get_clock()
         self._session: Session | None = None
         # Samples that are valid until the next one: an instruction may come once for many lives.
@@ -101,7 +108,7 @@ class Wiring:
             state_changed=self._changed,
         )
         self._console = Console(self._node, self._contract, self._server)
-        session = Session(self._contract, self._server, self._client_id, sinks)
+        session = Session(self._contract, self._server, self._client_id, sinks, self._keys)
         self._session = session
         try:
             self._instructions.tell()

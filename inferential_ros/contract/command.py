@@ -14,6 +14,7 @@ from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
+from inferential_ros.link import KeyFiles, add_key_options
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,7 +35,11 @@ def check(options: argparse.Namespace) -> int:
     print(describe(contract))
     if options.server:
         specification, reason = fetch_specification(
-            options.server, "contract-check", contract.model.id, options.wait
+            options.server,
+            options.client_id,
+            contract.model.id,
+            options.wait,
+            KeyFiles(options.key, options.server_key),
         )
         if reason:
             print(f"model.id: not checked: {reason}", file=sys.stderr)
@@ -85,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("file", metavar="FILE", help="a path, or a name from config/contracts")
     one.add_argument("--server", metavar="ADDRESS", help="compare with the model there as well")
     one.add_argument("--wait", type=float, default=2.0, metavar="S", help="for the server")
+    one.add_argument(
+        "--client-id", default="contract", metavar="ID", help="ask as ID/check (a key's own id)"
+    )
+    add_key_options(one)
     one.set_defaults(run=check)
     two = commands.add_parser(
         "new",

@@ -16,14 +16,17 @@ from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.schema import DROP, Action, Contract, ObservationKey
 from inferential_ros.convert.registry import TEXT, Form, form_of
 from inferential_ros.execution.modes import RTC
+from inferential_ros.link import NO_KEYS, KeyFiles
 
 
 def fetch_specification(
-    server: str, client_id: str, model_id: str, timeout_s: float
+    server: str, client_id: str, model_id: str, timeout_s: float, keys: KeyFiles = NO_KEYS
 ) -> tuple[Mapping[str, Any], str]:
     """What the model declares ({} if nothing), and why it is not known, or ''."""
     try:
-        with Connection(server, f"{client_id}-check", "bridge") as connection:
+        # An id of its own, below the robot's: its key covers that, and nothing is taken over.
+        own_id = f"{client_id}/check"
+        with Connection(server, own_id, "bridge", **keys.options()) as connection:
             return connection.model(model_id).specification(1000.0 * timeout_s), ""
     except TimeoutError:
         return {}, f"the server {server} does not answer"

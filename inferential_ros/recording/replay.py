@@ -21,6 +21,7 @@ from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract, Output
 from inferential_ros.convert.registry import InputError
 from inferential_ros.execution.executor import Tick
+from inferential_ros.link import NO_KEYS, KeyFiles
 from inferential_ros.recording.bag import Bag, BagError, Recorded
 from inferential_ros.recording.clocks import PacedClock, SteppedClock
 from inferential_ros.recording.commands import Difference, named_values
@@ -42,6 +43,7 @@ class Options:
     client_id: str = "replay"
     wait_s: float = 5.0  # for the server
     texts: Mapping[str, str] = field(default_factory=dict)  # observation key -> its text
+    keys: KeyFiles = NO_KEYS
 
 
 class CountedInputs(Inputs):
@@ -91,7 +93,7 @@ class Replay:
             executed=lambda plan: None,
             state_changed=self._changed.set,
         )
-        self._session = Session(contract, options.server, options.client_id, sinks)
+        self._session = Session(contract, options.server, options.client_id, sinks, options.keys)
         self._session.statistics.latencies_s = deque()  # all of them
         self._counted = CountedInputs(contract)
         self._session.inputs = self._counted
@@ -138,7 +140,8 @@ class Replay:
         while not self._session.link.connected:
             left_s = until_s - time.monotonic()
             if left_s <= 0:
-                raise BagError(f"no server at {self._options.server}")
+                why = f": {self._session.link.refusal}" if self._session.link.refusal else ""
+                raise BagError(f"no server at {self._options.server}{why}")
             self._changed.wait(left_s)
             self._changed.clear()
 

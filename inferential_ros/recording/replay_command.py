@@ -12,6 +12,7 @@ from pathlib import Path
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
+from inferential_ros.link import KeyFiles, add_key_options
 from inferential_ros.recording.bag import open_bag
 from inferential_ros.recording.replay import Options, Replay
 
@@ -35,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
         commands=options.commands,
         client_id=options.client_id,
         texts=dict(options.text),
+        keys=KeyFiles(options.key, options.server_key),
     )
     with open_bag(options.bag) as bag:
         report = Replay(contract, bag, settings).run()
@@ -105,5 +107,6 @@ def _parser() -> argparse.ArgumentParser:
         help="text of an observation key that is a parameter",
     )
     parser.add_argument("--client-id", default=f"replay-{os.getpid()}", metavar="ID")
+    add_key_options(parser)
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     return parser
