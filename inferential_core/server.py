@@ -310,6 +310,7 @@ class Server:
 
     def telemetry(self) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
         """`status()`, and of the same moment the histograms of every model, see `Measuring`."""
+        self._ran()
         measuring = self._measuring
         assert measuring is not None
         return self.look(lambda pipeline, now: measuring.histograms())

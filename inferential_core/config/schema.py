@@ -163,7 +163,6 @@ class ResponseTrackingConfig(Section):
 
 class MetricsConfig(Section):
     RELOADS: ClassVar[bool] = True
-    RESTART: ClassVar[frozenset[str]] = frozenset({"traces_per_s"})
 
     enabled: bool = Field(default=True, description="whether anything is recorded")
     ring_buffer_size: int = Field(
