@@ -59,6 +59,7 @@ class Stage:
         self.cluster = None
         if self.way == "ray":
             self.cluster = self.program("cluster.py", free_port(), self.seed)
+            self._stack.callback(self.cluster.finish)  # it takes its cluster along
             self.cluster_address: str = self.cluster.hear()
         self.start_server()
         seen_at = self.bind

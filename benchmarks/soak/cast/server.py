@@ -35,7 +35,7 @@ def main() -> None:
     )
     dispatcher = LocalDispatcher({"policy": Policy()})
     with Server(config=config, dispatcher=dispatcher) as server:
-        tell({"address": server.address, "page": server.http_address})
+        tell({"address": server.address, "page": server.page})
         for _ in listen():
             status = server.status()
             ended = sum(status[name] for name in OUTCOMES)
