@@ -8,7 +8,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto published bench faults endurance chaos soak fuzz torch lock clean
+.PHONY: help env build demo test check lint proto docs published bench faults endurance chaos soak fuzz torch lock clean
 export PYTHON
 
 help:    ## this list
@@ -35,6 +35,9 @@ lint: env  ## ruff
 
 proto: env  ## generate inferential_core/wire/inferential_pb2.py from proto/
 	@tools/run.sh python tools/generate_proto.py
+
+docs: env  ## generated parts of docs/: settings, the wire, the picture of a request
+	@tools/run.sh python tools/generate_docs.py
 
 published: env  ## environments of the published releases, which tests and benchmarks compare with
 	@tools/run.sh python tools/published.py $(ARGS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from .schema import InferentialConfig
 from .section import Section
@@ -26,20 +25,13 @@ def needs_restart(running: InferentialConfig, wanted: InferentialConfig) -> list
 
 def as_far_as_live(running: InferentialConfig, wanted: InferentialConfig) -> InferentialConfig:
     """`wanted`, but what needs a restart as it runs now."""
-    sections: dict[str, Any] = {}
-    for name in InferentialConfig.model_fields:
-        now, then = getattr(running, name), getattr(wanted, name)
-        if not now.RELOADS:
-            sections[name] = now
-        else:
-            kept = {key: getattr(now, key) for key in now.RESTART}
-            sections[name] = then.model_copy(update=kept) if kept else then
-    return wanted.model_copy(update=sections)
+    sections = {name: getattr(running, name) for name in InferentialConfig.model_fields}
+    kept = {name: section for name, section in sections.items() if not section.RELOADS}
+    return wanted.model_copy(update=kept)
 
 
 def reloads(key: str) -> bool:
     """Whether a running server takes a change of this (dotted) key over."""
-    section, _, rest = key.partition(".")
-    kind = InferentialConfig.model_fields[section].annotation
+    kind = InferentialConfig.model_fields[key.partition(".")[0]].annotation
     assert isinstance(kind, type) and issubclass(kind, Section)
-    return kind.RELOADS and rest.partition(".")[0] not in kind.RESTART
+    return kind.RELOADS

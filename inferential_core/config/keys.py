@@ -27,7 +27,8 @@ class Key:
 
     path: tuple[str, ...]
     allowed: str
-    default: Any  # None for what must be given
+    default: Any  # None where there is none
+    required: bool
     description: str
     section: bool  # whether it has keys of its own
     reloads: bool  # whether a running server takes a change over
@@ -103,7 +104,8 @@ def number(value: Any) -> str:
 
 
 def _keys(node: Schema, path: tuple[str, ...]) -> Iterator[Key]:
-    for name, field in _resolved(node).get("properties", {}).items():
+    node = _resolved(node)
+    for name, field in node.get("properties", {}).items():
         own = (*path, name)
         inner = _resolved(field)
         section = "properties" in inner
@@ -111,6 +113,7 @@ def _keys(node: Schema, path: tuple[str, ...]) -> Iterator[Key]:
             path=own,
             allowed=allowed(field),
             default=field.get("default"),
+            required=name in node.get("required", ()),
             description=field.get("description", ""),
             section=section,
             reloads=reloads(".".join(own)),

@@ -12,12 +12,10 @@ from ..nearest import nearest
 class Section(BaseModel):
     """A part of the configuration tree. Immutable: a change is a new tree (`model_copy`).
 
-    A section of the top level says whether a running server takes a change of it over
-    (`RELOADS`), and which of its keys then need a restart all the same (`RESTART`).
+    A section of the top level says whether a running server takes a change of it over, `RELOADS`.
     """
 
     RELOADS: ClassVar[bool] = False
-    RESTART: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
