@@ -41,16 +41,16 @@ class Logging:
 
     def __init__(self, outlet: Outlet, formatter: logging.Formatter, level: str) -> None:
         outlet.setFormatter(formatter)
-        self._outlet = outlet
+        self.outlet = outlet
         self._root = logging.getLogger()
         self._level_before = self._root.level
         self._root.addHandler(outlet)
         self._root.setLevel(level.upper())
 
     def close(self) -> None:
-        self._root.removeHandler(self._outlet)
+        self._root.removeHandler(self.outlet)
         self._root.setLevel(self._level_before)
-        self._outlet.close()
+        self.outlet.close()
 
     def __enter__(self) -> Logging:
         return self
