@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,6 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from ..config.loading import describe
 from ..config.section import Section
 from ..errors import ConfigError
 from .keyfiles import check_mode, read_public
@@ -75,9 +74,10 @@ def as_identity(name: str, entry: Any, path: Path) -> Identity:
     try:
         identity = Identity(**{**entry, "name": name})
         read_public(identity.key)
-    except (ValidationError, TypeError) as error:
-        told = describe(error) if isinstance(error, ValidationError) else str(error)
-        raise ConfigError(f"{path}: {name}: {told}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {name}: {'; '.join(_told(error))}") from None
+    except TypeError as error:  # a key that is no text
+        raise ConfigError(f"{path}: {name}: {error}") from None
     except ConfigError:
         raise ConfigError(f"{path}: {name}: key: expected 40 characters of Z85") from None
     return identity
@@ -99,6 +99,12 @@ def read_entries(text: str, path: Path) -> dict[str, Any]:
         if names.count(name) > 1:  # YAML would take the last one, and a revocation be lost
             raise ConfigError(f"{path}: {name} is there twice")
     return {str(name): entry for name, entry in data.items()}
+
+
+def _told(error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        where = "".join(f"{part}: " for part in item["loc"])
+        yield where + item["msg"].removeprefix("Value error, ")
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

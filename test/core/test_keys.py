@@ -1,0 +1,248 @@
+"""Key files, authorized.yaml, and the commands that write them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from fleet_keys import Keys
+
+from inferential_core import ConfigError, Connection, UsageError
+from inferential_core import cli as command
+from inferential_core.security.keyfiles import make_keys, read_public, read_secret
+from inferential_core.security.keyring import Keyring
+from inferential_core.security.rights import read_rights
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys(tmp_path / "keys")
+
+
+def run(keys: Keys, *arguments: str) -> int:
+    return command.main(["keys", *arguments, "--keys", str(keys.folder)])
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# --- files ---
+
+
+def test_nobody_else_can_read_a_secret_that_was_made(keys: Keys) -> None:
+    assert mode(keys.folder) == 0o700
+    assert mode(keys.folder / "robot_1.key_secret") == 0o600
+    assert mode(keys.folder / "robot_1.key") == 0o644
+    pair = read_secret(keys.folder / "robot_1.key_secret")
+    assert read_public(keys.folder / "robot_1.key") == pair.public != pair.secret
+
+
+@pytest.mark.parametrize("open_to", [0o040, 0o004, 0o020, 0o001])
+def test_a_secret_that_others_can_touch_is_refused_with_the_command_that_mends_it(
+    keys: Keys, open_to: int
+) -> None:
+    path = keys.folder / "robot_1.key_secret"
+    path.chmod(0o600 | open_to)
+    with pytest.raises(ConfigError, match=f"chmod 600 {path}"):
+        Connection("tcp://127.0.0.1:1", **keys.of("robot_1"))
+    path.chmod(0o400)
+    Connection("tcp://127.0.0.1:1", **keys.of("robot_1")).close()
+
+
+@pytest.mark.parametrize("file", ["authorized.yaml", "."])
+def test_rights_that_others_can_write_are_refused(keys: Keys, file: str) -> None:
+    path = keys.folder / file
+    path.chmod(mode(path) | 0o020)
+    with pytest.raises(ConfigError, match="chmod go-w"):
+        Keyring(keys.folder)
+
+
+def test_a_key_is_never_overwritten(keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (keys.folder / "server.key_secret").read_bytes()
+    assert run(keys, "new", "server") == 1
+    assert "is there already" in capsys.readouterr().err
+    assert (keys.folder / "server.key_secret").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "../robot", ".hidden", "a b", "a/b"])
+def test_a_name_is_no_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="letters, digits"):
+        make_keys(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "nonsense", "public-key", 'public-key = "short"', "\x00\xff" * 50]
+)
+def test_a_file_that_is_no_key_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "odd.key_secret"
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="odd.key_secret"):
+        read_secret(path)
+    with pytest.raises(ConfigError, match="odd.key_secret"):
+        read_public(path)
+
+
+def test_a_public_key_where_the_secret_one_is_needed_is_told(keys: Keys) -> None:
+    path = keys.folder / "robot_1.key"
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="a public key; the secret one"):
+        read_secret(path)
+
+
+def test_a_public_key_may_be_given_as_text(keys: Keys) -> None:
+    text = read_public(keys.folder / "server.key").decode()
+    assert read_public(text) == text.encode()
+    options = {**keys.of("robot_1"), "server_key": text}
+    Connection("tcp://127.0.0.1:1", **options).close()
+
+
+def test_one_key_without_the_other_is_told(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INFERENTIAL_KEY", "INFERENTIAL_SERVER_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    files = keys.of("robot_1")
+    with pytest.raises(UsageError, match="not the server's public key"):
+        Connection("tcp://127.0.0.1:1", key=files["key"])
+    with pytest.raises(UsageError, match="no key of one's own"):
+        Connection("tcp://127.0.0.1:1", server_key=files["server_key"])
+    monkeypatch.setenv("INFERENTIAL_KEY", str(files["key"]))
+    with pytest.raises(UsageError, match="INFERENTIAL_SERVER_KEY"):
+        Connection("tcp://127.0.0.1:1")
+    Connection("tcp://127.0.0.1:1", key="", server_key="").close()
+
+
+# --- rights ---
+
+
+def test_commands_change_one_entry_and_leave_what_people_wrote(keys: Keys) -> None:
+    path = keys.folder / "authorized.yaml"
+    path.write_text("# ours\n" + path.read_text().replace("robot_2:", "# the new arm\nrobot_2:"))
+    keys.run("authorize", "robot_1", "--client", "arm-*", "--rate", "50")
+    keys.run("authorize", "robot_1", "--model", "policy")  # what was granted stays
+    keys.run("revoke", "robot_1")
+    text = path.read_text()
+    assert "# ours\n" in text and "# the new arm\nrobot_2:" in text
+    rights = {identity.name: identity for identity in read_rights(path).values()}
+    one = rights["robot_1"]
+    assert (one.clients, one.models, one.rate_hz) == (["arm-*"], ["policy"], 50.0)
+    assert one.revoked and not rights["robot_2"].revoked
+    keys.run("authorize", "robot_1")
+    assert "revoked" not in path.read_text()
+    assert not path.with_name("authorized.yaml.new").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{{robot_1: {{key: "{0}"}}}}\n',
+        '"robot_1": {{key: "{0}"}}\n',
+        'robot_1:\n\n  # a comment\n  key: "{0}"',
+        '? robot_1\n: key: "{0}"\n',
+    ],
+    ids=["flow", "quoted", "comments inside, no last newline", "explicit key"],
+)
+def test_however_the_file_is_written_a_command_changes_what_it_should(
+    keys: Keys, text: str
+) -> None:
+    path = keys.folder / "authorized.yaml"
+    path.write_text(text.format(read_public(keys.folder / "robot_1.key").decode()))
+    keys.run("revoke", "robot_1")
+    keys.run("authorize", "robot_2")
+    found = {identity.name: identity.revoked for identity in read_rights(path).values()}
+    assert found == {"robot_1": True, "robot_2": False}
+
+
+def test_a_key_speaks_for_its_name_and_what_is_below_it_unless_told_otherwise(keys: Keys) -> None:
+    rights = read_rights(keys.folder / "authorized.yaml")
+    robot = next(each for each in rights.values() if each.name == "robot_1")
+    assert all(map(robot.speaks_for, ("robot_1", "robot_1/check")))
+    assert not any(map(robot.speaks_for, ("robot_10", "robot_2", "ROBOT_1", "x/robot_1", "")))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("robot_1: {key: KEY}\nrobot_1: {key: KEY, revoked: true}\n", "robot_1 is there twice"),
+        ("a: {key: KEY}\nb: {key: KEY}\n", "a and b have the same key"),
+        ("a: {key: KEY, model: [x]}\n", "unknown key 'model': did you mean 'models'"),
+        ("a: {key: KEY, rate_hz: -1}\n", "rate_hz"),
+        ("a: {key: KEY, priority: x}\n", "priority"),
+        ("a: {clients: [a]}\n", "key"),
+        ("a: KEY\n", "expected key, clients"),
+        ("- a\n", "expected identities by name"),
+        ("a: [\n", "authorized.yaml"),
+        ("a: {key: ../../etc/passwd}\n", "40 characters"),
+    ],
+)
+def test_a_mistake_in_the_rights_names_file_entry_and_problem(
+    keys: Keys, text: str, told: str
+) -> None:
+    path = keys.folder / "authorized.yaml"
+    path.write_text(text.replace("KEY", f"'{'0' * 40}'"))
+    with pytest.raises(ConfigError) as raised:
+        Keyring(keys.folder)
+    assert "authorized.yaml" in str(raised.value) and told in str(raised.value)
+
+
+def test_the_list_says_who_may_do_what(keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:
+    keys.run("authorize", "robot_2", "--model", "policy-*", "--priority", "0", "--rate", "60")
+    keys.run("revoke", "robot_1")
+    capsys.readouterr()
+    keys.run("list")
+    head, one, two = capsys.readouterr().out.splitlines()
+    assert one.split()[0] == "robot_1" and one.endswith("revoked")
+    assert two.split()[0] == "robot_2" and two.split()[-3:] == ["policy-*", "0", "60"]
+    secret = read_secret(keys.folder / "robot_2.key_secret").secret.decode()
+    assert secret not in head + one + two
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["revoke", "robot_3"], "nobody is called 'robot_3'; did you mean 'robot_"),
+        (["authorize", "robot_3"], "robot_3.key: No such file"),
+        (["authorize", "server"], "needs no rights"),
+        (["new", "server", "--authorize"], "needs no rights"),
+        (["authorize", "robot_1", "--rate", "0"], "rate_hz"),
+        (["authorize", "robot_3", "--public-key", "FOLDER/robot_1.key"], "robot_1 has this key"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(
+    keys: Keys, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (keys.folder / "authorized.yaml").read_text()
+    assert run(keys, *(each.replace("FOLDER", str(keys.folder)) for each in arguments)) == 1
+    said = capsys.readouterr().err.strip()
+    assert told in said and said.count("\n") == 0
+    assert (keys.folder / "authorized.yaml").read_text() == before
+
+
+def test_a_server_without_its_pair_says_how_to_make_one(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir(mode=0o700)
+    with pytest.raises(ConfigError, match="inferential keys new server"):
+        Keyring(tmp_path / "keys")
+    with pytest.raises(ConfigError, match="No such file"):
+        Keyring(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_is_refused_but_by_root(keys: Keys) -> None:
+    path = keys.folder / "robot_1.key_secret"
+    os.chown(path, 12345, 12345)
+    read_secret(path)  # root: as in a container with a folder of its user
+
+
+# --- commands that serve ---
+
+
+@pytest.mark.parametrize("bind", ["tcp://*:5555", "tcp://0.0.0.0:0", "tcp://192.0.2.7:5555"])
+def test_a_command_refuses_to_listen_beyond_loopback_without_keys(
+    bind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["serve", "--dispatcher=local", "--model=p=math:sqrt", "--bind", bind]
+    assert command.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "inferential keys new server" in said and "allow_insecure" in said
