@@ -5,7 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 
-FIGURES = ("transport", "fanin", "imports", "schedule", "bridge", "convert", "dispatch")
+FIGURES = (
+    "transport",
+    "fanin",
+    "imports",
+    "schedule",
+    "bridge",
+    "convert",
+    "dispatch",
+    "metrics",
+)
 BENCHMARKS = (*FIGURES, "fuzz", "chaos", "soak")
 
 

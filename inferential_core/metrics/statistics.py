@@ -22,11 +22,17 @@ class Stats:
     p99: float
 
 
-def stats_of(values: np.ndarray, groups: np.ndarray) -> dict[int, Stats]:
+def stats_of(values: np.ndarray) -> Stats | None:
+    """Statistics of values (n,) float64; None of nothing. O(n log n)."""
+    if not len(values):
+        return None
+    return _stats(np.sort(values), np.zeros(1, np.int64), np.array([len(values)]))[0]
+
+
+def stats_by(values: np.ndarray, groups: np.ndarray) -> dict[int, Stats]:
     """group -> statistics of the values (n,) float64 in it; groups (n,) of integers.
 
-    Quantiles are interpolated linearly, as numpy does by default. O(n log n) for all groups
-    together, without a loop over the values.
+    O(n log n) for all groups together, without a loop over the values.
     """
     if not len(values):
         return {}
@@ -34,24 +40,23 @@ def stats_of(values: np.ndarray, groups: np.ndarray) -> dict[int, Stats]:
     values, groups = values[order], groups[order]
     starts = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
     counts = np.diff(starts, append=len(values))
-    averages = np.add.reduceat(values, starts) / counts
-    quantiles = _interpolated(values, starts, counts)
-    return {
-        int(groups[start]): Stats(
-            count=int(count),
-            avg=float(average),
-            min=float(values[start]),
-            max=float(values[start + count - 1]),
-            p50=float(p50),
-            p95=float(p95),
-            p99=float(p99),
-        )
-        for start, count, average, (p50, p95, p99) in zip(starts, counts, averages, quantiles)
-    }
+    return dict(zip(groups[starts].tolist(), _stats(values, starts, counts)))
+
+
+def _stats(values: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> list[Stats]:
+    """Of each run of sorted values that begins at `starts` and holds `counts` of them."""
+    columns = (
+        counts,
+        np.add.reduceat(values, starts) / counts,
+        values[starts],
+        values[starts + counts - 1],
+        *_interpolated(values, starts, counts).T,
+    )
+    return [Stats(*row) for row in zip(*(column.tolist() for column in columns))]
 
 
 def _interpolated(values: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Quantiles (groups, 3) of groups of sorted values."""
+    """Quantiles (groups, 3) of groups of sorted values, linear as numpy has them by default."""
     positions = np.multiply.outer(counts - 1, _QUANTILES)
     below = positions.astype(np.int64)
     above = np.minimum(below + 1, (counts - 1)[:, None])

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..clock import Clock, SystemClock
 from .labels import NO_LABELS, Labels, LabelTable
-from .statistics import Stats, stats_of
+from .statistics import Stats, stats_by, stats_of
 from .table import Audience, Table
 
 DEFAULT_WINDOW_S = 300.0
@@ -75,7 +75,7 @@ class MetricsStore:
     ) -> Stats | None:
         """Statistics of the last `window_seconds`, or None if nothing was recorded in them."""
         _, values = self._points(name, self._clock.now() - window_seconds, labels)
-        return stats_of(values, np.zeros(len(values), np.int8)).get(0)
+        return stats_of(values)
 
     def get_stats_by(
         self,
@@ -96,7 +96,7 @@ class MetricsStore:
             ],
             np.int64,
         )[inverse]
-        found = stats_of(values, groups)
+        found = stats_by(values, groups)
         return {value: found[group] for value, group in index.items()}
 
     def snapshot(self, window_seconds: float = DEFAULT_WINDOW_S) -> dict[str, Stats]:

@@ -64,25 +64,37 @@ class Table:
 
     def rows(self) -> np.ndarray:
         """A copy of the rows, oldest first: (n,) with fields time, labels, values (n, names)."""
+        return self._copied(lambda rows: (rows.copy(),))[0]
+
+    def column(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Times (s), numbers of labels and values of a metric, oldest first, each (n,)."""
+        index = self.names.index(name)
+        times, labels, values = self._copied(
+            lambda rows: (
+                rows["time"].copy(),
+                rows["labels"].copy(),
+                rows["values"][:, index].copy(),
+            )
+        )
+        measured = ~np.isnan(values)
+        if measured.all():
+            return times, labels, values
+        return times[measured], labels[measured], values[measured]
+
+    def _copied(self, copy: Callable[[np.ndarray], tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+        """Copies of something of each row, oldest first, of whole rows only."""
         while True:
             memory = buffer, room, oldest = self._memory
             end = self.count
-            copy = np.frombuffer(buffer, self._dtype).copy()
+            copies = copy(np.frombuffer(buffer, self._dtype))
             begin = max(oldest, self.count + 1 - room)
             if begin <= end and memory is self._memory:  # else it went by while we looked
                 break
         at, stop = begin % room, end % room
-        return copy[at:stop] if at <= stop else np.concatenate((copy[at:], copy[:stop]))
+        if at <= stop:
+            return [each[at:stop] for each in copies]
+        return [np.concatenate((each[at:], each[:stop])) for each in copies]
 
     def _fresh_memory(self, size: int) -> tuple[bytearray, int, int]:
         room = size + 1  # the row that is being written is nobody's
         return bytearray(room * self._width), room, 0
-
-    def column(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Times (s), numbers of labels and values of a metric, oldest first, each (n,)."""
-        rows = self.rows()
-        values = rows["values"][:, self.names.index(name)]
-        measured = ~np.isnan(values)
-        if measured.all():
-            return rows["time"], rows["labels"], values
-        return rows["time"][measured], rows["labels"][measured], values[measured]

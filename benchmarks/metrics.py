@@ -1,0 +1,171 @@
+"""What measuring costs, and what it costs to be looked at.
+
+    python -m benchmarks metrics [--quick] [--rounds N] [--seconds S] [--robots N]
+
+First the parts: one recording, a quantile query over 10,000 points, a scrape with 200 clients.
+Then one server and a crowd at 10 Hz, in interleaved rounds: with the metrics switched off; with
+them; and with the page, a `top` and a Prometheus looking on. Everything is processor time, which
+others on the machine disturb least; of the server's process where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+import timeit
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+
+import numpy as np
+
+from inferential_core import LocalDispatcher, Server
+from inferential_core.measuring import Measuring
+from inferential_core.metrics import MetricsStore
+from inferential_core.metrics.prometheus import exposition
+from inferential_core.replies import Call
+from inferential_core.request import InferenceRequest
+from inferential_core.status import Status
+
+from .machine import introduce
+from .processes import ROOT, Program
+from .watching import Watchers
+
+PEERS = ROOT / "benchmarks" / "peers"
+BARS = {"record_us": 2.0, "query_ms": 2.0, "watched": 1.10}
+RATE_HZ = 10.0
+POINTS = 10_000
+CLIENTS = 200
+STATES = ("off", "recorded", "watched")
+
+
+def best(work: Callable[[], object], number: int) -> float:
+    """Seconds one call takes: the best of several runs, which others disturb least."""
+    return min(timeit.repeat(work, timer=time.thread_time, number=number, repeat=7)) / number
+
+
+def measure_parts() -> bool:
+    """Print a line for each part; whether all are within the bars."""
+    store = MetricsStore(POINTS)
+    measuring = Measuring(store)
+    dice = np.random.default_rng(1)
+    requests = [
+        InferenceRequest(f"robot_{index % CLIENTS}", "policy", payload_bytes=28)
+        for index in range(POINTS)
+    ]
+    call = Call("", 1, 0.01)
+    for request in requests:
+        request.dispatched_at = request.received_at + dice.gamma(2.0, 0.005)
+        measuring.ended(request, Status.OK, call, request.dispatched_at + 0.01)
+    labels, now = store.labels.of_client("robot_7", "policy"), time.monotonic()
+    one = store.table("one").add
+    some = iter(requests * 50)
+    of_request = best(lambda: measuring.ended(next(some), Status.OK, call, now), 10_000)
+    record = best(lambda: one(now, labels, 1.0), 50_000)
+    own = best(lambda: store.record("own", 1.0, {"client": "robot_7"}), 20_000)
+    measuring.histograms()
+    query = best(lambda: store.get_stats("e2e_latency_ms"), 20)
+    of_one = best(lambda: store.get_stats("e2e_latency_ms", labels={"client": "robot_7"}), 20)
+    of_each = best(lambda: store.get_stats_by("e2e_latency_ms", "client"), 20)
+    lines = [
+        ("one measurement", 1e6 * record, "us", BARS["record_us"]),
+        ("one, by the public `record`", 1e6 * own, "us", BARS["record_us"]),
+        ("all that is measured of a request", 1e6 * of_request, "us", None),
+        ("quantiles of 10,000 points", 1e3 * query, "ms", BARS["query_ms"]),
+        ("of one of 200 clients in these", 1e3 * of_one, "ms", BARS["query_ms"]),
+        ("of each of 200 clients", 1e3 * of_each, "ms", None),
+    ]
+    for name, value, unit, bar in lines:
+        verdict = "" if bar is None else f"  under {bar:.0f} {unit}: {_yes(value < bar)}"
+        print(f"{name:36}{value:8.2f} {unit}{verdict}", flush=True)
+    return all(bar is None or value < bar for _, value, _, bar in lines)
+
+
+def measure_scrape() -> None:
+    """Print how long a scrape takes once 200 clients were there, and how large it is."""
+    dispatcher = LocalDispatcher({"policy": lambda obs: obs["x"]})
+    with ExitStack() as stack:
+        server = stack.enter_context(Server("tcp://127.0.0.1:0", dispatcher=dispatcher))
+        arguments = (server.address, str(CLIENTS), "1000")
+        crowd = Program(sys.executable, PEERS / "crowd.py", *arguments)
+        stack.callback(crowd.end)
+        crowd.hear()
+        seconds = best(lambda: exposition(server), 5)
+        status = best(server.status, 10)
+        size = len(exposition(server))
+    print(
+        f"{'a scrape of 200 clients':36}{1e3 * seconds:8.2f} ms, {size / 1e3:.0f} kB;"
+        f" Server.status() {1e3 * status:.2f} ms",
+        flush=True,
+    )
+
+
+def measure_pair(robots: int, seconds: float, rounds: int) -> bool:
+    """Print processor time per observation in each state; whether watching is within the bar."""
+    found: dict[str, list[float]] = {state: [] for state in STATES}
+    trips: dict[str, list[float]] = {state: [] for state in STATES}
+    with ExitStack() as stack:
+        server = Program(sys.executable, PEERS / "watched.py")
+        stack.callback(server.end)
+        about = server.hear()
+        crowd = Program(sys.executable, PEERS / "crowd.py", about["bind"], str(robots), "1000")
+        stack.callback(crowd.end)
+        crowd.hear()
+        for number in range(rounds):
+            # another order each time, so that a drift of the machine hits all alike
+            for state in STATES[number % 3 :] + STATES[: number % 3]:
+                before = server.ask({"enabled": state != "off"})
+                watching = Watchers(about["page"]) if state == "watched" else nullcontext()
+                with watching:
+                    heard = crowd.ask({"seconds": seconds, "rate_hz": RATE_HZ})
+                    after = server.ask({})
+                if heard["lost"] or heard["failed"]:
+                    print(f"  {state}: {heard['lost']} lost, {heard['failed']} failed")
+                if isinstance(watching, Watchers) and (
+                    watching.failures or not all(watching.answers.values())
+                ):
+                    raise RuntimeError(f"not watched: {watching.answers} {watching.failures[:3]}")
+                served = after["outcomes"] - before["outcomes"]
+                found[state].append(1e6 * (after["cpu_s"] - before["cpu_s"]) / served)
+                trips[state].append(heard["trips_ms"]["p99"])
+    cost = {state: statistics.median(each) for state, each in found.items()}
+    names = {"off": "metrics off", "recorded": "metrics on", "watched": "page, top and Prometheus"}
+    for state in STATES:
+        print(
+            f"{names[state]:36}{cost[state]:8.1f} us of processor an observation,"
+            f" p99 {statistics.median(trips[state]):.1f} ms",
+            flush=True,
+        )
+    # the pairs of each round, not the medians of each state
+    watched = statistics.median(b / a for a, b in zip(found["recorded"], found["watched"]))
+    recorded = statistics.median(b / a for a, b in zip(found["off"], found["recorded"]))
+    good = watched <= BARS["watched"]
+    print(
+        f"watched to not watched {watched:.3f}x, at most {BARS['watched']:.2f}x: {_yes(good)};"
+        f" recorded to not recorded {recorded:.3f}x",
+        flush=True,
+    )
+    return good
+
+
+def _yes(good: bool) -> str:
+    return "yes" if good else "NO"
+
+
+def main(arguments: list[str]) -> int:
+    """Print the parts, then the paired run."""
+    parser = argparse.ArgumentParser(prog="metrics", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a first impression: one short round")
+    parser.add_argument("--rounds", type=int, help="default 5, quick 1")
+    parser.add_argument("--seconds", type=float, help="a round; default 10, quick 4")
+    parser.add_argument("--robots", type=int, default=CLIENTS, help=f"default {CLIENTS}")
+    options = parser.parse_args(arguments)
+    rounds = options.rounds or (1 if options.quick else 5)
+    seconds = options.seconds or (4.0 if options.quick else 10.0)
+    introduce("what measuring costs")
+    measure_parts()
+    measure_scrape()
+    print(f"{options.robots} robots at {RATE_HZ:.0f} Hz, {rounds} rounds of {seconds:.0f} s")
+    measure_pair(options.robots, seconds, rounds)
+    return 0
