@@ -7,6 +7,7 @@ import os
 import traceback
 
 from .request import InferenceRequest
+from .status import Status
 
 Fields = dict[str, object]
 
@@ -57,6 +58,15 @@ class Complaints:
         more = f" ({held} more like this since the last)" if held else ""
         extra = {"fields": {**(fields or {}), **({"held_back": held} if held else {})}}
         self._log.log(level, "%s%s", what, more, exc_info=error, extra=extra)
+
+    def tell_end(self, now: float, request: InferenceRequest, status: Status, why: str) -> None:
+        """An observation ended without an answer."""
+        self.tell(
+            now,
+            f"{status} an observation of {request.client_id!r}: {why}",
+            kind=f"observations {status}",
+            fields={"outcome": str(status), **about(request)},
+        )
 
     def flush(self, now: float) -> None:
         """Say what was held back and is not told any more; about once a second."""

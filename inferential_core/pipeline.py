@@ -1,6 +1,6 @@
 """The path of an observation through the server:
 
-    on_message     decode -> intake -> scheduler.submit
+    on_message     arrivals -> scheduler.submit
     form_batches   scheduler.pick
     dispatch       dispatcher.submit
     on_completion  returns -> outcomes.settle -> encode -> transport.send
@@ -11,38 +11,32 @@ tests: `engine` calls it, one thread at a time. Every observation ends in `outco
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .arrivals import Arrivals
 from .clock import Clock
-from .complaints import Complaints, Fields, about
+from .complaints import Complaints
 from .dispatch.base import Batch, Completion, Dispatcher
-from .errors import MalformedError, RejectedError
-from .intake import Intake, unknown_model
+from .intake import unknown_model
 from .measuring import Measuring
 from .outcomes import Outcomes
-from .request import InferenceRequest
 from .returns import Returns
 from .scheduler.batching import BatchScheduler
 from .status import Status
-from .tracking.clients import Changes, Client, ClientRegistry
+from .tracking.clients import ClientRegistry
 from .tracking.models import ModelRecord
 from .tracking.placement import Eligible
 from .transport.base import Transport
+from .upkeep import Upkeep
 from .wire.images import Buffer
-from .wire.observation import parse_observation
 
 if TYPE_CHECKING:
     from .config.schema import InferentialConfig
     from .security.guard import Guard
 
 _log = logging.getLogger(__name__)
-
-_SWEEP_PERIOD_S = 1.0
-_NAMED = 10  # clients in one line of the log
 
 _METRIC_OF_REMOVAL = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
 
@@ -72,13 +66,10 @@ class Pipeline:
             name: ModelRecord.of(info, self._breaker) for name, info in dispatcher.models().items()
         }
         self._config = config
-        self._intake = Intake(config)
-        self._guard = guard
         self._dispatcher = dispatcher
         self._clock = clock
         self._measuring = measuring
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
-        self._next_sweep = math.inf
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
         self._complaints = Complaints(_log)
@@ -86,6 +77,10 @@ class Pipeline:
         self.ledger = self._outcomes.ledger
         self.recent = self._outcomes.recent
         self._returns = Returns(self._outcomes, clock, measuring, self._complaints)
+        self._arrivals = Arrivals(
+            config, self.clients, self.models, self._outcomes, measuring, self._complaints, guard
+        )
+        self._upkeep = Upkeep(self.clients, self.models, dispatcher, measuring, self._complaints)
         self._tell_lanes()
 
     # --- in ---
@@ -96,96 +91,10 @@ class Pipeline:
         key: the public key its sender proved to have, where keys are used.
         """
         now = self._clock.now()
-        try:
-            message = parse_observation(frames)
-        except MalformedError as error:
-            self.ledger.malformed += 1
-            self._measuring.count("observation_errors", now)
-            _log.debug("malformed message from %r: %s", identity, error)
-            return
-        if self._next_sweep == math.inf:
-            self._next_sweep = now + _SWEEP_PERIOD_S
-        guard = self._guard
-        if guard is not None:
-            refusal = guard.refusal(key, message.client.id, identity)
-            if refusal:
-                self._turn_away(message, guard.name(key), identity, refusal, now)
-                return
-        client_id = message.client.id or f"anonymous-{identity.hex()}"
-        client = self.clients.heard(client_id, identity, now)
-        client.type = message.client.type
-        if message.session and message.session != client.session:
-            self._on_new_session(client, message.session, now)
-        tier = 0 if guard is None else guard.most_important(key)
-        request = self._intake.request(message, client_id, identity, now, tier)
-        self.ledger.received += 1
-        client.received += 1
-        client.open += 1
-        request.size = sum(map(len, frames))
-        client.open_bytes += request.size
-        try:
-            if guard is not None:
-                guard.admit(key, request)
-            self._intake.admit(request, message, frames, self.models, client)
-            if not message.describe_model:
-                self.models[request.model_id].check(request.inputs)
-        except Exception as error:
-            if not isinstance(error, RejectedError):
-                what = "an observation could not be read"
-                self._complaints.tell(now, what, error, fields=about(request))
-            else:
-                self._tell_refused(now, request, Status.REJECTED, str(error))
-            self._measuring.count("observation_errors", now, self._measuring.labels(request))
-            self._outcomes.settle(request, Status.REJECTED, str(error))
-            return
-        if message.describe_model:
-            told = json.dumps(self.models[request.model_id].specification)
-            self._outcomes.settle(request, Status.OK, values={"specification": told})
-            return
-        refusal = self.models[request.model_id].health.refusal(now)
-        if refusal:
-            self._measuring.count("requests_refused", now, self._measuring.labels(request))
-            self._outcomes.settle(request, Status.ERROR, refusal)
-            return
-        cadence = self.clients.observed(client, request.model_id, now)
-        request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
-        client.epochs[request.model_id] = request.epoch
-        self._intake.schedule(request, message, cadence)
-        request.payload_bytes = request.size - len(frames[1])
-        self._outcomes.begin(request)
-        self.scheduler.submit(request)
-
-    def _turn_away(
-        self, message: Any, name: str, identity: bytes, refusal: str, now: float
-    ) -> None:
-        """Its key does not let it speak as the client it claims to be: that one hears nothing.
-
-        Counted apart, so that nobody else's figures, cadence and episodes are touched.
-        """
-        request = self._intake.request(message, f"refused: {name}", identity, now)
-        client = self.clients.heard(request.client_id, identity, now)
-        self.ledger.received += 1
-        client.received += 1
-        client.open += 1
-        self._outcomes.settle(request, Status.REJECTED, refusal)
-
-    def _on_new_session(self, client: Client, session: int, now: float) -> None:
-        """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""
-        if client.session:
-            client.takeovers += 1
-            self._measuring.count("client_takeovers", now, {"client": client.id})
-            self._complaints.tell(
-                now,
-                f"client {client.id!r} was taken over by a new connection",
-                kind="a client was taken over",
-                fields={"client": client.id},
-            )
-            self.scheduler.pending.remove_client(client.id, "another connection took this id over")
-            client.epochs.clear()
-            for model in self.models.values():
-                if model.placement is not None:
-                    model.placement.begin_anew(client.id)
-        client.session = session
+        self._upkeep.expect(now)
+        request = self._arrivals.take(identity, frames, key, self.scheduler.pending, now)
+        if request is not None:
+            self.scheduler.submit(request)
 
     # --- through ---
 
@@ -241,43 +150,11 @@ class Pipeline:
         now = self._clock.now()
         self.scheduler.tick()
         self._settle_removed()
-        if now >= self._next_sweep:
-            changes = self.clients.sweep(now)
-            self._measuring.look_at_clients(self.clients, changes, now)
-            self._tell_of_clients(changes)
-            self._complaints.flush(now)
-            self._look_after_models(now)
-            self._next_sweep = now + _SWEEP_PERIOD_S if self.clients.active() else math.inf
-
-    def _tell_of_clients(self, changes: Changes) -> None:
-        """A line for those that came and one for those that went, however many there are."""
-        for clients, what in ((changes.came, "here now"), (changes.gone, "silent, so gone")):
-            if clients:
-                names = ", ".join(repr(client.id) for client in clients[:_NAMED])
-                more = ", ..." if len(clients) > _NAMED else ""
-                fields: Fields = {"count": len(clients)}
-                if len(clients) == 1:
-                    fields = {"client": clients[0].id, "type": clients[0].type}
-                _log.info("%s: %s%s", what, names, more, extra={"fields": fields})
-
-    def _look_after_models(self, now: float) -> None:
-        """Now and then: how they do, and which of their clients left."""
-        for model in self.models.values():
-            model.look(now)
-            headroom = self.scheduler.headroom(model.id, now, model.latency)
-            self._measuring.look_at_model(model, headroom, self.most_in_one_call(model), now)
-            if model.placement is None:
-                continue
-            for client_id in model.placement.clients():
-                client = self.clients.by_id.get(client_id)
-                if client is None or not (client.connected or client.open):
-                    lane = model.placement.forget(client_id)
-                    if lane is not None:
-                        self._dispatcher.forget(model.id, client_id, lane)
+        self._upkeep.run(self.scheduler, now)
 
     def next_timer(self) -> float:
         """Monotonic time at which `on_timer` and `form_batches` have something to do."""
-        timer = self._next_sweep
+        timer = self._upkeep.next_at
         if len(self.scheduler.pending):
             timer = min(timer, self.scheduler.pending.next_expiry())
         if self._holds:
@@ -303,18 +180,8 @@ class Pipeline:
             if name is not None:
                 labels = self._measuring.labels(request)
                 self._measuring.count(name, now, labels)
-                self._tell_refused(now, request, status, reason)
+                self._complaints.tell_end(now, request, status, reason)
             self._outcomes.settle(request, status, reason)
-
-    def _tell_refused(
-        self, now: float, request: InferenceRequest, status: Status, reason: str
-    ) -> None:
-        self._complaints.tell(
-            now,
-            f"{status} an observation of {request.client_id!r}: {reason}",
-            kind=f"observations {status}",
-            fields={"outcome": str(status), **about(request)},
-        )
 
     # --- aside ---
 
@@ -342,10 +209,6 @@ class Pipeline:
         self._tell_lanes()
         self._settle_removed()
 
-    def most_in_one_call(self, model: ModelRecord) -> int:
-        """Observations that one call of it can get."""
-        return model.in_one_call(min(model.max_batch, self.scheduler.max_batch_size))
-
     def _tell_lanes(self) -> None:
         self.scheduler.lanes = {name: model.lanes for name, model in self.models.items()}
 
@@ -364,7 +227,7 @@ class Pipeline:
         """Other limits, clients, tracking, metrics and health rules, from now on."""
         tracking = config.response_tracking
         self._config = config
-        self._intake = Intake(config)
+        self._arrivals.configure(config)
         self.clients.configure(
             tracking.cadence_alpha, tracking.disconnect_timeout_s, tracking.overdue_multiplier
         )

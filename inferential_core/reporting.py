@@ -37,6 +37,7 @@ def report(pipeline: Pipeline, now: float) -> dict[str, Any]:
 
 
 def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]:
+    most = model.most_in_one_call(pipeline.scheduler.max_batch_size)
     return {
         "id": model.id,
         "version": model.version,
@@ -57,7 +58,7 @@ def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]
         "circuit": model.health.circuit(now),
         "headroom": pipeline.scheduler.headroom(model.id, now, model.latency),
         "utilization": model.utilization,
-        "batch_efficiency": model.batch_efficiency(pipeline.most_in_one_call(model)),
+        "batch_efficiency": model.batch_efficiency(most),
     }
 
 

@@ -111,6 +111,10 @@ class ModelRecord:
         """How many of a batch shared a call."""
         return 1 if self.one_by_one else batch_size
 
+    def most_in_one_call(self, max_batch_size: int) -> int:
+        """Observations that one call gets at most, where the server allows so many."""
+        return self.in_one_call(min(self.max_batch, max_batch_size))
+
     def begin(self, batch_size: int) -> None:
         self.health.begun()
         self.busy_lanes += 1
