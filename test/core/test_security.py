@@ -162,7 +162,9 @@ def test_replies_cannot_be_had_by_taking_over_a_zeromq_identity(
         thief.send_multipart(encode_observation(header, {"x": np.float32([7])}))
         assert thief.poll(LONG_MS)
         refusal = parse_response(thief.recv_multipart())
-        assert refusal.error and (refusal.request_id, len(fleet.seen)) == (1, 1)
+        told = "must not be the client id" if claimed == "robot_2" else "not for 'robot_1'"
+        assert told in refusal.error
+        assert (refusal.request_id, len(fleet.seen)) == (1, 1)
         fleet.answer.set()
         assert handle.get_result(LONG_MS)["actions"][0] == 1
         assert victim.connected and not thief.poll(0)
