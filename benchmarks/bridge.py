@@ -56,7 +56,7 @@ def running(key: str, hz: float, control_hz: float, on_arrival: bool) -> Iterato
     )
     peers = Path(__file__).parent / "peers"
     programs: list[Program] = []
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "wb") as log:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         contract = Path(folder) / "contract.yaml"
         contract.write_text(text)
         try:

@@ -12,11 +12,12 @@ never sleeps: it is paused while others are measured.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
+import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from .machine import introduce
 from .processes import ROOT, Program, published_python
@@ -52,7 +53,7 @@ class Arena:
             stack.callback(program.end)
             return program
 
-        log = stack.enter_context(open(os.devnull, "wb"))
+        log = stack.enter_context(tempfile.TemporaryFile())
         published = published_python(RELEASE)
         self.host = Program(sys.executable, PEERS / "ray_host.py", log=log)
         stack.callback(self.host.finish)  # it stops its cluster
@@ -119,6 +120,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, help="of a measurement: default 3, quick 1")
     parser.add_argument("--robots", type=int, nargs="+", default=[1, 8, 32])
     options = parser.parse_args(arguments)
+    if find_spec("ray") is None:
+        print("dispatch: Ray is not installed here: make bench ARGS=dispatch", file=sys.stderr)
+        return 2
     rounds = options.rounds or (1 if options.quick else 3)
     seconds = options.seconds or (1.0 if options.quick else 3.0)
     introduce(f"robots in closed loop, medians of {rounds} interleaved rounds of {seconds:g} s")

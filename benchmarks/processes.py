@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 class Program:
     """A process that answers each line it is given with one line, and ends when its stdin does.
 
-    ours: whether the packages of this checkout are importable in it. log: where its stderr goes.
+    ours: whether the packages of this checkout are importable in it. log: where its stderr goes,
+    a file that can be read, too.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Program:
             stderr=log,
             text=True,
         )
+        self._log = log
         self.pid = self._process.pid
 
     def hear(self) -> Any:
@@ -42,8 +44,16 @@ class Program:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended with {self._process.wait()}")
+            ended = f"{self._process.args} ended with {self._process.wait()}"
+            raise RuntimeError(f"{ended}{self._last_words()}")
         return json.loads(line)
+
+    def _last_words(self) -> str:
+        if self._log is None:
+            return ""
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return ": " + lines[-1] if lines else ""
 
     def ask(self, question: Any) -> Any:
         """Its answer."""

@@ -143,7 +143,7 @@ class Arrivals:
     ) -> None:
         """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""
         if client.session:
-            client.takeovers += 1
+            client.takeovers.note(client.session, session, now)
             self._measuring.count("client_takeovers", now, {"client": client.id})
             self._complaints.tell(
                 now,

@@ -85,6 +85,8 @@ class Intake:
         """
         if not self._accept_unknown and request.client_id not in self._known:
             raise RejectedError(f"client {request.client_id!r} is not among the known clients")
+        if request.received_at < client.takeovers.contested_until:
+            raise RejectedError(f"another robot uses the client id {request.client_id!r}, too")
         limits = self._limits
         if client.open > limits.max_requests_per_client:
             raise RejectedError(

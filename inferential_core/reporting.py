@@ -75,6 +75,6 @@ def _client(client: Client, now: float) -> dict[str, Any]:
         "failed": client.failed,
         "deadline_hits": client.deadline_hits,
         "deadline_misses": client.deadline_misses,
-        "takeovers": client.takeovers,
+        "takeovers": client.takeovers.count,
         "last_error": client.last_error,
     }

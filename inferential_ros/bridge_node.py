@@ -168,7 +168,7 @@ class BridgeNode(ManagedNode):
         if reason:
             self.get_logger().warning(f"model: not checked: {reason}")
         check_model(contract, specification)
-        for unchecked in check_live(self, contract, timeout_s):
+        for unchecked in check_live(self, contract, timeout_s, self.asked_to_stop):
             self.get_logger().warning(unchecked)
 
     def _configured(self) -> Wiring:

@@ -55,6 +55,11 @@ def count(text: str) -> int | None:
     return int(text) if text.strip() else None
 
 
+def number(text: str) -> float | None:
+    """A number; empty leaves the choice to the node."""
+    return float(text) if text.strip() else None
+
+
 def words(text: str) -> list[str]:
     """Blank-separated words."""
     return text.split()
@@ -91,6 +96,9 @@ SERVER_ARGUMENTS = (
     ),
     Argument("serve_config_file", "", "Ray Serve config file with applications to deploy"),
     Argument("replicas", "", "Replicas of each model on Ray Serve (default 1)", count),
+    Argument("lanes", "", "Calls a local model works on at once (default 1)", count),
+    Argument("process", "", "Local models that run in processes of their own, by id", words),
+    Argument("timeout", "", "Seconds a call of a local model may take (default 30)", number),
 )
 
 ROBOT_ARGUMENTS = (
@@ -131,6 +139,9 @@ def server(
     ray_address: str = "",
     serve_config_file: str = "",
     replicas: int | None = None,
+    lanes: int | None = None,
+    process: Sequence[str] = (),
+    timeout: float | None = None,
     env: Mapping[str, str] | None = None,
 ) -> list[Process]:
     """The inference server, and what it starts itself: the Ray driver, a cluster of its own."""
@@ -151,6 +162,9 @@ def server(
                 ray_address=ray_address,
                 serve_config_file=serve_config_file,
                 replicas=replicas,
+                lanes=lanes,
+                process=list(process),
+                timeout=timeout,
                 use_sim_time=use_sim_time,
                 autostart=autostart,
             ),

@@ -30,20 +30,28 @@ class Failed(Exception):
     """Raised in a callback, by a node that told why: its process ends with exit code 1."""
 
 
-def transition(method: Transition) -> Transition:
-    """A transition that logs why it failed, which rclpy itself does not, and then fails."""
+def transition(failed: TransitionCallbackReturn) -> Callable[[Transition], Transition]:
+    """A transition that logs what it raises, which rclpy itself does not, and ends as `failed`."""
 
-    @functools.wraps(method)
-    def logged(self: LifecycleNode, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            return method(self, state)
-        except WrongSetup as error:
-            self.get_logger().error(f"{method.__name__}: {error}")
-        except Exception:
-            self.get_logger().error(f"{method.__name__} failed:\n{traceback.format_exc()}")
-        return TransitionCallbackReturn.FAILURE
+    def decorate(method: Transition) -> Transition:
+        @functools.wraps(method)
+        def logged(self: LifecycleNode, state: LifecycleState) -> TransitionCallbackReturn:
+            try:
+                return method(self, state)
+            except WrongSetup as error:
+                self.get_logger().error(f"{method.__name__}: {error}")
+            except Exception:
+                self.get_logger().error(f"{method.__name__} failed:\n{traceback.format_exc()}")
+            return failed
 
-    return logged
+        return logged
+
+    return decorate
+
+
+# What cannot begin stays as it was; what cannot end is taken down by `on_error`.
+beginning = transition(TransitionCallbackReturn.FAILURE)
+ending = transition(TransitionCallbackReturn.ERROR)
 
 
 class ManagedNode(LifecycleNode):
@@ -54,7 +62,11 @@ class ManagedNode(LifecycleNode):
     deactivate  end what `activate` began; they still work
     release     give everything back that `configure` made, after ending what is active; called
                 from any state, also after a `configure` that failed half-way
+
+    What waits in a step looks at `asked_to_stop` now and then.
     """
+
+    asked_to_stop: Callable[[], bool] = staticmethod(lambda: False)  # set by `run`
 
     def configure(self) -> None:
         raise NotImplementedError
@@ -68,7 +80,7 @@ class ManagedNode(LifecycleNode):
     def release(self) -> None:
         raise NotImplementedError
 
-    @transition
+    @beginning
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             self.configure()
@@ -77,7 +89,7 @@ class ManagedNode(LifecycleNode):
             raise
         return super().on_configure(state)
 
-    @transition
+    @beginning
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         result = super().on_activate(state)
         try:
@@ -87,29 +99,29 @@ class ManagedNode(LifecycleNode):
             raise
         return result
 
-    @transition
+    @ending
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.deactivate()
         return super().on_deactivate(state)
 
-    @transition
+    @ending
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.release()
         return super().on_cleanup(state)
 
-    @transition
+    @ending
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.release()
         return super().on_shutdown(state)
 
-    @transition
+    @ending
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Back to unconfigured, with nothing left over."""
         self.release()
         return TransitionCallbackReturn.SUCCESS
 
 
-def run(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> int:
+def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> int:
     """Spin a node until a signal or a shutdown; 1 if it could not start, or `Failed` later.
 
     SIGINT and SIGTERM end the spinning; the node then goes through its shutdown transition while
@@ -128,7 +140,7 @@ def run(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -
     try:
         stop.interrupt(node)
         executor.add_node(node)
-        if node.get_parameter("autostart").value and not _start(node):
+        if node.get_parameter("autostart").value and not _start(node, stop):
             return 1
         while not stop.asked and rclpy.ok():
             executor.spin_once()
@@ -162,8 +174,9 @@ class _Stop:
         self._thread = threading.Thread(target=self._wait, name="signals", daemon=True)
         self._thread.start()
 
-    def interrupt(self, node: LifecycleNode) -> None:
-        """From now on a signal interrupts the executor of this node."""
+    def interrupt(self, node: ManagedNode) -> None:
+        """From now on a signal interrupts this node: its executor, and what its steps wait for."""
+        node.asked_to_stop = lambda: self.asked
         self._guard = node.create_guard_condition(lambda: None)
 
     def close(self) -> None:
@@ -185,9 +198,13 @@ class _Stop:
                 guard.trigger()
 
 
-def _start(node: LifecycleNode) -> bool:
-    steps = (node.trigger_configure, node.trigger_activate)
-    return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+def _start(node: ManagedNode, stop: _Stop) -> bool:
+    for step in (node.trigger_configure, node.trigger_activate):
+        if stop.asked:
+            return True
+        if step() != TransitionCallbackReturn.SUCCESS:
+            return False
+    return True
 
 
 def _shut_down(node: LifecycleNode) -> None:

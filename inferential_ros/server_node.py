@@ -71,6 +71,15 @@ class ServerNode(ManagedNode):
         )
         declare(self, "serve_config_file", "", "Ray Serve config file with applications to deploy")
         declare(self, "replicas", 0, "Replicas of each model on Ray Serve; 0: one")
+        declare(self, "lanes", 0, "Calls a local model works on at once; 0: one")
+        declare_texts(self, "process", "Ids of local models that run in processes of their own")
+        declare(
+            self,
+            "timeout",
+            -1.0,
+            "Seconds after which a call of a local model is given up; 0: never, negative: 30 s, or"
+            " as config_file has it",
+        )
         declare(
             self,
             "http",
@@ -161,12 +170,13 @@ class ServerNode(ManagedNode):
         # Imported here: only a machine that serves needs the server's dependencies.
         from inferential_core import InferentialError, LocalDispatcher, Server
         from inferential_core.config import command_config
-        from inferential_core.dispatch.choosing import choose
+        from inferential_core.dispatch.choosing import choose, local_options
         from inferential_core.security.exposure import check_exposure
 
         config_file = self.get_parameter("config_file").value
         names = ("bind", "strategy", "keys", "allow_insecure", "http")
         given = {name: self.get_parameter(name).value for name in names}
+        timeout_s = self.get_parameter("timeout").value
         try:
             config = command_config(config_file, **given)
             check_exposure(config)
@@ -177,6 +187,11 @@ class ServerNode(ManagedNode):
                 ray_address=self.get_parameter("ray_address").value,
                 serve_config=self.get_parameter("serve_config_file").value,
                 replicas=self.get_parameter("replicas").value,
+                local=local_options(
+                    self.get_parameter("lanes").value or None,
+                    texts(self, "process"),
+                    None if timeout_s < 0 else timeout_s,
+                ),
             )
             self.get_logger().info(told)
             if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():

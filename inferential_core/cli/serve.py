@@ -10,11 +10,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .. import logs
 from ..config import LOOPBACK, command_config
-from ..dispatch.choosing import DISPATCHERS, choose
+from ..dispatch.choosing import DISPATCHERS, choose, local_options
 from ..dispatch.local import LocalDispatcher
 from ..errors import UsageError
 from ..security.exposure import check_exposure
@@ -46,7 +45,7 @@ def _run(options: argparse.Namespace) -> int:
         ray_address=options.ray_address,
         serve_config=options.serve_config,
         replicas=options.replicas,
-        local=_local_options(options),
+        local=local_options(options.lanes, options.process, options.timeout),
     )
     if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
         raise UsageError("there is no model to serve: --model NAME=MODULE:ATTRIBUTE")
@@ -59,19 +58,6 @@ def _run(options: argparse.Namespace) -> int:
     what = ", ".join(dispatcher.models()) or "what Ray Serve has"
     asyncio.run(_serve(server, f"serving {what}"))
     return 0
-
-
-def _local_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Those given that only a LocalDispatcher has."""
-    given = {
-        "lanes": options.lanes,
-        "process": options.process or None,
-        "timeout_s": options.timeout,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    if options.timeout == 0:
-        given["timeout_s"] = None
-    return given
 
 
 async def _serve(server: Server, announcement: str) -> None:

@@ -50,6 +50,24 @@ class DispatchConfig(Section):
     )
 
 
+class LocalConfig(Section):
+    """Models that run on the server's machine, without Ray; see `LocalDispatcher`."""
+
+    lanes: int | dict[str, int] = Field(
+        default=1, description="calls a model works on at once; for all, or by id"
+    )
+    max_batch: int | dict[str, int] = Field(
+        default=64, description="most observations in one infer_batch; for all, or by id"
+    )
+    process: list[str] = Field(
+        default_factory=list, description="models that run in a process for each lane"
+    )
+    timeout_s: float | None | dict[str, float | None] = Field(
+        default=30.0, description="then a call is given up; for all, or by id; null: never"
+    )
+    warm_up: bool = Field(default=True, description="models make a first call before they serve")
+
+
 class RayConfig(Section):
     address: str | None = Field(
         default=None,

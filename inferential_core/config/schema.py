@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from ..wire.limits import Limits
-from .models import DispatchConfig, HealthConfig, RayConfig
+from .models import DispatchConfig, HealthConfig, LocalConfig, RayConfig
 from .scheduling import (
     HOUR_MS,
     BatchConfig,
@@ -243,6 +243,9 @@ class InferentialConfig(Section):
     dispatch: DispatchConfig = Field(
         default=DispatchConfig(), description="the models of a command or node"
     )
+    local: LocalConfig = Field(
+        default=LocalConfig(), description="models that run without Ray, on the server's machine"
+    )
     ray: RayConfig = Field(default=RayConfig(), description="Ray Serve")
     http: HttpConfig = Field(
         default=HttpConfig(), description="the fleet's page, its data and the metrics, over HTTP"
@@ -260,6 +263,7 @@ __all__ = [
     "HttpConfig",
     "InferentialConfig",
     "LimitsConfig",
+    "LocalConfig",
     "MetricsConfig",
     "RayConfig",
     "ResponseTrackingConfig",

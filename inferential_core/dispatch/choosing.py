@@ -38,25 +38,43 @@ def choose(
     """The dispatcher named, or else: Ray Serve where Ray is installed, this process where not.
 
     models: each id:=module:attribute; none: those of the configuration. ray_address, serve_config
-    and replicas win over the configuration. local: options of LocalDispatcher; with any of these
-    it is the one meant. ConfigError names what is wrong.
+    and replicas win over the configuration. local: options of LocalDispatcher, which win too;
+    with any of these, or a section `local` in the configuration, it is the one meant.
+    ConfigError names what is wrong.
     """
     named = dispatcher or config.dispatch.dispatcher
     if named and named not in DISPATCHERS:
         raise ConfigError(f"dispatcher {named!r}: use 'ray' or 'local'")
     specs = list(models) or [f"{name}:={it}" for name, it in config.dispatch.models.items()]
     why = ""
+    given = {**config.local.model_dump(exclude_unset=True), **(local or {})}
     if not named:
-        named, why = _default(bool(local), bool(ray_address or serve_config or replicas))
+        named, why = _default(bool(given), bool(ray_address or serve_config or replicas))
     if named == "local":
         if ray_address or serve_config:
             raise ConfigError("dispatcher 'local' takes no Ray address and no Serve config file")
-        later = local.get("process", ()) if local else ()
-        loaded = load_models(specs, later=later if isinstance(later, Sequence) else ())
-        return Choice(LocalDispatcher(loaded, **(local or {})), f"models run in this process{why}")
+        loaded = load_models(specs, later=given.get("process", ()))
+        return Choice(LocalDispatcher(loaded, **given), f"models run in this process{why}")
     if local:
         raise ConfigError(f"dispatcher 'ray' takes no {', no '.join(sorted(local))}")
     return _on_ray(config, specs, ray_address, serve_config, replicas)
+
+
+def local_options(
+    lanes: int | None = None, process: Sequence[str] = (), timeout_s: float | None = None
+) -> dict[str, Any]:
+    """Options of LocalDispatcher as a command line gives them, those that were given.
+
+    process: ids of models. timeout_s: 0 is never.
+    """
+    options: dict[str, Any] = {}
+    if lanes is not None:
+        options["lanes"] = lanes
+    if process:
+        options["process"] = list(process)
+    if timeout_s is not None:
+        options["timeout_s"] = timeout_s or None
+    return options
 
 
 def _default(local: bool, ray: bool) -> tuple[str, str]:

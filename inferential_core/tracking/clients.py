@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..status import Status
 from .cadence import Cadence
 from .quota import Quota
+from .takeovers import Takeovers
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Client:
     deadline_misses: int = 0
     last_error: str = ""
     session: int = 0  # of the connection that spoke last, 0 for published clients
-    takeovers: int = 0
+    takeovers: Takeovers = field(default_factory=Takeovers)
     cadences: dict[str, Cadence] = field(default_factory=dict)  # per model
     epochs: dict[str, int] = field(default_factory=dict)  # newest epoch seen per model
 

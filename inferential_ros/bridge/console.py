@@ -34,7 +34,9 @@ class Console:
         self._connected = False
         self._planned = False
         self._received = [0 for _ in contract.topics]
+        self._outputs = contract.action.outputs
         self._unheard = list(contract.action.outputs)
+        self._rivals = [0 for _ in contract.action.outputs]
         self._told: dict[str, str] = {}  # what does not fit, by the path of its key
         self._remind_s = time.monotonic() + REMIND_S
 
@@ -51,8 +53,11 @@ class Console:
             self._state, self._state_s = session.state, now_s
             self._tell_state(session)
 
-    def report(self, session: Session) -> None:
-        """Tell what went wrong, what does not fit, and who is waited for."""
+    def report(self, session: Session, rivals: list[int]) -> None:
+        """Tell what went wrong, what does not fit, and who is waited for.
+
+        rivals: how many others publish on the topic of each output.
+        """
         now_s = time.monotonic()
         with session.lock:
             self.changed(session)
@@ -62,6 +67,10 @@ class Console:
             self._log.warning(line)
         for item in topics:
             self._check_input(item)
+        for output, before, now in zip(self._outputs, self._rivals, rivals):
+            if now > before:
+                self._log.warning(f"{output.path}: others publish on {output.topic!r}, too")
+        self._rivals = rivals
         self._unheard = [output for output in self._unheard if not self._heard(output)]
         if now_s >= self._remind_s:
             self._remind_s = now_s + REMIND_S

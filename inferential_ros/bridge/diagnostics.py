@@ -99,17 +99,22 @@ def _actions(session: Session, now_ns: int) -> DiagnosticStatus:
 
 def _outputs(session: Session, outputs: Outputs) -> list[DiagnosticStatus]:
     found = []
-    numbers = zip(outputs.subscribers(), outputs.published, session.executor.held_back)
-    for output, (subscribers, published, held_back) in zip(outputs.declared, numbers):
+    numbers = zip(
+        outputs.subscribers(), outputs.rivals(), outputs.published, session.executor.held_back
+    )
+    for output, (subscribers, rivals, published, held_back) in zip(outputs.declared, numbers):
         status = _status(
             f"output {output.topic}",
             type=output.type,
             fallback=output.fallback,
             subscribers=subscribers,
+            other_publishers=rivals,
             published=published,
             held_back_by_limits=held_back,
         )
-        if subscribers:
+        if rivals:
+            status.level, status.message = WARN, f"others publish on {output.topic}, too"
+        elif subscribers:
             status.level, status.message = OK, "subscribed to"
         else:
             status.level, status.message = WARN, f"nobody subscribes to {output.topic}"

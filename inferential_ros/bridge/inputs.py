@@ -79,8 +79,8 @@ class Inputs:
     def __post_init__(self) -> None:
         self.topics = [Input(key) for key in self.contract.topics]
         self._texts = {k.name: k.text for k in self.contract.observation if not k.topic}
-        self._reference = next(i for i in self.topics if i.key is self.contract.reference)
-        on = self.contract.trigger.on or (self._reference.key.name,)
+        self.reference = next(i for i in self.topics if i.key is self.contract.reference)
+        on = self.contract.trigger.on or (self.reference.key.name,)
         self._waited_for = [item for item in self.topics if item.key.name in on]
         tolerances_ns = {
             item.key.name: round(item.key.tolerance_s * 1e9)
@@ -95,7 +95,7 @@ class Inputs:
         item.store(message, now_ns)
         if self._alignment is not None:
             sample = Sample(message, item.stamp_ns, now_ns)
-            is_reference = item is self._reference
+            is_reference = item is self.reference
             self._alignment.add(item.key.name, sample, is_reference=is_reference)
 
     def set_text(self, name: str, text: str) -> None:
@@ -130,7 +130,7 @@ class Inputs:
         reference = self._alignment.ready(now_ns) if self._alignment is not None else None
         if self._alignment is not None and reference is not None:
             found = self._alignment.take(reference)
-            found[self._reference.key.name] = reference
+            found[self.reference.key.name] = reference
         samples = []
         for item in self.topics:
             message, stamp_ns = item.message, item.stamp_ns
@@ -142,7 +142,7 @@ class Inputs:
             samples.append((item, message, stamp_ns))
             item.fresh = False
         if self._alignment is not None:
-            self._reference.fresh = self._alignment.waiting
+            self.reference.fresh = self._alignment.waiting
         return samples
 
     def forget_fresh(self) -> None:
@@ -157,7 +157,7 @@ class Inputs:
     ) -> tuple[dict[str, Any], int]:
         """Values by key, and the stamp of the reference key; InputError names the key at fault."""
         values: dict[str, Any] = dict(self._texts)
-        reference_ns = next(stamp for item, _, stamp in samples if item is self._reference)
+        reference_ns = next(stamp for item, _, stamp in samples if item is self.reference)
         failure: InputError | None = None
         for item, message, stamp_ns in samples:
             try:

@@ -53,3 +53,10 @@ class Outputs:
     def subscribers(self) -> list[int]:
         """How many listen to each."""
         return [publisher.get_subscription_count() for _, publisher in self._outputs]
+
+    def rivals(self) -> list[int]:
+        """How many others publish on the topic of each."""
+        return [
+            max(0, self._node.count_publishers(publisher.topic_name) - 1)
+            for _, publisher in self._outputs
+        ]

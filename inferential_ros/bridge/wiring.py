@@ -130,15 +130,15 @@ class Wiring:
 
     def deactivate(self) -> None:
         """Stop motion by the declared fallback, while the publishers still work."""
-        if self._session is not None:
-            self._session.end()
-        if self._loop is not None:
-            self._loop.stop()
-            self._loop = None
-        if self._session is not None:
-            self._session.stop()
-            self._outputs.flush()
-            self._session = None
+        with ExitStack() as then:  # each whatever comes of the others, from the last to the first
+            then.callback(self._forget_session)
+            if self._session is not None:
+                then.callback(self._outputs.flush)
+                then.callback(self._session.stop)
+            if self._loop is not None:
+                then.callback(self._loop.stop)
+            if self._session is not None:
+                self._session.end()
 
     def tune(self, tuning: Tuning) -> None:
         """From now on; the next activation is tuned anew."""
@@ -147,8 +147,11 @@ class Wiring:
                 self._session.asking.tuning = tuning
 
     def destroy(self) -> None:
-        self.deactivate()
-        self._made.close()
+        with self._made:
+            self.deactivate()
+
+    def _forget_session(self) -> None:
+        self._session = self._loop = None
 
     # --- ROS thread ---
 
@@ -186,7 +189,7 @@ class Wiring:
             return
         with session.lock:
             session.statistics.measure_rates(self._timer.clock.now().nanoseconds / 1e9)
-        self._console.report(session)
+        self._console.report(session, self._outputs.rivals())
         self._publish_status()
         self._diagnostics.publish(
             diagnostics_message(

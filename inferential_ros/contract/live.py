@@ -25,8 +25,13 @@ from inferential_ros.qos import qos_profile
 SPIN_S = 0.05
 
 
-def check_live(node: Node, contract: Contract, timeout_s: float) -> list[str]:
-    """What could not be checked; ContractError for the first key that the robot contradicts."""
+def check_live(
+    node: Node, contract: Contract, timeout_s: float, give_up: Callable[[], bool]
+) -> list[str]:
+    """What could not be checked; ContractError for the first key that the robot contradicts.
+
+    give_up: asked now and then whether to wait no longer.
+    """
     probe = rclpy.create_node(
         f"{node.get_name()}_probe",
         namespace=node.get_namespace(),
@@ -54,7 +59,7 @@ def check_live(node: Node, contract: Contract, timeout_s: float) -> list[str]:
                 if key.name in samples:
                     check_sample(key, samples[key.name])
             complete = len(samples) == len(contract.topics) and all(heard)
-            if complete or time.monotonic() >= until:
+            if complete or time.monotonic() >= until or give_up():
                 break
             executor.spin_once(timeout_sec=SPIN_S)
         unheard = [

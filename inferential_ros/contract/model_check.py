@@ -18,16 +18,27 @@ from inferential_ros.convert.registry import TEXT, Form, form_of
 from inferential_ros.execution.modes import RTC
 from inferential_ros.link import NO_KEYS, KeyFiles
 
+BUSY_S = 5.0  # a server that is there may have other things to do first
+
 
 def fetch_specification(
     server: str, client_id: str, model_id: str, timeout_s: float, keys: KeyFiles = NO_KEYS
 ) -> tuple[Mapping[str, Any], str]:
-    """What the model declares ({} if nothing), and why it is not known, or ''."""
+    """What the model declares ({} if nothing), and why it is not known, or ''.
+
+    Waits so long for a server to be there, and for one that is there a little longer.
+    """
     try:
         # An id of its own, below the robot's: its key covers that, and nothing is taken over.
         own_id = f"{client_id}/check"
         with Connection(server, own_id, "bridge", **keys.options()) as connection:
-            return connection.model(model_id).specification(1000.0 * timeout_s), ""
+            model = connection.model(model_id)
+            try:
+                return model.specification(1000.0 * timeout_s), ""
+            except TimeoutError:
+                if not connection.connected:
+                    raise
+                return model.specification(1000.0 * BUSY_S), ""
     except TimeoutError:
         return {}, f"the server {server} does not answer"
     except InferentialError as error:

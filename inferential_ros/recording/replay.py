@@ -111,6 +111,7 @@ class Replay:
             sent = self._feed()
             self._wait_for_answers()
             with session.lock:
+                reference = self._counted.reference
                 return Report.of(
                     session.statistics,
                     self._difference,
@@ -120,6 +121,8 @@ class Replay:
                     late_s=self._late_s,
                     latencies_s=self._latencies_s(),
                     budget_ms=self._contract.model.latency_budget_ms,
+                    reference=reference.key.name,
+                    samples=reference.received,
                 )
         finally:
             session.stop()

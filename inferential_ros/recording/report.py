@@ -23,6 +23,8 @@ class Report:
     messages: int
     wall_s: float
     late_ms: float  # the most that a message came later than recorded
+    reference: str  # observation key whose samples stamp the observations
+    samples: int  # of it; a newer one takes the place of one that could not be sent yet
     observations: int
     outcomes: dict[str, int]
     latency_ms: dict[str, float]  # sample's stamp to first action published
@@ -51,6 +53,8 @@ class Report:
         late_s: float,
         latencies_s: Sequence[float],
         budget_ms: float | None,
+        reference: str,
+        samples: int,
     ) -> Report:
         budget_ms = budget_ms or DEFAULT_BUDGET_MS
         latencies_ms = 1000.0 * np.array(latencies_s)
@@ -60,6 +64,8 @@ class Report:
             messages=messages,
             wall_s=wall_s,
             late_ms=1000.0 * late_s,
+            reference=reference,
+            samples=samples,
             observations=figures.observations,
             outcomes={name: getattr(figures, name) for name in OUTCOMES},
             latency_ms={
@@ -93,7 +99,8 @@ class Report:
         )
         lines = [
             f"{self.messages} messages in {self.wall_s:.1f} s, {pace}",
-            f"{self.observations} observations: {outcomes or 'none ended'}",
+            f"{self.observations} observations of {self.samples} samples of {self.reference!r}:"
+            f" {outcomes or 'none ended'}",
         ]
         if self.latency_ms:
             told = ", ".join(f"{name} {value:.1f}" for name, value in self.latency_ms.items())

@@ -17,6 +17,7 @@ from inferential_core import Connection, LocalDispatcher, Server, Status
 from inferential_core.cli.serve import _parser
 from inferential_core.config import load_config
 from inferential_core.tracking.health import BreakerRule
+from inferential_ros.bringup import SERVER_ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "models.md").read_text()
@@ -80,15 +81,23 @@ def test_the_dispatcher_of_the_page_checks_and_runs_in_processes(page: Any) -> N
             assert name in status["arm"] and f"`{name}`" in PAGE
 
 
-def test_the_configuration_of_the_page_is_the_default(tmp_path: Path) -> None:
-    (block,) = blocks("yaml")
-    (tmp_path / "server.yaml").write_text(block)
-    assert load_config(tmp_path / "server.yaml").health.as_rule() == BreakerRule()
+def test_the_configurations_of_the_page_are_understood(tmp_path: Path) -> None:
+    configs = []
+    for number, block in enumerate(blocks("yaml")):
+        (tmp_path / f"{number}.yaml").write_text(block)
+        configs.append(load_config(tmp_path / f"{number}.yaml"))
+    local, health = configs
+    assert local.local.process == ["slow"] and local.local.timeout_s == {"slow": 2.0}
+    assert health.health.as_rule() == BreakerRule()
 
 
-def test_the_command_of_the_page_is_understood() -> None:
+def test_the_commands_of_the_page_are_understood() -> None:
     (block,) = blocks("bash")
-    words = shlex.split(block)
+    command, launch = block.strip().splitlines()
+    assert launch.startswith("ros2 launch inferential server.launch.py ")
+    given = {word.partition(":=")[0] for word in launch.split()[4:]}
+    assert given <= {argument.name for argument in SERVER_ARGUMENTS}
+    words = shlex.split(command)
     assert words[:2] == ["inferential", "serve"]
     options = _parser().parse_args(words[2:])
     assert (options.model, options.process) == (["slow=my_policies:Policy"], ["slow"])

@@ -494,6 +494,33 @@ def test_a_takeover_drops_what_the_old_connection_still_waits_for():
     assert ("client_takeovers", 1, {"client": "a"}) in house.records
 
 
+def test_two_who_speak_under_one_id_are_told_and_neither_is_served():
+    house = House()
+    peer = house.client("a")
+
+    def ask(session):
+        """How it ended, and why."""
+        house.observe(peer, session=session)
+        message = reply(peer)
+        if message is None:
+            house.complete()
+            message = reply(peer)
+        house.clock.advance(0.5)
+        return status_of(message), message.error
+
+    served = (Status.OK, "")
+    assert [ask(session) for session in (1, 2, 3, 4, 5)] == [served] * 5  # reboots
+    assert ask(4) == served  # late, perhaps
+    for session in (5, 4, 5):
+        status, why = ask(session)
+        assert status is Status.REJECTED
+        assert why == "another robot uses the client id 'a', too"
+    house.clock.advance(4.0)
+    assert ask(5)[0] is Status.REJECTED
+    house.clock.advance(1.0)  # the other one is silent
+    assert ask(5) == served
+
+
 def test_staleness_counts_from_when_the_client_sent_it():
     house = House()
     peer = house.client("a")

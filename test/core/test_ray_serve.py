@@ -343,6 +343,52 @@ def test_without_names_every_application_is_a_model(ray_cluster, deploy, serve) 
     assert "known: right" in reply.error
 
 
+# --- what hangs ---
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def process_named(part: str, root: int) -> int:
+    """The process below `root` whose command has `part` in it."""
+    from ray_cluster import descendants
+
+    for pid in descendants(root):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            if part.encode() in file.read():
+                return pid
+    raise LookupError(part)
+
+
+def test_a_driver_that_hangs_is_replaced_and_nobody_waits_for_ever(deploy, serve) -> None:
+    deploy("policy", "Single")
+    robots = serve(["policy"], ray={"timeout_s": 1.0})
+    robots.ready("policy")
+    driver = process_named("inferential_core.dispatch.child", os.getpid())
+    with contextlib.suppress(ProcessLookupError), stopped(driver):  # killed while it is stopped
+        reply = robots.ask("policy")
+        assert reply.status is Status.ERROR and "it did not answer" in reply.error
+    robots.ready("policy")
+    assert process_named("inferential_core.dispatch.child", os.getpid()) != driver
+
+
+def test_calls_go_on_while_rays_control_service_hangs(ray_cluster, deploy, serve) -> None:
+    deploy("policy", "Single")
+    robots = serve(["policy"])
+    robots.ready("policy")
+    with stopped(process_named("gcs_server", ray_cluster.process.pid)):
+        end = time.monotonic() + 3.0  # of looks at Serve, one a second
+        while time.monotonic() < end:
+            assert robots.ask("policy").status is Status.OK
+    robots.ready("policy")
+
+
 # --- the published page, and what is missing ---
 
 PAGE = """

@@ -194,37 +194,16 @@ def test_the_threshold_is_a_live_parameter_and_the_contract_is_not(
     assert not set_parameter(rig, "runway", 7.0).successful
 
 
-def test_two_robots_in_one_process(graph: Any, tmp_path: Path) -> None:
-    from inferential_ros.bridge_node import BridgeNode
-
-    rig = Rig(graph, tmp_path)
-    try:
-        rig.run()
-        rig.expect([0.5], [2.0])
-        other = graph.add(
-            BridgeNode(
-                context=graph.context,
-                namespace="other",
-                parameter_overrides=[
-                    Parameter("contract_file", value=str(tmp_path / "contract.yaml")),
-                    Parameter("server", value=rig.server.address),
-                    Parameter("sample_timeout", value=0.0),
-                ],
-            )
-        )
-        status = graph.inbox(BridgeStatus, "/other/bridge_status", rig.latched)
-        rig.change(Transition.TRANSITION_CONFIGURE, "/other")
-        rig.change(Transition.TRANSITION_ACTIVATE, "/other")
-        state = graph.publisher(type(rig.joints), "/other/joint_states")
-        graph.repeat((state, rig.joints))
-        found = status.wait(lambda m: m.deadline_hits > 5)
-        assert found.client == "other"
-        assert rig.call("pause").success
-        mark = status.mark()
-        status.wait(lambda m: m.deadline_hits > found.deadline_hits + 5, mark)
-        rig.change(Transition.TRANSITION_DEACTIVATE, "/other")
-        assert other.get_namespace() == "/other"
-        names = [t.name for t in threading.enumerate()]
-        assert names.count("bridge-control") == 1
-    finally:
-        rig.server.stop()
+def test_two_robots_in_one_process(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.run()
+    rig.expect([0.5], [2.0])
+    status = rig.another_robot("other")
+    found = status.wait(lambda m: m.deadline_hits > 5)
+    assert found.client == "other"
+    assert rig.call("pause").success
+    mark = status.mark()
+    status.wait(lambda m: m.deadline_hits > found.deadline_hits + 5, mark)
+    rig.change(Transition.TRANSITION_DEACTIVATE, "/other")
+    names = [t.name for t in threading.enumerate()]
+    assert names.count("bridge-control") == 1

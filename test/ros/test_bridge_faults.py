@@ -22,6 +22,8 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 from bad_network import Cable, Mixer
 from bridge_rig import GOOD, Rig
 from inferential.msg import BridgeStatus
+from lifecycle_msgs.msg import Transition
+from rclpy.parameter import Parameter
 
 CUT_S = 3.0
 
@@ -222,4 +224,17 @@ def test_a_model_that_answers_nonsense_now_and_then(make: Callable[..., Rig]) ->
     rig.answer = GOOD
     executes(rig)
     assert all(-2.0 <= m.data[0] <= 2.0 for m in rig.gripper.messages)
+    rig.judge()
+
+
+def test_two_robots_under_one_client_id_both_stop_and_are_told(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.run()
+    executes(rig)
+    other = rig.another_robot("other", Parameter("client_id", value="r"))
+    for status in (rig.status, other):
+        told = status.wait(lambda m: "another robot uses the client id 'r'" in m.last_error)
+        assert told.rejected > 0 and told.state != BridgeStatus.STATE_EXECUTING
+    rig.change(Transition.TRANSITION_DEACTIVATE, "/other")
+    executes(rig)
     rig.judge()

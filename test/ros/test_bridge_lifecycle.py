@@ -141,6 +141,30 @@ def test_a_node_that_could_not_activate_can_be_tried_again(
     rig.expect([0.5], [2.0])
 
 
+def test_a_node_that_cannot_stop_is_taken_down_and_can_begin_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footprint = Footprint(rig)
+    live(rig, 1)
+    before = footprint.now()
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no way to stop")
+
+    rig.change(Transition.TRANSITION_CONFIGURE)
+    rig.change(Transition.TRANSITION_ACTIVATE)
+    with monkeypatch.context() as broken:
+        broken.setattr("inferential_ros.bridge.session.Session.end", fail)
+        with pytest.raises(AssertionError):
+            rig.change(Transition.TRANSITION_DEACTIVATE)
+    request = GetState.Request()
+    state = rig.graph.call(GetState, "/r/inference_bridge/get_state", request).current_state
+    assert state.id == State.PRIMARY_STATE_UNCONFIGURED
+    footprint.settles_at(before)
+    rig.run()
+    rig.expect([0.5], [2.0])
+
+
 @pytest.fixture
 def simulated(graph: Any, tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(graph, tmp_path, Parameter("use_sim_time", value=True))

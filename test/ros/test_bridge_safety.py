@@ -15,6 +15,7 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 from bridge_rig import GOOD, Rig
 from diagnostic_msgs.msg import DiagnosticStatus
 from inferential.msg import BridgeStatus
+from std_msgs.msg import Float64MultiArray
 
 
 @pytest.fixture
@@ -113,6 +114,34 @@ def test_the_console_tells_what_changes_and_every_kind_of_failure(
     rig.answer = GOOD
     log.wait(lambda m: m == "executing again")
     rig.status.wait(lambda m: m.state == BridgeStatus.STATE_EXECUTING and not m.last_error, mark)
+
+
+def test_an_output_without_a_fallback_falls_silent(graph: Any, tmp_path: Path) -> None:
+    rig = Rig(graph, tmp_path, changes={"kind: effort,": "kind: effort, fallback: none,"})
+    rig.run()
+    rig.expect([0.5], [2.0])
+    assert rig.call("pause").success
+    rig.until(BridgeStatus.STATE_PAUSED)
+    held = rig.arm.mark()
+    rig.arm.wait(since=held)  # what was on its way when it paused has arrived by then
+    silent = rig.gripper.mark()
+    rig.arm.wait(since=held + 10)
+    assert rig.gripper.mark() == silent
+    rig.server.stop()
+
+
+def test_others_who_publish_commands_are_told(rig: Rig) -> None:
+    rig.run()
+    name = "/r/inference_bridge: output arm"
+
+    def said(message: str) -> Any:
+        return lambda m: any(s.name == name and s.message == message for s in m.status)
+
+    rig.diagnostics.wait(said("subscribed to"))
+    intruder = rig.graph.publisher(Float64MultiArray, "/r/arm")
+    rig.diagnostics.wait(said("others publish on arm, too"))
+    rig.graph.node.destroy_publisher(intruder)
+    rig.diagnostics.wait(said("subscribed to"), rig.diagnostics.mark())
 
 
 def test_commands_stay_within_the_limits(rig: Rig) -> None:

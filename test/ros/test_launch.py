@@ -38,7 +38,7 @@ def test_the_parameters_that_launch_files_set_are_declared_and_described(
 ) -> None:
     node = declared(graph, kind)
     words = {"models": ["a:=b:c"], "use_sim_time": True, "autostart": True, "use_respawn": True}
-    words["replicas"] = 2
+    words |= {"replicas": 2, "lanes": 2, "process": ["a"], "timeout": 5.0}
     values = {a.name: words.get(a.name, f"some_{a.name}") for a in arguments}
     (process,) = build(**values)
     assert len(process.parameters) >= 4

@@ -100,6 +100,7 @@ def test_in_lockstep_every_frame_of_a_real_robot_is_answered_and_compared(
     assert "in lockstep with the answers" in capsys.readouterr().out
     report, count = json.loads(figures.read_text()), FRAMES[name]
     assert (report["messages"], report["observations"]) == (2 * count, count)
+    assert report["samples"] == count
     assert report["outcomes"]["ok"] == len(model.seen) == report["within_budget"] == count
     # The joints of every observation are those of the camera's moment, to the last bit.
     np.testing.assert_array_equal([state for state, _ in model.seen], states.astype(np.float32))
@@ -137,7 +138,7 @@ def test_at_the_recorded_pace_times_are_those_of_a_robot(
     report = json.loads(figures.read_text())
     assert report["wall_s"] >= 220 / 30 / 4
     # A busy machine may skip a frame, as a robot would: nothing but the newest is sent.
-    assert 20 <= report["observations"] <= 221
+    assert 20 <= report["observations"] <= report["samples"] == 221
     assert sum(report["outcomes"].values()) == report["observations"]
     rows = [int(np.abs(states - state).max(axis=1).argmin()) for state, _ in model.seen]
     assert rows == sorted(rows)

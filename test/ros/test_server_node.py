@@ -72,10 +72,12 @@ def test_deactivating_frees_the_address_and_activating_serves_again(
         ({"models": ["policy:=robot_models:Constnt"]}, "'robot_models' has no 'Constnt'"),
         ({"models": MODELS, "strategy": "dedline_aware"}, "dedline_aware"),
         ({"models": MODELS, "config_file": "/nowhere.yaml"}, "/nowhere.yaml"),
+        ({"models": MODELS, "process": ["polcy"]}, "model 'polcy' is none of"),
+        ({"models": MODELS, "lanes": -1}, "lanes must be at least 1"),
         ({"models": [1, 2]}, "parameter models: expected a list of texts, got [1, 2]"),
         ({"models": MODELS, "status_period": "often"}, "status_period"),
     ],
-    ids=["attribute", "strategy", "config_file", "models", "type"],
+    ids=["attribute", "strategy", "config_file", "process", "lanes", "models", "type"],
 )
 def test_a_wrong_setting_ends_an_autostarted_server(
     start: Callable[..., Any], address: str, parameters: dict[str, Any], told: str
@@ -120,9 +122,7 @@ def test_it_reads_its_configuration_again_when_the_file_changes_and_on_a_hangup(
 ) -> None:
     config = tmp_path / "server.yaml"
     config.write_text("scheduling: {strategy: round_robin}\n")
-    server = start(
-        SERVER, bind=address, config_file=str(config), models=MODELS, status_period=0.1
-    )
+    server = start(SERVER, bind=address, config_file=str(config), models=MODELS, status_period=0.1)
     inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
     assert inbox.wait().strategy == "round_robin"
     config.write_text("scheduling: {strategy: batch_optimized}\n")
@@ -131,6 +131,15 @@ def test_it_reads_its_configuration_again_when_the_file_changes_and_on_a_hangup(
     server.process.send_signal(signal.SIGHUP)
     report = inbox.wait(lambda report: report.strategy == "priority_tiered")
     assert report.bind == address
+
+
+def test_a_local_model_may_have_processes_and_a_time_limit(
+    graph: Any, start: Callable[..., Any], address: str
+) -> None:
+    server = start(SERVER, bind=address, models=MODELS, process="policy", lanes=2, timeout=20.0)
+    report = graph.inbox(ServerStatus, "/server_status", LATCHED).wait()
+    (model,) = report.models
+    assert (model.lanes, model.replicas) == (2, 2)
     assert ask(address).status is Status.OK
     assert server.stop() == 0
 

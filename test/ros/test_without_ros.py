@@ -69,7 +69,7 @@ def test_a_recording_is_replayed(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert done.returncode == 0, done.stderr
-    assert "kRightWristYaw" in done.stdout and " observations: " in done.stdout
+    assert "kRightWristYaw" in done.stdout and " observations of " in done.stdout
 
 
 def test_a_stand_in_has_the_fields_of_the_real_type() -> None:

@@ -8,6 +8,7 @@ reference (through Ray's shared memory: arrays are copied into it once and read 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import inspect
 import logging
@@ -18,7 +19,7 @@ from typing import Any
 
 from ...errors import ModelUnavailable
 from ..base import ModelInfo
-from . import one_replica, payload, replica_memory, replica_values
+from . import cluster, one_replica, payload, replica_memory, replica_values
 from . import replica as replica_code
 from .payload import Packed, Stayed
 from .replica_memory import Block
@@ -35,6 +36,8 @@ BY_REFERENCE_FROM = 1 << 20  # bytes of a batch: below, gRPC's copies cost less 
 # as many are handed over as take a few of them.
 HAND_OVER_S = 5e-3
 _ABANDONED_S = 60.0  # what a call was given that nobody waits for stays so long
+_PREPARE_S = 0.4  # a look at Serve waits for new replicas
+_ATTACH_S = 5.0  # they may take, then they are asked again
 _ATTEMPTS = 4  # at a call that found a replica which has not been prepared
 
 
@@ -76,7 +79,7 @@ class Application:
         self._each_s = math.inf  # an observation takes a replica, lately
         self._gone: dict[str, list[str]] = {}  # actor -> clients that it may forget
         self._held: dict[str, Stayed] = {}  # what replicas refer to beyond their calls
-        self._preparing = asyncio.Lock()
+        self._preparing: dict[str, asyncio.Task[Mapping[str, Any]]] = {}
 
     # --- what Serve says of it ---
 
@@ -88,7 +91,7 @@ class Application:
             self._handles = None
             return
         try:
-            self._find_deployment(details["deployments"])
+            await self._find_deployment(details["deployments"])
         except Exception as error:
             self.why_not = f"application {self.id!r} is {details['status']}: {error}"
             self._actors.clear()
@@ -110,13 +113,13 @@ class Application:
             message = details.get("message") or deployment.get("message") or "no replica runs"
             self.why_not = f"application {self.id!r} is {details['status']}: {message}"
 
-    def _find_deployment(self, deployments: Mapping[str, Any]) -> None:
+    async def _find_deployment(self, deployments: Mapping[str, Any]) -> None:
         """The handle of the deployment that takes the application's calls."""
         from ray import serve
 
         if self._handles is not None and self._deployment in deployments:
             return
-        handle = serve.get_app_handle(self.id)
+        handle = await asyncio.to_thread(serve.get_app_handle, self.id)  # asks, and waits
         self._deployment = handle.deployment_name
         if self._deployment not in deployments:
             raise LookupError(f"its deployment {self._deployment!r} is not there")
@@ -147,25 +150,35 @@ class Application:
         self._gone = {name: ids for name, ids in self._gone.items() if name in self._actors}
 
     async def prepare(self) -> None:
-        """Give the replicas that are new the method we call."""
-        async with self._preparing:
-            new = [name for name in self._actors if name not in self._prepared]
-            results = await asyncio.gather(*map(self._attach, new), return_exceptions=True)
-            for name, result in zip(new, results):
-                if isinstance(result, BaseException):
-                    _log.debug("replica %s could not be prepared: %s", name, result)
-                else:
-                    self._prepared[name] = self._described = result
+        """Give the replicas that are new the method we call.
+
+        One that does not answer is not waited for beyond `_PREPARE_S`: what else runs must not
+        be lost sight of because of it.
+        """
+        for name in self._actors:
+            if name not in self._prepared and name not in self._preparing:
+                task = asyncio.ensure_future(self._attach(name))
+                self._preparing[name] = task
+                task.add_done_callback(functools.partial(self._attached, name))
+        if self._preparing:
+            await asyncio.wait(self._preparing.values(), timeout=_PREPARE_S)
 
     async def _attach(self, name: str) -> Mapping[str, Any]:
-        import ray
-
-        actor = ray.get_actor(name, namespace="serve")
+        actor = await cluster.actor(name)
         call = actor.__ray_call__.remote(
             replica_code.attach, METHOD, self._concurrency, *payload.probe()
         )
-        described: Mapping[str, Any] = await asyncio.wait_for(call, 5.0)
+        described: Mapping[str, Any] = await asyncio.wait_for(call, _ATTACH_S)
         return described
+
+    def _attached(self, name: str, task: asyncio.Task[Mapping[str, Any]]) -> None:
+        del self._preparing[name]
+        if task.cancelled():
+            return
+        if task.exception() is not None:
+            _log.debug("replica %s could not be prepared: %r", name, task.exception())
+        elif name in self._actors:
+            self._prepared[name] = self._described = task.result()
 
     @property
     def fit(self) -> bool:

@@ -5,6 +5,7 @@ The only place that knows how Serve's controller is asked. Never stops a cluster
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import os
@@ -104,17 +105,35 @@ def check_node() -> None:
         raise Lost(f"the Ray node of this machine is gone: {error.strerror}") from None
 
 
-async def applications() -> Mapping[str, Any] | None:
-    """Serve's applications by name, as its REST interface describes them; None: Serve is off."""
+class Controller:
+    """Serve's controller. Looking an actor up by its name blocks for as long as Ray's control
+    service takes to answer, which may be for ever: that happens on threads, and once.
+    """
+
+    def __init__(self) -> None:
+        self._actor: Any = None
+
+    async def applications(self) -> Mapping[str, Any] | None:
+        """Serve's applications by name, as its REST interface has them; None: Serve is off."""
+        if self._actor is None:
+            try:
+                self._actor = await actor("SERVE_CONTROLLER_ACTOR")
+            except ValueError:
+                return None
+        try:
+            details = await self._actor.get_serve_instance_details.remote()
+        except Exception:  # it may have been replaced
+            self._actor = None
+            raise
+        found: Mapping[str, Any] = details["applications"]
+        return found
+
+
+async def actor(name: str) -> Any:
+    """The actor of Serve's that has this name; ValueError if there is none."""
     import ray
 
-    try:
-        controller = ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-    except ValueError:
-        return None
-    details = await controller.get_serve_instance_details.remote()
-    found: Mapping[str, Any] = details["applications"]
-    return found
+    return await asyncio.to_thread(ray.get_actor, name, namespace="serve")
 
 
 def _probe(address: str) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError
-from ..base import Batch, Completion, Dispatcher, ModelInfo
+from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..child import ChildProcess, Restarts
 from ..child.jobs import unpack_models
+from ..watchdog import Watchdog
 from . import finding
 from .finding import check_target, serve_config_file
+from .patience import Patience
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ class RayServeDispatcher(Dispatcher):
     starts a cluster that ends with this dispatcher; it is the default where none is found.
 
     Ray is never imported here: its driver is a child process, which may end with the cluster and
-    is started again.
+    is started again. So is one that hangs.
     """
 
     def __init__(
@@ -98,21 +100,33 @@ class RayServeDispatcher(Dispatcher):
             name: ModelInfo(name, unavailable=joining) for name in names
         }
         self._why_not = ""
+        self._on_done: OnDone = lambda completion: None
+        self._watchdog = Watchdog()
+        self._patience = Patience(float(timeout_s), self._child.kill)
 
-    def start(self, on_done: Callable[[Completion], None]) -> None:
-        self._child.start(on_done, self._on_event)
+    def start(self, on_done: OnDone) -> None:
+        self._on_done = on_done
+        self._child.start(self._done, self._on_event)
+        self._watchdog.watch(self._patience)
 
     def models(self) -> Mapping[str, ModelInfo]:
         return self._models
 
     def submit(self, batch: Batch) -> None:
+        due = self._patience.began(batch)  # first: it may end at once
         self._child.submit(batch)
+        self._watchdog.began(due)
 
     def close(self) -> None:
+        self._watchdog.close()
         self._child.close()
 
     def forget(self, model_id: str, client_id: str, lane: int) -> None:
         self._child.forget(model_id, client_id, lane)
+
+    def _done(self, completion: Completion) -> None:
+        self._patience.ended(completion.batch)
+        self._on_done(completion)
 
     def _on_event(self, kind: str, fields: Mapping[str, Any]) -> None:
         if kind == "down":  # and soon "up" again: a new driver, that has to join first

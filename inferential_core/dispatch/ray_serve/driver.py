@@ -71,6 +71,7 @@ class RayDriver(Dispatcher):
         }
         self._calls: dict[Batch, asyncio.Task[None]] = {}
         self._told: Any = None
+        self._controller = cluster.Controller()
         self._look_soon = asyncio.Event()
         self._looked = asyncio.Condition()
 
@@ -173,11 +174,11 @@ class RayDriver(Dispatcher):
         self._why_not = ""
 
     async def _put_on(self) -> None:
-        there = await cluster.applications()
+        there = await self._controller.applications()
         await self._orders.carry_out(there or {}, self._look_soon.set)
 
     async def _look(self) -> None:
-        details = await cluster.applications()
+        details = await self._controller.applications()
         if details is None:
             self._why_not = "Ray Serve does not run on the cluster: nothing is deployed"
             return
@@ -185,8 +186,10 @@ class RayDriver(Dispatcher):
         for name in () if self._wanted else details:
             if name not in self._applications:
                 self._applications[name] = self._application(name)
-        for name, application in list(self._applications.items()):
-            await application.update(details.get(name))
+        known = dict(self._applications)
+        # All at once: none waits for the replicas of another.
+        await asyncio.gather(*(each.update(details.get(name)) for name, each in known.items()))
+        for name, application in known.items():
             if application.why_not:
                 application.why_not = self._orders.failures.get(name, application.why_not)
             if name not in details and not self._wanted:

@@ -10,6 +10,7 @@ deployment has. Serve calls it as any other method: its routing, limits and coun
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import math
@@ -19,7 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from .replica_memory import Neighbours, is_near
-from .replica_values import Observation, Outcome, in_order, is_large, prepare, told, values
+from .replica_values import Observation, Outcome, has_images, in_order, prepare, told, values
 
 QUICK_S = 2e-3
 
@@ -98,7 +99,7 @@ class Serving:
 
         async def serve_batch(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
             begun = time.monotonic()
-            if any(map(is_large, observations)):
+            if any(map(has_images, observations)):
                 prepared = await asyncio.to_thread(prepare, observations, self._neighbours)
             else:
                 prepared = prepare(observations, self._neighbours)
@@ -165,37 +166,45 @@ class Serving:
             self._takes_s = took if self._takes_s == math.inf else (self._takes_s + took) / 2
 
     async def _turn_over(self, gone: Sequence[str], prepared: list[Any]) -> None:
-        for client_id, hook in self._turnover(gone, prepared):
-            answer = hook(client_id)
-            if inspect.isawaitable(answer):
-                await answer
-
-    def _turnover(
-        self, gone: Sequence[str], prepared: list[Any]
-    ) -> list[tuple[str, Callable[[str], Any]]]:
-        """What to call, with which client, because it left or because its episode begins.
+        """Forget who left, and begin the episodes that begin, before the model is asked.
 
         An episode begins here also where an earlier part of it was served by a replica that is
-        no more: this one knows nothing of it. Contexts in `prepared` are made to say so.
+        no more: this one knows nothing of it. Contexts in `prepared` are made to say so; where
+        the model could not be reset, the error takes the place of the observation, which alone
+        fails by it.
         """
-        hooks = []
         for client_id in gone:
             self._episodes.pop(client_id, None)
-            hooks.append((client_id, self._forget))
+            with contextlib.suppress(Exception):  # what is left behind harms nobody else
+                await _called(self._forget, client_id)
         for index, item in enumerate(prepared):
             if isinstance(item, BaseException):
                 continue
             values, context = item
             known = self._episodes.get(context.client_id) == context.epoch
-            if context.first_of_episode or not known:
+            if known and not context.first_of_episode:
+                continue
+            self._episodes.pop(context.client_id, None)
+            try:
+                await _called(self._reset, context.client_id)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                prepared[index] = error
+            else:
                 self._episodes[context.client_id] = context.epoch
                 prepared[index] = values, replace(context, first_of_episode=True)
-                hooks.append((context.client_id, self._reset))
-        return [(client_id, hook) for client_id, hook in hooks if hook is not None]
 
     def _version(self) -> str:
         """Read anew for each batch: `reconfigure` may change it."""
         return str(getattr(self._servable, "version", "") or "")
+
+
+async def _called(hook: Callable[[str], Any] | None, client_id: str) -> None:
+    """Call what a model has of `reset` and `forget`, sync or async."""
+    answer = hook(client_id) if hook is not None else None
+    if inspect.isawaitable(answer):
+        await answer
 
 
 def _whole(answers: Any, count: int) -> list[Any]:

@@ -36,10 +36,9 @@ class InferenceContext:
     inference_delay: int = 0
 
 
-def is_large(observation: Observation) -> bool:
-    """Whether preparing it takes long enough to do it on a thread."""
-    values, images, _ = observation
-    return bool(images) or any(isinstance(value, tuple) for value in values.values())
+def has_images(observation: Observation) -> bool:
+    """Whether preparing it takes long enough to do it on a thread: there are images to decode."""
+    return bool(observation[1])
 
 
 def prepare(observations: Sequence[Observation], neighbours: Neighbours) -> list[Any]:

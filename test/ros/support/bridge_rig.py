@@ -71,15 +71,12 @@ class Rig:
             assert old in text
             text = text.replace(old, new)
         contract.write_text(text)
-        parameters = [
+        self._parameters = [
             Parameter("contract_file", value=str(contract)),
             Parameter("server", value=server_seen_at(self.server.address)),
             Parameter("sample_timeout", value=0.0),
-            *overrides,
         ]
-        self.bridge = graph.add(
-            BridgeNode(context=graph.context, namespace="r", parameter_overrides=parameters)
-        )
+        self.bridge = self._bridge("r", *overrides)
         self.state = graph.publisher(JointState, "/r/joint_states")
         self.joints = JointState(name=["gripper", "arm"], position=[0.1, 0.2])
         self.status = graph.inbox(BridgeStatus, "/r/bridge_status", LATCHED)
@@ -90,6 +87,25 @@ class Rig:
         self.pending = graph.inbox(ActionChunk, "/r/pending_chunk")
         self.seen: list[dict[str, Any]] = []  # what the model was given
         self.diagnostics = graph.inbox(DiagnosticArray, "/diagnostics")
+
+    def _bridge(self, namespace: str, *overrides: Parameter) -> BridgeNode:
+        return self.graph.add(
+            BridgeNode(
+                context=self.graph.context,
+                namespace=namespace,
+                parameter_overrides=[*self._parameters, *overrides],
+            )
+        )
+
+    def another_robot(self, namespace: str, *overrides: Parameter) -> Any:
+        """One more bridge of this process at work, in a namespace; what it says of itself."""
+        self._bridge(namespace, *overrides)
+        status = self.graph.inbox(BridgeStatus, f"/{namespace}/bridge_status", LATCHED)
+        self.change(Transition.TRANSITION_CONFIGURE, f"/{namespace}")
+        self.change(Transition.TRANSITION_ACTIVATE, f"/{namespace}")
+        state = self.graph.publisher(JointState, f"/{namespace}/joint_states")
+        self.graph.repeat((state, self.joints))
+        return status
 
     def _infer(self, obs: dict[str, Any]) -> dict[str, Any]:
         self.seen.append(obs)
