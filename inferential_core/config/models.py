@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -50,19 +50,24 @@ class DispatchConfig(Section):
     )
 
 
+Lanes = Annotated[int, Field(ge=1, le=1000)]
+Most = Annotated[int, Field(ge=1, le=65536)]
+Timeout = Annotated[float, Field(gt=0, le=86400)]
+
+
 class LocalConfig(Section):
     """Models that run on the server's machine, without Ray; see `LocalDispatcher`."""
 
-    lanes: int | dict[str, int] = Field(
+    lanes: Lanes | dict[str, Lanes] = Field(
         default=1, description="calls a model works on at once; for all, or by id"
     )
-    max_batch: int | dict[str, int] = Field(
+    max_batch: Most | dict[str, Most] = Field(
         default=64, description="most observations in one infer_batch; for all, or by id"
     )
     process: list[str] = Field(
         default_factory=list, description="models that run in a process for each lane"
     )
-    timeout_s: float | None | dict[str, float | None] = Field(
+    timeout_s: Timeout | None | dict[str, Timeout | None] = Field(
         default=30.0, description="then a call is given up; for all, or by id; null: never"
     )
     warm_up: bool = Field(default=True, description="models make a first call before they serve")

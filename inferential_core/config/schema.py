@@ -36,7 +36,10 @@ class TransportConfig(Section):
         default=1000, ge=1, le=10_000_000, description="replies buffered per client, then lost"
     )
     heartbeat_ms: int = Field(
-        default=1000, ge=10, le=600_000, description="period of ZMTP pings; 3 missed: link dead"
+        default=1000,
+        ge=10,
+        le=600_000,
+        description="silence after which TCP probes a link, whole s; 3 unanswered: dead",
     )
 
 
