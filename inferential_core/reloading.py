@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _PERIOD_S = 1.0
 _SETTLED_S = 0.05  # a file that is being written is read once it stayed as it is for so long
 _LOOKS = 20
+_PATIENCE_S = 5.0  # with a scheduler of the user's that hangs while it is made
 
 Load = Callable[[Path], InferentialConfig]
 
@@ -71,7 +72,7 @@ class Reloading:
     def close(self) -> None:
         if self._thread is not None:
             self._asked.put(False)
-            self._thread.join()
+            self._thread.join(_PATIENCE_S)
             self._thread = None
 
     def _run(self) -> None:

@@ -237,11 +237,17 @@ class Server:
         scheduling = with_options(self.config.scheduling, strategy, policy, options)
         config = self.config.model_copy(update={"scheduling": scheduling})
         scheduler = self._make_scheduler(config)
-        self._settings.use_scheduling(config)
-        if self._serving:
-            engine = self._ran()
-            scheduler.serve(engine.transport.wake)
-            engine.between_turns(lambda: engine.pipeline.use_scheduler(scheduler, config))
+        if not self._serving:
+            self._settings.use_scheduling(config)
+            return
+        engine = self._ran()
+        scheduler.serve(engine.transport.wake)
+
+        def take() -> None:
+            self._settings.use_scheduling(config)
+            engine.pipeline.use_scheduler(scheduler, self.config)
+
+        engine.between_turns(take)
 
     def reconfigure(self, config: InferentialConfig) -> list[str]:
         """Make this the configuration, also while serving: no request is lost, nobody waits.

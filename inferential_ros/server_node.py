@@ -8,9 +8,7 @@ Lifecycle:  configure   load the configuration and the models
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 from inferential.msg import ServerStatus
@@ -171,6 +169,7 @@ class ServerNode(ManagedNode):
         from inferential_core import InferentialError, LocalDispatcher, Server
         from inferential_core.config import command_config
         from inferential_core.dispatch.choosing import choose, local_options
+        from inferential_core.hangup import on_hangup
         from inferential_core.security.exposure import check_exposure
 
         config_file = self.get_parameter("config_file").value
@@ -202,13 +201,12 @@ class ServerNode(ManagedNode):
             server = Server(config=config, dispatcher=dispatcher)
             if config_file:
                 server.follow(config_file, lambda file: command_config(file, **given))
-                if threading.current_thread() is threading.main_thread():
-                    signal.signal(signal.SIGHUP, self._on_hangup)
+            on_hangup(self._on_hangup)
         except InferentialError as error:
             raise WrongSetup(str(error)) from None
         return server
 
-    def _on_hangup(self, *_: Any) -> None:
+    def _on_hangup(self) -> None:
         if self._server is not None:
             self._server.reload()
 

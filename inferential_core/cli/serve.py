@@ -16,6 +16,7 @@ from ..config import LOOPBACK, command_config
 from ..dispatch.choosing import DISPATCHERS, choose, local_options
 from ..dispatch.local import LocalDispatcher
 from ..errors import UsageError
+from ..hangup import on_hangup
 from ..security.exposure import check_exposure
 from ..server import Server
 
@@ -52,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     server = Server(config=config, dispatcher=dispatcher)
     if options.config:
         server.follow(options.config, lambda file: command_config(file, **told))
-    signal.signal(signal.SIGHUP, lambda *_: server.reload())
+    on_hangup(server.reload)
     server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
     logging.getLogger("inferential").info("%s", where)
     what = ", ".join(dispatcher.models()) or "what Ray Serve has"

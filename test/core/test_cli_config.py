@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import queue
 import re
+import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +42,7 @@ dispatch: {models: {policy: "my_models:policy"}}
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INFERENTIAL_HTTP__BIND", raising=False)  # of the tests' surroundings
     monkeypatch.setattr(sys, "path", list(sys.path))
     path = tmp_path / "server.yaml"
     path.write_text(TEXT)
@@ -125,6 +130,9 @@ def test_the_schema_is_json_with_a_description_for_each_key(
 # --- a server that follows its file ---
 
 
+LOCAL = ("--dispatcher=local", "--bind=tcp://127.0.0.1:*", "--http=off")
+ARGUMENTS = ("--config=server.yaml", *LOCAL)
+
 class Serving:
     """`inferential serve --config server.yaml` in a folder, and its log lines as they come."""
 
@@ -167,8 +175,7 @@ class Serving:
 @pytest.fixture
 def serving(file: Path) -> Iterator[Serving]:
     (file.parent / "my_models.py").write_text("def policy(obs):\n    return dict(obs)\n")
-    arguments = ("--config=server.yaml", "--dispatcher=local", "--bind=tcp://127.0.0.1:*")
-    serving = Serving(file.parent, *arguments, INFERENTIAL_LIMITS__MAX_TENSORS="2")
+    serving = Serving(file.parent, *ARGUMENTS, INFERENTIAL_LIMITS__MAX_TENSORS="2")
     yield serving
     serving.close()
 
@@ -205,3 +212,31 @@ def test_a_hangup_makes_a_serving_process_read_its_file_again(
     assert ask("arm") == (Status.OK, "")
     serving.process.send_signal(signal.SIGTERM)
     assert serving.process.wait(SOON_S) == 0
+
+
+def test_closing_the_terminal_it_was_started_from_ends_it(file: Path) -> None:
+    (file.parent / "my_models.py").write_text("def policy(obs):\n    return dict(obs)\n")
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inferential_core.cli", "serve", *ARGUMENTS],
+        cwd=file.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=its,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        text=True,
+    )
+    os.close(its)
+    try:
+        assert process.stdout is not None
+        assert select.select([process.stdout], [], [], SOON_S)[0]
+        assert "serving policy" in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)  # with its terminal there: reads the file again
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        os.close(ours)  # the kernel tells it by the same signal
+        assert process.wait(SOON_S) == 0
+    finally:
+        process.kill()
+        process.communicate()
