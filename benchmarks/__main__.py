@@ -15,7 +15,7 @@ FIGURES = (
     "dispatch",
     "metrics",
 )
-BENCHMARKS = (*FIGURES, "fuzz", "chaos", "soak")
+BENCHMARKS = (*FIGURES, "fuzz", "chaos", "soak", "isolation")
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,115 @@
+"""Interleaves an honest fleet with those who misbehave, and compares."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+from ..machine import cpu_s, introduce, rss_mb
+from ..processes import ROOT, Program
+
+HERE = ROOT / "benchmarks" / "isolation"
+KINDS = ("flood", "mute", "reconnect", "large")
+RATE_HZ = 10.0
+HEARTBEAT_MS = 1000
+MOST = 1.10  # x the p99 of the same attack on somebody else's server
+# What an operator may grant at most to clients nobody vouches for.
+QUOTAS = {"max_rate_hz_per_client": 100.0, "max_bytes_per_s_per_client": 20e6}
+CONDITIONS = ("alone", "elsewhere", "attacked")
+
+
+class Rig:
+    """A server with its fleet, another server, and one attacker at a time."""
+
+    def __init__(self, limits: dict[str, float], robots: int, stack: ExitStack) -> None:
+        self._stack = stack
+        self.server = self._program(HERE / "server.py", json.dumps(limits))
+        self.decoy = self._program(HERE / "server.py", json.dumps(limits))
+        self.address, self.decoy_address = self.server.hear(), self.decoy.hear()
+        crowd = ROOT / "benchmarks" / "peers" / "crowd.py"
+        self.crowd = self._program(crowd, self.address, str(robots), str(HEARTBEAT_MS))
+        self.crowd.hear()
+        self.attackers = {kind: self._program(HERE / "attacker.py", kind) for kind in KINDS}
+        for attacker in self.attackers.values():
+            attacker.hear()
+
+    def _program(self, *command: Any) -> Program:
+        program = Program(sys.executable, *command)
+        self._stack.callback(program.end)
+        return program
+
+    def measure(self, kind: str, condition: str, seconds: float) -> dict[str, float]:
+        """The fleet's figures under a condition, and what the server spent."""
+        attacker = self.attackers[kind]
+        if condition != "alone":
+            victim = self.address if condition == "attacked" else self.decoy_address
+            attacker.ask({"address": victim})
+        used = cpu_s(self.server.pid)
+        found = self.crowd.ask({"seconds": seconds, "rate_hz": RATE_HZ})
+        spent = cpu_s(self.server.pid) - used
+        done = attacker.ask({}) if condition != "alone" else 0
+        return {
+            "p50": found["trips_ms"]["p50"],
+            "p99": found["trips_ms"]["p99"],
+            "lost": found["lost"] + found["failed"],
+            "cpu": spent / seconds,
+            "done": done,
+        }
+
+
+def compare(rig: Rig, kinds: list[str], rounds: int, seconds: float) -> list[str]:
+    """Print a line for each kind; those that cost too much."""
+    chance = random.Random(1)
+    found: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for _ in range(rounds):
+        for kind in kinds:
+            for condition in chance.sample(CONDITIONS, len(CONDITIONS)):
+                figures = rig.measure(kind, condition, seconds)
+                found.setdefault((kind, condition), []).append(figures)
+    missed = []
+    for kind in kinds:
+
+        def median(condition: str, name: str, kind: str = kind) -> float:
+            return statistics.median(each[name] for each in found[kind, condition])
+
+        def ratio(to: str, kind: str = kind) -> float:
+            pairs = zip(found[kind, "attacked"], found[kind, to])
+            return statistics.median(one["p99"] / other["p99"] for one, other in pairs)
+
+        row = f"  {kind:10}{median('attacked', 'done') / seconds:8.0f}"
+        for name in ("p50", "p99"):
+            row += "".join(f"{median(condition, name):9.2f}" for condition in CONDITIONS)
+        lost = sum(each["lost"] for each in found[kind, "attacked"])
+        row += f"{lost:6.0f}{median('attacked', 'cpu'):8.0%}"
+        good = ratio("elsewhere") <= MOST
+        row += f"{ratio('alone'):8.2f}{ratio('elsewhere'):11.2f}  {'yes' if good else 'NO'}"
+        print(row, flush=True)
+        if not good:
+            missed.append(kind)
+    return missed
+
+
+def main(arguments: list[str]) -> int:
+    """0 if nobody cost the others more than the bar."""
+    parser = argparse.ArgumentParser(prog="isolation", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--robots", type=int, default=50)
+    options = parser.parse_args(arguments)
+    introduce(f"{options.robots} honest robots at {RATE_HZ:.0f} Hz beside one that is not")
+    missed = []
+    for name, limits in (("default limits", {}), ("with quotas", QUOTAS)):
+        print(f"{name}{'':{18 - len(name)}}{'ms':>5}{'p50':>24}{'p99':>27}{'':13}{'p99 to':>12}")
+        heads = "".join(f"{each:>9}" for each in (*("alone", "elsewh.", "attack") * 2,))
+        print(f"  attack       per s{heads}  lost  server   alone  elsewhere  within {MOST:g}")
+        with ExitStack() as stack:
+            rig = Rig(limits, options.robots, stack)
+            missed += compare(rig, options.only, options.rounds, options.seconds)
+            print(f"  server afterwards: {rss_mb(rig.server.pid):.0f} MB")
+    return 1 if missed else 0
