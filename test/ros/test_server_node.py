@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +26,10 @@ SERVER = "inferential_ros.server_node"
 MODELS = ["policy:=robot_models:Constant"]
 
 
-def ask(address: str) -> Any:
+def ask(address: str, model_id: str = "policy") -> Any:
     """The reply to one observation."""
     with Connection(server=address, client_id="tester", client_type="test") as connection:
-        model = connection.model("policy", latency_budget_ms=10_000)
+        model = connection.model(model_id, latency_budget_ms=10_000)
         model.observe(state=np.zeros(2, dtype=np.float32))
         return model.get_reply(timeout_ms=10_000)
 
@@ -67,6 +68,31 @@ def test_deactivating_frees_the_address_and_activating_serves_again(
 
 
 @pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        (
+            "ros",
+            r"^\[WARN\] \[[\d.]+\] \[inference_server\]: rejected an .* client=tester model=polcy",
+        ),
+        (
+            "text",
+            r"^\S+Z WARNING rejected an observation .* client=tester model=polcy request_id=1",
+        ),
+        ("json", r'^\{"time": .*"level": "warning", .*"client": "tester", "model": "polcy", '),
+    ],
+)
+def test_what_the_server_logs_goes_where_the_parameter_says(
+    graph: Any, start: Callable[..., Any], address: str, form: str, told: str
+) -> None:
+    inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    server = start(SERVER, bind=address, models=MODELS, log_format=form)
+    inbox.wait()
+    assert ask(address, "polcy").status is Status.REJECTED
+    assert server.stop() == 0
+    assert len(re.findall(told, server.text(), re.M)) == 1, server.text()
+
+
+@pytest.mark.parametrize(
     ("parameters", "told"),
     [
         ({"models": ["policy:=robot_models:Constnt"]}, "'robot_models' has no 'Constnt'"),
@@ -76,8 +102,18 @@ def test_deactivating_frees_the_address_and_activating_serves_again(
         ({"models": MODELS, "lanes": -1}, "lanes must be at least 1"),
         ({"models": [1, 2]}, "parameter models: expected a list of texts, got [1, 2]"),
         ({"models": MODELS, "status_period": "often"}, "status_period"),
+        ({"models": MODELS, "log_format": "xml"}, "log_format: 'xml' is none of ros, text, json"),
     ],
-    ids=["attribute", "strategy", "config_file", "process", "lanes", "models", "type"],
+    ids=[
+        "attribute",
+        "strategy",
+        "config_file",
+        "process",
+        "lanes",
+        "models",
+        "type",
+        "log_format",
+    ],
 )
 def test_a_wrong_setting_ends_an_autostarted_server(
     start: Callable[..., Any], address: str, parameters: dict[str, Any], told: str
