@@ -14,6 +14,7 @@ FIGURES = (
     "convert",
     "dispatch",
     "metrics",
+    "encryption",
 )
 BENCHMARKS = (*FIGURES, "fuzz", "chaos", "soak", "isolation")
 

@@ -1,4 +1,7 @@
-"""Our server and our client, as users run them: nothing is tuned."""
+"""Our server and our client, as users run them: nothing is tuned.
+
+ours.py server [batching] [keys=FOLDER], ours.py client [keys=FOLDER]
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,12 @@ class Batching:
         return [ANSWER] * len(observations)
 
 
-def serve(batching: bool = False) -> None:
-    from inferential_core import LocalDispatcher, Server
+def serve(batching: bool, keys: str) -> None:
+    from inferential_core import InferentialConfig, LocalDispatcher, Server
 
+    config = InferentialConfig(security={"keys": keys})
     dispatcher = LocalDispatcher({"policy": Batching() if batching else lambda obs: ANSWER})
-    with Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
+    with Server("tcp://127.0.0.1:0", config=config, dispatcher=dispatcher) as server:
         say_address(server.address)
         for _ in sys.stdin:  # whoever started it asks how it is
             status = server.status()
@@ -31,13 +35,17 @@ def serve(batching: bool = False) -> None:
             print(json.dumps(status), flush=True)
 
 
-class OurClient(SdkClient):
-    def __init__(self, address: str, array: np.ndarray) -> None:
-        super().__init__(Connection(address), array)
+def connect(address: str, array: np.ndarray, keys: str) -> SdkClient:
+    if not keys:
+        return SdkClient(Connection(address), array)
+    files = {"key": f"{keys}/client.key_secret", "server_key": f"{keys}/server.key"}
+    return SdkClient(Connection(address, "client", **files), array)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "server":
-        serve("batching" in sys.argv[2:])
+    part, *words = sys.argv[1:]
+    folder = "".join(word.removeprefix("keys=") for word in words if word.startswith("keys="))
+    if part == "server":
+        serve("batching" in words, folder)
     else:
-        answer_questions(OurClient)
+        answer_questions(lambda address, array: connect(address, array, folder))

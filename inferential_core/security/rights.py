@@ -15,9 +15,9 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ class Identity(Section):
     """One entry of authorized.yaml, with what it grants."""
 
     key: str
-    clients: list[str] = Field(default_factory=list)
-    models: list[str] = Field(default=["*"])
+    clients: tuple[str, ...] = ()
+    models: tuple[str, ...] = ("*",)
     priority: int = Field(default=1, ge=0)
     rate_hz: float | None = Field(default=None, gt=0)
     bytes_per_s: float | None = Field(default=None, gt=0)
@@ -46,7 +46,7 @@ class Identity(Section):
     @cached_property
     def patterns(self) -> tuple[str, ...]:
         """Client ids; unless it says otherwise the name itself and what is below it."""
-        return tuple(self.clients) or (self.name, f"{self.name}/*")
+        return self.clients or (self.name, f"{self.name}/*")
 
     def speaks_for(self, client_id: str) -> bool:
         return _matches(client_id, self.patterns)
@@ -107,5 +107,6 @@ def _told(error: ValidationError) -> Iterator[str]:
         yield where + item["msg"].removeprefix("Value error, ")
 
 
-def _matches(name: str, patterns: Iterable[str]) -> bool:
+@lru_cache(maxsize=4096)  # asked for every observation
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -127,7 +127,7 @@ def test_commands_change_one_entry_and_leave_what_people_wrote(keys: Keys) -> No
     assert "# ours\n" in text and "# the new arm\nrobot_2:" in text
     rights = {identity.name: identity for identity in read_rights(path).values()}
     one = rights["robot_1"]
-    assert (one.clients, one.models, one.rate_hz) == (["arm-*"], ["policy"], 50.0)
+    assert (one.clients, one.models, one.rate_hz) == (("arm-*",), ("policy",), 50.0)
     assert one.revoked and not rights["robot_2"].revoked
     keys.run("authorize", "robot_1")
     assert "revoked" not in path.read_text()
