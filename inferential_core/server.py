@@ -165,6 +165,7 @@ class Server:
             max_frame_bytes=self._max_frame_bytes,
             heartbeat_ms=config.heartbeat_ms,
             gate=security.gate(),
+            io_threads=config.io_threads or security.io_threads(),
         )
 
     def stop(self) -> None:

@@ -72,7 +72,7 @@ class Link:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         for option, value in (
-            (zmq.IDENTITY, keys.routing_id() if keys else _routing_id(session.client_id)),
+            (zmq.IDENTITY, _routing_id(session.client_id)),
             (zmq.LINGER, 100),
             (zmq.RCVHWM, 0),  # libzmq aborts if a link breaks while this is full: see ZmqRouter
             (zmq.RECONNECT_IVL, reconnect_ivl_ms),
@@ -267,6 +267,7 @@ def _routing_id(client_id: str) -> bytes:
     """Where replies go to: of this connection and no other, whoever else has that client id.
 
     The server takes the client id from what is sent. Two connections with one routing id would
-    take it away from each other for ever, each time as if a link had broken.
+    take it away from each other for ever, each time as if a link had broken. And whoever is let
+    in by a key of his own cannot take replies away from others by guessing it.
     """
     return client_id.encode()[:200] + b"." + os.urandom(8).hex().encode()

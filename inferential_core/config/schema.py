@@ -41,6 +41,13 @@ class TransportConfig(Section):
         le=600_000,
         description="silence after which TCP probes a link, whole s; 3 unanswered: dead",
     )
+    io_threads: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="threads that move bytes, and with keys encrypt them; 0: 1, with keys half"
+        " of the cores, 4 at most",
+    )
 
 
 class LimitsConfig(Section):

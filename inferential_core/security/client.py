@@ -28,14 +28,6 @@ class ClientKeys(NamedTuple):
         socket.setsockopt(zmq.CURVE_SECRETKEY, self.own.secret)
         socket.setsockopt(zmq.CURVE_SERVERKEY, self.server)
 
-    def routing_id(self) -> bytes:
-        """For the lifetime of a connection object.
-
-        The server sends replies to it, and another authorized client that knew it could take it
-        over: nobody can guess this one, and it only travels encrypted.
-        """
-        return b"k" + os.urandom(16)
-
 
 def client_keys(
     key: str | os.PathLike[str] | None, server_key: str | os.PathLike[str] | None
