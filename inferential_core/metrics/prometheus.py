@@ -45,6 +45,14 @@ _SERVER_COUNTERS = {
     "malformed": ("malformed", "messages that were no observation"),
     "undelivered": ("undelivered", "replies whose client was gone or did not read"),
 }
+# key in status["security"] -> likewise
+_REFUSALS = {
+    "handshakes_by_reason": ("auth_failures", "clients that were not let in, by reason"),
+    "observations_by_reason": (
+        "observations_refused",
+        "observations that the key of their client does not grant, by reason",
+    ),
+}
 _SERVER_GAUGES = {
     "queued": ("queued", "observations that wait"),
     "in_flight": ("in_flight", "observations that are with a model"),
@@ -148,6 +156,9 @@ def _of_server(status: Status) -> Iterator[Metric]:
     )
     for key, (name, told) in _SERVER_COUNTERS.items():
         yield CounterMetricFamily(_name(name), told, value=status[key])
+    for key, (name, told) in _REFUSALS.items():
+        reasons = status["security"][key]
+        yield _family(CounterMetricFamily, name, told, "reason", reasons.items())
     for key, (name, told) in _SERVER_GAUGES.items():
         yield GaugeMetricFamily(_name(name), told, value=status[key])
     clients = status["clients"]

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from test_pipeline import House
 
+from inferential_core.clock import SystemClock
 from inferential_core.metrics.catalog import CATALOG
+from inferential_core.metrics.store import MetricsStore
+from inferential_core.security.refusals import HANDSHAKE, OBSERVATION, Refusals
 from inferential_core.tracking.health import BreakerRule
 
 # The published page, and what the release 1.4.0 adds.
@@ -179,7 +182,12 @@ def test_the_catalog_names_what_is_recorded_with_its_labels() -> None:
     quiet = served()
     for _ in range(15):
         quiet.pass_time(1.0)
+    store, refused = MetricsStore(), []
+    store.listen(lambda *record: refused.append(record))
+    refusals = Refusals(SystemClock(), store.record)
+    refusals.add(HANDSHAKE, "no key")
+    refusals.add(OBSERVATION, "quota")
     seen: dict[str, set[str]] = {}
-    for name, _, labels in quiet.records + troubled().records:
+    for name, _, labels in quiet.records + troubled().records + refused:
         seen.setdefault(name, set()).update(labels)
     assert seen == known
