@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from .labels import Labels
 
 Callback = Callable[[str, float, Labels], object]
-_Queue = queue.Queue[tuple[str, float, Labels] | None]
+_Measurement = tuple[str, float, Labels]
+
+_GATHER_S = 0.01  # measurements wait for each other so long: the thread is woken for many
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +30,7 @@ class CallbackRunner:
     def __init__(self) -> None:
         self.lost = 0
         self._callbacks: list[Callback] = []
-        self._queue = _Queue(self.BACKLOG)
-        self._thread: threading.Thread | None = None
+        self._run: _Run | None = None
         self._complained: set[tuple[str, str]] = set()
 
     def add(self, callback: Callback) -> None:
@@ -39,54 +41,73 @@ class CallbackRunner:
         """From one thread, the server's."""
         if not self._callbacks:
             return
-        if self._thread is None:
-            self._start()
-        try:
-            self._queue.put_nowait((name, value, labels))
-        except queue.Full:
+        run = self._run
+        if run is None:
+            # A new one: one that hung when it was closed goes on with what was its own.
+            run = self._run = _Run(self._call)
+        if len(run.waiting) >= self.BACKLOG:
             self.lost += 1
+            return
+        run.waiting.append((name, value, labels))
+        if run.asleep:
+            run.asleep = False
+            run.news.set()
 
     def close(self, timeout: float = 1.0) -> None:
         """Let the callbacks finish what is published, but no longer than `timeout` seconds.
 
         What is published later starts again.
         """
-        thread, self._thread = self._thread, None
-        if thread is None:
+        run, self._run = self._run, None
+        if run is None:
             return
-        try:
-            self._queue.put(None, timeout=timeout)
-        except queue.Full:  # a hanging callback: give up what waits, to tell the thread to end
-            with self._queue.mutex:
-                self.lost += len(self._queue.queue)
-                self._queue.queue.clear()
-            self._queue.put(None)
+        run.closing.set()
+        run.news.set()
+        if run.thread is threading.current_thread():  # a callback may stop the server
             return
-        if thread is not threading.current_thread():  # a callback may stop the server
-            thread.join(timeout)
+        run.thread.join(timeout)
+        if run.thread.is_alive():  # a hanging callback: give up what waits
+            self.lost += len(run.waiting)
+            run.waiting.clear()
 
-    def _start(self) -> None:
-        # A new queue: a thread that hung when it was closed goes on with the old one.
-        self._queue = _Queue(self.BACKLOG)
-        self._thread = threading.Thread(
-            target=self._run,
-            args=(self._queue,),
-            name="inferential-metric-callbacks",
-            daemon=True,
-        )
-        self._thread.start()
-
-    def _run(self, measurements: _Queue) -> None:
-        while (item := measurements.get()) is not None:
-            name, value, labels = item
-            for callback in self._callbacks:
-                try:
-                    callback(name, value, dict(labels))  # its own: it may change them
-                except BaseException as error:  # SystemExit would end the thread for all
-                    self._complain(callback, error)
+    def _call(self, name: str, value: float, labels: Labels) -> None:
+        for callback in self._callbacks:
+            try:
+                callback(name, value, dict(labels))  # its own: it may change them
+            except BaseException as error:  # SystemExit would end the thread for all
+                self._complain(callback, error)
 
     def _complain(self, callback: Callback, error: BaseException) -> None:
         kind = (repr(callback), type(error).__name__)
         if kind not in self._complained:
             self._complained.add(kind)
             _log.exception("metric callback %r raised; further ones are not logged", callback)
+
+
+class _Run:
+    """What waits, and the thread that works it off; from the first measurement until closed."""
+
+    def __init__(self, call: Callable[[str, float, Labels], None]) -> None:
+        self.waiting: deque[_Measurement] = deque()
+        self.news = threading.Event()
+        self.closing = threading.Event()
+        self.asleep = False  # and has to be told of news
+        self._call = call
+        self.thread = threading.Thread(
+            target=self._work, name="inferential-metric-callbacks", daemon=True
+        )
+        self.thread.start()
+
+    def _work(self) -> None:
+        while True:
+            while self.waiting:
+                with contextlib.suppress(IndexError):  # given up meanwhile
+                    self._call(*self.waiting.popleft())
+            if self.closing.is_set():
+                return
+            self.asleep = True
+            if not self.waiting:  # none came before it could know that we sleep
+                self.news.wait()
+                self.news.clear()
+                self.closing.wait(_GATHER_S)
+            self.asleep = False
