@@ -20,6 +20,9 @@ COMMANDS = {
         "inferential_core.cli.config:main",
         "check a server's configuration, or show all of it",
     ),
+    "top": ("inferential_core.cli.top:main", "robots and models of a running server, live"),
+    "status": ("inferential_core.cli.status:main", "how a running server does; --json"),
+    "bench": ("inferential_core.cli.bench:main", "load a server with robots, and report"),
     "keys": ("inferential_core.cli.keys:main", "keys, and what each of them may do"),
     "contract": (
         "inferential_ros.contract.command:main",
@@ -73,6 +76,8 @@ def _missing(command: str, error: ModuleNotFoundError) -> str:
     name = (error.name or "").partition(".")[0]
     if name in ("rclpy", "inferential"):
         fix = "it needs ROS 2 and this package built: make build, then source install/setup.bash"
+    elif name == "rich" and command == "top":
+        fix = "pip install rich; inferential status needs nothing more"
     elif name in ("mujoco", "matplotlib", "rich"):
         fix = "pip install 'inferential[demo]'"
     elif name == "rosbags":

@@ -1,0 +1,78 @@
+"""A running server's status, over HTTP, for the commands that show it. Standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from ..errors import InferentialError
+
+SERVER = "http://127.0.0.1:5580"
+TOKEN_VARIABLE = "INFERENTIAL_HTTP__TOKEN_FILE"  # the one that the server reads
+PATIENCE_S = 5.0
+
+# A proxy of the environment leads elsewhere: a server is on this machine, or named.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Unreachable(InferentialError):
+    """There is no status to be had; the text says what to do."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--server",
+        default=SERVER,
+        metavar="URL",
+        help="where its page is; default %(default)s",
+    )
+    parser.add_argument(
+        "--token-file",
+        default=os.environ.get(TOKEN_VARIABLE, ""),
+        metavar="FILE",
+        help=f"file with the token the server demands; default ${TOKEN_VARIABLE}",
+    )
+
+
+def ask(options: argparse.Namespace) -> dict[str, Any]:
+    """What /api/status tells; Unreachable if nothing does."""
+    server = options.server.rstrip("/")
+    if "://" not in server:
+        server = f"http://{server}"
+    if not server.startswith(("http://", "https://")):
+        raise Unreachable(
+            f"{server} is where robots connect; the status is told over HTTP: {SERVER} unless the"
+            " server said otherwise when it started"
+        )
+    request = urllib.request.Request(f"{server}/api/status")
+    if options.token_file:
+        request.add_header("Authorization", f"Bearer {_token(options.token_file)}")
+    try:
+        with _opener.open(request, timeout=PATIENCE_S) as answer:
+            told: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        said = error.read(500).decode(errors="replace").strip()
+        fix = ": --token-file FILE" if error.code == 401 else ""
+        raise Unreachable(f"{server} refuses: {said or error.reason}{fix}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise Unreachable(
+            f"no server at {server} ({reason}); is one running, and is its page on"
+            " (inferential serve prints the address; in Python: InferentialConfig(http={'bind':"
+            " '127.0.0.1:5580'}))?"
+        ) from None
+    if "clients" not in told or "models" not in told:
+        raise Unreachable(f"{server} is something else than an inference server")
+    return told
+
+
+def _token(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unreachable(f"--token-file {path}: {error}") from None

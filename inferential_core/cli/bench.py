@@ -1,0 +1,142 @@
+"""`inferential bench`: robots that ask a server at a fixed rate, and what became of it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..client.aio import AsyncConnection
+from ..errors import UsageError
+from .load import Load, Robots
+from .load_report import plot, report
+from .making import observation
+
+_PATIENCE_MS = 5000.0
+_FILES_A_ROBOT = 4
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 if something was answered, else 1."""
+    options = _parser().parse_args(argv)
+    if options.plot and find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install matplotlib")
+    _allow_sockets(options.robots)
+    found = asyncio.run(_run(options))
+    if options.json:
+        print(json.dumps(found.figures(), indent=2))
+    else:
+        print("\n".join(report(found)))
+    if options.plot:
+        plot(found, Path(options.plot))
+        print(f"picture: {options.plot}")
+    return 0 if found.outcomes.get("ok") else 1
+
+
+async def _run(options: argparse.Namespace) -> Load:
+    link = {"server": options.server, "key": options.key, "server_key": options.server_key}
+    async with AsyncConnection(**link, client_id=f"{options.prefix}probe") as probe:
+        model = probe.model(options.model)
+        try:
+            declared = await model.specification(timeout_ms=_PATIENCE_MS)
+        except TimeoutError:
+            refused = f": {probe.refusal}" if probe.refusal else ""
+            raise UsageError(
+                f"no server answers at {options.server}{refused}; start one: inferential serve"
+            ) from None
+    values, told = observation(declared, options.key_shape)
+    if not options.json:
+        print(
+            f"{options.robots} robots at {options.hz:g} Hz for {options.seconds:g} s ask"
+            f" {options.model!r} at {options.server}; each observation: {told}",
+            flush=True,
+        )
+    robots = Robots(
+        link=link,
+        prefix=options.prefix,
+        count=options.robots,
+        model=options.model,
+        values=values,
+        hz=options.hz,
+        budget_s=(options.budget_ms or 1000.0 / options.hz) / 1000.0,
+        supersede=options.supersede,
+    )
+    return await robots.ask_for(options.seconds)
+
+
+def _allow_sockets(robots: int) -> None:
+    """A socket each, and libzmq allows 1023 in a process."""
+    os.environ.setdefault("ZMQ_MAX_SOCKETS", str(robots + 10))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_A_ROBOT * robots + 100
+    if soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inferential bench",
+        description="Load a server with robots that ask at a fixed rate, whether they are answered"
+        " or not, and report how their observations ended and how long that took.",
+        epilog="example: inferential bench --server tcp://gpu-box:5555 --robots 50 --hz 10"
+        " --model policy --plot load.png",
+    )
+    parser.add_argument(
+        "--server", default="tcp://127.0.0.1:5555", metavar="ADDRESS", help="default %(default)s"
+    )
+    parser.add_argument("--model", default="policy", metavar="NAME", help="default %(default)s")
+    parser.add_argument("--robots", type=_count, default=10, metavar="N", help="default 10")
+    parser.add_argument(
+        "--hz", type=_positive, default=10.0, metavar="F", help="observations a second of each"
+    )
+    parser.add_argument(
+        "--seconds", type=_positive, default=10.0, metavar="S", help="default %(default)g"
+    )
+    parser.add_argument(
+        "--budget-ms",
+        type=_positive,
+        metavar="MS",
+        help="in time is what is answered within this; default: the time to the next observation",
+    )
+    parser.add_argument(
+        "--shape",
+        dest="key_shape",
+        action="append",
+        default=[],
+        metavar="KEY=DTYPE[SIZES]",
+        help="what is observed, such as joints=float32[7] or camera=uint8[224,224,3]; may be"
+        " repeated; default: what the model specifies",
+    )
+    parser.add_argument(
+        "--supersede",
+        action="store_true",
+        help="a robot's newer observation replaces a waiting one",
+    )
+    parser.add_argument("--key", metavar="FILE", help="of these robots: NAME.key_secret")
+    parser.add_argument("--server-key", metavar="FILE", help="the server's public key")
+    parser.add_argument(
+        "--prefix", default="bench-", help="of the client ids; default %(default)s"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="picture of the latencies over time")
+    parser.add_argument("--json", action="store_true", help="the figures for a script")
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value

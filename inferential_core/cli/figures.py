@@ -1,0 +1,80 @@
+"""A server's status in words: what `status` prints and `top` shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OUTCOMES = ("ok", "expired", "superseded", "dropped", "rejected", "errors")
+MARKS = {"starving": "▲", "overdue": "◷", "active": "●", "gone": "○"}
+
+Status = dict[str, Any]
+
+
+def troubles(status: Status) -> list[str]:
+    """What an operator should look at: robots that starve, models that fail."""
+    found = [
+        f"{client['id']} is starving: {client['why']}"
+        for client in status["clients"]
+        if client["state"] == "starving"
+    ]
+    found += [
+        f"model {model['id']}: circuit {model['circuit'].replace('_', ' ')}: {model['last_error']}"
+        for model in status["models"]
+        if model["circuit"] != "closed"
+    ]
+    return found
+
+
+def accounting(status: Status) -> str:
+    """The sum that holds at any moment."""
+    added = [f"{status[name]} {name}" for name in OUTCOMES if status[name] or name == "ok"]
+    added += [f"{status['queued']} queued", f"{status['in_flight']} in flight"]
+    ended = sum(status[name] for name in (*OUTCOMES, "queued", "in_flight"))
+    off = status["received"] - ended
+    told = f"{status['received']} received = {' + '.join(added)}"
+    return f"{told}; {off} unaccounted for" if off else told
+
+
+def robots(status: Status) -> str:
+    """How many of them there are, by state."""
+    states = [client["state"] for client in status["clients"]]
+    counted = [f"{states.count(state)} {state}" for state in MARKS if state in states]
+    return ", ".join(counted) or "no robot yet"
+
+
+def room(model: Status) -> str:
+    """Whether one more robot fits."""
+    spare = model["headroom"]
+    if spare is None:
+        return "?"
+    if spare < 0:
+        return f"{-spare:.0f} too many"
+    return f"{spare:.0f} more" if spare else "full"
+
+
+def number(value: float | None, form: str = "{:.1f}") -> str:
+    return "-" if value is None else form.format(value)
+
+
+def share(value: float | None) -> str:
+    return "-" if value is None else f"{int(100 * value)} %"
+
+
+def milliseconds(value: float | None) -> str:
+    return number(value, "{:.1f} ms" if value is not None and abs(value) < 10 else "{:.0f} ms")
+
+
+def latency(model: Status) -> str:
+    """The learned time of a call for b observations."""
+    if model["latency_fixed_s"] is None:
+        return "-"
+    fixed, each = model["latency_fixed_s"], model["latency_per_observation_s"]
+    return f"{1000 * fixed:.1f} + {1000 * each:.2f} b ms"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,75 @@
+"""An observation to load a server with: as its model specifies it, or as one is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dispatch.specification import compile_specification
+from ..errors import UsageError
+from ..wire import dtypes
+
+_FORM = re.compile(r"(?P<key>[^=]+)=(?P<dtype>\w+)(\[(?P<sizes>[\d,\s]*)\])?")
+_UNKNOWN = "state=float32[8]"  # where neither model nor caller says
+
+
+def observation(declared: Mapping[str, Any], told: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Values by key, and what they are in words; UsageError names what is wrong.
+
+    declared: the model's specification. told: KEY=DTYPE[SIZES], each in place of its key there.
+    """
+    given = dict(_value(each) for each in told)
+    compiled = compile_specification(declared)
+    needed = [
+        key
+        for key, entry in declared.get("observation", {}).items()
+        if not entry.get("optional", False) and key not in given
+    ]
+    values: dict[str, Any] = {}
+    if needed:
+        rest = {key: declared["observation"][key] for key in needed}
+        example = compile_specification({"observation": rest}).example()
+        if example is None:
+            raise UsageError(
+                f"the model leaves sizes open: say them with --shape KEY=DTYPE[SIZES], such as"
+                f" --shape '{needed[0]}=uint8[224,224,3]' (it takes: {', '.join(needed)})"
+            )
+        values.update({key: _filled(value) for key, value in example.items()})
+    values.update(given)
+    if not values:
+        values = dict([_value(_UNKNOWN)])
+        return values, f"{_words(values)} (the model specifies nothing; --shape says otherwise)"
+    compiled.check(values)
+    return values, _words(values)
+
+
+def _value(text: str) -> tuple[str, Any]:
+    found = _FORM.fullmatch(text.strip())
+    if found is None or found["dtype"] not in dtypes.SUPPORTED.split(", "):
+        raise UsageError(
+            f"--shape {text!r}: write KEY=DTYPE[SIZES], such as joints=float32[7]; DTYPE is one of"
+            f" {dtypes.SUPPORTED}"
+        )
+    sizes = [int(size) for size in (found["sizes"] or "").split(",") if size.strip()]
+    return found["key"], _filled(np.zeros(sizes, found["dtype"]))
+
+
+def _filled(value: Any) -> Any:
+    """Something else than zeros, so that nothing along the way has it easier than with a robot."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
+        return value
+    noise = np.asarray(np.random.default_rng(0).random(value.shape))
+    return (noise if value.dtype.kind == "f" else noise * 127 + 1).astype(value.dtype)
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    parts = []
+    for key, value in values.items():
+        what = "text"
+        if isinstance(value, np.ndarray):
+            what = f"{value.dtype}{list(value.shape)}"
+        parts.append(f"{key} {what}")
+    return ", ".join(parts)
