@@ -66,7 +66,7 @@ CATALOG = (
     Metric("client_takeovers", "", ("client",), "another connection took the id over"),
     Metric("circuit_opened", "", ("model",), "a model keeps failing"),
     Metric("circuit_closed", "", ("model",), "and answers again"),
-    Metric("auth_failures", "", ("reason",), "a client that was not let in: no key, or a wrong one"),
+    Metric("auth_failures", "", ("reason",), "a client not let in: no key, or a wrong one"),
     Metric("observations_refused", "", ("reason",), "of a client whose key does not grant it"),
     # once a second, while clients are there
     Metric("active_clients", "", (), "clients that are there"),
