@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from inferential_core import cli as command
 from inferential_core.security.keyfiles import make_keys, read_public, read_secret
 from inferential_core.security.keyring import Keyring
 from inferential_core.security.rights import read_rights
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -112,6 +116,39 @@ def test_one_key_without_the_other_is_told(keys: Keys, monkeypatch: pytest.Monke
     with pytest.raises(UsageError, match="INFERENTIAL_SERVER_KEY"):
         Connection("tcp://127.0.0.1:1")
     Connection("tcp://127.0.0.1:1", key="", server_key="").close()
+
+
+def test_a_robot_needs_nothing_of_the_server_s_side_for_its_keys(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.modules.update(dict.fromkeys(("pydantic", "yaml", "starlette", "ray")))  # not installed
+from inferential_core.cli import main
+assert main(["keys", "new", "robot_1", "--keys", "robot"]) == 0
+assert main(["keys", "new", "server", "--keys", "robot"]) == 0
+from inferential_core import Connection
+files = {"key": "robot/robot_1.key_secret", "server_key": "robot/server.key"}
+Connection("tcp://127.0.0.1:1", **files).close()
+"""
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+        timeout=60,
+    )
+
+
+def test_without_a_key_the_client_imports_nothing_for_it() -> None:
+    program = """
+import sys
+from inferential_core import Connection
+Connection("tcp://127.0.0.1:1", key="", server_key="").close()
+assert not {"asyncio", "zmq.auth"} & set(sys.modules)
+"""
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
 
 
 # --- rights ---

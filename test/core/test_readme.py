@@ -15,10 +15,13 @@ RUN_BY = {
     "rosdep install --from-paths src --ignore-src -y": "needs a ROS 2 installation: by hand",
     "colcon build --packages-select inferential": "test/launch/test_workspace_build.py",
     "source install/setup.bash": "test/launch/test_workspace_build.py",
-    "ros2 launch inferential server.launch.py"
-    " models:=policy:=my_pkg.policy:Policy bind:=tcp://0.0.0.0:5555": "test_demo_bringup.py, data",
-    "ros2 launch inferential robot.launch.py namespace:=robot_1"
-    " contract_file:=robot.yaml server:=tcp://gpu-box:5555": "test_demo_bringup.py, data",
+    "inferential keys new server": "test/core/test_docs_security.py",
+    "inferential keys new robot_1 --authorize": "test/core/test_keys.py",
+    "ros2 launch inferential server.launch.py models:=policy:=my_pkg.policy:Policy"
+    " bind:=tcp://0.0.0.0:5555 keys:=keys": "test/ros/test_keys_ros.py runs both nodes so",
+    "ros2 launch inferential robot.launch.py namespace:=robot_1 contract_file:=robot.yaml"
+    " server:=tcp://gpu-box:5555 key_file:=robot_1.key_secret"
+    " server_key_file:=server.key": "test/ros/test_keys_ros.py",
     "pip install .": "test/core/test_bare_install.py",
     "pip install '.[server]'": "test/core/test_bare_install.py reads the extra",
 }
