@@ -78,6 +78,9 @@ class Link:
             (zmq.RECONNECT_IVL, reconnect_ivl_ms),
             (zmq.RECONNECT_IVL_MAX, reconnect_max_ms),
             (zmq.CONNECT_TIMEOUT, 2000),
+            # Never full, or heartbeats behind what nobody reads would not be seen: the link would
+            # be given up, and libzmq (4.3.5, issue 4364) may abort the process.
+            (zmq.RCVHWM, 0),
             (zmq.HEARTBEAT_IVL, heartbeat_ms),
             (zmq.HEARTBEAT_TIMEOUT, 3 * heartbeat_ms),
         ):
