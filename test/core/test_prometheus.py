@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,16 @@ def test_clients_with_odd_names_break_nothing(name: str) -> None:
     assert total(samples, "inferential_client_ok_total") == 4
     assert total(samples, "inferential_client_ok_total", client="other") == 2
     assert total(everybody, "inferential_client_ok_total", client=name) == 1
+
+
+def test_a_server_that_was_scraped_can_be_forgotten() -> None:
+    server = make_server()
+    with server:
+        scrape(server)
+    gone = weakref.ref(server)
+    del server
+    gc.collect()
+    assert gone() is None
 
 
 # --- which clients are shown ---
