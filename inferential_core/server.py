@@ -6,7 +6,6 @@ The way of an observation through it is in `pipeline`, what drives that in `engi
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,33 +15,22 @@ from .config.loading import load_config
 from .config.schema import InferentialConfig
 from .dispatch.base import Dispatcher
 from .dispatch.ray_serve import RayServeDispatcher
-from .engine import Engine
 from .errors import UsageError
-from .measuring import Measuring
 from .metrics.callbacks import Callback, CallbackRunner
 from .metrics.histograms import Counts
 from .metrics.store import MetricsStore
-from .metrics.traces import Tracing, tracing
 from .pipeline import Pipeline
 from .reloading import Load, Reloading
-from .reporting import report
 from .scheduler.base import scheduler_class
 from .scheduler.batching import BatchScheduler
 from .scheduler.custom import CustomScheduler
 from .scheduler.options import with_options
-from .security.server_side import ServerSecurity
+from .service import Service
 from .settings import Settings
 from .transport.base import Transport
-from .transport.zmq_router import ZmqRouter
 from .web.service import WebServer, open_web
 
-_log = logging.getLogger(__name__)
-
 T = TypeVar("T")
-
-# What is too large is still received up to so many times the limit, to say so to its client.
-_HEARD_OUT = 2
-
 
 class Server:
     """Takes observations from many clients, batches them for models, sends the results back.
@@ -64,9 +52,6 @@ class Server:
     ) -> None:
         self._settings = Settings(config or InferentialConfig(), bind)
         self._reloading: Reloading | None = None
-        # Parts that take over settings while the server runs: each checks them (ConfigError) and
-        # returns what applies them, which is called between two turns and must not fail.
-        self._taking_over: list[Callable[[InferentialConfig], Callable[[], None]]] = [self._trace]
         if dispatcher is None:
             dispatcher = RayServeDispatcher(models, **self.config.ray.model_dump())
         missing = [model for model in models or () if model not in dispatcher.models()]
@@ -78,13 +63,8 @@ class Server:
         self._given_transport = transport
         self._metrics = MetricsStore(self.config.metrics.ring_buffer_size, self._clock)
         self._callbacks = CallbackRunner()
-        self._measuring: Measuring | None = None
-        self._tracing: Tracing | None = None
-        self._engine: Engine | None = None  # the running one, or the last one
-        self._security: ServerSecurity | None = None  # likewise
+        self._service: Service | None = None  # the running one, or the last one
         self._serving = False
-        self._started_at = 0.0
-        self._max_frame_bytes = 0  # the socket takes in
         self._web: WebServer | None = None
         self._make_scheduler(self.config)  # a wrong strategy is told here, not at start
 
@@ -95,7 +75,7 @@ class Server:
         if not self._serving:
             self.start()
         try:
-            engine = self._ran()
+            engine = self._ran().engine
             await asyncio.get_running_loop().run_in_executor(None, engine.stopped.wait)
             if engine.failure is not None:
                 raise engine.failure
@@ -107,7 +87,6 @@ class Server:
         if self._serving:
             raise UsageError("the server runs already")
         self._settings.begin()
-        self._max_frame_bytes = _HEARD_OUT * self.config.limits.max_message_bytes
         web = open_web(self.config.http)
         try:
             self._begin()
@@ -120,53 +99,19 @@ class Server:
             web.start(self)
 
     def _begin(self) -> None:
-        measured = self.config.metrics.enabled
-        self._security = security = ServerSecurity(
-            self.config, self._clock, self._metrics.record if measured else None
-        )
-        transport = self._given_transport or self._bind(security)
-        self._measuring = measuring = Measuring(self._metrics, measured)
-        pipeline = Pipeline(
+        service = Service(
             self.config,
-            transport,
             self._make_scheduler(self.config),
             self._dispatcher,
+            self._metrics,
             self._clock,
-            measuring,
-            security.guard,
+            self._given_transport,
         )
-        self._engine = engine = Engine(pipeline, transport, self._clock)
-        pipeline.scheduler.serve(transport.wake)
-        self._dispatcher.on_change = engine.on_models_changed
-        self._dispatcher.listening = engine
-        try:
-            self._dispatcher.start(engine.on_done)
-        except BaseException:  # a model that cannot be loaded, a Ctrl-C meanwhile
-            transport.close()
-            raise
-        self._tracing = tracing(self._clock, self.config.metrics.traces_per_s)
-        measuring.traced = None if self._tracing is None else self._tracing.ended
-        self._started_at = self._clock.now()
+        service.start()
+        self._service = service
         self._serving = True
-        engine.start()
         if self._reloading is not None:
             self._reloading.start()
-        if pipeline.models:
-            _log.debug("serving %s on %s", ", ".join(pipeline.models), transport.address)
-        else:
-            _log.warning("serving no model on %s: all is REJECTED", transport.address)
-
-    def _bind(self, security: ServerSecurity) -> Transport:
-        config = self.config.transport
-        return ZmqRouter(
-            config.bind,
-            recv_hwm=config.recv_hwm,
-            send_hwm=config.send_hwm,
-            max_frame_bytes=self._max_frame_bytes,
-            heartbeat_ms=config.heartbeat_ms,
-            gate=security.gate(),
-            io_threads=config.io_threads or security.io_threads(),
-        )
 
     def stop(self) -> None:
         """Stop serving: what waits ends DROPPED, the address is free again. Idempotent."""
@@ -179,10 +124,7 @@ class Server:
             self._reloading.close()
         self._ran().stop()
         self._serving = False
-        self._dispatcher.close()
         self._callbacks.close()
-        if self._tracing is not None:
-            self._tracing.close()
 
     def __enter__(self) -> Server:
         self.start()
@@ -211,12 +153,12 @@ class Server:
     @property
     def running(self) -> bool:
         """Whether it serves: started, not stopped, and its loop alive."""
-        return self._serving and not self._ran().stopped.is_set()
+        return self._serving and not self._ran().engine.stopped.is_set()
 
     @property
     def failure(self) -> BaseException | None:
         """What ended the loop of a server that nobody stopped; None if nothing did."""
-        return None if self._engine is None else self._engine.failure
+        return None if self._service is None else self._service.engine.failure
 
     @property
     def metrics(self) -> MetricsStore:
@@ -241,14 +183,14 @@ class Server:
         if not self._serving:
             self._settings.use_scheduling(config)
             return
-        engine = self._ran()
-        scheduler.serve(engine.transport.wake)
+        service = self._ran()
+        scheduler.serve(service.transport.wake)
 
         def take() -> None:
             self._settings.use_scheduling(config)
-            engine.pipeline.use_scheduler(scheduler, self.config)
+            service.pipeline.use_scheduler(scheduler, self.config)
 
-        engine.between_turns(take)
+        service.engine.between_turns(take)
 
     def reconfigure(self, config: InferentialConfig) -> list[str]:
         """Make this the configuration, also while serving: no request is lost, nobody waits.
@@ -263,19 +205,17 @@ class Server:
         if holds.scheduling != self.config.scheduling:
             scheduler = self._make_scheduler(holds)
         if not self._serving:
-            return self._take(config)
-        engine = self._ran()
-        applies = [check(holds) for check in self._taking_over]
+            return list(self._take(config))
+        service = self._ran()
         if scheduler is not None:
-            scheduler.serve(engine.transport.wake)
+            scheduler.serve(service.transport.wake)
 
         def take() -> list[str]:
-            waits = self._take_live(config, scheduler, engine.pipeline)
-            for apply in applies:
-                apply()
-            return waits
+            waits = self._take(config)
+            waits += service.reconfigure(self.config, scheduler)
+            return list(waits)
 
-        return engine.between_turns(take)
+        return service.engine.between_turns(take)
 
     def follow(self, file: str | Path, load: Load = load_config) -> None:
         """Take over what is written into a configuration file from now on, while serving.
@@ -297,8 +237,8 @@ class Server:
 
         ConfigError says what is wrong with it; then the rights stay as they are.
         """
-        if self._serving and self._security is not None and self._security.keyring is not None:
-            self._security.keyring.reload()
+        if self._serving:
+            self._ran().reload_rights()
 
     def status(self) -> dict[str, Any]:
         """The server's state, see `reporting.report`; counts are of one moment."""
@@ -309,42 +249,24 @@ class Server:
 
         For what shows the server: `at` runs between two turns and must be quick.
         """
-        engine = self._ran()
-        found, seen = engine.between_turns(
-            lambda: (report(engine.pipeline, now := self._clock.now()), at(engine.pipeline, now))
+        service = self._ran()
+        found, seen = service.engine.between_turns(
+            lambda: (service.status(), at(service.pipeline, self._clock.now()))
         )
-        return self._told(found), seen
+        about = {"bind": self.address, "config": self._settings.report(), **service.about()}
+        return {**about, **found}, seen
 
     def telemetry(self) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
         """`status()`, and of the same moment the histograms of every model, see `Measuring`."""
-        self._ran()
-        measuring = self._measuring
-        assert measuring is not None
+        measuring = self._ran().measuring
         return self.look(lambda pipeline, now: measuring.histograms())
 
     # --- inside ---
 
-    def _told(self, found: dict[str, Any]) -> dict[str, Any]:
-        uptime = self._clock.now() - self._started_at if self._serving else 0.0
-        about = {
-            "config": self._settings.report(),
-            "security": {} if self._security is None else self._security.report(),
-        }
-        return {"bind": self.address, "uptime_s": uptime, **about, **found}
-
-    def _ran(self) -> Engine:
-        if self._engine is None:
+    def _ran(self) -> Service:
+        if self._service is None:
             raise UsageError("the server was never started")
-        return self._engine
-
-    def _trace(self, config: InferentialConfig) -> Callable[[], None]:
-        """Trace as many requests as `config` says."""
-
-        def apply() -> None:
-            if self._tracing is not None:
-                self._tracing.limit(config.metrics.traces_per_s)
-
-        return apply
+        return self._service
 
     def _take(self, config: InferentialConfig) -> list[str]:
         size = self.config.metrics.ring_buffer_size
@@ -352,18 +274,6 @@ class Server:
         if self.config.metrics.ring_buffer_size != size:
             self._metrics.resize(self.config.metrics.ring_buffer_size)
         return waits
-
-    def _take_live(
-        self, config: InferentialConfig, scheduler: BatchScheduler | None, pipeline: Pipeline
-    ) -> list[str]:
-        waits = self._take(config)
-        holds = self.config
-        if scheduler is not None:
-            pipeline.use_scheduler(scheduler, holds)
-        pipeline.reconfigure(holds)
-        if holds.limits.max_message_bytes > self._max_frame_bytes:
-            waits.append("limits.max_message_bytes")  # the socket cuts larger ones off
-        return list(waits)
 
     def _make_scheduler(self, config: InferentialConfig) -> BatchScheduler:
         cls = scheduler_class(config.scheduling.strategy)

@@ -303,7 +303,7 @@ def test_a_broken_file_changes_nothing_and_says_why(
         file.write_text(text)
         hangup()
         until(lambda: why in following.status()["config"]["refused"])
-        assert "is not taken over, nothing changed" in caplog.text
+        until(lambda: "is not taken over, nothing changed" in caplog.text)
         assert why in caplog.text
         assert following.config == before
         assert following.status()["config"]["generation"] == 1
