@@ -165,6 +165,8 @@ def _numbered(status: dict[str, Any]) -> Any:
 
 def _plain(value: Any) -> Any:
     """As JSON has it: no NaN, no endless texts, nothing that steers a terminal."""
+    if type(value) is int:  # as most are
+        return value
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     if isinstance(value, str):

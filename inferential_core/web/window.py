@@ -73,12 +73,12 @@ class ClientWindow:
         """Share of the newest ends that were answers in time; NaN where there are none."""
         if not self.ends:
             return _GONE
-        hits = sum(1 for _, latency, left in self.ends if left >= 0.0 and latency == latency)
+        hits = sum([left >= 0.0 and latency == latency for _, latency, left in self.ends])
         return hits / len(self.ends)
 
     def quantiles(self) -> tuple[float, float]:
         """Latency of the newest answers at the server, s: p50, p95; NaN where there are none."""
-        found = sorted(latency for _, latency, _ in self.ends if latency == latency)
+        found = sorted([latency for _, latency, _ in self.ends if latency == latency])
         if not found:
             return _GONE, _GONE
         return found[len(found) // 2], found[min(len(found) - 1, int(0.95 * len(found)))]
