@@ -14,7 +14,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -143,12 +143,14 @@ class Serving:
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path, **variables},
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
         )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        pipes = (self.process.stdout, self.process.stderr)
+        self._readers = [threading.Thread(target=self._read, args=(pipe,)) for pipe in pipes]
+        for reader in self._readers:
+            reader.start()
 
     def wait_for(self, text: str) -> str:
         """The first line from here on with this in it."""
@@ -163,12 +165,12 @@ class Serving:
 
     def close(self) -> None:
         self.process.kill()
-        self._reader.join()
+        for reader in self._readers:
+            reader.join()
         self.process.wait()
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+    def _read(self, pipe: Iterable[str]) -> None:
+        for line in pipe:
             self._lines.put(line)
 
 
