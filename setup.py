@@ -30,7 +30,7 @@ IMAGES = ["pillow>=9"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
 WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
 SERVER = ["ray[serve]>=2.40", "pydantic>=2", "PyYAML>=5.4", *WEB, *IMAGES, *BFLOAT16]
-DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", "PyYAML>=5.4"]
+DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", "PyYAML>=5.4", *WEB]
 BAGS = ["rosbags>=0.9.20", "PyYAML>=5.4"]
 DEV = [
     "grpcio-tools>=1.60",

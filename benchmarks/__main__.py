@@ -16,7 +16,7 @@ FIGURES = (
     "metrics",
     "encryption",
 )
-BENCHMARKS = (*FIGURES, "fuzz", "chaos", "soak", "isolation")
+BENCHMARKS = (*FIGURES, "page", "fuzz", "chaos", "soak", "isolation")
 
 
 def main(arguments: list[str]) -> int:

@@ -117,17 +117,16 @@ class Browser:
             raise RuntimeError(json.dumps(found["exceptionDetails"])[:2000])
         return found["result"].get("value")
 
-    def wait_for(self, condition: str, patience_s: float = PATIENCE_S) -> Any:
-        """The value of an expression, once it is true; looked at each time the page draws."""
+    def wait_for(self, condition: str, patience_s: float = PATIENCE_S) -> None:
+        """Until an expression is true, looked at every 20 ms; TimeoutError if not in time."""
         found = self.run(
             "new Promise((done) => { const began = performance.now(); const look = () => {"
-            f" const found = ({condition}); if (found) done(found);"
-            f" else if (performance.now() - began > {1000 * patience_s}) done(null);"
+            f" if ({condition}) done(true);"
+            f" else if (performance.now() - began > {1000 * patience_s}) done(false);"
             " else setTimeout(look, 20); }; look(); })"
         )
-        if found is None:
+        if not found:
             raise TimeoutError(f"not within {patience_s:g} s: {condition}")
-        return found
 
     def picture(self, path: Path, whole: bool = False) -> None:
         """Save what is seen, or the whole page, as PNG."""

@@ -117,6 +117,8 @@ DEMO_ARGUMENTS = (
     Argument("seconds", "30", "Length of the run, in seconds", float),
     Argument("slowdown", "true", "Slow the model down after the fast phase", flag),
     Argument("seed", "0", "Seed of the noise and of the pushes", int),
+    Argument("http", "", "Where the fleet's page is (default 127.0.0.1:5580), or off"),
+    Argument("keep", "false", "Go on after the run, until Ctrl-C", flag),
     Argument("log_level", "info", "Log level of the nodes"),
 )
 
@@ -224,6 +226,8 @@ def demo(
     log_level: str = "",
     slowdown_file: str = "",
     plain: bool = False,
+    http: str = "",
+    keep: bool | None = False,
 ) -> list[Process]:
     """Simulated robots, a bridge each, one server, and the director that runs the show."""
     if robots < 1:
@@ -234,7 +238,12 @@ def demo(
     )
     knob = {**SINGLE_THREADED, SLOWDOWN_FILE_VARIABLE: slowdown_file}
     processes = server(
-        bind=address, models=[DEMO_POLICY], dispatcher="local", log_level=log_level, env=knob
+        bind=address,
+        http=http,
+        models=[DEMO_POLICY],
+        dispatcher="local",
+        log_level=log_level,
+        env=knob,
     )
     for number in range(1, robots + 1):
         namespace = f"robot_{number}"
@@ -267,6 +276,8 @@ def demo(
                 "seed": seed,
                 "report": os.path.abspath(report),
                 "plain": plain,
+                "keep": bool(keep),
+                "page": "" if http in ("", "off") else f"http://{http}",
             },
             env=knob,
             required=True,

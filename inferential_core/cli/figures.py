@@ -10,6 +10,13 @@ MARKS = {"starving": "▲", "overdue": "◷", "active": "●", "gone": "○"}
 Status = dict[str, Any]
 
 
+def fleet(status: Status) -> list[Status]:
+    """Its clients, but for those that only asked what a model takes; worst first."""
+    order = list(MARKS)
+    found = [client for client in status["clients"] if client["state"] in order]
+    return sorted(found, key=lambda client: order.index(client["state"]))
+
+
 def troubles(status: Status) -> list[str]:
     """What an operator should look at: robots that starve, models that fail."""
     found = [
@@ -37,7 +44,7 @@ def accounting(status: Status) -> str:
 
 def robots(status: Status) -> str:
     """How many of them there are, by state."""
-    states = [client["state"] for client in status["clients"]]
+    states = [client["state"] for client in fleet(status)]
     counted = [f"{states.count(state)} {state}" for state in MARKS if state in states]
     return ", ".join(counted) or "no robot yet"
 

@@ -34,7 +34,7 @@ def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
     for model in status["models"]:
         lines.append(
             f"model {model['id']}: room: {figures.room(model)}, in use"
-            f" {figures.share(model['utilisation'])}, a call takes {figures.latency(model)},"
+            f" {figures.share(model['utilization'])}, a call takes {figures.latency(model)},"
             f" {model['queued']} waiting"
         )
     return [*lines, *(f"▲ {trouble}" for trouble in troubles)]

@@ -17,7 +17,6 @@ ROBOTS = ("", "robot", "Hz", "p50", "p95", "on time", "runway", "what is wrong")
 MODELS = ("model", "room", "in use", "a call of b", "batch", "waiting", "calls", "circuit")
 STYLES = {"starving": "bold red", "overdue": "yellow", "gone": "dim", "active": ""}
 _LEFT = ("", "robot", "what is wrong", "model", "room", "a call of b", "circuit")
-_ORDER = list(figures.MARKS)
 _WIDEST = 28  # characters that a column keeps
 _FRAME_LINES = 13  # of a screen, taken by all that is no robot, with one model
 
@@ -67,7 +66,7 @@ def screen(status: figures.Status, rows: int) -> Any:
         ("Inferential  ", "bold"),
         f"{status['bind']}  {status['strategy']}  up {figures.duration(status['uptime_s'])}",
     )
-    clients = sorted(status["clients"], key=lambda client: _ORDER.index(client["state"]))
+    clients = figures.fleet(status)
     models = _table(MODELS, [(_model(each), _model_style(each)) for each in status["models"]])
     robots = _table(ROBOTS, [(_client(each), STYLES[each["state"]]) for each in clients[:rows]])
     parts = [head, Text(figures.robots(status)), Text(figures.accounting(status)), models, robots]
@@ -101,7 +100,7 @@ def _model(model: figures.Status) -> tuple[str, ...]:
     return (
         f"{model['id']} {model['version']}".rstrip(),
         figures.room(model),
-        figures.share(model["utilisation"]),
+        figures.share(model["utilization"]),
         figures.latency(model),
         figures.number(model["mean_batch"]),
         f"{model['queued']} + {model['in_flight']}",

@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 from .window import JUDGED_S, ClientWindow
 
 ACTIVE, OVERDUE, STARVING, GONE = "active", "overdue", "starving", "gone"
-ORDER = {STARVING: 0, OVERDUE: 1, ACTIVE: 2, GONE: 3}
+VISITOR = "visitor"  # only asked what a model takes: a check, no robot
+# Who is a little overdue now and then keeps its place: rows that jump cannot be read.
+ORDER = {STARVING: 0, OVERDUE: 1, ACTIVE: 1, GONE: 2, VISITOR: 3}
 
 # Starving: more than this share of what it asked in the last seconds came late or not at all.
 MOST_MISSED = 0.2
 
 
 class Verdict(NamedTuple):
-    """One of the four words, and why."""
+    """One of the five words, and why."""
 
     state: str
     why: str
@@ -26,6 +28,8 @@ def judge(client: dict[str, Any], window: ClientWindow, now: float, overdue: flo
 
     overdue: multiple of its own cadence after which a silent client is overdue.
     """
+    if client["received"] == client["ok"] and not _answered_by_a_model(client):
+        return Verdict(VISITOR, "")
     if not client["connected"]:
         return Verdict(GONE, f"silent for {_duration(client['silence_s'])}")
     rate = client["rate_hz"]
@@ -45,6 +49,10 @@ def judge(client: dict[str, Any], window: ClientWindow, now: float, overdue: flo
         told = f", usually one every {_duration(interval)}" if interval == interval else ""
         return Verdict(OVERDUE, f"nothing for {_duration(silence)}{told}")
     return Verdict(ACTIVE, "")
+
+
+def _answered_by_a_model(client: dict[str, Any]) -> bool:
+    return bool(client["deadline_hits"] or client["deadline_misses"])
 
 
 def _duration(seconds: float) -> str:

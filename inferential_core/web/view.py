@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..tracking.recent import Seen, Served
-from .judging import ORDER, judge
+from .judging import ORDER, VISITOR, judge
 from .window import BIN_S, Windows
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Fleet:
     def status(self) -> dict[str, Any]:
         """Server.status(), and: `time` (unix, s); of each client `state`, `why`, latencies, the
 
-        share of answers in time and `runway_ms`; of each model `utilisation`, `sizes`
+        share of answers in time and `runway_ms`; of each model `sizes`
         (observations, calls, median s) and `most_together` (observations in a call, at most).
         Numbers that are not there are None.
         """
@@ -118,14 +118,14 @@ class Fleet:
         scheduling = self._server.config.scheduling
         told = {
             **model,
-            "utilisation": window.utilisation(self._now, model["lanes"]),
             "sizes": window.sizes(),
             "most_together": min(model["max_batch"], scheduling.max_batch_size),
         }
         return {name: _plain(value) for name, value in told.items()}
 
     def _frame(self, status: dict[str, Any], more: dict[str, Any]) -> str:
-        clients = sorted(status.pop("clients"), key=self._rank)
+        told = [client for client in status.pop("clients") if client["state"] != VISITOR]
+        clients = sorted(told, key=self._rank)
         rows = [[client[name] for name in COLUMNS] for client in clients[:MOST_ROWS]]
         return json.dumps(
             {

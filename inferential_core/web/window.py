@@ -12,7 +12,7 @@ from ..status import Status
 from ..tracking.recent import News, Served
 
 ANSWERS = 64  # newest ones of a client that its figures rest on
-JUDGED_S = 3.0  # what is starving now, and how busy a model is, is said of this long
+JUDGED_S = 3.0  # what is starving now is said of this long
 BIN_S = 0.5  # one point of a sparkline
 BINS = 60
 CALLS = 300  # newest ones of a model that its figures rest on
@@ -89,23 +89,9 @@ class ModelWindow:
 
     def __init__(self) -> None:
         self.calls: deque[tuple[int, float]] = deque(maxlen=CALLS)  # observations, s
-        self._busy: deque[tuple[float, float]] = deque(maxlen=CALLS)  # from, until
 
     def add(self, served: Served) -> None:
         self.calls.append((served.together, served.call_s))
-        self._busy.append((served.batch.dispatched_at, served.at))
-
-    def utilisation(self, now: float, lanes: int) -> float:
-        """Share of the lanes' time that batches took, over the last seconds; 0 to 1."""
-        since = now - JUDGED_S
-        if len(self._busy) == CALLS:  # what came before is forgotten already
-            since = max(since, self._busy[0][1])
-        if since >= now:
-            return _GONE
-        busy = sum(
-            until - max(begin, since) for begin, until in reversed(self._busy) if until > since
-        )
-        return min(1.0, busy / ((now - since) * max(1, lanes)))
 
     def sizes(self) -> list[tuple[int, int, float]]:
         """For each size of a call: how many there were lately, and how long one took, s."""

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from inferential_ros.supervisor import Supervisor
 
 DOMAIN_LOCK_PORT = 22119  # plus the domain id: the port ROS 2's domain_coordinator binds
 MAX_DOMAIN = 100
+PAGE_PORT = 5580  # where people look for it; another one if that is taken
+PAGE_NEEDS = ("starlette", "uvicorn")
 
 
 def main(argv: list[str]) -> int:
@@ -28,14 +31,17 @@ def main(argv: list[str]) -> int:
         )
         return 2
     scratch = Path(tempfile.mkdtemp(prefix="inferential_demo_"))
+    page = page_address(options.http)
     processes = bringup.demo(
         robots=options.robots,
         port=free_port(),
+        http=page,
         report=options.report,
         seconds=options.seconds,
         slowdown=not options.no_slowdown,
         seed=options.seed,
         plain=options.plain,
+        keep=options.keep,
         slowdown_file=str(scratch / "slowdown_ms"),
     )
     domain_id, lock = take_domain()
@@ -44,6 +50,9 @@ def main(argv: list[str]) -> int:
         if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
             env["ROS_LOCALHOST_ONLY"] = "1"
         try:
+            if page != "off":
+                until = "until Ctrl-C" if options.keep else "while it runs, with --keep longer"
+                print(f"the fleet's page, {until}: http://{page}", flush=True)
             print(f"look inside from another shell with ROS_DOMAIN_ID={domain_id}", flush=True)
             status = Supervisor(processes, scratch / "log", env).run()
         except KeyboardInterrupt:  # just before the supervisor takes the signals over
@@ -68,11 +77,23 @@ def take_domain() -> tuple[int, socket.socket]:
     raise RuntimeError("no free ROS domain: too many programs on this machine took one")
 
 
-def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
+def free_port(wanted: int = 0) -> int:
+    """A TCP port on loopback that was free a moment ago; the wanted one if it was."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            probe.bind(("127.0.0.1", wanted))
+            return probe.getsockname()[1]
+    return free_port()
+
+
+def page_address(wanted: str) -> str:
+    """Where the fleet's page goes: host:port, or off where that is said or nothing serves it."""
+    if any(find_spec(name) is None for name in PAGE_NEEDS):
+        if wanted != "off":
+            print("the fleet's page needs starlette and uvicorn: pip install 'inferential[demo]'")
+        return "off"
+    return wanted or f"127.0.0.1:{free_port(PAGE_PORT)}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--report", default=os.path.join("demo", "report.png"), help="the picture")
     parser.add_argument("--no-slowdown", action="store_true", help="keep the model fast")
     parser.add_argument("--seed", type=int, default=0, help="of the wind and the pushes")
+    parser.add_argument(
+        "--keep", action="store_true", help="go on after the run, until Ctrl-C: time for the page"
+    )
+    parser.add_argument("--http", default="", help="host:port of the fleet's page, or off")
     parser.add_argument("--plain", action="store_true", help="lines instead of a live table")
     return parser
 

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from inferential_ros.demo.mailbox import ignore, newest
-from inferential_ros.demo.phases import Phase, Push, phases, pushes
+from inferential_ros.demo.phases import PUSH_EVERY_S, Phase, Push, phases, pushes
 from inferential_ros.demo.record import RunRecord
 from inferential_ros.demo.screen import make_screen
 from inferential_ros.demo.slowdown import knob_path, write_slowdown_ms
@@ -39,11 +39,13 @@ class Director(Node):
         self._seed = parameter("seed", 0, "Seed of the pushes")
         self.report = parameter("report", "demo/report.png", "Where the picture goes")
         plain = parameter("plain", False, "Lines instead of a live table")
+        self._keep = parameter("keep", False, "Go on after the run")
+        page = parameter("page", "", "Address of the fleet's page, to be shown")
         self._start_s = float("inf")
         self._watches = [RobotWatch(self, name, self._time_of) for name in names]
         self.run_record = RunRecord([watch.record for watch in self._watches])
         self._server = self.create_subscription(ServerStatus, "/server_status", ignore, 1)
-        self._screen = make_screen(plain or not sys.stdout.isatty())
+        self._screen = make_screen(plain or not sys.stdout.isatty(), page)
         self._stop = False
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, self._on_signal)
@@ -66,7 +68,21 @@ class Director(Node):
             self._write_report()
         if self._stop:
             return 130
+        if self._keep:
+            self._go_on()
         return 0 if self.run_record.stood else 1
+
+    def _go_on(self) -> None:
+        """Until somebody has seen enough: pushed robots, and those that fell put on their feet."""
+        print("the robots go on: Ctrl-C ends", flush=True)
+        round_s = PUSH_EVERY_S + 1.0  # of pushes: one for each robot
+        while not self._stop:
+            self._start_s = time.monotonic()
+            for watch in self._watches:
+                watch.record.forget()
+                if watch.record.fallen:
+                    watch.stand_up()
+            self._push_until(pushes(len(self._watches), round_s, self._seed), round_s)
 
     def _wait_for_robots(self) -> bool:
         deadline_s = time.monotonic() + START_TIMEOUT_S

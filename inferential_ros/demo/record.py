@@ -52,6 +52,12 @@ class RobotRecord:
         if at_s >= 0.0:
             self.latencies.append((at_s, latency_s))
 
+    def forget(self) -> None:
+        """What was drawn already; who goes on for hours must not keep all of it."""
+        self.angles.clear()
+        self.latencies.clear()
+        self.falls.clear()
+
     def recent_latency(self, now_s: float, percent: float) -> float:
         """Percentile over the last WINDOW_S, in s."""
         return percentile((v for t, v in self.recent if t > now_s - WINDOW_S), percent)

@@ -20,12 +20,12 @@ class Screen(Protocol):
     def say(self, text: str) -> None: ...
 
 
-def make_screen(plain: bool) -> Screen:
+def make_screen(plain: bool, page: str = "") -> Screen:
     """A live table, or lines where that is wanted or rich is not installed."""
     if plain:
         return PlainScreen()
     try:
-        return LiveScreen()
+        return LiveScreen(page)
     except ImportError:
         return PlainScreen()
 
@@ -53,11 +53,15 @@ class PlainScreen:
 
 
 class LiveScreen:
-    """The table, redrawn in place; announcements scroll by above it."""
+    """The table, redrawn in place; announcements scroll by above it.
 
-    def __init__(self) -> None:
+    page: address of the fleet's page, shown beneath.
+    """
+
+    def __init__(self, page: str = "") -> None:
         from rich.live import Live
 
+        self._caption = f"the fleet's page: {page}" if page else None
         self._live = Live(auto_refresh=False)
 
     def __enter__(self) -> LiveScreen:
@@ -68,7 +72,9 @@ class LiveScreen:
         self._live.stop()
 
     def show(self, run: RunRecord, now_s: float | None, title: str) -> None:
-        self._live.update(rich_table(run, now_s, title), refresh=True)
+        table = rich_table(run, now_s, title)
+        table.caption = self._caption
+        self._live.update(table, refresh=True)
 
     def say(self, text: str) -> None:
         self._live.console.print(text, style="bold")

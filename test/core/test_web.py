@@ -73,7 +73,20 @@ def test_the_status_is_that_of_the_server_and_what_recent_requests_add(server: S
     assert client["rate_hz"] is None  # one observation makes no rate: NaN is no JSON
     (model,) = told["models"]
     assert [size[:2] for size in model["sizes"]] == [[1, 1]]
-    assert 0.0 <= model["utilisation"] <= 1.0
+    assert model["most_together"] >= 1
+
+
+def test_who_only_asks_what_a_model_takes_is_no_robot(server: Server) -> None:
+    with robot(server, "arm-1/check") as connection, Stream(server.page) as stream:
+        assert connection.model("m").specification(timeout_ms=1000 * PATIENCE_S) == {}
+        events = stream.events()
+        frame = next(frame for _, frame in events if frame["received"])
+        assert frame["rows"] == [] and frame["states"] == {}
+        (client,) = ask(server.page, "/api/status").json()["clients"]
+        assert client["state"] == "visitor"
+        answered(connection)
+        frame = next(frame for _, frame in events if frame["rows"])
+        assert frame["states"] == {"active": 1}
 
 
 def test_the_stream_begins_with_all_there_is_and_goes_on_with_what_changes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -60,11 +62,30 @@ def read_until(popen: subprocess.Popen[str], text: str) -> str:
     return said.decode()
 
 
+def robots_on(page: str) -> set[str]:
+    """The robots that the fleet's page shows."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{page}/api/status", timeout=PATIENCE_S) as answer:
+        clients = json.load(answer)["clients"]
+    return {client["id"] for client in clients if client["state"] != "visitor"}
+
+
+def test_the_robots_go_on_where_that_is_asked_for(demo, tmp_path: Path) -> None:
+    run = demo("--seconds", "3", "--no-slowdown", "--keep")
+    said = read_until(run, "the robots go on")
+    assert (tmp_path / "report.png").exists()
+    (page,) = re.findall(r"page, until Ctrl-C: (\S+)", said)
+    assert robots_on(page) == {"robot_1", "robot_2"}
+    run.send_signal(signal.SIGINT)
+    rest, _ = run.communicate(timeout=PATIENCE_S)
+    assert "Traceback" not in rest
+
+
 def test_two_robots_stand_and_the_run_is_told_and_drawn(demo, tmp_path: Path) -> None:
-    run = demo("--seconds", "6", "--no-slowdown")
+    run = demo("--seconds", "6", "--no-slowdown", "--http", "off")
     said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 0, said
-    assert "2 of 2 robots stood" in said
+    assert "2 of 2 robots stood" in said and "page" not in said
     hits, judged = map(int, re.findall(r"whole run: (\d+) of (\d+)", said)[0])
     assert 0 < hits <= judged
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
@@ -81,7 +102,9 @@ def test_a_slow_model_makes_them_fall_and_a_fast_one_lets_them_stand_again(demo)
 
 def test_ctrl_c_ends_it_with_a_summary_and_leaves_nothing(demo, tmp_path: Path) -> None:
     run = demo("--seconds", "60", "--no-slowdown")
-    read_until(run, "== model fast")
+    said = read_until(run, "== model fast")
+    (page,) = re.findall(r"the fleet's page, .*: (http://127\.0\.0\.1:\d+)", said)
+    assert robots_on(page) == {"robot_1", "robot_2"}
     run.send_signal(signal.SIGINT)
     said, _ = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 130, said

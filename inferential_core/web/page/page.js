@@ -273,7 +273,7 @@ function showModels(frame) {
     if (!models.has(model.id)) models.set(model.id, makeModel(model.id));
     const parts = models.get(model.id);
     model.scale = Math.min(model.most_together, 64);
-    const busy = model.utilisation ?? 0;
+    const busy = model.utilization ?? 0;
     const failing = model.circuit !== "closed";
     dress(parts.card, `model${failing ? " failing" : ""}${busy > 0.9 ? " busy" : ""}`);
     say(parts.version, model.version);
@@ -284,7 +284,7 @@ function showModels(frame) {
       parts.told = text + small;
       parts.room.replaceChildren(text, text && small ? " " : "", make("small", "", small));
     }
-    say(parts.used, percent(model.utilisation));
+    say(parts.used, percent(model.utilization));
     say(parts.lanes, model.lanes > model.replicas ? `${model.replicas} × ${model.lanes / model.replicas} lanes` : String(model.replicas));
     say(parts.waiting, `${model.queued} + ${model.in_flight}`);
     parts.waiting.title = "in the queue + with the model";
@@ -303,7 +303,7 @@ function showModels(frame) {
 
 // --- timeline ---
 
-const line = { bars: [], models: [], ahead: -Infinity, every: 1, last: 0, drawn: 0 };
+const line = { bars: [], models: [], ahead: -Infinity, every: 1, last: 0 };
 
 function takeBars(frame, arrived) {
   // Server time minus ours; the largest is of the frame that was least delayed.
@@ -360,12 +360,11 @@ function drawTimeline(now) {
     if (line.models.length > 1) pen.fillText(model.id, 6, top + 10);
     top += rowOf(model) + 8;
   }
-  line.drawn = now;
 }
 
 function keepMoving(now) {
-  if (!still.matches && now - line.drawn >= REDRAW_MS && line.models.length) drawTimeline(now);
-  requestAnimationFrame(keepMoving);
+  if (!still.matches && line.models.length) drawTimeline(now);
+  setTimeout(() => requestAnimationFrame(keepMoving), REDRAW_MS);
 }
 
 // --- robots ---
