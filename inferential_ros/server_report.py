@@ -37,6 +37,8 @@ def server_message(status: dict[str, Any], now_ns: int) -> ServerStatus:
     message.uptime = _duration(status["uptime_s"])
     for name in COUNTERS:
         setattr(message, name, status[name])
+    message.handshakes_refused = status["security"]["handshakes_refused"]
+    message.observations_refused = status["security"]["observations_refused"]
     message.models = [_model(model) for model in status["models"]]
     message.clients = [_client(client) for client in status["clients"]]
     return message

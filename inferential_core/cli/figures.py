@@ -85,3 +85,17 @@ def duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def security(status: Status) -> str:
+    """Who is served, and who was refused."""
+    found = status["security"]
+    told = "this machine only" if found["mode"] == "this machine" else found["mode"]
+    if found["mode"] == "keys":
+        told = f"{found['identities']} keys"
+    for what in ("handshakes", "observations"):
+        reasons = found[f"{what}_by_reason"]
+        if reasons:
+            counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+            told += f"; {what} refused: {counted}"
+    return f"{told}; {found['problem']}" if found["problem"] else told

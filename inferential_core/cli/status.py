@@ -30,6 +30,7 @@ def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
         f"{status['bind']}, {status['strategy']}, up {figures.duration(status['uptime_s'])}",
         f"robots: {figures.robots(status)}",
         figures.accounting(status),
+        f"served: {figures.security(status)}",
     ]
     for model in status["models"]:
         lines.append(

@@ -21,6 +21,7 @@ from inferential_core import (
     Status,
     UsageError,
 )
+from inferential_core.cli import figures
 from inferential_core.security.client import client_keys
 from inferential_core.wire.observation import ObservationHeader, encode_observation
 from inferential_core.wire.response import parse_response
@@ -138,6 +139,8 @@ def test_another_robots_id_is_rejected_and_that_robot_does_not_notice(fleet: Fle
     assert client_of(fleet, "refused: robot_2")["failed"] == 1
     assert fleet.security["observations_by_reason"] == {"client id not granted": 1}
     assert fleet.security["last_refused"]["reason"] == "client id not granted"
+    told = figures.security(fleet.server.status())
+    assert told == "2 keys; observations refused: 1 client id not granted"
     assert fleet.server.metrics.get_latest("observations_refused") == 1.0
     assert 7.0 not in fleet.seen
 

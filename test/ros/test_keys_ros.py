@@ -13,7 +13,7 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
 from bridge_rig import CONTRACT, LATCHED
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from inferential.msg import BridgeStatus
+from inferential.msg import BridgeStatus, ServerStatus
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
@@ -68,6 +68,7 @@ def test_a_robot_that_is_refused_says_why_and_stands_still_until_it_is_let_in(
 ) -> None:
     arm = graph.inbox(Float64MultiArray, "/robot_2/arm")
     status = graph.inbox(BridgeStatus, "/robot_2/bridge_status", LATCHED)
+    server = graph.inbox(ServerStatus, "/server_status", LATCHED)
     diagnostics = graph.inbox(DiagnosticArray, "/diagnostics")
     process = robot("robot_2", **files_of(keys, key) if key else {})
     refused = status.wait(lambda m: told in m.last_error)
@@ -77,6 +78,7 @@ def test_a_robot_that_is_refused_says_why_and_stands_still_until_it_is_let_in(
         return [s for s in message.status if s.name.endswith("link") and told in s.message]
 
     assert link_of(diagnostics.wait(link_of))[0].level == DiagnosticStatus.ERROR
+    server.wait(lambda m: m.handshakes_refused > 0 and m.received == 0)
     assert not arm.messages
     if key:
         assert command.main(["keys", "authorize", "robot_2", "--keys", str(keys)]) == 0
