@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def is_local(bind: str) -> bool:
-    """Whether only this machine reaches what is bound there."""
+    """Whether only this machine reaches what is bound there; no, where that is not certain."""
     if not bind.startswith("tcp://"):
-        return True  # ipc and inproc stay on the machine
+        return bind.startswith(("ipc://", "inproc://"))
     host = bind[len("tcp://") :].rpartition(":")[0]
     return host == "localhost" or is_loopback(host.strip("[]"))
 

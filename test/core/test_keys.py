@@ -11,8 +11,16 @@ from pathlib import Path
 import pytest
 from fleet_keys import Keys
 
-from inferential_core import ConfigError, Connection, UsageError
+from inferential_core import (
+    ConfigError,
+    Connection,
+    InferentialConfig,
+    LocalDispatcher,
+    Server,
+    UsageError,
+)
 from inferential_core import cli as command
+from inferential_core.security.exposure import is_local
 from inferential_core.security.keyfiles import make_keys, read_public, read_secret
 from inferential_core.security.keyring import Keyring
 from inferential_core.security.rights import read_rights
@@ -273,6 +281,47 @@ def test_a_file_of_another_user_is_refused_but_by_root(keys: Keys) -> None:
 
 
 # --- commands that serve ---
+
+
+@pytest.mark.parametrize(
+    ("bind", "local"),
+    [
+        ("tcp://127.0.0.1:5555", True),
+        ("tcp://127.1.2.3:5555", True),
+        ("tcp://localhost:5555", True),
+        ("tcp://[::1]:5555", True),
+        ("ipc:///tmp/server", True),
+        ("tcp://*:5555", False),
+        ("tcp://0.0.0.0:5555", False),
+        ("tcp://[::]:5555", False),
+        ("tcp://eth0:5555", False),
+        ("tcp://127.example.org:5555", False),
+        ("ws://127.0.0.1:5555", False),
+        ("", False),
+    ],
+)
+def test_an_address_is_local_only_where_that_is_certain(bind: str, local: bool) -> None:
+    assert is_local(bind) is local
+
+
+def test_a_taken_address_is_told_and_nothing_is_left_running(keys: Keys) -> None:
+    config = InferentialConfig(security={"keys": str(keys.folder)})
+    models = LocalDispatcher({"policy": lambda obs: obs})
+    with Server("tcp://127.0.0.1:0", config=config, dispatcher=models) as server:
+        second = Server(server.address, config=config, dispatcher=LocalDispatcher({}))
+        with pytest.raises(ConfigError, match="bind 'tcp://127"):
+            second.start()
+
+
+def test_a_command_whose_keys_cannot_be_used_says_so_in_one_line(
+    keys: Keys, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (keys.folder / "server.key_secret").chmod(0o644)
+    arguments = ["serve", "--dispatcher=local", "--model=p=math:sqrt", "--bind=tcp://127.0.0.1:*"]
+    assert command.main([*arguments, "--keys", str(keys.folder)]) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "chmod 600" in said
 
 
 @pytest.mark.parametrize("bind", ["tcp://*:5555", "tcp://0.0.0.0:0", "tcp://192.0.2.7:5555"])

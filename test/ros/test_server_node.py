@@ -76,7 +76,7 @@ def test_deactivating_frees_the_address_and_activating_serves_again(
         ),
         (
             "text",
-            r"^\S+Z WARNING rejected an observation .* client=tester model=polcy request_id=1",
+            r"^\S+Z WARNING rejected an observation .* client=tester model=polcy request_id=\d",
         ),
         ("json", r'^\{"time": .*"level": "warning", .*"client": "tester", "model": "polcy", '),
     ],
