@@ -159,6 +159,17 @@ def test_every_outcome_is_in_the_concepts() -> None:
         assert f"| {str(outcome).upper()} |" in page
 
 
+# --- nodes ---
+
+
+def test_the_parameters_of_the_nodes_are_those_they_declare() -> None:
+    table = text_of("nodes.md").split("| node | parameter |")[1].split("\n## ")[0]
+    column = " ".join(re.findall(r"^\|[^|]*\|([^|]*)\|", table, re.MULTILINE))
+    code = "".join(file.read_text() for file in (ROOT / "inferential_ros").glob("*.py"))
+    declared = re.findall(r'declare\w*\(\s*self,\s*"(\w+)"', code)
+    assert set(re.findall(r"`(\w+)`", column)) == set(declared)
+
+
 # --- configuration ---
 
 

@@ -22,6 +22,12 @@ RUN_BY = {
     "ros2 launch inferential robot.launch.py namespace:=robot_1 contract_file:=robot.yaml"
     " server:=tcp://gpu-box:5555 key_file:=robot_1.key_secret"
     " server_key_file:=server.key": "test/ros/test_keys_ros.py",
+    "inferential serve --config server.yaml": "test/core/test_cli_config.py",
+    "inferential top": "test/core/test_cli_fleet.py",
+    "inferential status --json": "test/core/test_cli_fleet.py",
+    "inferential bench --server tcp://gpu-box:5555 --robots 50 --hz 10"
+    " --model policy": "test/core/test_cli_fleet.py",
+    "inferential config check server.yaml": "test/core/test_cli_config.py",
     "pip install .": "test/core/test_bare_install.py",
     "pip install '.[server]'": "test/core/test_bare_install.py reads the extra",
 }
