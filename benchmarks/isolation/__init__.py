@@ -5,7 +5,8 @@
 An honest fleet at 10 Hz is measured alone, while one client misbehaves towards its server, and
 while the same client does the same to another server on this machine: what the fleet pays then is
 for the processor that the attacker and its server take from it, not for anything its own server
-does. Rounds are interleaved and the order changes; the ratio of p99 counts, round by round.
+does. Rounds are interleaved and their order changes; the lower quartiles of their p99 are
+compared, as what else the machine does only makes rounds slower.
 """
 
 from .command import main

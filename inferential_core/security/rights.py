@@ -59,7 +59,11 @@ def read_rights(path: Path) -> Rights:
     """Everybody's rights; ConfigError names file, entry and what is wrong with it."""
     check_mode(path, stat.S_IWGRP | stat.S_IWOTH, "other users can write to it", "chmod go-w")
     found: dict[str, Identity] = {}
-    for name, entry in read_entries(path.read_text("utf-8"), path).items():
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file: {error}") from None
+    for name, entry in read_entries(text, path).items():
         identity = as_identity(name, entry, path)
         if identity.key in found:
             raise ConfigError(f"{path}: {found[identity.key].name} and {name} have the same key")
@@ -88,7 +92,8 @@ def read_entries(text: str, path: Path) -> dict[str, Any]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # PyYAML itself fails on dates like 2001-99-99 and on lists a thousand deep.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from None
     if data is None:
         return {}
