@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 SHORTEST_S = 0.5
 LONGEST_S = 4.0
-SHARE = 0.01  # of a core that watching may cost; a large fleet is told less often
+SHARE = 0.006  # of a core that watching may cost; a large fleet is told less often
 
 _log = logging.getLogger(__name__)
 
