@@ -9,7 +9,7 @@ from .config.changes import as_far_as_live, needs_restart
 from .config.schema import InferentialConfig
 
 # The dispatcher was made from these before there was a server: no start of the server reads them.
-_OF_THE_PROCESS = ("dispatch", "ray")
+_OF_THE_PROCESS = ("dispatch", "local", "ray")
 
 
 class Settings:
