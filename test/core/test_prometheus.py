@@ -6,6 +6,7 @@ import gc
 import json
 import re
 import threading
+import urllib.request
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,9 +34,13 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def scrape(server: Server) -> Samples:
+    return parsed(exposition(server))
+
+
+def parsed(text: bytes) -> Samples:
     """(name, labels) -> value; a series that comes twice is an error to Prometheus."""
     found: Samples = {}
-    for family in text_string_to_metric_families(exposition(server).decode()):
+    for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
             key = (sample.name, tuple(sorted(sample.labels.items())))
             assert key not in found, key
@@ -113,6 +118,29 @@ def test_every_scrape_balances_while_a_fleet_is_served(server: Server) -> None:
     assert total(samples, "inferential_queue_wait_seconds_count", model="policy") == 1200
     assert total(samples, "inferential_batch_size_sum", model="policy") == 1200
     assert total(samples, "inferential_model_failed_total", model="policy") == 400
+
+
+def test_prometheus_the_page_and_the_server_agree_to_the_request() -> None:
+    pytest.importorskip("uvicorn")
+    config = InferentialConfig(http={"bind": "127.0.0.1:0"}, health={"failures": 0})
+    dispatcher = LocalDispatcher({"policy": Policy()})
+    with Server("tcp://127.0.0.1:0", config=config, dispatcher=dispatcher) as server:
+        for name in ("arm", "leg"):
+            drive(server, name, [1, -1, 1])
+        with urllib.request.urlopen(f"{server.page}/metrics", timeout=20) as answer:
+            assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+            scraped = parsed(answer.read())
+        with urllib.request.urlopen(f"{server.page}/api/status", timeout=20) as answer:
+            shown = json.load(answer)
+        status = assert_balanced(server)
+    told = {name: status[name] for name in ("received", "ok", "errors", "rejected", "queued")}
+    assert {name: shown[name] for name in told} == told
+    assert total(scraped, "inferential_received_total") == status["received"] == 6
+    assert total(scraped, "inferential_requests_total", outcome="ok") == status["ok"] == 4
+    assert total(scraped, "inferential_requests_total", outcome="error") == status["errors"] == 2
+    for client in status["clients"]:
+        of_client = {"client": client["id"]}
+        assert total(scraped, "inferential_client_ok_total", **of_client) == client["ok"] == 2
 
 
 def test_a_server_that_was_never_started_has_nothing_to_tell() -> None:
@@ -224,6 +252,16 @@ def test_the_dashboard_asks_only_for_what_there_is(server: Server) -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_the_alarms_ask_only_for_what_there_is(server: Server) -> None:
+    names = names_of(exposition(server).decode())
+    rules = yaml.safe_load((ROOT / "config" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    for rule in rules:
+        asked = set(re.findall(r"inferential_\w+", rule["expr"]))
+        assert asked and asked <= names, rule["alert"]
+        assert set(rule) <= {"alert", "expr", "for", "annotations"}
+
+
 def test_the_scrape_configuration_asks_where_commands_serve() -> None:
     config = yaml.safe_load((ROOT / "config" / "prometheus.yaml").read_text())
+    assert (ROOT / "config" / config["rule_files"][0]).exists()
     assert config["scrape_configs"][0]["static_configs"][0]["targets"] == ["127.0.0.1:5580"]
