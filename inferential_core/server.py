@@ -276,7 +276,7 @@ class Server:
         return waits
 
     def _make_scheduler(self, config: InferentialConfig) -> BatchScheduler:
-        cls = scheduler_class(config.scheduling.strategy)
+        cls = scheduler_class(config.scheduling.strategy, config.scheduling.modules)
         if issubclass(cls, BatchScheduler):
             scheduler = cls(config.scheduling)
             scheduler.clock = self._clock

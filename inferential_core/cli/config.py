@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,8 +30,6 @@ def main(argv: Sequence[str]) -> int:
         print("\n".join(_shown(loaded, options.changed)))
         return 0
     sys.path.insert(0, str(Path.cwd()))
-    for module in options.imports:
-        _import(module)
     _check_scheduler(loaded)
     lines = list(_lines(loaded.config, (), loaded, changed=True))
     count = sum(bool(origin) for _, origin in lines)
@@ -40,23 +37,16 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _import(module: str) -> None:
-    try:
-        importlib.import_module(module)
-    except Exception as error:
-        raise ConfigError(f"--import {module}: {error}") from None
-
-
 def _check_scheduler(loaded: Loaded) -> None:
     """That the strategy and the policy are there, and take what is set for them."""
     try:
         create_scheduler(loaded.config.scheduling)
     except ConfigError as error:
-        for name in ("policy", "strategy"):
-            where = place(("scheduling", name), loaded.places)
+        for name in ("policy", "strategy", "module"):
             if str(error).startswith(name):
-                hint = "; one of yours: --import the module that registers it"
-                raise ConfigError(f"{where}: scheduling.{name}: {error}{hint}") from None
+                key = "modules" if name == "module" else name
+                where = place(("scheduling", key), loaded.places)
+                raise ConfigError(f"{where}: scheduling.{key}: {error}") from None
         raise
 
 
@@ -117,13 +107,5 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--changed", action="store_true", help="only what is not the default")
     check = commands.add_parser("check", help="exit code 0 if a server would take the file")
     check.add_argument("file", metavar="FILE", help="YAML or JSON")
-    check.add_argument(
-        "--import",
-        dest="imports",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="that registers strategies or policies of yours; may be repeated",
-    )
     commands.add_parser("schema", help="the JSON schema, for editors and other tools")
     return parser

@@ -72,6 +72,11 @@ class SchedulingConfig(Section):
     policy: str | None = Field(
         default=None, max_length=100, description="registered score for deadline_aware"
     )
+    modules: list[str] = Field(
+        default_factory=list,
+        max_length=100,
+        description="imported first: they register strategies or policies of your own",
+    )
     max_batch_size: int = Field(
         default=8, ge=1, le=65536, description="most observations in one model call"
     )

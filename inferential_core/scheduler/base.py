@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConfigError
@@ -77,13 +78,21 @@ def register_policy(name: str) -> Callable[[PolicyFunction], PolicyFunction]:
 
 def create_scheduler(config: SchedulingConfig) -> Scheduler:
     """The scheduler that `config.strategy` names; ConfigError names the nearest known one."""
-    return scheduler_class(config.strategy)(config)
+    return scheduler_class(config.strategy, config.modules)(config)
 
 
-def scheduler_class(name: str) -> type[Scheduler]:
-    """The class registered as `name`, built in or not."""
+def scheduler_class(name: str, modules: Iterable[str] = ()) -> type[Scheduler]:
+    """The class registered as `name`, built in or not; ConfigError if it is not.
+
+    modules: imported first, so that they register theirs; ConfigError if one cannot be.
+    """
     from . import builtin  # noqa: F401  registers the strategies of this package
 
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            raise ConfigError(f"module {module!r} cannot be imported: {error}") from None
     return _look_up("strategy", name, _SCHEDULERS)
 
 

@@ -114,10 +114,12 @@ def test_check_imports_the_strategies_of_the_user(
         "from inferential_core import register_policy\n"
         "@register_policy('calm_one')\ndef score(request):\n    return 1.0\n"
     )
-    file.write_text("scheduling: {policy: calm_one}\n")
-    assert "right" in said(capsys, "check", "server.yaml", "--import", "calm_policies")
-    assert command.main(["config", "check", "server.yaml", "--import", "no_such_thing"]) == 1
-    assert "--import no_such_thing: No module named" in capsys.readouterr().err
+    file.write_text("scheduling: {policy: calm_one, modules: [calm_policies]}\n")
+    assert "right" in said(capsys, "check", "server.yaml")
+    file.write_text("scheduling:\n  policy: calm_one\n  modules: [calm_polices]\n")
+    assert command.main(["config", "check", "server.yaml"]) == 1
+    told = "server.yaml:3: scheduling.modules: module 'calm_polices' cannot be imported: No module"
+    assert told in capsys.readouterr().err
 
 
 def test_the_schema_is_json_with_a_description_for_each_key(

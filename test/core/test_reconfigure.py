@@ -153,6 +153,25 @@ def test_a_strategy_that_is_not_there_changes_nothing() -> None:
         assert ask(server, "arm").status is Status.OK
 
 
+def test_a_strategy_of_the_users_comes_with_its_module_while_the_server_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "patient_module.py").write_text(
+        "from inferential_core.scheduler.base import register_scheduler\n"
+        "from inferential_core.scheduler.round_robin import RoundRobin\n"
+        "register_scheduler('patient')(type('Patient', (RoundRobin,), {}))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with server_with() as server:
+        wanted = {"strategy": "patient"}
+        with pytest.raises(ConfigError, match="'patient' is not registered"):
+            server.reconfigure(InferentialConfig(scheduling=wanted))
+        wanted["modules"] = ["patient_module"]
+        server.reconfigure(InferentialConfig(scheduling=wanted))
+        assert server.status()["strategy"] == "patient"
+        assert ask(server, "arm").status is Status.OK
+
+
 def test_what_waits_moves_to_the_new_scheduler() -> None:
     gate = threading.Event()
 
