@@ -89,6 +89,8 @@ def test_the_wheel_holds_the_version_the_types_and_the_command(wheel: Path) -> N
 
     assert version is not None and wheel.name.startswith(f"inferential-{version[1]}-")
     assert "inferential_core/wire/inferential_pb2.pyi" in names
+    page = ("index.html", "page.css", "page.js", "icon.svg")
+    assert {f"inferential_core/web/page/{name}" for name in page} <= names
     assert "inferential = inferential_core.cli:main" in commands
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "inferential",

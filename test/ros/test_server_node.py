@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,21 @@ def test_what_the_server_logs_goes_where_the_parameter_says(
     assert ask(address, "polcy").status is Status.REJECTED
     assert server.stop() == 0
     assert len(re.findall(told, server.text(), re.M)) == 1, server.text()
+
+
+def test_it_says_where_the_fleets_page_is(
+    graph: Any, start: Callable[..., Any], address: str
+) -> None:
+    pytest.importorskip("uvicorn", reason="the page needs uvicorn")
+    inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    server = start(SERVER, bind=address, models=MODELS, http="127.0.0.1:0")
+    inbox.wait()
+    assert ask(address).status is Status.OK
+    (page,) = re.findall(r"the fleet's page: (http://127\.0\.0\.1:\d+)", server.text())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{page}/api/status", timeout=10) as answer:
+        assert json.load(answer)["ok"] == 1
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize(
