@@ -30,7 +30,7 @@ LAUNCH = {
     "demo.launch.py": bringup.DEMO_ARGUMENTS,
 }
 # A name in running text, such as `inferential config show`, not a line to type.
-PENDING = {"performance.md#metrics", "performance.md#encryption"}  # being measured
+PENDING = {"performance.md#metrics"}  # being measured
 NAMES = {"config show", "config check", "config schema", "keys new", "serve --config"}
 
 
