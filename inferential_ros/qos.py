@@ -7,6 +7,11 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from inferential_ros.contract.schema import Qos
 
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # before Iron
+    from rclpy.qos_event import PublisherEventCallbacks
+
 
 def qos_profile(qos: Qos) -> QoSProfile:
     return QoSProfile(
@@ -43,3 +48,7 @@ def matching_qos(node: Node, topic: str, qos: Qos) -> Qos:
 STATUS = qos_profile(Qos(reliable=True, transient_local=True))
 CHUNKS = qos_profile(Qos(reliable=True, depth=5))
 DIAGNOSTICS = qos_profile(Qos(reliable=True, depth=10))
+
+# For publishers whose subscribers' quality of service is nobody's business: an executor of rclpy
+# looks at each kind of event, of each publisher, every time it goes to sleep.
+QUIET = PublisherEventCallbacks(use_default_callbacks=False)

@@ -28,7 +28,7 @@ from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.plan import Plan
 from inferential_ros.link import NO_KEYS, KeyFiles
-from inferential_ros.qos import CHUNKS, DIAGNOSTICS, STATUS, matching_qos, qos_profile
+from inferential_ros.qos import CHUNKS, DIAGNOSTICS, QUIET, STATUS, matching_qos, qos_profile
 
 REPORT_PERIOD_S = 1.0
 # As the model gave it; what is ahead, mixed and limited; what was published of one that is over.
@@ -70,12 +70,18 @@ class Wiring:
         made.callback(self._instructions.destroy)
         chunks = []
         for topic in CHUNK_TOPICS:
-            chunks.append(node.create_lifecycle_publisher(ActionChunk, topic, CHUNKS))
+            chunks.append(
+                node.create_lifecycle_publisher(ActionChunk, topic, CHUNKS, event_callbacks=QUIET)
+            )
             made.callback(node.destroy_lifecycle_publisher, chunks[-1])
         self._chunks, self._pending, self._executed = chunks
-        self._status = node.create_publisher(BridgeStatus, "bridge_status", STATUS)
+        self._status = node.create_publisher(
+            BridgeStatus, "bridge_status", STATUS, event_callbacks=QUIET
+        )
         made.callback(node.destroy_publisher, self._status)
-        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+        self._diagnostics = node.create_publisher(
+            DiagnosticArray, "/diagnostics", DIAGNOSTICS, event_callbacks=QUIET
+        )
         made.callback(node.destroy_publisher, self._diagnostics)
         group = MutuallyExclusiveCallbackGroup()
         for index, key in enumerate(contract.topics):
@@ -224,6 +230,8 @@ class Wiring:
             )
 
     def _publish_chunk(self, publisher: Any, plan: Plan) -> None:
+        if not publisher.get_subscription_count():  # to make the message costs more than to ask
+            return
         names, model = self._contract.action.names, self._contract.model.id
         publisher.publish(chunk_message(plan, names, self._client_id, model))
 

@@ -90,24 +90,23 @@ def _topic(node: Node, key: ObservationKey | Output) -> str:
 
 def check_input_type(node: Node, key: ObservationKey) -> bool:
     """Whether somebody publishes the topic; ContractError if only as another type."""
-    topic = _topic(node, key)
-    types = {info.topic_type for info in node.get_publishers_info_by_topic(topic)}
-    if types and key.type not in types:
-        raise ContractError(
-            f"{key.path}.type",
-            f"{topic} is published as {', '.join(sorted(types))}, not as {key.type}",
-        )
-    return bool(types)
+    return _check_type(node.get_publishers_info_by_topic, node, key, "published")
 
 
 def check_output_type(node: Node, output: Output) -> bool:
     """Whether somebody subscribes to the topic; ContractError if only as another type."""
-    topic = _topic(node, output)
-    types = {info.topic_type for info in node.get_subscriptions_info_by_topic(topic)}
-    if types and output.type not in types:
+    return _check_type(node.get_subscriptions_info_by_topic, node, output, "subscribed to")
+
+
+def _check_type(
+    ends: Callable[[str], list[Any]], node: Node, key: ObservationKey | Output, done: str
+) -> bool:
+    topic = _topic(node, key)
+    types = {info.topic_type for info in ends(topic)}
+    if types and key.type not in types:
         raise ContractError(
-            f"{output.path}.type",
-            f"{topic} is subscribed to as {', '.join(sorted(types))}, not as {output.type}",
+            f"{key.path}.type",
+            f"{topic} is {done} as {', '.join(sorted(types))}, not as {key.type}",
         )
     return bool(types)
 

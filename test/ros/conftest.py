@@ -231,6 +231,27 @@ def graph() -> Iterator[Graph]:
 
 
 @pytest.fixture
+def make_rig(graph: Graph, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Makes a robot's topics, a bridge and a server: see `Rig`."""
+    from bridge_rig import Rig
+
+    made: list[Rig] = []
+
+    def make_rig(*overrides: Any, **more: Any) -> Rig:
+        made.append(Rig(graph, tmp_path, *overrides, **more))
+        return made[-1]
+
+    yield make_rig
+    for rig in made:
+        rig.server.stop()
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Any]) -> Any:
+    return make_rig()
+
+
+@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     """Starts node processes: start(module, namespace, parameter=value, ...)."""
     running: list[NodeProcess] = []

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,27 +22,14 @@ RAMP = np.stack([np.arange(10) / 10, np.arange(10)], axis=1).astype(np.float32)
 ASKS_AT_HALF = "{runway: 0.5}"
 
 
-@pytest.fixture
-def make(graph: Any, tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    made: list[Rig] = []
-
-    def make(**more: Any) -> Rig:
-        made.append(Rig(graph, tmp_path, **more))
-        return made[-1]
-
-    yield make
-    for rig in made:
-        rig.server.stop()
-
-
 def executing(**keys: Any) -> dict[str, str]:
     """Changes of the contract: keys of its action section."""
     lines = "".join(f"  {key}: {value}\n" for key, value in keys.items())
     return {"  rate_hz: 50\n": f"  rate_hz: 50\n{lines}"}
 
 
-def test_nothing_of_a_plan_is_published_after_its_lease(make: Callable[..., Rig]) -> None:
-    rig = make(changes=executing(lease_s=0.1))
+def test_nothing_of_a_plan_is_published_after_its_lease(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(changes=executing(lease_s=0.1))
     rig.run()
     rig.expect([0.5], [2.0])
     mark, done = rig.status.mark(), rig.executed.mark()
@@ -60,9 +46,9 @@ def test_nothing_of_a_plan_is_published_after_its_lease(make: Callable[..., Rig]
 
 
 def test_in_open_loop_a_chunk_is_executed_whole_before_the_next_one_is_asked_for(
-    make: Callable[..., Rig],
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make(changes=executing(mode="open_loop", execution_horizon=4))
+    rig = make_rig(changes=executing(mode="open_loop", execution_horizon=4))
     rig.answer = RAMP
     rig.run()
     for number in range(3):
@@ -74,9 +60,9 @@ def test_in_open_loop_a_chunk_is_executed_whole_before_the_next_one_is_asked_for
 
 
 def test_with_rtc_the_model_is_told_what_is_left_and_how_long_it_may_take(
-    make: Callable[..., Rig],
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make(trigger=ASKS_AT_HALF, changes=executing(mode="rtc"))
+    rig = make_rig(trigger=ASKS_AT_HALF, changes=executing(mode="rtc"))
     rig.answer = RAMP
     rig.run()
     rig.status.wait(lambda m: m.deadline_hits >= 5)
@@ -94,8 +80,8 @@ def test_with_rtc_the_model_is_told_what_is_left_and_how_long_it_may_take(
     rig.judge()
 
 
-def test_what_is_ahead_and_what_was_done_are_topics(make: Callable[..., Rig]) -> None:
-    rig = make(trigger=ASKS_AT_HALF, changes=executing(overlap="average"))
+def test_what_is_ahead_and_what_was_done_are_topics(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(trigger=ASKS_AT_HALF, changes=executing(overlap="average"))
     rig.run()
     rig.status.wait(lambda m: m.deadline_hits >= 5)
     rig.answer = np.tile(np.float32([40.0, 3.0]), (10, 1))
@@ -106,9 +92,9 @@ def test_what_is_ahead_and_what_was_done_are_topics(make: Callable[..., Rig]) ->
 
 
 def test_no_command_is_further_than_one_step_from_the_one_before(
-    make: Callable[..., Rig],
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make(changes={"limits: [-1, 1]": "limits: [-1, 1]\n      max_step: 0.1"})
+    rig = make_rig(changes={"limits: [-1, 1]": "limits: [-1, 1]\n      max_step: 0.1"})
     turn = iter(range(10**6))
     rig.answer = lambda obs: np.full((10, 2), (-1) ** (next(turn) // 30), dtype=np.float32)
     rig.run()
@@ -126,9 +112,9 @@ SLOWS_DOWN = {"kind: effort,": "kind: velocity, fallback: decelerate, decelerate
 
 
 def test_deactivating_slows_down_to_a_stop_before_the_publisher_falls_silent(
-    make: Callable[..., Rig],
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make(changes=SLOWS_DOWN)
+    rig = make_rig(changes=SLOWS_DOWN)
     rig.run()
     rig.expect([0.5], [2.0])
     mark, states = rig.gripper.mark(), rig.status.mark()
@@ -141,8 +127,10 @@ def test_deactivating_slows_down_to_a_stop_before_the_publisher_falls_silent(
     assert speeds[-1] == 0.0
 
 
-def test_a_robot_that_runs_dry_asks_again_with_what_it_sees_now(make: Callable[..., Rig]) -> None:
-    rig = make(trigger=ASKS_AT_HALF)
+def test_a_robot_that_runs_dry_asks_again_with_what_it_sees_now(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(trigger=ASKS_AT_HALF)
     rig.run()
     rig.status.wait(lambda m: m.deadline_hits >= 3)
     rig.open.clear()  # the model hangs, longer than there are actions
@@ -159,9 +147,9 @@ def test_a_robot_that_runs_dry_asks_again_with_what_it_sees_now(make: Callable[.
 
 
 def test_after_a_break_it_does_not_wait_for_what_it_asked_before(
-    make: Callable[..., Rig],
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make(trigger=ASKS_AT_HALF, changes={"id: policy,": "id: policy, supersede: false,"})
+    rig = make_rig(trigger=ASKS_AT_HALF, changes={"id: policy,": "id: policy, supersede: false,"})
     rig.run()
     rig.status.wait(lambda m: m.deadline_hits >= 3)
     rig.open.clear()
@@ -181,9 +169,9 @@ def set_parameter(rig: Rig, name: str, value: Any) -> Any:
 
 
 def test_the_threshold_is_a_live_parameter_and_the_contract_is_not(
-    make: Callable[..., Rig],
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make(trigger=ASKS_AT_HALF)
+    rig = make_rig(trigger=ASKS_AT_HALF)
     rig.answer = np.tile(GOOD, (5, 1))  # fifty steps: one a second, unless asked at 0.9 left
     rig.run()
     rig.status.wait(lambda m: m.ok >= 1)
@@ -194,8 +182,8 @@ def test_the_threshold_is_a_live_parameter_and_the_contract_is_not(
     assert not set_parameter(rig, "runway", 7.0).successful
 
 
-def test_two_robots_in_one_process(make: Callable[..., Rig]) -> None:
-    rig = make()
+def test_two_robots_in_one_process(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
     rig.run()
     rig.expect([0.5], [2.0])
     status = rig.another_robot("other")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,19 +27,6 @@ from rclpy.parameter import Parameter
 CUT_S = 3.0
 
 
-@pytest.fixture
-def make(graph: Any, tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    made: list[Rig] = []
-
-    def make(**more: Any) -> Rig:
-        made.append(Rig(graph, tmp_path, **more))
-        return made[-1]
-
-    yield make
-    for rig in made:
-        rig.server.stop()
-
-
 def executes(rig: Rig) -> None:
     """The robot is moved by plans that are asked for from now on."""
     mark = rig.chunks.mark()
@@ -55,14 +41,14 @@ def stands_still(rig: Rig, mark: int) -> BridgeStatus:
     return status
 
 
-def test_a_network_that_is_cut_for_three_seconds(make: Callable[..., Rig]) -> None:
+def test_a_network_that_is_cut_for_three_seconds(make_rig: Callable[..., Rig]) -> None:
     cables: list[Cable] = []
 
     def through_a_cable(address: str) -> str:
         cables.append(Cable(address))
         return cables[0].address
 
-    rig = make(server_seen_at=through_a_cable)
+    rig = make_rig(server_seen_at=through_a_cable)
     (cable,) = cables
     try:
         rig.run()
@@ -86,7 +72,7 @@ def test_a_network_that_is_cut_for_three_seconds(make: Callable[..., Rig]) -> No
 
 
 def test_what_was_asked_before_the_link_was_lost_is_not_executed_after_it(
-    make: Callable[..., Rig],
+    make_rig: Callable[..., Rig],
 ) -> None:
     cables: list[Cable] = []
 
@@ -94,7 +80,7 @@ def test_what_was_asked_before_the_link_was_lost_is_not_executed_after_it(
         cables.append(Cable(address))
         return cables[0].address
 
-    rig = make(server_seen_at=through_a_cable)
+    rig = make_rig(server_seen_at=through_a_cable)
     (cable,) = cables
     try:
         rig.run()
@@ -115,8 +101,8 @@ def test_what_was_asked_before_the_link_was_lost_is_not_executed_after_it(
         cable.close()
 
 
-def test_a_sensor_that_stops(make: Callable[..., Rig]) -> None:
-    rig = make()
+def test_a_sensor_that_stops(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
     rig.run()
     executes(rig)
     mark = rig.status.mark()
@@ -128,8 +114,8 @@ def test_a_sensor_that_stops(make: Callable[..., Rig]) -> None:
 
 
 @pytest.mark.parametrize("jump_s", [100.0, -100.0])
-def test_stamps_that_jump_too_far_to_be_true(make: Callable[..., Rig], jump_s: float) -> None:
-    rig = make()
+def test_stamps_that_jump_too_far_to_be_true(make_rig: Callable[..., Rig], jump_s: float) -> None:
+    rig = make_rig()
     rig.run()
     executes(rig)
     mark = rig.status.mark()
@@ -142,8 +128,8 @@ def test_stamps_that_jump_too_far_to_be_true(make: Callable[..., Rig], jump_s: f
     rig.judge()
 
 
-def test_stamps_that_jump_a_little_back_and_forth(make: Callable[..., Rig]) -> None:
-    rig = make()
+def test_stamps_that_jump_a_little_back_and_forth(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
     rig.run()
     executes(rig)
     for jump_s in (0.3, -0.1, 0.1, -0.3, 0.0):
@@ -153,8 +139,8 @@ def test_stamps_that_jump_a_little_back_and_forth(make: Callable[..., Rig]) -> N
     rig.judge()
 
 
-def test_chunks_that_come_too_late(make: Callable[..., Rig]) -> None:
-    rig = make(changes={"latency_budget_ms: 1000": "latency_budget_ms: 5000"})
+def test_chunks_that_come_too_late(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(changes={"latency_budget_ms: 1000": "latency_budget_ms: 5000"})
     rig.run()
     executes(rig)
     slow = threading.Event()
@@ -177,7 +163,7 @@ def test_chunks_that_come_too_late(make: Callable[..., Rig]) -> None:
     rig.judge()
 
 
-def test_chunks_that_come_twice_and_out_of_order(make: Callable[..., Rig]) -> None:
+def test_chunks_that_come_twice_and_out_of_order(make_rig: Callable[..., Rig]) -> None:
     mixers: list[Mixer] = []
 
     def through_a_mixer(address: str) -> str:
@@ -186,7 +172,7 @@ def test_chunks_that_come_twice_and_out_of_order(make: Callable[..., Rig]) -> No
 
     # Every plan is another one, so that what is executed tells whose it is.
     counter = itertools.count()
-    rig = make(server_seen_at=through_a_mixer)
+    rig = make_rig(server_seen_at=through_a_mixer)
     rig.answer = lambda obs: np.full((10, 2), (next(counter) % 1000) / 1000, dtype=np.float32)
     (mixer,) = mixers
     try:
@@ -215,8 +201,8 @@ BAD = {
 }
 
 
-def test_a_model_that_answers_nonsense_now_and_then(make: Callable[..., Rig]) -> None:
-    rig = make(changes={"kind: effort,": "kind: effort, limits: [-2, 2],"})
+def test_a_model_that_answers_nonsense_now_and_then(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(changes={"kind: effort,": "kind: effort, limits: [-2, 2],"})
     turns = itertools.cycle([GOOD, *BAD.values()])
     rig.answer = lambda obs: next(turns)
     rig.run()
@@ -227,8 +213,10 @@ def test_a_model_that_answers_nonsense_now_and_then(make: Callable[..., Rig]) ->
     rig.judge()
 
 
-def test_two_robots_under_one_client_id_both_stop_and_are_told(make: Callable[..., Rig]) -> None:
-    rig = make()
+def test_two_robots_under_one_client_id_both_stop_and_are_told(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig()
     rig.run()
     executes(rig)
     other = rig.another_robot("other", Parameter("client_id", value="r"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,6 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
-
-
-@pytest.fixture
-def rig(graph: Any, tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(graph, tmp_path)
-    yield rig
-    rig.server.stop()
 
 
 def test_deactivating_ends_with_the_fallback(rig: Rig) -> None:
@@ -166,10 +159,8 @@ def test_a_node_that_cannot_stop_is_taken_down_and_can_begin_again(
 
 
 @pytest.fixture
-def simulated(graph: Any, tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(graph, tmp_path, Parameter("use_sim_time", value=True))
-    yield rig
-    rig.server.stop()
+def simulated(make_rig: Callable[..., Rig]) -> Rig:
+    return make_rig(Parameter("use_sim_time", value=True))
 
 
 def test_simulated_time_paces_the_plan_and_a_clock_set_back_drops_it(simulated: Rig) -> None:

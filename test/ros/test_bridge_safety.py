@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,6 @@ from bridge_rig import GOOD, Rig
 from diagnostic_msgs.msg import DiagnosticStatus
 from inferential.msg import BridgeStatus
 from std_msgs.msg import Float64MultiArray
-
-
-@pytest.fixture
-def rig(graph: Any, tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(graph, tmp_path)
-    yield rig
-    rig.server.stop()
 
 
 def test_a_plan_is_executed_and_reported(rig: Rig) -> None:
@@ -38,13 +30,12 @@ def test_a_plan_is_executed_and_reported(rig: Rig) -> None:
 
 
 def test_with_a_runway_it_asks_for_few_samples_and_one_at_a_time(
-    graph: Any, tmp_path: Path
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = Rig(graph, tmp_path, trigger="{runway: 0.5}")
+    rig = make_rig(trigger="{runway: 0.5}")
     rig.run()
     status = rig.status.wait(lambda m: m.deadline_hits >= 5)
     report = rig.diagnostics.wait(since=rig.diagnostics.mark())
-    rig.server.stop()
     (state,) = [s for s in report.status if s.name.endswith("input state")]
     received = int({pair.key: pair.value for pair in state.values}["received"])
     assert status.observations <= received / 2  # five steps are executed before the next one
@@ -116,8 +107,8 @@ def test_the_console_tells_what_changes_and_every_kind_of_failure(
     rig.status.wait(lambda m: m.state == BridgeStatus.STATE_EXECUTING and not m.last_error, mark)
 
 
-def test_an_output_without_a_fallback_falls_silent(graph: Any, tmp_path: Path) -> None:
-    rig = Rig(graph, tmp_path, changes={"kind: effort,": "kind: effort, fallback: none,"})
+def test_an_output_without_a_fallback_falls_silent(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(changes={"kind: effort,": "kind: effort, fallback: none,"})
     rig.run()
     rig.expect([0.5], [2.0])
     assert rig.call("pause").success
@@ -127,7 +118,6 @@ def test_an_output_without_a_fallback_falls_silent(graph: Any, tmp_path: Path) -
     silent = rig.gripper.mark()
     rig.arm.wait(since=held + 10)
     assert rig.gripper.mark() == silent
-    rig.server.stop()
 
 
 def test_others_who_publish_commands_are_told(rig: Rig) -> None:
