@@ -73,7 +73,7 @@ class Tracing:
             self._news.wait()
             self._closing.wait(_GATHER_S)
             self._news.clear()
-            while self._ended:
+            for _ in range(len(self._ended)):  # not those that come meanwhile: they are the next
                 self._trace(self._ended.popleft())
 
     def _trace(self, ended: _Ended) -> None:
