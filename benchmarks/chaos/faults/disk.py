@@ -55,12 +55,11 @@ class FullDisk(Fault):
             )
 
     def end(self, stage: Stage) -> None:
-        alive = self._recorder.poll() is None
-        if alive:
+        by_itself = _wait(self._recorder) is not None
+        if not by_itself:
             self._recorder.send_signal(signal.SIGINT)
-        try:
-            status = self._recorder.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
+        status = _wait(self._recorder)
+        if status is None:
             self._recorder.kill()
             status = self._recorder.wait()
         if self._mounted:
@@ -69,13 +68,21 @@ class FullDisk(Fault):
         room = f"{'tmpfs' if self._mounted else 'file size limit'} of {ROOM_BYTES // 1024} KiB"
         self.remark = f"{room}: the recorder ended {status}: {told[-1]}"
         crashed = any("Traceback" in line for line in told)
-        self._noticed = not alive and status != 0 and not crashed
+        self._noticed = by_itself and status != 0 and not crashed
 
     def promises(self, row: Row) -> list[str]:
         broken = unnoticed(row, MOST_SILENT_S)
         if not self._noticed:
             broken.append("the recorder did not end with an error that says why")
         return broken
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """Its exit status, once it ended; None if it does not."""
+    try:
+        return process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _mount(folder: Path) -> bool:
