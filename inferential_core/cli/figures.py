@@ -87,6 +87,19 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def settings(status: Status) -> str:
+    """Which configuration holds, and what of the newest does not."""
+    found = status["config"]
+    told = found["file"] or "no file is followed"
+    if found["generation"] > 1:
+        told += f", taken over {found['generation'] - 1} x since the start"
+    if found["needs_restart"]:
+        told += f"; waits for a restart: {', '.join(found['needs_restart'])}"
+    if found["refused"]:
+        told += f"; not taken over: {'; '.join(found['refused'].splitlines())}"
+    return told
+
+
 def security(status: Status) -> str:
     """Who is served, and who was refused."""
     found = status["security"]

@@ -31,6 +31,7 @@ def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
         f"robots: {figures.robots(status)}",
         figures.accounting(status),
         f"served: {figures.security(status)}",
+        f"settings: {figures.settings(status)}",
     ]
     for model in status["models"]:
         lines.append(

@@ -22,6 +22,7 @@ from inferential_core import (
     Server,
     Status,
 )
+from inferential_core.cli import figures
 from inferential_core.config import load_config
 
 SOON_S = 20.0  # a bound, not a duration
@@ -326,6 +327,8 @@ def test_a_broken_file_changes_nothing_and_says_why(
         assert why in caplog.text
         assert following.config == before
         assert following.status()["config"]["generation"] == 1
+        told = figures.settings(following.status())  # as `inferential status` has it
+        assert told.startswith(f"{file}; not taken over: ") and why in told
         assert ask(following, "arm").status is Status.OK
         file.write_text("scheduling: {strategy: round_robin}\n")
         until(lambda: not following.status()["config"]["refused"])

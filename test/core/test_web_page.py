@@ -156,6 +156,19 @@ def test_a_failure_is_told_beside_its_robot_as_text(rig: Rig) -> None:
     )
 
 
+def test_settings_that_do_not_hold_are_told(rig: Rig, tmp_path: Path) -> None:
+    rig.page.go(rig.server.page)
+    rig.ask("arm-1")
+    rig.page.wait_for(f"{ROWS}.length === 1")
+    box = "document.querySelector('#settings')"
+    assert rig.page.run(f"{box}.hidden")
+    wanted = rig.server.config.model_dump(exclude_none=True)
+    wanted["transport"]["recv_hwm"] = 7
+    rig.server.reconfigure(InferentialConfig(**wanted))
+    rig.page.wait_for(f"{box}.textContent === 'after a restart: transport.recv_hwm'")
+    assert not rig.page.run(f"{box}.hidden")
+
+
 def test_two_hundred_robots_are_updated_in_place(rig: Rig) -> None:
     """A frame writes the cells that changed: no row is made again, moved or looked up anew."""
     names = [f"arm-{number}" for number in range(200)]

@@ -194,6 +194,16 @@ function showHead(frame) {
   const title = starving ? `▲ ${starving} starving · Inferential` : "Inferential";
   if (document.title !== title) document.title = title;
   showSum(frame);
+  showSettings(frame.config);
+}
+
+function showSettings({ file, refused, needs_restart: waits }) {
+  const told = refused
+    ? `✕ ${file} is not taken over, what held before holds:\n${refused}`
+    : waits.length ? `after a restart: ${waits.join(", ")}` : "";
+  say($("settings"), told);
+  dress($("settings"), refused ? "settings" : "settings waits");
+  $("settings").hidden = !told;
 }
 
 const terms = new Map();
