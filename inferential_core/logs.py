@@ -25,15 +25,29 @@ _BACKLOG = 10_000  # lines
 _PATIENCE_S = 1.0  # for the last lines at the end
 _PLACES = 3  # of a traceback in a line of text
 
+_form = ""
+
 
 def setup(form: str = "text", level: str = "info", stream: TextIO | None = None) -> Logging:
     """Log all of this process so, to stderr by default; until the result is closed, or left.
 
     form: one of FORMATS. level: debug, info, warning, error.
     """
+    global _form
+    _form = form
     target = stream or sys.stderr
-    formatter = JsonLines() if form == "json" else TextLines(tracebacks=level == "debug")
-    return Logging(Outlet(lambda record, line: _write(target, line)), formatter, level)
+    outlet = Outlet(lambda record, line: _write(target, line))
+    return Logging(outlet, formatter(form, level == "debug"), level)
+
+
+def formatter(form: str, tracebacks: bool = False) -> logging.Formatter:
+    """What makes lines of this form; in text tracebacks are shown only if asked for."""
+    return JsonLines() if form == "json" else TextLines(tracebacks)
+
+
+def form_in_force() -> str:
+    """How this process was set up to log last, for processes it starts; empty: not at all."""
+    return _form
 
 
 class Logging:
@@ -48,6 +62,8 @@ class Logging:
         self._root.setLevel(level.upper())
 
     def close(self) -> None:
+        global _form
+        _form = ""
         self._root.removeHandler(self.outlet)
         self._root.setLevel(self._level_before)
         self.outlet.close()

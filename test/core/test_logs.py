@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import loud_model
 import numpy as np
 import pytest
 
@@ -247,3 +248,16 @@ def test_the_command_logs_json_and_goes_on_while_nobody_reads_its_log() -> None:
             said = [json.loads(line) for line in log if line.strip()]
         server.communicate(timeout=30)
     assert any(each.get("client") == "arm" and "error" in each for each in said)
+
+
+def test_models_in_processes_of_their_own_log_in_the_same_form(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    dispatcher = LocalDispatcher({"policy": loud_model.say}, process=["policy"])
+    with logs.setup("json"), Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
+        with Connection(server.address, client_id="arm") as connection:
+            model = connection.model("policy")
+            model.observe(text="here I am")
+            assert model.get_reply(LONG_MS) is not None
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [each["level"] for each in said if each["message"] == "here I am"] == ["warning"]

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from multiprocessing import spawn
 from typing import Any
 
+from ... import logs
 from ..base import Batch, Completion, Dispatcher
 from . import jobs, values
 from .channel import Channel
@@ -130,9 +131,9 @@ def _prepare(begin: Mapping[str, Any]) -> None:
         os.environ.pop("PYTHONPATH", None)
     else:
         os.environ["PYTHONPATH"] = begin["python_path"]
-    logging.basicConfig(
-        level=begin["log_level"], format="%(asctime)s %(levelname)s %(message)s", force=True
-    )
+    lines = logging.StreamHandler()  # written at once: this process may be killed
+    lines.setFormatter(logs.formatter(begin["log_form"], begin["log_level"] <= logging.DEBUG))
+    logging.basicConfig(level=begin["log_level"], handlers=[lines], force=True)
     spawn.prepare(dict(begin["preparation"]))
 
 
