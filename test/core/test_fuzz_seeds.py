@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,13 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 SEEDS = Path(__file__).parents[1] / "fuzz_seeds"
 TARGETS = ("wire", "images", "configuration", "rights")
 MUTATIONS = 300
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A target switches it off: a process that fuzzes ends with it, this one goes on."""
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("target", TARGETS)
