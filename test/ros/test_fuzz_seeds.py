@@ -17,6 +17,8 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 is not installed here")
 
 from benchmarks.fuzz.targets import contract
+from inferential_ros.contract.loading import parse_contract
+from inferential_ros.contract.yaml_file import parse_yaml
 
 FOUND = Path(__file__).parents[1] / "fuzz_seeds" / "contract"
 MUTATIONS = 300
@@ -25,6 +27,14 @@ MUTATIONS = 300
 @pytest.mark.parametrize("path", sorted(FOUND.iterdir()), ids=lambda path: path.name)
 def test_what_fuzzing_found_is_read_or_refused_with_its_place(path: Path) -> None:
     contract.check(path.read_bytes())
+
+
+def test_what_fuzzing_begins_with_is_understood() -> None:
+    """Otherwise it would reach little of the loader."""
+    for data in contract.seeds():
+        values = parse_yaml(data.decode())
+        if "robot" in values:
+            assert parse_contract(values).action.outputs
 
 
 def test_mutated_contracts_are_read_or_refused_with_their_place() -> None:

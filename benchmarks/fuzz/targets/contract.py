@@ -40,19 +40,19 @@ def check(data: bytes) -> None:
     except UnicodeDecodeError:
         return  # told by the reader of the file
     # A contract names converters to import, which is the user's code and not for fuzzing.
-    imported, plugins.importlib.import_module = plugins.importlib.import_module, _import
+    load, plugins._load = plugins._load, _refuse
     try:
         contract = parse_contract(parse_yaml(text))
     except ContractError as error:
         assert str(error)
         return
     finally:
-        plugins.importlib.import_module = imported
+        plugins._load = load
     describe(contract)
     executor = make_executor(contract)
     assert executor.tick(0).source is Source.WAITING
     assert round(1e9 / contract.action.control_rate_hz) > 0
 
 
-def _import(module: str) -> None:
-    raise ImportError(module)
+def _refuse(module: str, place: str) -> None:
+    raise ContractError(place, f"cannot import {module}")
