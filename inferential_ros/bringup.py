@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inferential_ros.process import Process
@@ -27,100 +26,6 @@ SINGLE_THREADED = {
 SLOWDOWN_FILE_VARIABLE = "INFERENTIAL_DEMO_SLOWDOWN_FILE"  # demo/slowdown.py reads it
 DEMO_MODEL = "cartpole"
 DEMO_POLICY = f"{DEMO_MODEL}:=inferential_ros.demo.policy:CartPolePolicy"
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One launch argument: named as nav2 names it, text on the command line, typed in here."""
-
-    name: str
-    default: str
-    description: str
-    parse: Callable[[str], Any] = str
-
-
-def flag(text: str) -> bool | None:
-    """'true' or 'false'; empty leaves the choice to the node."""
-    if text.strip().lower() in ("true", "1"):
-        return True
-    if text.strip().lower() in ("false", "0"):
-        return False
-    if not text.strip():
-        return None
-    raise ValueError(f"expected true or false, not {text!r}")
-
-
-def count(text: str) -> int | None:
-    """A whole number; empty leaves the choice to the node."""
-    return int(text) if text.strip() else None
-
-
-def number(text: str) -> float | None:
-    """A number; empty leaves the choice to the node."""
-    return float(text) if text.strip() else None
-
-
-def words(text: str) -> list[str]:
-    """Blank-separated words."""
-    return text.split()
-
-
-COMMON_ARGUMENTS = (
-    Argument("namespace", "", "Namespace of the nodes"),
-    Argument("params_file", "", "ROS parameter file (keyed '/**:') with the nodes' parameters"),
-    Argument("use_sim_time", "", "Take the time from /clock (true or false)", flag),
-    Argument("autostart", "true", "Configure and activate the nodes at start", flag),
-    Argument("use_respawn", "false", "Start a node again when it dies", flag),
-    Argument("log_level", "info", "Log level of the nodes"),
-)
-
-SERVER_ARGUMENTS = (
-    *COMMON_ARGUMENTS,
-    Argument("bind", "", "Address to listen on (default tcp://127.0.0.1:5555)"),
-    Argument("keys", "", "Folder of the server's keys and of authorized.yaml: clients need keys"),
-    Argument(
-        "allow_insecure",
-        "",
-        "Beyond loopback without keys: serve anybody who reaches the port (true or false)",
-        flag,
-    ),
-    Argument("models", "", "Models to serve: blank-separated 'id:=module:Attribute'", words),
-    Argument("http", "", "Where the fleet's page is (default 127.0.0.1:5580), or off"),
-    Argument("config_file", "", "YAML file with the server's InferentialConfig"),
-    Argument("dispatcher", "", "ray (Ray Serve; default where the node can import Ray) or local"),
-    Argument(
-        "ray_address",
-        "",
-        "Ray cluster to join, host:port, or local: start one (default: the one that runs here,"
-        " else local)",
-    ),
-    Argument("serve_config_file", "", "Ray Serve config file with applications to deploy"),
-    Argument("replicas", "", "Replicas of each model on Ray Serve (default 1)", count),
-    Argument("lanes", "", "Calls a local model works on at once (default 1)", count),
-    Argument("process", "", "Local models that run in processes of their own, by id", words),
-    Argument("timeout", "", "Seconds a call of a local model may take (default 30)", number),
-)
-
-ROBOT_ARGUMENTS = (
-    *COMMON_ARGUMENTS,
-    Argument("contract_file", "", "YAML contract: topics to observations, actions to topics"),
-    Argument("server", "", "Address of the inference server (default tcp://127.0.0.1:5555)"),
-    Argument("client_id", "", "Id towards the server (default: the namespace)"),
-    Argument("key_file", "", "This robot's NAME.key_secret (default: $INFERENTIAL_KEY)"),
-    Argument("server_key_file", "", "The server's public key (default: $INFERENTIAL_SERVER_KEY)"),
-)
-
-DEMO_ARGUMENTS = (
-    Argument("robots", "6", "How many robots to simulate", int),
-    Argument("port", "5555", "TCP port of the inference server, on loopback", int),
-    Argument("report", "demo/report.png", "Where to write the picture of the run"),
-    Argument("seconds", "30", "Length of the run, in seconds", float),
-    Argument("slowdown", "true", "Slow the model down after the fast phase", flag),
-    Argument("seed", "0", "Seed of the noise and of the pushes", int),
-    Argument("http", "", "Where the fleet's page is (default 127.0.0.1:5580), or off"),
-    Argument("keep", "false", "Go on after the run, until Ctrl-C", flag),
-    Argument("log_level", "info", "Log level of the nodes"),
-)
 
 
 def server(

@@ -14,7 +14,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from inferential_ros.bringup import Argument
+from inferential_ros.arguments import Argument
 from inferential_ros.process import Process
 
 

@@ -1,6 +1,7 @@
 """Simulated robots balanced by one server: `ros2 launch inferential demo.launch.py`."""
 
-from inferential_ros.bringup import DEMO_ARGUMENTS, demo
+from inferential_ros.arguments import DEMO_ARGUMENTS
+from inferential_ros.bringup import demo
 from inferential_ros.launching import description
 
 

@@ -1,6 +1,7 @@
 """The server: `ros2 launch inferential server.launch.py models:=id:=module:Attribute`."""
 
-from inferential_ros.bringup import SERVER_ARGUMENTS, server
+from inferential_ros.arguments import SERVER_ARGUMENTS
+from inferential_ros.bringup import server
 from inferential_ros.launching import description
 
 

@@ -135,6 +135,7 @@ def test_the_schema_is_json_with_a_description_for_each_key(
 LOCAL = ("--dispatcher=local", "--bind=tcp://127.0.0.1:*", "--http=off")
 ARGUMENTS = ("--config=server.yaml", *LOCAL)
 
+
 class Serving:
     """`inferential serve --config server.yaml` in a folder, and its log lines as they come."""
 

@@ -14,7 +14,7 @@ from documented import PAGES, ROOT, blocks, commands
 
 from inferential_core.cli import COMMANDS
 from inferential_core.config import load_config
-from inferential_ros import bringup
+from inferential_ros import arguments
 
 # What neither runs nor is parsed here, and why it is right.
 ELSEWHERE = {
@@ -25,9 +25,9 @@ ELSEWHERE = {
     "source .venv-inferential/bin/activate": "what venv makes",
 }
 LAUNCH = {
-    "server.launch.py": bringup.SERVER_ARGUMENTS,
-    "robot.launch.py": bringup.ROBOT_ARGUMENTS,
-    "demo.launch.py": bringup.DEMO_ARGUMENTS,
+    "server.launch.py": arguments.SERVER_ARGUMENTS,
+    "robot.launch.py": arguments.ROBOT_ARGUMENTS,
+    "demo.launch.py": arguments.DEMO_ARGUMENTS,
 }
 # A name in running text, such as `inferential config show`, not a line to type.
 PENDING = {"performance.md#metrics"}  # being measured

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from inferential_ros import bringup
-from inferential_ros.bringup import DEMO_ARGUMENTS, ROBOT_ARGUMENTS, SERVER_ARGUMENTS
+from inferential_ros.arguments import DEMO_ARGUMENTS, ROBOT_ARGUMENTS, SERVER_ARGUMENTS, flag
 from inferential_ros.process import Process
 from inferential_ros.resources import executable_path, share_path
 
@@ -92,9 +92,9 @@ def test_values_reach_a_node_with_their_type() -> None:
 
 
 def test_flags_are_true_false_or_left_open() -> None:
-    assert [bringup.flag(text) for text in ("true", "False", "")] == [True, False, None]
+    assert [flag(text) for text in ("true", "False", "")] == [True, False, None]
     with pytest.raises(ValueError, match="true or false"):
-        bringup.flag("maybe")
+        flag("maybe")
 
 
 def test_no_robots_is_refused() -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are m
 
 from rclpy.node import Node
 
-from inferential_ros import bringup
+from inferential_ros import arguments, bringup
 from inferential_ros.bridge_node import BridgeNode, contract_path
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.yaml_file import read_yaml
@@ -28,8 +28,8 @@ def declared(graph: Any, kind: type[Node]) -> Node:
 @pytest.mark.parametrize(
     ("kind", "build", "arguments"),
     [
-        (BridgeNode, bringup.robot, bringup.ROBOT_ARGUMENTS),
-        (ServerNode, bringup.server, bringup.SERVER_ARGUMENTS),
+        (BridgeNode, bringup.robot, arguments.ROBOT_ARGUMENTS),
+        (ServerNode, bringup.server, arguments.SERVER_ARGUMENTS),
     ],
     ids=["robot", "server"],
 )
@@ -73,5 +73,5 @@ def test_launch_files_declare_their_arguments(name: str) -> None:
     declared = {
         a.name: a.description for a in module.generate_launch_description().get_launch_arguments()
     }
-    expected = {a.name for a in getattr(bringup, f"{name.upper()}_ARGUMENTS")}
+    expected = {a.name for a in getattr(arguments, f"{name.upper()}_ARGUMENTS")}
     assert set(declared) == expected and all(declared.values())
