@@ -60,7 +60,7 @@ def _watched(chromium: browser.Browser, page: str, options: argparse.Namespace) 
         " && document.querySelector('tr.starving')"
     )
     chromium.run(WATCH)
-    chromium.call("Performance.enable")
+    chromium.call("Performance.enable", timeDomain="threadTicks")  # of the processor
     before, began = _metrics(chromium), time.monotonic()
     time.sleep(options.seconds)
     after, took = _metrics(chromium), time.monotonic() - began
@@ -84,9 +84,11 @@ def _tell(found: dict[str, Any], options: argparse.Namespace) -> None:
     worst = f", the longest {long[-1]:.0f} ms" if long else ""
     print(f"{options.robots} robots, watched for {options.seconds:g} s")
     print(f"  tasks over 50 ms: {len(long)}{worst}")
-    print(f"  of each second: scripts {1000 * found['script']:.0f} ms, with layout and drawing")
-    print(f"  {1000 * found['all']:.0f} ms; drawn {found['per_second']:.0f} times a second;")
-    print(f"  {found['megabytes']:.1f} MB of objects")
+    print(
+        f"  processor time of the page in each second: scripts {1000 * found['script']:.0f} ms,"
+        f" with layout and drawing {1000 * found['all']:.0f} ms"
+    )
+    print(f"  drawn {found['per_second']:.0f} times a second; {found['megabytes']:.1f} MB of objects")
 
 
 def _keep(chromium: browser.Browser, path: Path) -> None:

@@ -190,7 +190,7 @@ function showHead(frame) {
     dress(tile, robots ? `${state} some` : state);
   }
   const starving = frame.states.starving ?? 0;
-  say($("alarm"), starving ? `${starving} starving: ${frame.rows[0][frame.at.id]}` : "");
+  say($("alarm"), starving ? `${starving} starving: ${frame.rows[0][frame.columns.indexOf("id")]}` : "");
   const title = starving ? `▲ ${starving} starving · Inferential` : "Inferential";
   if (document.title !== title) document.title = title;
   showSum(frame);
@@ -385,7 +385,7 @@ const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     const row = entry.target.robot;
     row.visible = entry.isIntersecting;
-    if (row.visible) drawSparkline(row.canvas, row.history);
+    if (row.visible) fillRow(row);
   }
 }, { rootMargin: "200px" });
 
@@ -419,35 +419,43 @@ function makeRow(id) {
   return row;
 }
 
+function fillRow(row) {
+  const { told } = row;
+  say(row.type, told.type);
+  say(row.state, told.state);
+  say(row.rate, number(told.rate_hz, 1));
+  say(row.p50, milliseconds(told.latency_p50_ms));
+  say(row.p95, milliseconds(told.latency_p95_ms));
+  say(row.onTime, percent(told.on_time));
+  const far = told.runway_ms === null || Math.abs(told.runway_ms) > 1e6;
+  say(row.runway, far ? "–" : milliseconds(told.runway_ms));
+  const what = told.why || (told.last_error && `last error: ${told.last_error}`);
+  if (row.what.title !== what) row.what.title = what;
+  say(row.what, what);
+  if (row.visible) drawSparkline(row.canvas, row.history);
+}
+
+let turn = 0; // rows out of sight are written in turn, a tenth of them with each frame
+
 function showRobots(frame) {
-  const at = frame.at;
   const seen = new Set();
   let place = body.firstElementChild;
-  for (const values of frame.rows) {
-    const id = values[at.id];
-    seen.add(id);
-    let row = rows.get(id);
-    if (!row) rows.set(id, (row = makeRow(id)));
-    const state = values[at.state];
-    dress(row.element, state);
-    row.kind = values[at.type];
-    say(row.type, row.kind);
-    say(row.state, state);
-    say(row.rate, number(values[at.rate_hz], 1));
-    say(row.p50, milliseconds(values[at.latency_p50_ms]));
-    say(row.p95, milliseconds(values[at.latency_p95_ms]));
-    say(row.onTime, percent(values[at.on_time]));
-    const runway = values[at.runway_ms];
-    say(row.runway, runway === null || Math.abs(runway) > 1e6 ? "–" : milliseconds(runway));
-    const what = values[at.why] || (values[at.last_error] && `last error: ${values[at.last_error]}`);
-    if (row.what.title !== what) row.what.title = what;
-    say(row.what, what);
-    if (frame.history) row.history = frame.history[id] ?? [];
-    takePoint(row, frame, runway);
-    if (row.visible) drawSparkline(row.canvas, row.history);
+  turn = (turn + 1) % 10;
+  frame.rows.forEach((values, index) => {
+    const told = Object.fromEntries(frame.columns.map((name, column) => [name, values[column]]));
+    seen.add(told.id);
+    let row = rows.get(told.id);
+    const isNew = !row;
+    if (isNew) rows.set(told.id, (row = makeRow(told.id)));
+    row.told = told;
+    if (frame.history) row.history = frame.history[told.id] ?? [];
+    takePoint(row, frame, told.runway_ms);
+    const changed = row.element.className !== told.state;
+    dress(row.element, told.state);
+    if (isNew || changed || row.visible || index % 10 === turn) fillRow(row);
     if (row.element === place) place = place.nextElementSibling;
     else body.insertBefore(row.element, place);
-  }
+  });
   for (const [id, row] of rows) {
     if (!seen.has(id)) {
       watcher.unobserve(row.element);
@@ -473,7 +481,7 @@ function takePoint(row, frame, runway) {
 function filterRows() {
   const text = $("filter").value.trim().toLowerCase();
   for (const row of rows.values()) {
-    const found = !text || `${row.id} ${row.kind}`.toLowerCase().includes(text);
+    const found = !text || `${row.id} ${row.told.type}`.toLowerCase().includes(text);
     const hidden = !found || (wanted !== "" && row.element.className !== wanted);
     if (row.element.hidden !== hidden) row.element.hidden = hidden;
   }
@@ -488,7 +496,6 @@ let heardAt = performance.now();
 function take(event) {
   const arrived = performance.now();
   const frame = JSON.parse(event.data);
-  frame.at = Object.fromEntries(frame.columns.map((name, index) => [name, index]));
   heardAt = arrived;
   cut = false;
   showHead(frame);
