@@ -2,6 +2,7 @@
 # With a sourced ROS 2 installation that one is used, otherwise ROS 2 comes as wheels.
 #
 #   make demo                      a fleet of simulated robots, balanced by one server
+#   make demo ARGS=--keep          the same until Ctrl-C: time to look at its page
 #   make test                      everything, as CI runs it
 #   make PYTHON=python3.12 build   another Python than the first one that fits
 #   make test ARGS='-k bridge'     ARGS goes to the command behind the target

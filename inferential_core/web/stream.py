@@ -89,6 +89,7 @@ class EventStream(Response):
     def __init__(self, hub: Hub) -> None:
         super().__init__()
         del self.headers["content-length"]
+        self.headers["X-Accel-Buffering"] = "no"  # a proxy must not hold frames back
         self._hub = hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -94,9 +94,11 @@ def rig(chromium: browser.Browser) -> Iterator[Rig]:
 
 def test_a_row_appears_for_each_robot_and_the_sum_is_shown(rig: Rig) -> None:
     rig.page.go(rig.server.page)
+    rig.page.wait_for("document.querySelector('#more').textContent.startsWith('No robot has')")
     for name in ("arm-10", "arm-2", "<i>odd</i>"):
         rig.ask(name)
     rig.page.wait_for(f"{ROWS}.length === 3")
+    assert rig.page.run("document.querySelector('#more').hidden")
     names = rig.page.run(f"{ROWS}.map((row) => row.querySelector('th').textContent)")
     assert sorted(names) == ["<i>odd</i>arm", "arm-10arm", "arm-2arm"]
     assert names.index("arm-2arm") < names.index("arm-10arm")  # as people count

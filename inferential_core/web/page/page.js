@@ -464,8 +464,9 @@ function showRobots(frame) {
     }
   }
   const all = Object.values(frame.states).reduce((sum, count) => sum + count, 0);
-  $("more").hidden = all <= frame.rows.length;
-  say($("more"), `and ${all - frame.rows.length} more that do better`);
+  $("more").hidden = all > 0 && all <= frame.rows.length;
+  say($("more"), all ? `and ${whole.format(all - frame.rows.length)} more that do better` :
+    `No robot has asked yet. They connect to ${frame.bind}; inferential bench --server ${frame.bind} plays some.`);
   filterRows();
 }
 
