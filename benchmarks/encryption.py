@@ -16,8 +16,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from inferential_core.security.keyfiles import make_keys, read_public
-from inferential_core.security.keyring import SERVER
+from inferential_core.security.keyfiles import SERVER, make_keys, read_public
 from inferential_core.security.rights_file import authorize
 
 from .machine import introduce

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UsageError
-from ..security.keyfiles import PUBLIC, SECRET, make_keys, read_public
+from ..security.keyfiles import PUBLIC, SECRET, SERVER, make_keys, read_public
 
-SERVER = "server"
+RIGHTS = ("client", "model", "priority", "rate", "bytes_per_s")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,6 +23,8 @@ def main(argv: Sequence[str]) -> int:
 def _new(options: argparse.Namespace) -> None:
     if options.authorize and options.name == SERVER:
         raise UsageError(f"{SERVER!r} is the server's own pair: it needs no rights")
+    if not options.authorize and any(getattr(options, each) is not None for each in RIGHTS):
+        raise UsageError("rights are granted with --authorize, or by inferential keys authorize")
     public, secret = make_keys(options.folder, options.name)
     print(f"{secret}  secret: only for {_whom(options.name)}, readable by nobody else")
     print(f"{public}  public" + (": for every client" if options.name == SERVER else ""))

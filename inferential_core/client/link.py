@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -233,7 +234,7 @@ class Link:
         """The handshake failed: tell those who wait, and try again later."""
         if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:  # then ZeroMQ goes on by itself
             self._broken_off += 1
-            if self._broken_off < _NO_CHANCE:
+            if self._broken_off < _NO_CHANCE or self.refusal:  # which says more
                 return
         else:
             self._retry_at = time.monotonic() + self._retry_s
@@ -248,7 +249,8 @@ class Link:
     def _try_again(self) -> None:
         if time.monotonic() >= self._retry_at:
             self._retry_at = math.inf
-            self._socket.disconnect(self.server)
+            with contextlib.suppress(zmq.ZMQError):  # ZeroMQ may have forgotten it already
+                self._socket.disconnect(self.server)
             self._socket.connect(self.server)
 
     def _flush(self) -> None:

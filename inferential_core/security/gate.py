@@ -26,7 +26,8 @@ from .refusals import BROKEN_OFF, HANDSHAKE, Refusals
 
 _log = logging.getLogger(__name__)
 _DOMAIN = "inferential"
-_LOOK_MS = 500  # from one look at authorized.yaml to the next
+_LOOK_MS = 200  # from one look at authorized.yaml to the next
+_HANDSHAKE_MS = 5000  # then a peer that says nothing is sent away
 _MECHANISM_MISMATCH = 0x11000002  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
 _CRYPTOGRAPHIC = 0x11000001  # ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
 
@@ -58,6 +59,7 @@ class Gate:
         """Guard a socket that is not bound yet."""
         self._authenticator = Authenticator(context)
         socket.setsockopt(zmq.ZAP_DOMAIN, _DOMAIN.encode())
+        socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
         if self._keyring is not None:
             socket.setsockopt(zmq.CURVE_SERVER, 1)
             socket.setsockopt(zmq.CURVE_SECRETKEY, self._keyring.server.secret)
@@ -121,7 +123,6 @@ class Gate:
         """
         del domain
         assert self._keyring is not None
-        self._keyring.look()
         public = key.decode()
         identity = self._keyring.find(public)
         if identity is None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ..errors import ConfigError
 
 SECRET, PUBLIC = ".key_secret", ".key"
+SERVER = "server"  # name of the server's own pair
 _Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")  # ZeroMQ RFC 32
 
 
@@ -55,9 +56,14 @@ def read_secret(path: str | os.PathLike[str]) -> KeyPair:
     return KeyPair(public, secret)
 
 
+def is_key(text: str) -> bool:
+    """Whether this is a key, as 40 characters of Z85."""
+    return _Z85.fullmatch(text) is not None
+
+
 def read_public(key: str | os.PathLike[str]) -> bytes:
     """The public key in a file, or `key` itself where it is one; ConfigError otherwise."""
-    if not os.path.exists(key) and _Z85.fullmatch(os.fspath(key)):
+    if not os.path.exists(key) and is_key(os.fspath(key)):
         return os.fspath(key).encode()
     return _read(key)[0]
 
@@ -84,6 +90,6 @@ def _read(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
     except (ValueError, IndexError):
         raise ConfigError(f"{path}: no key file, as `inferential keys new` makes them") from None
     for key in (public, secret or public):
-        if not _Z85.fullmatch(key.decode("ascii", "replace")):
+        if not is_key(key.decode("ascii", "replace")):
             raise ConfigError(f"{path}: a damaged key file: keys are 40 characters of Z85")
     return public, secret or b""

@@ -9,17 +9,20 @@ What cannot be read changes nothing: the rights that were read last go on to hol
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 from ..errors import ConfigError
-from .keyfiles import SECRET, check_mode, read_secret
+from .keyfiles import SECRET, SERVER, check_mode, read_secret
 from .rights import Identity, Rights, read_rights
 
-SERVER, AUTHORIZED = "server", "authorized.yaml"
+AUTHORIZED = "authorized.yaml"
+_SETTLED_S = 0.1
 _log = logging.getLogger(__name__)
 _State = tuple[int, int, int]
 
@@ -41,7 +44,8 @@ class Keyring:
         self.rights: Rights = {}  # replaced as a whole: whoever looks sees one state of it
         self.problem = ""  # why the file's newest state does not hold
         self._lock = threading.Lock()
-        self._seen = _state(self.path)
+        self._seen = self._newest = _state(self.path)
+        self._newest_since = 0.0  # monotonic s
         if self._seen is None:
             _log.warning("nobody is authorized yet: inferential keys authorize NAME (%s)", folder)
         else:
@@ -54,7 +58,7 @@ class Keyring:
     def reload(self) -> None:
         """Read the rights again, now; ConfigError if they cannot be, and then nothing changes."""
         with self._lock:
-            self._seen = _state(self.path)
+            self._seen = self._newest = _state(self.path)
             try:
                 rights = read_rights(self.path)
             except (ConfigError, OSError) as error:
@@ -67,12 +71,16 @@ class Keyring:
             self.rights = rights
 
     def look(self) -> None:
-        """Read the rights again if the file changed; what is wrong with it is logged."""
-        if _state(self.path) != self._seen:
-            try:
+        """Read the rights again if the file changed; what is wrong with it is logged.
+
+        Only once it stays as it is: an editor may be halfway through it.
+        """
+        state = _state(self.path)
+        if state != self._newest:
+            self._newest, self._newest_since = state, time.monotonic()
+        elif state != self._seen and time.monotonic() - self._newest_since >= _SETTLED_S:
+            with contextlib.suppress(ConfigError):  # logged, and in the status
                 self.reload()
-            except ConfigError:
-                pass  # logged, and in the status
 
 
 def _state(path: Path) -> _State | None:

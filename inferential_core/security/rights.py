@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -26,7 +27,7 @@ from pydantic import Field, ValidationError
 
 from ..config.section import Section
 from ..errors import ConfigError
-from .keyfiles import check_mode, read_public
+from .keyfiles import check_mode, is_key
 
 Rights = Mapping[str, "Identity"]  # by public key
 
@@ -77,13 +78,12 @@ def as_identity(name: str, entry: Any, path: Path) -> Identity:
         raise ConfigError(f"{path}: {name}: expected key, clients, models, ...")
     try:
         identity = Identity(**{**entry, "name": name})
-        read_public(identity.key)
     except ValidationError as error:
         raise ConfigError(f"{path}: {name}: {'; '.join(_told(error))}") from None
     except TypeError as error:  # a key that is no text
         raise ConfigError(f"{path}: {name}: {error}") from None
-    except ConfigError:
-        raise ConfigError(f"{path}: {name}: key: expected 40 characters of Z85") from None
+    if not is_key(identity.key):
+        raise ConfigError(f"{path}: {name}: key: expected 40 characters of Z85")
     return identity
 
 
@@ -92,18 +92,26 @@ def read_entries(text: str, path: Path) -> dict[str, Any]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
+        twice = list(_twice(node)) if isinstance(node, yaml.MappingNode) else []
     # PyYAML itself fails on dates like 2001-99-99 and on lists a thousand deep.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from None
     if data is None:
         return {}
-    if not isinstance(data, dict) or not isinstance(node, yaml.MappingNode):
+    if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected identities by name")
-    names = [key.value for key, _ in node.value]
-    for name in names:
-        if names.count(name) > 1:  # YAML would take the last one, and a revocation be lost
-            raise ConfigError(f"{path}: {name} is there twice")
+    if twice:
+        raise ConfigError(f"{path}: {twice[0]} is there twice")
     return {str(name): entry for name, entry in data.items()}
+
+
+def _twice(node: yaml.MappingNode, above: str = "") -> Iterator[str]:
+    """Keys that stand there again: YAML would take the last one, and a revocation be lost."""
+    names = Counter(str(key.value) for key, _ in node.value)
+    yield from (above + name for name, count in names.items() if count > 1)
+    for key, value in node.value:
+        if isinstance(value, yaml.MappingNode):
+            yield from _twice(value, f"{above}{key.value}: ")
 
 
 def _told(error: ValidationError) -> Iterator[str]:

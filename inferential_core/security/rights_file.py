@@ -12,7 +12,8 @@ import yaml
 
 from ..errors import ConfigError
 from ..nearest import nearest
-from .keyring import AUTHORIZED, SERVER
+from .keyfiles import SERVER
+from .keyring import AUTHORIZED
 from .rights import Identity, as_identity, read_entries, read_rights
 
 _HEAD = "# Who may ask this server; made by `inferential keys`, read again when it changes.\n"

@@ -211,6 +211,7 @@ def test_a_key_speaks_for_its_name_and_what_is_below_it_unless_told_otherwise(ke
     ("text", "told"),
     [
         ("robot_1: {key: KEY}\nrobot_1: {key: KEY, revoked: true}\n", "robot_1 is there twice"),
+        ("a: {key: KEY, revoked: true, revoked: false}\n", "a: revoked is there twice"),
         ("a: {key: KEY}\nb: {key: KEY}\n", "a and b have the same key"),
         ("a: {key: KEY, model: [x]}\n", "unknown key 'model': did you mean 'models'"),
         ("a: {key: KEY, rate_hz: -1}\n", "rate_hz"),
@@ -219,6 +220,8 @@ def test_a_key_speaks_for_its_name_and_what_is_below_it_unless_told_otherwise(ke
         ("a: KEY\n", "expected key, clients"),
         ("- a\n", "expected identities by name"),
         ("a: [\n", "authorized.yaml"),
+        ("a: &it {key: KEY, clients: *it}\n", "authorized.yaml"),
+        ("a: {key: robot_1.key}\n", "40 characters"),
         ("a: {key: ../../etc/passwd}\n", "40 characters"),
     ],
 )
@@ -251,6 +254,7 @@ def test_the_list_says_who_may_do_what(keys: Keys, capsys: pytest.CaptureFixture
         (["authorize", "robot_3"], "robot_3.key: No such file"),
         (["authorize", "server"], "needs no rights"),
         (["new", "server", "--authorize"], "needs no rights"),
+        (["new", "robot_4", "--rate", "5"], "with --authorize"),
         (["authorize", "robot_1", "--rate", "0"], "rate_hz"),
         (["authorize", "robot_3", "--public-key", "FOLDER/robot_1.key"], "robot_1 has this key"),
     ],
