@@ -88,7 +88,8 @@ def _tell(found: dict[str, Any], options: argparse.Namespace) -> None:
         f"  processor time of the page in each second: scripts {1000 * found['script']:.0f} ms,"
         f" with layout and drawing {1000 * found['all']:.0f} ms"
     )
-    print(f"  drawn {found['per_second']:.0f} times a second; {found['megabytes']:.1f} MB of objects")
+    drawn, megabytes = found["per_second"], found["megabytes"]
+    print(f"  drawn {drawn:.0f} times a second; {megabytes:.1f} MB of objects")
 
 
 def _keep(chromium: browser.Browser, path: Path) -> None:
