@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import threading
 import time
@@ -29,7 +30,7 @@ from .orders import Orders
 _log = logging.getLogger(__name__)
 
 LOOK_S = 1.0  # how often Serve is asked for its applications and replicas
-LOST_S = 15.0  # without an answer, though the cluster can be reached: begin anew
+LOST_S = 15.0  # without an answer of Serve or a replica, though the cluster is there: begin anew
 
 Emit = Callable[[str, Mapping[str, Any]], None]
 
@@ -70,6 +71,7 @@ class RayDriver(Dispatcher):
             name: self._application(name) for name in self._wanted
         }
         self._calls: dict[Batch, asyncio.Task[None]] = {}
+        self._answered_at = -math.inf  # when a replica did, lately
         self._told: Any = None
         self._controller = cluster.Controller()
         self._look_soon = asyncio.Event()
@@ -153,7 +155,7 @@ class RayDriver(Dispatcher):
                 raise
             except Exception as error:
                 _log.debug("Serve does not answer: %r", error)
-                if time.monotonic() - seen > LOST_S:
+                if time.monotonic() - max(seen, self._answered_at) > LOST_S:
                     raise cluster.Lost(f"Ray Serve did not answer for {LOST_S:g} s") from error
             cluster.check_node()
             async with self._looked:
@@ -234,6 +236,7 @@ class RayDriver(Dispatcher):
         version = ""
         try:
             results, version = await self._call(batch)
+            self._answered_at = time.monotonic()
         except asyncio.CancelledError:
             waited = time.monotonic() - begun
             why: Exception = ModelUnavailable(f"Ray Serve gave no answer within {waited:.1f} s")
