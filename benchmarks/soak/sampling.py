@@ -23,7 +23,7 @@ class Sample:
     p50_ms: float
     p99_ms: float
     sent: int
-    lost: int
+    lost: int  # still without an answer
     failed: int
     cpu_s: float  # used so far
     scrapes: int  # of /metrics, so far
