@@ -84,6 +84,32 @@ def test_the_status_is_that_of_the_server_and_what_recent_requests_add(server: S
     assert model["most_together"] >= 1
 
 
+def test_page_status_and_prometheus_agree_with_the_server_to_the_request(server: Server) -> None:
+    pytest.importorskip("prometheus_client")
+    for number in range(5):
+        with robot(server, f"arm-{number}") as connection:
+            for model in ("m", "m", "none"):
+                handle = connection.model(model)
+                handle.observe(state=np.zeros(3, np.float32))
+                assert handle.get_reply(timeout_ms=1000 * PATIENCE_S) is not None
+    known = server.status()
+    told = ask(server.page, "/api/status").json()
+    with Stream(server.page) as stream:
+        _, shown = next(stream.events())
+    scraped = dict(
+        re.findall(
+            r'^inferential_(?:requests_total\{outcome="(\w+)"\}) (\S+)$',
+            ask(server.page, "/metrics").text,
+            re.M,
+        )
+    )
+    assert known["received"] == 15
+    for name in OUTCOMES:
+        outcome = "error" if name == "errors" else name
+        assert known[name] == told[name] == shown[name] == float(scraped[outcome])
+    assert (known["ok"], known["rejected"]) == (10, 5)
+
+
 def test_who_only_asks_what_a_model_takes_is_no_robot(server: Server) -> None:
     with robot(server, "arm-1/check") as connection, Stream(server.page) as stream:
         assert connection.model("m").specification(timeout_ms=1000 * PATIENCE_S) == {}
