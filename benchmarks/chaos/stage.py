@@ -83,7 +83,7 @@ class Stage:
     def program(self, script: str, *arguments: Any) -> Program:
         """One of the cast, which ends with the stage; its log is in the folder."""
         number = len(list(self.folder.glob("*.log")))
-        log = (self.folder / f"{number:02}-{script.removesuffix('.py')}.log").open("wb")
+        log = (self.folder / f"{number:02}-{script.removesuffix('.py')}.log").open("w+b")
         self._stack.callback(log.close)
         made = Program(sys.executable, CAST / script, *arguments, log=log)
         self._stack.callback(made.end)
