@@ -113,3 +113,31 @@ def test_types_of_any_package_are_found_with_all_that_is_in_them() -> None:
     definitions = Definitions()
     definitions.need("inferential/msg/ServerStatus")
     assert "inferential/msg/ModelStatus" in definitions.store.fielddefs
+
+
+FILLING = """
+import resource, sys
+from inferential_ros.recording.bag import BagError
+from inferential_ros.recording.writing import BagWriter
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+writer = BagWriter(sys.argv[1])
+writer.add("/words", "std_msgs/msg/String")
+try:
+    for number in range(100_000):
+        writer.write("/words", number, bytes([0, 1, 0, 0, 4, 0, 0, 0]) + b"one" + bytes(100))
+except BagError as error:
+    print(error)
+    writer.close()
+"""
+
+
+def test_a_disk_that_is_full_ends_the_recording_with_the_reason(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FILLING, str(tmp_path / "bag")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "File too large: the recording ends here, incomplete" in run.stdout
