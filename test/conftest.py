@@ -38,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
         os.environ["ROS_LOCALHOST_ONLY"] = "1"
     os.environ[MARK] = str(os.getpid())
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # Started in the background by a shell: what tests start would not hear a Ctrl-C either.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Commands and nodes under test show themselves to nobody, but where that is what is tested.
     os.environ.setdefault("INFERENTIAL_HTTP__BIND", "off")
 

@@ -168,7 +168,7 @@ def style_of(page: browser.Browser, name: str) -> dict[str, str]:
 def test_a_failure_is_told_beside_its_robot_as_text(rig: Rig) -> None:
     rig.page.go(rig.server.page)
     rig.ask("arm-1", task="fail")
-    rig.page.wait_for("document.querySelector('.model .trouble').textContent.includes('jammed')")
+    rig.page.wait_for("document.querySelector('.model .trouble')?.textContent.includes('jammed')")
     assert rig.page.run("document.querySelectorAll('main b').length > 0")
     assert not rig.page.run(
         "[...document.querySelectorAll('b')].some((b) => b.textContent === 'is')"
