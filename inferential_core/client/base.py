@@ -11,14 +11,17 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..clock import Clock, SystemClock
-from ..security.client import client_keys
+from ..security.variables import VARIABLES
 from .handle import ModelOptions, ModelSession
 from .link import Link
 from .reply import Reply
 from .session import ClientSession, specification_in
+
+if TYPE_CHECKING:
+    from ..security.client import ClientKeys
 
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
@@ -55,7 +58,7 @@ class BaseConnection(ABC, Generic[M]):
             reconnect_ivl_ms,
             reconnect_max_ms,
             heartbeat_ms,
-            client_keys(key, server_key),
+            _keys(key, server_key),
         )
 
     @property
@@ -184,6 +187,17 @@ class BaseModel:
                 raise TimeoutError(f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms")
             yield left_ms
         return specification_in(reply)
+
+
+def _keys(
+    key: str | os.PathLike[str] | None, server_key: str | os.PathLike[str] | None
+) -> ClientKeys | None:
+    """None without a look at what reads keys: most connections have none, and start sooner."""
+    if not (key or server_key or any(name in os.environ for name in VARIABLES)):
+        return None
+    from ..security.client import client_keys
+
+    return client_keys(key, server_key)
 
 
 def _deadline(timeout_ms: float | None) -> float:

@@ -10,15 +10,18 @@ import select
 import sys
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 import zmq
 
 from ..errors import UsageError
-from ..security.client import ClientKeys, why_refused
 from ..transport.frames import FrameSocket
 from ..transport.waker import Waker
 from ..wire.images import Buffer
 from .session import ClientSession
+
+if TYPE_CHECKING:
+    from ..security.client import ClientKeys
 
 _log = logging.getLogger(__name__)
 
@@ -225,7 +228,7 @@ class Link:
             reason = "the link went down before an answer came"
             if self._broken_off:
                 has_key = self._keys is not None
-                reason = why_refused(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, has_key)
+                reason = _why_refused(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, has_key)
             self._session.lost(reason, except_for=unsent)
         else:
             self._on_refused(event)
@@ -238,7 +241,7 @@ class Link:
                 return
         else:
             self._retry_at = time.monotonic() + self._retry_s
-        refusal = why_refused(event, self._keys is not None)
+        refusal = _why_refused(event, self._keys is not None)
         if refusal != self.refusal:
             self.refusal = refusal
             _log.warning("%s: %s", self.server, refusal)
@@ -276,3 +279,9 @@ def _routing_id(client_id: str) -> bytes:
     in by a key of his own cannot take replies away from others by guessing it.
     """
     return client_id.encode()[:200] + b"." + os.urandom(8).hex().encode()
+
+
+def _why_refused(event: int, has_key: bool) -> str:
+    from ..security.client import why_refused  # seldom: no start of a client waits for it
+
+    return why_refused(event, has_key)

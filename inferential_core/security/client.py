@@ -12,8 +12,7 @@ import zmq
 
 from ..errors import UsageError
 from .keyfiles import KeyPair, read_public, read_secret
-
-KEY_VARIABLE, SERVER_KEY_VARIABLE = "INFERENTIAL_KEY", "INFERENTIAL_SERVER_KEY"
+from .variables import KEY_VARIABLE, SERVER_KEY_VARIABLE
 
 
 class ClientKeys(NamedTuple):

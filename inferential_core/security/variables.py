@@ -1,0 +1,4 @@
+"""The environment variables that name a client's keys."""
+
+KEY_VARIABLE, SERVER_KEY_VARIABLE = "INFERENTIAL_KEY", "INFERENTIAL_SERVER_KEY"
+VARIABLES = (KEY_VARIABLE, SERVER_KEY_VARIABLE)
