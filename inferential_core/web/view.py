@@ -61,15 +61,21 @@ class Fleet:
         (observations, calls, median s) and `most_together` (observations in a call, at most).
         Numbers that are not there are None.
         """
+        status = self._found()
+        status["clients"] = [_all_plain(each) for each in status["clients"]]
+        return status
+
+    def _found(self) -> dict[str, Any]:
+        """All of it, the clients still as they were found."""
         status = self._look()
         status["clients"] = [self._client(index, each) for index, each in _numbered(status)]
         status["models"] = [self._model(each) for each in status["models"]]
         status["time"] = time.time()
-        return {name: _plain(value) for name, value in status.items()}
+        return _all_plain(status)
 
     def begin(self) -> str:
         """A frame with a past: sparklines and the batches at hand."""
-        status = self.status()
+        status = self._found()
         history = {
             _text(name): [_milliseconds(left) for left in window.history(self._now)]
             for name, window in self._windows.clients.items()
@@ -78,7 +84,7 @@ class Fleet:
 
     def frame(self) -> str:
         """What changed since the last look, for the page."""
-        return self._frame(self.status(), {})
+        return self._frame(self._found(), {})
 
     def _look(self) -> dict[str, Any]:
         status, (self._now, news) = self._server.look(
@@ -102,7 +108,7 @@ class Fleet:
         p50, p95 = window.quantiles()
         history = window.history(self._now)
         lately = [left for left in history[-2:] if left == left]
-        told = {
+        return {
             **client,
             "state": state,
             "why": why,
@@ -111,7 +117,6 @@ class Fleet:
             "on_time": window.on_time(),
             "runway_ms": 1000.0 * min(lately, default=math.nan),
         }
-        return {name: _plain(value) for name, value in told.items()}
 
     def _model(self, model: dict[str, Any]) -> dict[str, Any]:
         window = self._windows.model(model["id"])
@@ -121,12 +126,12 @@ class Fleet:
             "sizes": window.sizes(),
             "most_together": min(model["max_batch"], scheduling.max_batch_size),
         }
-        return {name: _plain(value) for name, value in told.items()}
+        return _all_plain(told)
 
     def _frame(self, status: dict[str, Any], more: dict[str, Any]) -> str:
         told = [client for client in status.pop("clients") if client["state"] != VISITOR]
         clients = sorted(told, key=self._rank)
-        rows = [[client[name] for name in COLUMNS] for client in clients[:MOST_ROWS]]
+        rows = [[_plain(client[name]) for name in COLUMNS] for client in clients[:MOST_ROWS]]
         return json.dumps(
             {
                 **status,
@@ -161,6 +166,10 @@ class Fleet:
 
 def _numbered(status: dict[str, Any]) -> Any:
     return enumerate(status["clients"])
+
+
+def _all_plain(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in told.items()}
 
 
 def _plain(value: Any) -> Any:

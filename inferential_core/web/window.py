@@ -13,11 +13,13 @@ from ..tracking.recent import News, Served
 
 ANSWERS = 64  # newest ones of a client that its figures rest on
 JUDGED_S = 3.0  # what is starving now is said of this long
+JUDGED = 256  # and of so many ends at most
 BIN_S = 0.5  # one point of a sparkline
 BINS = 60
 CALLS = 300  # newest ones of a model that its figures rest on
 
 _GONE = math.nan
+_UNANSWERED = 2
 
 
 class ClientWindow:
@@ -26,15 +28,30 @@ class ClientWindow:
     def __init__(self, now: float) -> None:
         self.first_seen = now
         self.answered_at = _GONE
-        # (when, latency in s or NaN where there was no answer, time left before the deadline, s)
-        self.ends: deque[tuple[float, float, float]] = deque(maxlen=ANSWERS)
+        self._latencies: deque[float] = deque(maxlen=ANSWERS)  # s; NaN where there was no answer
+        self._in_time: deque[bool] = deque(maxlen=ANSWERS)
+        self._hits = 0  # in it
+        self._lately: deque[tuple[float, int]] = deque()  # when, and what of these
+        self._counts = [0, 0, 0]  # late, in time, without an answer
         self._bins: deque[float] = deque(maxlen=BINS)  # least time left in each; NaN: none ended
         self._bin = 0  # number of the newest one
 
     def add(self, at: float, latency: float, left: float) -> None:
-        self.ends.append((at, latency, left))
-        if latency == latency:
+        """An end: latency in s, NaN without an answer; left: s before the deadline."""
+        answered = latency == latency
+        hit = answered and left >= 0.0
+        if answered:
             self.answered_at = at
+        if len(self._in_time) == ANSWERS:
+            self._hits -= self._in_time[0]
+        self._in_time.append(hit)
+        self._hits += hit
+        self._latencies.append(latency)
+        kind = int(hit) if answered else _UNANSWERED
+        self._lately.append((at, kind))
+        self._counts[kind] += 1
+        if len(self._lately) > JUDGED:
+            self._forget()
         if left == math.inf:
             return
         self._advance(int(at / BIN_S))
@@ -57,28 +74,23 @@ class ClientWindow:
 
     def judged(self, now: float) -> tuple[int, int, int]:
         """Of the last seconds: ends, those of them in time, those without an answer."""
-        since = now - JUDGED_S
-        ends = in_time = unanswered = 0
-        for at, latency, left in reversed(self.ends):
-            if at < since:
-                break
-            ends += 1
-            if latency != latency:
-                unanswered += 1
-            elif left >= 0.0:
-                in_time += 1
-        return ends, in_time, unanswered
+        since, lately = now - JUDGED_S, self._lately
+        while lately and lately[0][0] < since:
+            self._forget()
+        _, in_time, unanswered = self._counts
+        return len(lately), in_time, unanswered
+
+    def _forget(self) -> None:
+        _, kind = self._lately.popleft()
+        self._counts[kind] -= 1
 
     def on_time(self) -> float:
         """Share of the newest ends that were answers in time; NaN where there are none."""
-        if not self.ends:
-            return _GONE
-        hits = sum([left >= 0.0 and latency == latency for _, latency, left in self.ends])
-        return hits / len(self.ends)
+        return self._hits / len(self._in_time) if self._in_time else _GONE
 
     def quantiles(self) -> tuple[float, float]:
         """Latency of the newest answers at the server, s: p50, p95; NaN where there are none."""
-        found = sorted([latency for _, latency, _ in self.ends if latency == latency])
+        found = sorted([latency for latency in self._latencies if latency == latency])
         if not found:
             return _GONE, _GONE
         return found[len(found) // 2], found[min(len(found) - 1, int(0.95 * len(found)))]
