@@ -10,7 +10,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 100  # further ones are closed at once
-REQUEST_S = 10.0  # a connection that has asked nothing by then is closed
+REQUEST_S = 10.0  # a connection that asks nothing for as long, or twice that, is closed
 LEAVE_S = 0.3  # for answers that are on their way when it stops
 LOOK_S = 0.02
 
@@ -23,12 +23,19 @@ class BoundedProtocol(H11Protocol):
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
             return
-        self.loop.call_later(REQUEST_S, self._end_if_silent)
+        self.loop.call_later(REQUEST_S, self._end_if_silent, None)
 
-    def _end_if_silent(self) -> None:
-        cycle: object = self.cycle  # None until a request is read, which its type does not say
-        if cycle is None and not self.transport.is_closing():
+    def _end_if_silent(self, answered: object) -> None:
+        """answered: the request it had been given an answer to, and nothing since, last time."""
+        if self.transport.is_closing():
+            return
+        cycle: Any = self.cycle  # None until a request is read, which its type does not say
+        waits = cycle is None or cycle.response_complete
+        if waits and cycle is answered:  # also one that sends its next request byte by byte
             self.transport.abort()
+        else:
+            last = cycle if waits else None
+            self.loop.call_later(REQUEST_S, self._end_if_silent, last)
 
 
 class Serving(uvicorn.Server):

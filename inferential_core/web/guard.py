@@ -120,7 +120,10 @@ class Guard:
 
 def _same_origin(headers: Headers, host: str, path: str) -> bool:
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    try:
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return False
+    except ValueError:  # no address at all
         return False
     # A link from elsewhere may lead to the page; nothing else is fetched across sites.
     return path == "/" or headers.get("sec-fetch-site", "none") in ("none", "same-origin")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..complaints import Complaints
 from ..errors import ConfigError
 from . import address
 from .token import load_token
@@ -52,6 +54,7 @@ class WebServer:
                 " http.token_file (a file with a secret), or bind 127.0.0.1 and forward the port:"
                 " ssh -L 5580:127.0.0.1:5580 THIS_MACHINE"
             )
+        self._complaints = Complaints(_log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -94,9 +97,16 @@ class WebServer:
         from .view import Fleet
 
         self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
+        self._loop.set_exception_handler(self._complain)
         fleet = Fleet(server)
         hub = Hub(fleet.begin, fleet.frame)
         port = self._listener.getsockname()[1]
         app = Guard(make_app(server, fleet, hub), port, self._loopback, self._token, self._hosts)
         serving = Serving(app, self._leaving, self._ready.set, hub.close)
         await serving.serve(sockets=[self._listener])
+
+    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """asyncio logs each connection that it has no descriptor for: hundreds a second."""
+        what = f"the web server: {str(context.get('message')).partition(chr(10))[0]}"
+        error = context.get("exception")
+        self._complaints.tell(time.monotonic(), what, error, level=logging.ERROR)

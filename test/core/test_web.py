@@ -341,7 +341,9 @@ def test_further_names_can_be_configured() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/api/status", "/api/stream", "/metrics"])
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://["]
+)
 def test_another_sites_script_is_refused(standing: Server, path: str, origin: str) -> None:
     assert ask(standing.page, path, origin=origin).status == 403
     assert ask(standing.page, path, "HEAD", origin=standing.page).status in (200, 503)
@@ -435,6 +437,22 @@ def test_connections_beyond_the_bound_are_closed_and_the_others_served(
         answered(connection)
 
 
+def test_what_asyncio_complains_of_hundreds_of_times_is_logged_once(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(server.page, "/").status == 200  # so it runs
+    web = server._web
+    assert web is not None and web._loop is not None
+    handler = web._loop.get_exception_handler()
+    assert handler is not None
+    error = OSError(24, "Too many open files")
+    for _ in range(100):
+        handler(
+            web._loop, {"message": "socket.accept() out of system resource\n", "exception": error}
+        )
+    assert caplog.text.count("out of system resource") == 1
+
+
 def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     from inferential_core.web import connections
 
@@ -442,5 +460,20 @@ def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatc
     with make_server() as server, socket.create_connection(parsed(server.page)) as idle:
         idle.sendall(b"GET / HT")
         idle.settimeout(PATIENCE_S)
+        with contextlib.suppress(ConnectionResetError):
+            assert idle.recv(1) == b""
+
+
+def test_a_connection_that_begins_its_next_request_and_never_ends_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from inferential_core.web import connections
+
+    monkeypatch.setattr(connections, "REQUEST_S", 0.2)
+    with make_server() as server, socket.create_connection(parsed(server.page)) as idle:
+        idle.settimeout(PATIENCE_S)
+        idle.sendall(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert idle.recv(10_000).startswith(b"HTTP/1.1 200")
+        idle.sendall(b"HEAD / HT")
         with contextlib.suppress(ConnectionResetError):
             assert idle.recv(1) == b""
