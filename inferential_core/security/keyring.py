@@ -24,7 +24,7 @@ from .rights import Identity, Rights, read_rights
 AUTHORIZED = "authorized.yaml"
 _SETTLED_S = 0.1
 _log = logging.getLogger(__name__)
-_State = tuple[int, int, int]
+_State = tuple[int, ...]
 
 
 class Keyring:
@@ -88,4 +88,5 @@ def _state(path: Path) -> _State | None:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # mode and owner: chmod and chown mend what is refused
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode, found.st_uid

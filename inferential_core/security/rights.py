@@ -64,6 +64,8 @@ def read_rights(path: Path) -> Rights:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a text file: {error}") from None
+    if not text.strip():  # whoever writes it empties it first, and a full disk leaves it so
+        raise ConfigError(f"{path}: empty; write {{}} if nobody shall be let in")
     for name, entry in read_entries(text, path).items():
         identity = as_identity(name, entry, path)
         if identity.key in found:

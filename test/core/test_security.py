@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -300,6 +301,30 @@ def test_a_broken_file_changes_nothing_and_says_why(
         authorized.write_text(good)
         fleet.server.reload_rights()
         assert fleet.security["problem"] == ""
+
+
+def test_a_file_that_is_being_written_and_empty_so_far_locks_nobody_out(fleet: Fleet) -> None:
+    from inferential_core import ConfigError
+
+    (fleet.keys.folder / "authorized.yaml").write_text("")
+    with pytest.raises(ConfigError, match="authorized.yaml: empty; write {}"):
+        fleet.server.reload_rights()
+    with fleet.client("robot_1") as robot:
+        assert ask(robot).status is Status.OK
+
+
+def test_the_command_that_a_refusal_of_the_file_names_mends_it(fleet: Fleet) -> None:
+    from inferential_core import ConfigError
+
+    authorized = fleet.keys.folder / "authorized.yaml"
+    authorized.chmod(0o666)
+    with pytest.raises(ConfigError, match="chmod go-w"):
+        fleet.server.reload_rights()
+    assert fleet.security["problem"]
+    authorized.chmod(0o644)
+    deadline = time.monotonic() + LONG_MS / 1000
+    while fleet.security["problem"]:  # until it is noticed
+        assert time.monotonic() < deadline
 
 
 # --- without keys ---
