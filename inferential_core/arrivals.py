@@ -6,7 +6,6 @@ parse -> guard (keys) -> client -> intake (limits, values, deadline) -> request
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,10 @@ from .status import Status
 from .tracking.clients import Client, ClientRegistry
 from .tracking.models import ModelRecord
 from .wire.images import Buffer
-from .wire.observation import parse_observation
 
 if TYPE_CHECKING:
     from .config.schema import InferentialConfig
     from .security.guard import Guard
-
-_log = logging.getLogger(__name__)
 
 
 class Arrivals:
@@ -64,17 +60,19 @@ class Arrivals:
         connection have taken its id over.
         """
         try:
-            message = parse_observation(frames)
+            message = self._intake.parse(frames)
         except MalformedError as error:
             self._outcomes.ledger.malformed += 1
             self._measuring.count("observation_errors", now)
-            _log.debug("malformed message from %r: %s", identity, error)
+            told = f"a malformed message from {identity!r}: {error}"
+            self._complaints.tell(now, told, kind="malformed messages")
             return None
+        too_long = self._intake.cut_names(message, frames)
         guard = self._guard
         if guard is not None:
             refusal = guard.refusal(key, message.client.id, identity)
             if refusal:
-                self._turn_away(message, guard.name(key), identity, refusal, now)
+                self._turn_away(message, guard.name(key), identity, too_long or refusal, now)
                 return None
         client_id = message.client.id or f"anonymous-{identity.hex()}"
         client = self._clients.heard(client_id, identity, now)
@@ -87,6 +85,8 @@ class Arrivals:
         request.size = sum(map(len, frames))
         client.open_bytes += request.size
         try:
+            if too_long:
+                raise RejectedError(too_long)
             if guard is not None:
                 guard.admit(key, request)
             self._intake.admit(request, message, frames, self._models, client)
@@ -138,9 +138,7 @@ class Arrivals:
         self._count(self._clients.heard(request.client_id, identity, now))
         self._outcomes.settle(request, Status.REJECTED, refusal)
 
-    def _on_new_session(
-        self, client: Client, session: int, pending: Pending, now: float
-    ) -> None:
+    def _on_new_session(self, client: Client, session: int, pending: Pending, now: float) -> None:
         """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""
         if client.session:
             client.takeovers.note(client.session, session, now)

@@ -11,7 +11,7 @@ from .errors import RejectedError
 from .request import InferenceRequest
 from .tracking.quota import Quota
 from .wire.images import Buffer
-from .wire.observation import decode_values
+from .wire.observation import cut_names, decode_values, parse_observation
 
 if TYPE_CHECKING:
     from .config.schema import ClientEntry, InferentialConfig
@@ -33,6 +33,16 @@ class Intake:
         self._known: dict[str, list[ClientEntry]] = {}
         for entry in config.clients.known:
             self._known.setdefault(str(entry.id), []).append(entry)
+
+    def parse(self, frames: Sequence[Buffer]) -> Any:
+        """The message in `frames`; MalformedError where there is none."""
+        return parse_observation(frames, self._limits)
+
+    def cut_names(self, message: Any, frames: Sequence[Buffer]) -> str:
+        """Why a message is rejected whose names are too long, and were cut; or ''."""
+        if len(frames[1]) <= self._limits.max_id_bytes:  # no name in it can be too long
+            return ""
+        return cut_names(message, self._limits)
 
     def request(
         self, message: Any, client_id: str, identity: bytes, now: float, most_important: int = 0

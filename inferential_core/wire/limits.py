@@ -20,5 +20,12 @@ class Limits:
     max_id_bytes: int = 255  # client and model ids; ZeroMQ allows no longer identity
     max_image_pixels: int = 50_000_000  # height x width of one encoded image
 
+    @property
+    def max_envelope_bytes(self) -> int:
+        """More than any envelope needs that keeps the others. One that does not is not parsed:
+        a few MB can hold millions of empty tensors, which take seconds.
+        """
+        return 4096 * self.max_tensors + 8 * self.max_metadata_bytes
+
 
 DEFAULT_LIMITS = Limits()

@@ -12,8 +12,10 @@ from ..errors import MalformedError, RejectedError
 from . import inferential_pb2 as pb
 from . import tensors
 from .images import Buffer
-from .limits import Limits
+from .limits import DEFAULT_LIMITS, Limits
 from .writer import MessageWriter
+
+_LEFT = 32  # characters of a name that is cut
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ def _message(header: ObservationHeader) -> Any:
     return message
 
 
-def parse_observation(frames: Sequence[Buffer]) -> Any:
+def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS) -> Any:
     """The protobuf message in `frames` (identity taken off); MalformedError where there is none.
 
     An observation counts as received from here on: it has a client (its socket's identity, if it
@@ -71,6 +73,10 @@ def parse_observation(frames: Sequence[Buffer]) -> Any:
     """
     if len(frames) < 2 or len(frames[0]) != 0:
         raise MalformedError(f"{len(frames)} frames: an observation has '', envelope, payload")
+    if len(frames[1]) > limits.max_envelope_bytes:
+        raise MalformedError(
+            f"an envelope of {len(frames[1])} bytes, limit {limits.max_envelope_bytes}"
+        )
     try:
         message = pb.Observation.FromString(bytes(frames[1]))
     except DecodeError:
@@ -88,19 +94,35 @@ def decode_values(message: Any, frames: Sequence[Buffer], limits: Limits) -> dic
     size = sum(map(len, frames))
     if size > limits.max_message_bytes:
         raise RejectedError(f"an observation of {size} bytes, limit {limits.max_message_bytes}")
-    if len(frames[1]) > limits.max_id_bytes:  # else no id in it can be too long
-        _check_id("client id", message.client.id, limits)
-        _check_id("model id", message.model_id, limits)
     values: dict[str, Any] = tensors.unpack(message.tensors, frames[2:], limits)
     if message.metadata:
         _add_strings(values, message.metadata, limits)
     return values
 
 
-def _check_id(name: str, text: str, limits: Limits) -> None:
-    # no character takes more than four bytes
-    if 4 * len(text) > limits.max_id_bytes < len(text.encode()):
-        raise RejectedError(f"{name} is longer than {limits.max_id_bytes} bytes")
+def cut_names(message: Any, limits: Limits) -> str:
+    """Cut the names in a message that are too long; why it is rejected therefore, or ''.
+
+    To be called before anybody keeps, logs, compares or answers with them. A client id that is
+    too long is taken out, so that what is left of it is nobody else's.
+    """
+    problem = ""
+    client = message.client
+    if len(client.type) > limits.max_id_bytes:  # free text, nobody goes by it
+        client.type = client.type[: limits.max_id_bytes]
+    if _too_long(client.id, limits):
+        client.id = ""
+        problem = f"the client id is longer than {limits.max_id_bytes} bytes"
+    if _too_long(message.model_id, limits):
+        message.model_id = message.model_id[:_LEFT] + "…"
+        problem = f"the model id is longer than {limits.max_id_bytes} bytes"
+    return problem
+
+
+def _too_long(text: str, limits: Limits) -> bool:
+    # no character takes more than four bytes, and none less than one
+    most = limits.max_id_bytes
+    return len(text) > most or (4 * len(text) > most and len(text.encode()) > most)
 
 
 def _add_strings(values: dict[str, Any], metadata: Mapping[str, str], limits: Limits) -> None:

@@ -389,6 +389,53 @@ def test_a_tensor_that_does_not_fit_is_rejected_and_named():
     assert "'camera'" in answer.error
 
 
+LONG = "n" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("names", "who"),
+    [
+        ({"model_id": LONG}, "a"),
+        ({"model_id": "\u00fc" * 200}, "a"),
+        ({"client": pb.Client(id=LONG)}, "anonymous-61"),
+    ],
+)
+def test_a_name_that_is_too_long_is_cut_before_anybody_keeps_or_repeats_it(names, who, caplog):
+    house = House()
+    peer = house.client("a")
+    message = pb.Observation(model_id="policy", client=pb.Client(id="a"), request_id=7)
+    message.MergeFrom(pb.Observation(**names))
+    peer.send([b"", message.SerializeToString(), b""])
+    house.settle()
+    answer = reply(peer)
+    assert status_of(answer) is Status.REJECTED and answer.request_id == 7
+    assert "is longer than 255 bytes" in answer.error
+    assert answer.ByteSize() < 1000 and len(caplog.text) < 1000
+    assert list(house.pipeline.clients.by_id) == [who]
+    assert all(len(str(record)) < 1000 for record in house.records)
+
+
+def test_a_client_type_that_is_too_long_is_cut():
+    house = House()
+    message = pb.Observation(model_id="policy", client=pb.Client(id="a", type=LONG))
+    house.client("a").send([b"", message.SerializeToString(), b""])
+    house.settle()
+    assert house.pipeline.clients.by_id["a"].type == "n" * 255
+    house.complete()
+    assert house.count(Status.OK) == 1
+
+
+def test_an_envelope_that_is_larger_than_any_needs_to_be_is_not_parsed(monkeypatch, caplog):
+    house = House()
+    message = pb.Observation(model_id="policy", client=pb.Client(id="a"))
+    tensors = pb.Observation(tensors=[pb.Tensor()]).SerializeToString() * 500_000
+    monkeypatch.setattr(pb, "Observation", None)
+    house.client("a").send([b"", message.SerializeToString() + tensors, b""])
+    house.settle()
+    assert house.pipeline.ledger.malformed == 1
+    assert "an envelope of 10000" in caplog.text
+
+
 @pytest.mark.parametrize("frames", [[b""], [b"", b"\xff"], [b"", b"", b""], [b"x"]])
 def test_what_is_no_observation_is_counted_and_not_received(frames):
     house = House()
