@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 # What is too large is still received up to so many times the limit, to say so to its client.
 _HEARD_OUT = 2
+_FRAMES = 1024  # of one message, or as many as limits.max_tensors makes
 
 
 class Service:
@@ -42,6 +43,7 @@ class Service:
     ) -> None:
         measured = config.metrics.enabled
         self._max_frame_bytes = _HEARD_OUT * config.limits.max_message_bytes
+        self._max_frames = max(_FRAMES, 2 + config.limits.max_tensors)
         self._security = ServerSecurity(config, clock, metrics.record if measured else None)
         self.transport = transport or self._bound(config)
         self.measuring = Measuring(metrics, measured)
@@ -68,6 +70,7 @@ class Service:
             recv_hwm=socket.recv_hwm,
             send_hwm=socket.send_hwm,
             max_frame_bytes=self._max_frame_bytes,
+            max_frames=self._max_frames,
             heartbeat_ms=socket.heartbeat_ms,
             gate=self._security.gate(),
             io_threads=socket.io_threads or self._security.io_threads(),
@@ -106,9 +109,12 @@ class Service:
         self.pipeline.reconfigure(config)
         if self._tracing is not None:
             self._tracing.limit(config.metrics.traces_per_s)
+        waits = []  # the socket cuts larger ones off
         if config.limits.max_message_bytes > self._max_frame_bytes:
-            return ["limits.max_message_bytes"]  # the socket cuts larger ones off
-        return []
+            waits.append("limits.max_message_bytes")
+        if 2 + config.limits.max_tensors > self._max_frames:
+            waits.append("limits.max_tensors")
+        return waits
 
     def reload_rights(self) -> None:
         """Read authorized.yaml again, if there is one; ConfigError if it cannot be."""

@@ -38,7 +38,8 @@ class ZmqRouter(Transport):
     that broke while nothing could be read from it, because its queue was full or its identity was
     taken over. Those of the clients are answered all the same.
 
-    A frame above `max_frame_bytes` is not taken in: whoever sends it is disconnected.
+    A frame above `max_frame_bytes` is not taken in: whoever sends it is disconnected. Of a message
+    of more than `max_frames` nothing is, so it comes without frames.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ZmqRouter(Transport):
         recv_hwm: int = 1000,
         send_hwm: int = 1000,
         max_frame_bytes: int = -1,
+        max_frames: int = 1024,
         heartbeat_ms: int = 1000,
         linger_ms: int = 200,
         gate: Gatekeeper | None = None,
@@ -86,7 +88,7 @@ class ZmqRouter(Transport):
             raise ConfigError(f"bind {bind!r}: {error.strerror or error}") from None
         self._address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._waker = Waker()
-        self._frames = FrameSocket(self._socket)
+        self._frames = FrameSocket(self._socket, max_frames)
         self._unsure = True  # whether messages may be there that the descriptor does not tell
         # The descriptor beside the socket, not zmq_poll: another thread may use the socket while
         # this one sleeps.

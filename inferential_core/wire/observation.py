@@ -71,6 +71,8 @@ def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS)
     An observation counts as received from here on: it has a client (its socket's identity, if it
     names none) and a model.
     """
+    if not frames:
+        raise MalformedError("more frames than any observation has")
     if len(frames) < 2 or len(frames[0]) != 0:
         raise MalformedError(f"{len(frames)} frames: an observation has '', envelope, payload")
     if len(frames[1]) > limits.max_envelope_bytes:

@@ -327,6 +327,19 @@ def test_the_command_that_a_refusal_of_the_file_names_mends_it(fleet: Fleet) -> 
         assert time.monotonic() < deadline
 
 
+def test_a_message_of_countless_frames_is_malformed_also_with_keys(fleet: Fleet) -> None:
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        client_keys(**fleet.keys.of("robot_2")).secure(socket)
+        socket.linger = 0
+        socket.connect(fleet.server.address)
+        socket.send_multipart([b""] * 5000)
+        deadline = time.monotonic() + LONG_MS / 1000
+        while fleet.server.status()["malformed"] != 1:
+            assert time.monotonic() < deadline
+        with fleet.client("robot_1") as robot:
+            assert ask(robot).status is Status.OK
+
+
 # --- without keys ---
 
 

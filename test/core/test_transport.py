@@ -115,6 +115,16 @@ def test_a_wake_before_the_wait_is_not_lost(pair):
     pair.transport.wait(None)
 
 
+def test_of_a_message_of_countless_frames_nothing_is_kept_and_the_next_one_arrives():
+    pair = ZmqPair()
+    client = pair.client(b"a")
+    client.send([b"", b"e", *[b""] * 1022])
+    client.send([b"", b"e", *[b""] * 1023])
+    client.send([b"", b"next"])
+    assert [len(receive(pair.transport)[1]) for _ in range(3)] == [1024, 0, 2]
+    pair.close()
+
+
 def test_a_large_message_crosses_unchanged(pair):
     data = bytes(range(256)) * 8192
     client = pair.client(b"a")
