@@ -49,6 +49,7 @@ class Client:
             self.ok += 1
         else:
             self.failed += 1
+        if status not in (Status.OK, Status.SUPERSEDED):  # it asked for that; nothing is wrong
             self.last_error = f"{status}: {error}" if error else str(status)
 
 

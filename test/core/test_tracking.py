@@ -298,6 +298,12 @@ def test_every_outcome_but_ok_counts_as_failed_and_leaves_its_reason() -> None:
     assert (client.ok, client.failed, client.last_error) == (1, 2, "expired")
 
 
+def test_an_observation_that_its_own_client_replaced_is_no_error_of_it() -> None:
+    client = Client("robot", b"1", Cadence(0.3))
+    client.settle(Status.SUPERSEDED, "a newer observation took its place")
+    assert (client.failed, client.last_error) == (1, "")
+
+
 # --- how busy a model is ---
 
 
