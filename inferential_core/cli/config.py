@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..config import keys
 from ..config.loading import Loaded, load
 from ..config.section import Section
 from ..config.source import Keys, dotted, place
+from ..dispatch.loading import targets
 from ..errors import ConfigError
 from ..scheduler.base import create_scheduler
+from ..web.address import AUTO, OFF, parsed
 
 _DEFAULT = "default"
 _NO_TEXTS = ("true", "false", "null", "yes", "no", "on", "off")
@@ -31,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     sys.path.insert(0, str(Path.cwd()))
     _check_scheduler(loaded)
+    _check_addresses(loaded)
     lines = list(_lines(loaded.config, (), loaded, changed=True))
     count = sum(bool(origin) for _, origin in lines)
     print(f"{options.file or 'the environment'}: right; {count} settings are not left as they are")
@@ -48,6 +52,25 @@ def _check_scheduler(loaded: Loaded) -> None:
                 where = place(("scheduling", key), loaded.places)
                 raise ConfigError(f"{where}: scheduling.{key}: {error}") from None
         raise
+
+
+def _check_addresses(loaded: Loaded) -> None:
+    """That the page's address is one, and that models are named as module:attribute."""
+    page = loaded.config.http.bind
+    checks: list[tuple[Keys, Callable[[], object]]] = []
+    if page not in ("", AUTO, OFF):
+        checks.append((("http", "bind"), partial(parsed, page)))
+    for name, target in loaded.config.dispatch.models.items():
+        checks.append((("dispatch", "models", name), partial(targets, [f"{name}:={target}"])))
+    wrong = []
+    for at, check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            told = str(error).removeprefix(f"{dotted(at)} ")
+            wrong.append(f"{place(at, loaded.places)}: {dotted(at)}: {told}")
+    if wrong:
+        raise ConfigError("\n".join(wrong))
 
 
 def _shown(loaded: Loaded, changed: bool) -> Iterator[str]:

@@ -51,8 +51,10 @@ def choose(
     if not named:
         named, why = _default(bool(given), bool(ray_address or serve_config or replicas))
     if named == "local":
-        if ray_address or serve_config:
-            raise ConfigError("dispatcher 'local' takes no Ray address and no Serve config file")
+        if ray_address or serve_config or replicas:
+            raise ConfigError(
+                "dispatcher 'local' takes no Ray address, no Serve config file and no replicas"
+            )
         loaded = load_models(specs, later=given.get("process", ()))
         return Choice(LocalDispatcher(loaded, **given), f"models run in this process{why}")
     if local:

@@ -37,6 +37,8 @@ def test_what_only_one_place_knows_is_refused_by_the_other() -> None:
         choose(InferentialConfig(), models=[MODEL], dispatcher="ray", local={"lanes": 2})
     with pytest.raises(ConfigError, match="'local' takes no Ray address"):
         choose(InferentialConfig(), models=[MODEL], dispatcher="local", ray_address="a:1")
+    with pytest.raises(ConfigError, match="'local' takes .* no replicas"):
+        choose(InferentialConfig(), models=[MODEL], dispatcher="local", replicas=2)
     with pytest.raises(ConfigError, match="is none of"):
         chosen({"local": {"process": ["rot"]}})
     with pytest.raises(UsageError, match="lanes for 'rot'"):

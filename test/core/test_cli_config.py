@@ -97,6 +97,11 @@ def test_check_counts_what_is_set(file: Path, capsys: pytest.CaptureFixture[str]
             "scheduling:\n  policy: calm\n",
             "server.yaml:2: scheduling.policy: policy 'calm' is not registered",
         ),
+        ("http:\n  bind: gpu-box\n", "server.yaml:2: http.bind: 'gpu-box': write HOST:PORT"),
+        (
+            "dispatch:\n  models:\n    arm: my_policy\n",
+            "server.yaml:3: dispatch.models.arm: model 'arm:=my_policy': write name=module:",
+        ),
     ],
 )
 def test_check_says_what_is_wrong_and_where_and_exits_1(
