@@ -7,6 +7,7 @@ on nothing of ROS.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -56,12 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_missing(arguments[0], error), file=sys.stderr)
         return 1
     try:
-        return int(command(arguments[1:]))
+        code = int(command(arguments[1:]))
+        sys.stdout.flush()
+        return code
     except InferentialError as error:
         print(f"inferential {arguments[0]}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head` has read enough; nothing is left to say, nor to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
 
 
 def _usage() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import urllib.error
@@ -49,24 +50,24 @@ def ask(options: argparse.Namespace) -> dict[str, Any]:
             f"{server} is where robots connect; the status is told over HTTP: {SERVER} unless the"
             " server said otherwise when it started"
         )
-    request = urllib.request.Request(f"{server}/api/status")
-    if options.token_file:
-        request.add_header("Authorization", f"Bearer {_token(options.token_file)}")
+    token = _token(options.token_file) if options.token_file else ""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
+        request = urllib.request.Request(f"{server}/api/status", headers=headers)
         with _opener.open(request, timeout=PATIENCE_S) as answer:
             told: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         said = error.read(500).decode(errors="replace").strip()
         fix = ": --token-file FILE" if error.code == 401 else ""
         raise Unreachable(f"{server} refuses: {said or error.reason}{fix}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(
             f"no server at {server} ({reason}); is one running, and is its page on"
             " (inferential serve prints the address; in Python: InferentialConfig(http={'bind':"
             " '127.0.0.1:5580'}))?"
         ) from None
-    if "clients" not in told or "models" not in told:
+    if not isinstance(told, dict) or "clients" not in told or "models" not in told:
         raise Unreachable(f"{server} is something else than an inference server")
     return told
 

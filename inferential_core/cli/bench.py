@@ -7,13 +7,15 @@ import asyncio
 import json
 import os
 import resource
+import signal
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
-from .load import Load, Robots
+from .load import Robots
 from .load_report import plot, report
 from .making import observation
 
@@ -22,23 +24,26 @@ _FILES_A_ROBOT = 4
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 if something was answered, else 1."""
+    """0 if something was answered, else 1; 130 after Ctrl-C, which reports what there is."""
     options = _parser().parse_args(argv)
-    if options.plot and find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib: pip install matplotlib")
+    if options.plot:
+        _check_picture(Path(options.plot))
     _allow_sockets(options.robots)
-    found = asyncio.run(_run(options))
+    robots = asyncio.run(_run(options))
+    found = robots.load
     if options.json:
         print(json.dumps(found.figures(), indent=2))
     else:
         print("\n".join(report(found)))
     if options.plot:
         plot(found, Path(options.plot))
-        print(f"picture: {options.plot}")
+        print(f"picture: {options.plot}", file=sys.stderr if options.json else sys.stdout)
+    if robots.stopped:
+        return 130
     return 0 if found.outcomes.get("ok") else 1
 
 
-async def _run(options: argparse.Namespace) -> Load:
+async def _run(options: argparse.Namespace) -> Robots:
     link = {"server": options.server, "key": options.key, "server_key": options.server_key}
     async with AsyncConnection(**link, client_id=f"{options.prefix}probe") as probe:
         model = probe.model(options.model)
@@ -66,7 +71,22 @@ async def _run(options: argparse.Namespace) -> Load:
         budget_s=(options.budget_ms or 1000.0 / options.hz) / 1000.0,
         supersede=options.supersede,
     )
-    return await robots.ask_for(options.seconds)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, robots.stop)
+    await robots.ask_for(options.seconds)
+    return robots
+
+
+def _check_picture(path: Path) -> None:
+    """UsageError before the load, not after it, where there could be no picture of it."""
+    if find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install matplotlib")
+    from matplotlib.figure import Figure
+
+    kinds = Figure().canvas.get_supported_filetypes()
+    if path.suffix and path.suffix[1:].lower() not in kinds:
+        raise UsageError(f"--plot {path}: its name ends in none of {', '.join(sorted(kinds))}")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"--plot {path}: cannot be written")
 
 
 def _allow_sockets(robots: int) -> None:

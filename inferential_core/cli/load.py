@@ -79,15 +79,28 @@ class Robots:
     budget_s: float
     supersede: bool = False
     load: Load = field(default_factory=Load)
+    stopped: bool = False
+    _asking: asyncio.Future[Any] | None = None
 
     async def ask_for(self, seconds: float) -> Load:
-        """Connect, ask, wait for what is still open."""
+        """Connect, ask, wait for what is still open. Once: robots that stopped stay so."""
         begun = time.monotonic() + _CONNECT_S
         cpu = time.process_time()
-        await asyncio.gather(*(self._ask(n, begun, seconds) for n in range(self.count)))
+        self._asking = asyncio.gather(*(self._ask(n, begun, seconds) for n in range(self.count)))
+        try:
+            await self._asking
+        except asyncio.CancelledError:
+            if not self.stopped:
+                raise
+            seconds = max(0.0, min(seconds, time.monotonic() - begun))
         self.load.cpu_share = (time.process_time() - cpu) / (time.monotonic() - begun + _CONNECT_S)
         self.load.seconds = seconds
         return self.load
+
+    def stop(self) -> None:
+        """Ask no more and wait for nothing: `ask_for` returns what there is."""
+        if self._asking is not None:
+            self.stopped = self._asking.cancel() or self.stopped
 
     async def _ask(self, number: int, begun: float, seconds: float) -> None:
         async with AsyncConnection(
@@ -99,16 +112,20 @@ class Robots:
             asked: asyncio.Queue[bool] = asyncio.Queue()  # True: one more; False: that was all
             listening = asyncio.ensure_future(self._listen(model, asked, begun))
             first = begun + number / self.count / self.hz  # spread, as robots are
-            for step in range(max(1, round(seconds * self.hz))):
-                due = first + step / self.hz
-                await asyncio.sleep(due - time.monotonic())
-                self.load.latest_s = max(self.load.latest_s, time.monotonic() - due)
-                await model.observe(**self.values)
-                self.load.sent += 1
-                asked.put_nowait(True)
-            asked.put_nowait(False)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(listening, _DRAIN_S)
+            try:
+                for step in range(max(1, round(seconds * self.hz))):
+                    due = first + step / self.hz
+                    await asyncio.sleep(due - time.monotonic())
+                    self.load.latest_s = max(self.load.latest_s, time.monotonic() - due)
+                    await model.observe(**self.values)
+                    self.load.sent += 1
+                    asked.put_nowait(True)
+                asked.put_nowait(False)
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(listening, _DRAIN_S)
+            finally:  # before its connection closes
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
 
     async def _listen(self, model: AsyncModel, asked: asyncio.Queue[bool], begun: float) -> None:
         """One reply for each observation, in their order."""

@@ -17,6 +17,7 @@ ROBOTS = ("", "robot", "Hz", "p50", "p95", "on time", "runway", "what is wrong")
 MODELS = ("model", "room", "in use", "a call of b", "batch", "waiting", "calls", "circuit")
 STYLES = {"starving": "bold red", "overdue": "yellow", "gone": "dim", "active": ""}
 _LEFT = ("", "robot", "what is wrong", "model", "room", "a call of b", "circuit")
+_SHORTEST_S, _LONGEST_S = 0.1, 3600.0  # from one look to the next
 _WIDEST = 28  # characters that a column keeps
 _FRAME_LINES = 13  # of a screen, taken by all that is no robot, with one model
 
@@ -46,6 +47,7 @@ def _watch(console: Any, options: argparse.Namespace, status: figures.Status) ->
             height = console.size.height
             rows = max(3, height - _FRAME_LINES - len(status["models"]))
             view = screen(status, rows)
+            view.renderables.append(Text("q: leave", "dim"))
             if lost:
                 view.renderables.insert(0, Text(lost, "bold red"))
             live.update(view, refresh=True)
@@ -72,7 +74,6 @@ def screen(status: figures.Status, rows: int) -> Any:
     parts = [head, Text(figures.robots(status)), Text(figures.accounting(status)), models, robots]
     if len(clients) > rows:
         parts.append(Text(f"and {len(clients) - rows} more that do better", "dim"))
-    parts.append(Text("q: leave", "dim"))
     return Group(*parts)
 
 
@@ -154,6 +155,13 @@ def _quits(terminal: int, seconds: float) -> bool:
     return False
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not _SHORTEST_S <= value <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"must be from {_SHORTEST_S:g} to {_LONGEST_S:g}")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential top",
@@ -165,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="print it once and leave")
     parser.add_argument(
         "--every",
-        type=float,
+        type=_seconds,
         default=1.0,
         metavar="SECONDS",
         help="from one look to the next; default %(default)g",

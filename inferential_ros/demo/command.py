@@ -93,7 +93,7 @@ def page_address(wanted: str) -> str:
         if wanted != "off":
             print("the fleet's page needs starlette and uvicorn: pip install 'inferential[demo]'")
         return "off"
-    return wanted or f"127.0.0.1:{free_port(PAGE_PORT)}"
+    return f"127.0.0.1:{free_port(PAGE_PORT)}" if wanted in ("", "auto") else wanted
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", action="store_true", help="go on after the run, until Ctrl-C: time for the page"
     )
-    parser.add_argument("--http", default="", help="host:port of the fleet's page, or off")
+    parser.add_argument("--http", default="auto", help="host:port of the fleet's page, or off")
     parser.add_argument("--plain", action="store_true", help="lines instead of a live table")
     return parser
 

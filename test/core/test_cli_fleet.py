@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -99,12 +100,25 @@ def test_status_as_json_is_what_the_server_tells(
     assert told["received"] == known["received"] == 1
 
 
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command_line = [sys.executable, "-m", "inferential_core.cli", "config", "schema"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command_line, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(PATIENCE_S) == 141
+
+
 @pytest.mark.parametrize("name", ["status", "top"])
 @pytest.mark.parametrize(
     ("address", "said"),
     [
         ("http://127.0.0.1:1", "no server at http://127.0.0.1:1"),
         ("tcp://127.0.0.1:5555", "where robots connect"),
+        ("http://[::1", "no server at http://[::1 (Invalid IPv6 URL)"),
+        ("http://gpu box", "no server at http://gpu box (URL can't contain"),
     ],
 )
 def test_without_a_server_it_says_what_to_do_and_the_exit_code_is_1(
@@ -245,6 +259,49 @@ def test_bench_as_json_tells_every_end(server: Server, capsys: pytest.CaptureFix
     assert told["sent"] == 8 == told["outcomes"]["ok"]
     assert told["unanswered"] == 0 and told["in_time"] == 0.0
     assert 0.0 < told["p50_ms"] <= told["p95_ms"] <= told["p99_ms"]
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
+def test_bench_with_a_picture_is_json_all_the_same(
+    server: Server, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    picture = tmp_path / "load.png"
+    arguments = f"--robots 1 --hz 20 --seconds 0.2 --json --plot {picture}".split()
+    assert command.main(["bench", "--server", server.address, *arguments]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["sent"] == 4 and f"picture: {picture}" in said.err
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
+@pytest.mark.parametrize(
+    ("name", "told"), [("load.foo", "ends in none of"), ("not/there.png", "cannot be written")]
+)
+def test_bench_says_before_the_load_that_there_can_be_no_picture(
+    name: str, told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    address = "tcp://127.0.0.1:1"  # nobody: it is not asked
+    assert command.main(["bench", "--server", address, "--plot", str(tmp_path / name)]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_bench_reports_what_there_is_at_ctrl_c(server: Server) -> None:
+    arguments = f"bench --server {server.address} --robots 3 --hz 20 --seconds 600".split()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inferential_core.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while server.status()["ok"] < 7 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said, wrong = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert (process.returncode, wrong) == (130, "")
+    assert "\nsent " in said and " ok" in said and "round trip p50" in said
 
 
 def test_bench_tells_why_there_is_no_answer(
