@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ class Identity(Section):
     @cached_property
     def patterns(self) -> tuple[str, ...]:
         """Client ids; unless it says otherwise the name itself and what is below it."""
-        return self.clients or (self.name, f"{self.name}/*")
+        name = escape(self.name)  # arm[1] is a name, and does not speak for arm1
+        return self.clients or (name, f"{name}/*")
 
     def speaks_for(self, client_id: str) -> bool:
         return _matches(client_id, self.patterns)

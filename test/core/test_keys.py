@@ -23,7 +23,7 @@ from inferential_core import cli as command
 from inferential_core.security.exposure import is_local
 from inferential_core.security.keyfiles import make_keys, read_public, read_secret
 from inferential_core.security.keyring import Keyring
-from inferential_core.security.rights import read_rights
+from inferential_core.security.rights import Identity, read_rights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -336,3 +336,10 @@ def test_a_command_refuses_to_listen_beyond_loopback_without_keys(
     assert command.main(arguments) == 1
     said = capsys.readouterr().err
     assert "inferential keys new server" in said and "allow_insecure" in said
+
+
+@pytest.mark.parametrize("name", ["arm[1]", "robot_?", "*"])
+def test_an_identity_speaks_for_its_own_name_and_not_for_those_it_would_match(name: str) -> None:
+    identity = Identity(key="k", name=name)
+    assert identity.speaks_for(name) and identity.speaks_for(f"{name}/tool")
+    assert not any(map(identity.speaks_for, ("arm1", "robot_1", "arm1/tool")))
