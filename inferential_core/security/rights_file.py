@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,11 @@ def authorize(folder: Path, name: str, public_key: str, rights: Mapping[str, Any
     if name == SERVER:
         raise ConfigError(f"{SERVER!r} is the server's own pair: it needs no rights")
     path = folder / AUTHORIZED
+    with _alone(folder):
+        return _authorize(path, name, public_key, rights)
+
+
+def _authorize(path: Path, name: str, public_key: str, rights: Mapping[str, Any]) -> Identity:
     text = _text(path)
     entries = read_entries(text, path)
     entry = {"key": public_key, **entries.get(name, {}), **rights}
@@ -40,11 +47,12 @@ def authorize(folder: Path, name: str, public_key: str, rights: Mapping[str, Any
 def revoke(folder: Path, name: str) -> None:
     """Keep a key out; ConfigError if there is no such identity."""
     path = folder / AUTHORIZED
-    text = _text(path)
-    entries = read_entries(text, path)
-    if name not in entries:
-        raise ConfigError(f"{path}: nobody is called {name!r}; {nearest(name, entries)}")
-    _write(path, text, {**entries, name: {**entries[name], "revoked": True}}, name)
+    with _alone(folder):
+        text = _text(path)
+        entries = read_entries(text, path)
+        if name not in entries:
+            raise ConfigError(f"{path}: nobody is called {name!r}; {nearest(name, entries)}")
+        _write(path, text, {**entries, name: {**entries[name], "revoked": True}}, name)
 
 
 def listed(folder: Path) -> list[str]:
@@ -68,6 +76,20 @@ def listed(folder: Path) -> list[str]:
         )
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other command changes the file meanwhile: it would undo what this one did."""
+    try:
+        held = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}") from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _text(path: Path) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -343,3 +345,18 @@ def test_an_identity_speaks_for_its_own_name_and_not_for_those_it_would_match(na
     identity = Identity(key="k", name=name)
     assert identity.speaks_for(name) and identity.speaks_for(f"{name}/tool")
     assert not any(map(identity.speaks_for, ("arm1", "robot_1", "arm1/tool")))
+
+
+def test_two_commands_at_once_do_not_undo_each_other(keys: Keys) -> None:
+    authorized = keys.folder / "authorized.yaml"
+    other = os.open(keys.folder, os.O_RDONLY)  # another command, halfway through
+    fcntl.flock(other, fcntl.LOCK_EX)
+    before = authorized.read_text()
+    thread = threading.Thread(target=keys.run, args=("revoke", "robot_1"))
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive() and authorized.read_text() == before
+    os.close(other)
+    thread.join()
+    rights = read_rights(authorized).values()
+    assert [each.name for each in rights if each.revoked] == ["robot_1"]
