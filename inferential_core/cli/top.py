@@ -18,7 +18,7 @@ MODELS = ("model", "room", "in use", "a call of b", "batch", "waiting", "calls",
 STYLES = {"starving": "bold red", "overdue": "yellow", "gone": "dim", "active": ""}
 _LEFT = ("", "robot", "what is wrong", "model", "room", "a call of b", "circuit")
 _SHORTEST_S, _LONGEST_S = 0.1, 3600.0  # from one look to the next
-_WIDEST = 28  # characters that a column keeps
+_WIDEST = 28  # characters of a column but the last: a long name leaves room for the others
 _FRAME_LINES = 13  # of a screen, taken by all that is no robot, with one model
 
 
@@ -91,6 +91,7 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[tuple[str, ...], str]]) 
             justify="left" if name in _LEFT else "right",
             no_wrap=True,
             min_width=min(widest, _WIDEST) if index < len(columns) - 1 else None,
+            max_width=_WIDEST if index < len(columns) - 1 else None,
         )
     for cells, style in rows:
         table.add_row(*map(Text, cells), style=style)  # what robots call themselves is no markup

@@ -38,7 +38,10 @@ def judge(client: dict[str, Any], window: ClientWindow, now: float, overdue: flo
     if ends and ends - in_time > MOST_MISSED * ends:
         late = ends - in_time - unanswered
         parts = [f"{late} late"] * bool(late) + [f"{unanswered} not answered"] * bool(unanswered)
-        return Verdict(STARVING, f"{' and '.join(parts)} of {ends} in {JUDGED_S:g} s")
+        # The last error is of one of those: what was superseded is neither an end nor an error.
+        error = client["last_error"] if unanswered else ""
+        told = f"{' and '.join(parts)} of {ends} in {JUDGED_S:g} s"
+        return Verdict(STARVING, f"{told}: {error}" if error else told)
     waits = client["received"] - client["ok"] - client["failed"] > 0
     since = window.answered_at if window.answered_at == window.answered_at else window.first_seen
     patience = max(JUDGED_S, 2.0 * interval) if interval == interval else JUDGED_S

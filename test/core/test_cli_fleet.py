@@ -85,7 +85,7 @@ def test_a_robot_that_starves_is_named_and_makes_the_exit_code_3(
     answered(server, "arm-1", task="fail")
     assert command.main(["status", "--server", server.page.removeprefix("http://")]) == 3
     said = capsys.readouterr().out
-    assert "▲ arm-1 is starving: 1 not answered of 1 in 3 s" in said
+    assert "▲ arm-1 is starving: 1 not answered of 1 in 3 s: error: ValueError: no such" in said
     assert "1 errors" in said
 
 
@@ -169,6 +169,19 @@ def test_top_once_prints_robots_worst_first_and_what_they_call_themselves_as_it_
     assert said.index("▲ starving") < said.index("● active")
     assert "[red]arm [2J" in said and "\x1b[2J" not in said
     assert "policy v3" in said and "2 received = 1 ok + 1 errors" in said
+
+
+@needs_rich
+def test_top_with_a_robot_of_a_very_long_name_still_says_all_of_everybody(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    answered(server, "x" * 200)
+    answered(server, "arm-1", task="fail")
+    assert command.main(["top", "--once", "--server", server.page]) == 0
+    said = capsys.readouterr().out
+    assert "on time" in said and "runway" in said and "xxxx…" in said
+    assert "not answered of 1 in 3 s: error: ValueError" in said
 
 
 @needs_rich

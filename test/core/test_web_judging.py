@@ -26,7 +26,7 @@ def request(
 def client(**more: Any) -> dict[str, Any]:
     told = {"connected": True, "silence_s": 0.05, "rate_hz": 10.0, "overdue": False}
     counts = {"received": 50, "ok": 50, "failed": 0, "deadline_hits": 50, "deadline_misses": 0}
-    return {**told, **counts, **more}
+    return {**told, **counts, "last_error": "", **more}
 
 
 def window(*ends: tuple[float, float, float]) -> ClientWindow:
@@ -55,6 +55,15 @@ def test_who_is_answered_late_or_not_at_all_starves(
 ) -> None:
     found = window(*((NOW - 0.1, *end) for end in ends))
     assert judge(client(), found, NOW, 1.5) == (state, why)
+
+
+def test_who_is_not_answered_is_told_with_the_reason_and_who_is_late_without() -> None:
+    told = client(last_error="rejected: client 'arm' is not among the known clients")
+    unanswered, late = window((NOW - 0.1, *NONE)), window((NOW - 0.1, *LATE))
+    assert judge(told, unanswered, NOW, 1.5).why == (
+        "1 not answered of 1 in 3 s: rejected: client 'arm' is not among the known clients"
+    )
+    assert judge(told, late, NOW, 1.5).why == "1 late of 1 in 3 s"
 
 
 def test_what_is_long_ago_is_forgiven() -> None:
