@@ -46,3 +46,22 @@ def texts(node: Node, name: str) -> list[str]:
     if not all(isinstance(item, str) for item in items):
         raise WrongSetup(f"parameter {name}: expected a list of texts, got {items!r}")
     return [text for text in items if text]
+
+
+def declare_word(node: Node, name: str, description: str) -> None:
+    """A text, empty by default, that may be `off`, which YAML reads as a boolean.
+
+    Of any type towards rclpy: `-p NAME:=off` and `NAME: off` in a file arrive as False.
+    """
+    descriptor = ParameterDescriptor(description=description, read_only=True, dynamic_typing=True)
+    node.declare_parameter(name, "", descriptor)
+
+
+def word(node: Node, name: str) -> str:
+    """The value of such a text; WrongSetup if it is neither text nor off."""
+    value = node.get_parameter(name).value
+    if value is False:
+        return "off"
+    if not isinstance(value, str):
+        raise WrongSetup(f"parameter {name}: expected a text, got {value!r}")
+    return value

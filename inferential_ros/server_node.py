@@ -16,7 +16,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
 from inferential_ros.lifecycle import Failed, ManagedNode, WrongSetup, run
-from inferential_ros.parameters import declare, declare_texts, texts
+from inferential_ros.parameters import declare, declare_texts, declare_word, texts, word
 from inferential_ros.qos import STATUS
 from inferential_ros.server_logs import FORMATS, log_to
 from inferential_ros.server_report import server_message
@@ -78,10 +78,9 @@ class ServerNode(ManagedNode):
             "Seconds after which a call of a local model is given up; 0: never, negative: 30 s, or"
             " as config_file has it",
         )
-        declare(
+        declare_word(
             self,
             "http",
-            "",
             "Where the fleet's page is, host:port; off: nowhere. Empty: as config_file has it, and"
             " 127.0.0.1:5580, or the next free port, without one",
         )
@@ -173,11 +172,11 @@ class ServerNode(ManagedNode):
         from inferential_core.security.exposure import check_exposure
 
         config_file = self.get_parameter("config_file").value
-        names = ("bind", "strategy", "keys", "allow_insecure", "http")
+        names = ("bind", "strategy", "keys", "allow_insecure")
         given = {name: self.get_parameter(name).value for name in names}
         timeout_s = self.get_parameter("timeout").value
         try:
-            config = command_config(config_file, **given)
+            config = command_config(config_file, http=word(self, "http"), **given)
             check_exposure(config)
             dispatcher, told = choose(
                 config,

@@ -109,6 +109,24 @@ def test_it_says_where_the_fleets_page_is(
     assert server.stop() == 0
 
 
+@pytest.mark.parametrize("off", ["off", False], ids=["text", "as YAML reads it"])
+def test_the_page_may_be_off(
+    graph: Any, start: Callable[..., Any], address: str, off: object
+) -> None:
+    inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    server = start(SERVER, bind=address, models=MODELS, http=off)
+    inbox.wait()
+    assert ask(address).status is Status.OK
+    assert server.stop() == 0
+    assert "page" not in server.text()
+
+
+def test_a_page_address_that_is_a_number_is_named(start: Callable[..., Any], address: str) -> None:
+    server = start(SERVER, bind=address, models=MODELS, http=5580)
+    assert server.wait() == 1
+    assert "parameter http: expected a text, got 5580" in server.text()
+
+
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
