@@ -31,6 +31,10 @@ RESERVED_KEYS = (
     *(LEFT_OVER, LEFT_OVER_STEPS, DELAY),
 )
 SOURCES = ("topic", "parameter", "text")
+NODE_PARAMETERS = (  # what the bridge, and every node, means by these is no text for a model
+    *("contract_file", "server", "client_id", "key_file", "server_key_file", "sample_timeout"),
+    *("runway", "obey_hints", "autostart", "use_sim_time", "start_type_description_service"),
+)
 
 
 def read_observation(
@@ -76,6 +80,13 @@ def _keys(section: Section) -> tuple[ObservationKey, ...]:
     keys = tuple(_key(name, Section(value, path), path) for name, value, path in section.items())
     if not any(key.topic for key in keys):
         raise ContractError(section.path, "needs at least one key with a topic")
+    named: dict[str, str] = {}
+    for key in keys:
+        if key.parameter and named.setdefault(key.parameter, key.name) != key.name:
+            first = named[key.parameter]
+            raise ContractError(
+                f"{key.path}.parameter", f"{key.parameter!r} is key {first!r} already"
+            )
     return keys
 
 
@@ -131,4 +142,6 @@ def _parameter(value: Any, path: str) -> str:
     name = text(value, path)
     if not name.replace(".", "_").isidentifier():
         raise ContractError(path, f"{name!r} is no parameter name")
+    if name in NODE_PARAMETERS:
+        raise ContractError(path, f"{name!r} is a parameter of the bridge itself; choose another")
     return name

@@ -10,12 +10,17 @@ import pytest
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 
 import bridge_rig
+import rclpy
 from bridge_rig import LATCHED, Rig
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
 from std_msgs.msg import String
+
+from inferential_ros.bridge_node import BridgeNode
+from inferential_ros.contract.observation import NODE_PARAMETERS
 
 KEYS = """
     robot: {text: arm}
@@ -71,3 +76,15 @@ def test_texts_are_constants_parameters_and_latched_topics(
         assert {order for _, order, _ in rig.texts} == {"pour"}
     finally:
         rig.server.stop()
+
+
+def test_the_parameters_of_every_bridge_are_those_a_contract_may_not_name() -> None:
+    context = Context()
+    rclpy.init(context=context)
+    try:
+        node = BridgeNode(context=context)
+        declared = {name for name in node._parameters if not name.startswith("qos_overrides.")}
+        node.destroy_node()
+    finally:
+        rclpy.shutdown(context=context)
+    assert declared == set(NODE_PARAMETERS)

@@ -84,6 +84,12 @@ WRONG = [
         "no parameter name",
     ),
     (
+        "observation.keys.instruction.parameter",
+        "server",
+        "observation.keys.instruction.parameter",
+        "a parameter of the bridge itself",
+    ),
+    (
         "observation.keys.camera.parameter",
         "task",
         "observation.keys.camera.parameter",
@@ -332,3 +338,11 @@ def test_the_reference_is_aligned_to_nothing() -> None:
         parse_contract(changed("observation.keys.state.align", "drop"))
     assert caught.value.path == "observation.keys.state.align"
     assert "the reference" in caught.value.problem
+
+
+def test_a_parameter_is_one_key() -> None:
+    values = copy.deepcopy(GOOD)
+    for name in ("order", "again"):
+        values["observation"]["keys"][name] = {"parameter": "task"}
+    with pytest.raises(ContractError, match=r"keys\.again\.parameter.*is key 'order' already"):
+        parse_contract(values)
