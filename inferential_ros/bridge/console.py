@@ -8,7 +8,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from inferential_ros.bridge.inputs import Input
 from inferential_ros.bridge.session import Session
-from inferential_ros.bridge.state import State
+from inferential_ros.bridge.state import Mode, State
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.live import (
     absence,
@@ -80,6 +80,8 @@ class Console:
         if self._state is State.EXECUTING:
             self._log.info("executing again" if self._planned else "first plan: executing")
             self._planned = True
+        elif self._state is State.FALLBACK and session.mode is Mode.ENDING:
+            self._log.info("stopping: publishing the declared fallback")
         elif self._state is State.FALLBACK:
             reason = session.statistics.last_error
             self._log.warning(

@@ -168,6 +168,10 @@ class Session:
         return self._motion.state
 
     @property
+    def mode(self) -> Mode:
+        return self._motion.mode
+
+    @property
     def epoch(self) -> int:
         return self.executor.epoch
 

@@ -42,4 +42,7 @@ BY_SOURCE = {
 
 
 def state_of(mode: Mode, source: Source) -> State:
-    return BY_SOURCE[source] if mode is Mode.RUNNING else BY_MODE[mode]
+    """What the status tells; a bridge that ends before its first plan publishes no fallback."""
+    if mode is Mode.RUNNING or (mode is Mode.ENDING and source is Source.WAITING):
+        return BY_SOURCE[source]
+    return BY_MODE[mode]

@@ -43,6 +43,18 @@ def test_deactivating_ends_with_the_fallback(rig: Rig) -> None:
     rig.expect([0.5], [2.0])
 
 
+def test_deactivating_before_the_first_plan_tells_of_no_fallback(rig: Rig) -> None:
+    rig.answer = RuntimeError("no weights")
+    rig.run()
+    rig.until(BridgeStatus.STATE_WAITING)
+    mark = rig.status.mark()
+    rig.change(Transition.TRANSITION_DEACTIVATE)
+    rig.until(BridgeStatus.STATE_INACTIVE, mark)
+    told = {status.state for status in rig.status.messages[mark:]}
+    assert told <= {BridgeStatus.STATE_WAITING, BridgeStatus.STATE_INACTIVE}
+    assert not rig.arm.messages and not rig.gripper.messages
+
+
 class Footprint:
     """What this process has of what a node could leak."""
 
