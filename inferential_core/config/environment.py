@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigError
 from ..nearest import nearest
 from .keys import all_keys
 from .source import Places
@@ -18,8 +17,9 @@ from .source import Places
 PREFIX = "INFERENTIAL_"
 
 
-def apply(environ: Mapping[str, str], data: dict[str, Any], places: Places) -> None:
-    """Put what the environment says over what a file said; ConfigError for a name unknown."""
+def apply(environ: Mapping[str, str], data: dict[str, Any], places: Places) -> list[str]:
+    """Put what the environment says over what a file said; returns what is wrong with it."""
+    mistakes = []
     names = {key.variable: key.path for key in all_keys() if "*" not in key.path}
     meant = {name.replace("_", ""): name for name in names}
     for name, text in sorted(environ.items()):
@@ -30,21 +30,17 @@ def apply(environ: Mapping[str, str], data: dict[str, Any], places: Places) -> N
             known = meant.get(name.upper().replace("_", ""))
             if "__" in name or known:
                 hint = f"did you mean {known!r}?" if known else nearest(name, names)
-                raise ConfigError(f"{name} (environment): no such setting: {hint}")
+                mistakes.append(f"{name} (environment): no such setting: {hint}")
             continue  # something else that begins alike
-        _put(data, path, _value(name, text))
+        try:
+            _put(data, path, json.loads(text) if text[0] in "[{" else text)
+        except json.JSONDecodeError as error:
+            mistakes.append(f"{name} (environment): this is no JSON: {error}")
+            continue
         for stale in [each for each in places if each[: len(path)] == path]:
             del places[stale]
         places[path] = name
-
-
-def _value(name: str, text: str) -> Any:
-    if text[0] not in "[{":
-        return text
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{name} (environment): this is no JSON: {error}") from None
+    return mistakes
 
 
 def _put(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

@@ -42,16 +42,16 @@ def load_config(
 def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
     """As `load_config`, with the origin of each value."""
     data, places = read(Path(path)) if path is not None else ({}, {})
-    environment.apply(os.environ if environ is None else environ, data, places)
+    outside = environment.apply(os.environ if environ is None else environ, data, places)
     mistakes = list(_unknown(data, ()))
     try:
         config = InferentialConfig(**data)
     except ValidationError as error:
         mistakes += explained(error)
-    if mistakes:
+    if mistakes or outside:
         mistakes.sort(key=lambda each: line(each[0], places))
-        told = (f"{place(at, places) or path}: {dotted(at)}: {why}" for at, why in mistakes)
-        raise ConfigError("\n".join(told))
+        told = [f"{place(at, places) or path}: {dotted(at)}: {why}" for at, why in mistakes]
+        raise ConfigError("\n".join(told + outside))
     return Loaded(config, places)
 
 

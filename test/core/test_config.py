@@ -265,6 +265,21 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (config.clients.known[0].id, config.clients.known[0].priority) == ("arm", 0)
 
 
+def test_mistakes_of_the_file_and_of_the_environment_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "server.yaml"
+    path.write_text("scheduling:\n  max_retrys: 3\n")
+    environ = {
+        "INFERENTIAL_CLIENTS__KNOWN": '[{"id":',
+        "INFERENTIAL_METRICS__ENABLED": "perhaps",
+        "INFERENTIAL_SCHEDULING__MAX_BATCH": "16",
+    }
+    with pytest.raises(ConfigError) as raised:
+        load_config(path, environ)
+    told = str(raised.value)
+    assert len(told.splitlines()) == 4
+    assert all(name in told for name in environ) and f"{path}:2: scheduling.max_retrys" in told
+
+
 def test_the_environment_of_the_process_counts_where_none_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
