@@ -74,9 +74,8 @@ class Measuring:
 
     def _measure(self, request: InferenceRequest, call: Call | None, now: float) -> None:
         received, served = request.received_at, request.dispatched_at
-        sent = request.sent_at
         wait = served - received  # NaN where it never got so far
-        staleness = served - sent if sent == sent else wait
+        staleness = request.staleness(served)
         passed = seconds = hit = runway = _NAN
         if call is not None:
             passed, seconds = now - received, call.seconds

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from test_pipeline import House
+from test_pipeline import PUBLISHED, House
 
 from inferential_core.clock import SystemClock
 from inferential_core.metrics.catalog import CATALOG
@@ -14,23 +14,6 @@ from inferential_core.metrics.store import MetricsStore
 from inferential_core.security.refusals import HANDSHAKE, OBSERVATION, Refusals
 from inferential_core.tracking.health import BreakerRule
 
-# The published page, and what the release 1.4.0 adds.
-PUBLISHED = {
-    "inference_latency_ms",
-    "observation_staleness_ms",
-    "payload_size_bytes",
-    "queue_depth",
-    "queue_full_drops",
-    "dispatch_errors",
-    "dispatch_retries",
-    "requests_expired",
-    "active_clients",
-    "observation_errors",
-    "e2e_latency_ms",
-    "scheduling_wait_ms",
-    "batch_size",
-    "client_disconnected",
-}
 ROBOT = {"client": "robot", "model": "policy"}
 Named = Callable[[str], list[tuple[float, dict[str, str]]]]
 
