@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import descendants
+
 SCRIPT = Path(__file__).parent / "ray_rig" / "cluster.py"
 START_S = 90.0
 
@@ -125,19 +127,6 @@ class Head:
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that a process started, and those that they did."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            status = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-            parents[int(folder.name)] = int(status[1])
-    found = [pid]
-    for each in found:
-        found += [child for child, parent in parents.items() if parent == each]
-    return found[1:]
 
 
 def is_alive(pid: int) -> bool:

@@ -17,9 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-from benchmarks.processes import ROOT, listen
+from benchmarks.processes import ROOT, descendants, listen
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_AUTH_MODE"] = "disabled"  # or a token would be written to the user's home
@@ -75,7 +74,7 @@ class Cluster:
 
     def stop(self) -> None:
         if self._node is not None:
-            for pid in family(self._node.pid):
+            for pid in [self._node.pid, *descendants(self._node.pid)]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self._node.wait()
@@ -84,19 +83,6 @@ class Cluster:
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that it started."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-            parents[int(folder.name)] = int(fields[1])
-    found = [pid]
-    for each in found:
-        found += [child for child, parent in parents.items() if parent == each]
-    return found
 
 
 def speak(address: str, what: str) -> None:
