@@ -93,13 +93,18 @@ class Link:
             keys.secure(self._socket)
         self._monitor = self._socket.get_monitor_socket(_LINK_EVENTS)
         self._frames = FrameSocket(self._socket)
+        self._unsure = True  # whether messages may be there that the descriptor does not tell
         self._events = FrameSocket(self._monitor)
         self._waker = Waker()
-        # Descriptors, not zmq_poll, which costs several times it; they tell edges, so the sockets
-        # are looked at before every sleep.
+        # Descriptors, not zmq_poll, which costs several times it, nor each socket's EVENTS. They
+        # tell edges: that of the socket is silent on what a send found out.
+        socket_fd, self._monitor_fd = self.filenos()
         self._poll = select.poll()
-        for fd in (*self.filenos(), self._waker.fileno()):
+        for fd in (socket_fd, self._monitor_fd, self._waker.fileno()):
             self._poll.register(fd, select.POLLIN)
+        self._monitor_poll = select.poll()
+        self._monitor_poll.register(self._monitor_fd, select.POLLIN)
+        self._events.readable()  # found empty once, its descriptor tells of all that comes
         try:
             self._socket.connect(self.server)
         except zmq.ZMQError as error:
@@ -117,6 +122,7 @@ class Link:
             self._try_again()
             return
         if self.connected and not self._outbox:
+            self._unsure = True
             try:
                 self._frames.send(frames)
                 return
@@ -142,32 +148,41 @@ class Link:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
         self._check_usable()
         deadline = math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0
-        while True:
-            if self._take_in():
-                return True
+        news = False
+        while not (news or self._receive_one()):
+            self._go_on()
             left_s = min(deadline, self._retry_at) - time.monotonic()
             # rounded up: poll counts whole milliseconds, and 0.4 left would spin
             events = self._poll.poll(
                 None if left_s == math.inf else max(0, math.ceil(1e3 * left_s))
             )
             for fd, _ in events:
-                if fd == self._waker.fileno():
+                if fd == self._monitor_fd:
+                    news = self._watch() or news
+                elif fd == self._waker.fileno():
                     self._waker.clear()
-                    self._take_in()
-                    return True
+                    news = True
+                else:
+                    self._unsure = True
             if not events and time.monotonic() >= deadline:
                 return self._take_in()
+        self._go_on()
+        return True
 
     def _take_in(self) -> bool:
         """Do what can be done without sleeping; whether anything arrived or changed."""
-        news = self._receive()
-        # after it: what arrived before the link went down counts
-        news = self._watch() or news
+        news = self._watch()
+        self._unsure = True
+        news = self._receive_all() or news
+        self._go_on()
+        return news
+
+    def _go_on(self) -> None:
+        """Try again or send what waits, where there is reason to."""
         if self.refusal:
             self._try_again()
         if self._outbox:
             self._flush()
-        return news
 
     def warn_if_absent(self) -> None:
         """Somebody waited in vain: say once if it is because no server was ever there."""
@@ -200,15 +215,26 @@ class Link:
         if os.getpid() != self._pid:
             raise UsageError("a connection cannot be used after fork: make one in the child")
 
-    def _receive(self) -> bool:
-        news = False
-        while self._frames.readable():
+    def _receive_one(self) -> bool:
+        """Feed the session with a message, if there is one."""
+        self._unsure = self._unsure and self._frames.readable()
+        if self._unsure:
             self._session.feed(self._frames.receive())
+        return self._unsure
+
+    def _receive_all(self) -> bool:
+        news = False
+        while self._receive_one():
             news = True
         return news
 
     def _watch(self) -> bool:
+        """Notice what the link did."""
+        if not self._monitor_poll.poll(0):
+            return False
         news = False
+        self._unsure = True
+        self._receive_all()  # first: what arrived before the link went down counts
         while self._events.readable():
             # event number and value, then the address (zmq_socket_monitor(3)); zmq.utils.monitor
             # reads them too, and takes asyncio along
@@ -263,6 +289,7 @@ class Link:
                 self._session.lost_one(request_id, "the link was down for too long")
                 self._outbox.popleft()
                 continue
+            self._unsure = True
             try:
                 self._frames.send(frames)
             except zmq.Again:  # only ever on the first frame: the buffer is full

@@ -106,10 +106,8 @@ class ZmqRouter(Transport):
         return self._unsure
 
     def receive(self) -> Message | None:
-        if not self._frames.readable():
-            self._unsure = False
+        if not self.unattended():
             return None
-        self._unsure = True
         if self._tells_keys:
             return self._frames.receive_one(), *self._frames.receive_from()
         return self._frames.receive_one(), self._frames.receive()
@@ -129,6 +127,8 @@ class ZmqRouter(Transport):
         for fd, _ in self._poll.poll(milliseconds):
             if fd == self._waker.fileno():
                 self._waker.clear()
+            else:
+                self._unsure = True
 
     def wake(self) -> None:
         self._waker.wake()
