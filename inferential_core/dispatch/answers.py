@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..wire.images import EncodedImage
-from ..wire.tensors import split_values
+from ..wire.tensors import as_array
 from .base import Result
 
 # The key under which a model's bare array comes back.
@@ -23,11 +23,13 @@ def as_values(answer: Any) -> Mapping[str, Any]:
         raise UsageError("the model returned None: return a dict or an array")
     if type(answer) is not dict and not isinstance(answer, Mapping):
         answer = {ACTIONS: answer}
-    arrays, strings = split_values(answer)
-    values: dict[str, Any] = dict(strings)
-    for key, value in arrays.items():
-        # Copied, because the model may reuse its buffers before these have left the machine.
-        values[key] = value if isinstance(value, EncodedImage) else value.copy()
+    values: dict[str, Any] = {}
+    for key, value in answer.items():
+        if isinstance(value, (str, EncodedImage)):
+            values[key] = value
+        else:
+            # Copied, because the model may reuse its buffers before these have left the machine.
+            values[key] = as_array(key, value).copy()
     return values
 
 

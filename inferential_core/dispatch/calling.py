@@ -62,6 +62,8 @@ class ModelCaller:
 
     def call(self, inputs: Sequence[Inputs], contexts: Sequence[InferenceContext]) -> list[Result]:
         """Results in the order of `inputs`."""
+        if not self.batches:
+            return [self._one(values, context) for values, context in zip(inputs, contexts)]
         results: list[Result | None] = [None] * len(inputs)
         good: list[int] = []
         prepared: list[Inputs] = []
@@ -75,7 +77,7 @@ class ModelCaller:
                 good.append(index)
         if good:
             chosen = [contexts[index].with_left_over(inputs[index]) for index in good]
-            for index, result in zip(good, self._run(prepared, chosen)):
+            for index, result in zip(good, self._together(prepared, chosen)):
                 results[index] = result
         return [result for result in results if result is not None]
 
@@ -115,9 +117,16 @@ class ModelCaller:
             self._asynchronous.finished(self._reset(context.client_id))
         return observation
 
-    def _run(self, inputs: list[Inputs], contexts: list[InferenceContext]) -> list[Result]:
-        if not self.batches:
-            return [self._one(values, context) for values, context in zip(inputs, contexts)]
+    def _one(self, values: Inputs, context: InferenceContext) -> Result:
+        try:
+            observation = self._prepared(values, context)
+            return as_values(self._invoke(dict(observation), context.with_left_over(values)))
+        except BaseException as error:
+            return as_exception(error)
+
+    def _together(
+        self, inputs: Sequence[Inputs], contexts: Sequence[InferenceContext]
+    ) -> list[Result]:
         try:
             answer = self._invoke([dict(values) for values in inputs], contexts)
             answers = one_for_each(answer, len(inputs))
@@ -125,14 +134,8 @@ class ModelCaller:
             if len(inputs) == 1:
                 return [as_exception(error)]
             # One of them may have spoilt it for all: find out which.
-            return [self._run([values], [context])[0] for values, context in zip(inputs, contexts)]
+            return [self._together([each], [of])[0] for each, of in zip(inputs, contexts)]
         return [as_result(answer) for answer in answers]
-
-    def _one(self, values: Inputs, context: InferenceContext) -> Result:
-        try:
-            return as_values(self._invoke(dict(values), context))
-        except BaseException as error:
-            return as_exception(error)
 
     def _invoke(self, argument: Any, context: Any) -> Any:
         answer = (

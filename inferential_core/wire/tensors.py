@@ -20,24 +20,6 @@ _PLAIN = (pb.RAW, pb.ENCODING_UNSPECIFIED)
 _ENCODING_NAMES = {pb.JPEG: "jpeg", pb.PNG: "png"}
 
 
-def split_values(values: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, str]]:
-    """Sort keyword values into tensors and metadata strings.
-
-    Arrays, numbers, booleans and sequences of numbers become tensors; EncodedImage stays as it
-    is. WireError names the key of anything else.
-    """
-    tensors: dict[str, Value] = {}
-    strings: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, str):
-            strings[key] = value
-        elif isinstance(value, EncodedImage):
-            tensors[key] = value
-        else:
-            tensors[key] = as_array(key, value)
-    return tensors, strings
-
-
 def as_array(key: str, value: Any) -> np.ndarray:
     """`value` as a C-contiguous little-endian array of a dtype the wire carries."""
     if type(value) is np.ndarray and value.dtype in dtypes.BY_NUMPY and value.flags.c_contiguous:
