@@ -5,7 +5,8 @@
 Robot, bridge and server are processes of their own, on the same cores.
 overhead  from a sample handed to the bridge to its observation given to the socket
 jitter    how much the time from one command to the next differs from 10 ms, while 1280x720
-          images arrive at 30 Hz; commands come at 100 Hz
+          images arrive at 30 Hz; commands come at 100 Hz. Once as installed, and once with
+          a real-time priority (parameter thread_priority)
 processor of a bridge that sends 50 states a second and publishes 50 commands a second
 """
 
@@ -28,6 +29,7 @@ from .processes import Program
 
 STATE_MS, IMAGE_MS, JITTER_MS, PROCESSOR = 1.0, 3.0, 3.0, 0.15  # at most
 SETTLE_S = 3.0
+PRIORITY = 50  # of the control thread, where it is tried with one
 TOPICS = {
     "state": ("joint_states", "sensor_msgs/msg/JointState, joints: [a, b]"),
     "image": ("image", "sensor_msgs/msg/Image"),
@@ -48,7 +50,9 @@ action:
 
 
 @contextmanager
-def running(key: str, hz: float, control_hz: float, on_arrival: bool) -> Iterator[Program]:
+def running(
+    key: str, hz: float, control_hz: float, on_arrival: bool, priority: int = 0
+) -> Iterator[Program]:
     """The bridge of a robot that publishes a topic; it asks a server for chunks of 50 steps."""
     topic, kind = TOPICS[key]
     text = CONTRACT.format(
@@ -64,7 +68,7 @@ def running(key: str, hz: float, control_hz: float, on_arrival: bool) -> Iterato
             server = programs[0].hear()
             programs.append(Program(sys.executable, peers / "robot.py", "topics", log=log))
             programs[1].ask({topic: hz})
-            command = (sys.executable, peers / "robot.py", "bridge", contract, server)
+            command = (sys.executable, peers / "robot.py", "bridge", contract, server, priority)
             programs.append(Program(*command, log=log))
             programs[2].hear()
             time.sleep(SETTLE_S)
@@ -84,8 +88,8 @@ def overhead(key: str, hz: float, at_most_ms: float, seconds: float) -> None:
     print(f"{key:>10}: {told}, {len(figures) / seconds:.1f} observations a second", flush=True)
 
 
-def jitter(seconds: float) -> None:
-    with running("image", 30.0, 100.0, False) as bridge:
+def jitter(seconds: float, priority: int) -> None:
+    with running("image", 30.0, 100.0, False, priority) as bridge:
         time.sleep(seconds)
         figures = bridge.ask({})
     published, asked = figures["published"], len(figures["overheads"])
@@ -94,9 +98,19 @@ def jitter(seconds: float) -> None:
     missed = round((published[-1] - published[0]) / 0.01) - len(between)
     p50, p99 = np.percentile(off_ms, (50, 99))
     told = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms (at most {JITTER_MS}), worst {off_ms.max():.1f} ms"
-    print(f"{'jitter':>10}: {told}")
+    print(f"{'jitter':>10}: {told}, thread_priority {priority}")
     ticks = f"{missed} ticks missed of {len(published)}"
     print(f"{'':>10}  {ticks}, {asked / seconds:.1f} images a second", flush=True)
+
+
+def may_take_priority() -> bool:
+    """Whether the system grants this user a real-time priority."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except PermissionError:
+        return False
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    return True
 
 
 def processor(seconds: float) -> None:
@@ -123,6 +137,10 @@ def main(arguments: list[str]) -> int:
     introduce("a bridge between a robot's topics and a server")
     overhead("state", 50.0, STATE_MS, options.seconds)
     overhead("image", 30.0, IMAGE_MS, options.seconds)
-    jitter(options.jitter_seconds)
+    jitter(options.jitter_seconds, 0)
+    if may_take_priority():
+        jitter(options.jitter_seconds, PRIORITY)
+    else:
+        print(f"{'jitter':>10}: not tried with a real-time priority, which is not granted here")
     processor(options.seconds)
     return 0

@@ -89,6 +89,7 @@ ROBOT_ARGUMENTS = (
     Argument("client_id", "", "Id towards the server (default: the namespace)"),
     Argument("key_file", "", "This robot's NAME.key_secret (default: $INFERENTIAL_KEY)"),
     Argument("server_key_file", "", "The server's public key (default: $INFERENTIAL_SERVER_KEY)"),
+    Argument("thread_priority", "", "Real-time priority, 1 to 99, of its control thread", count),
 )
 
 DEMO_ARGUMENTS = (

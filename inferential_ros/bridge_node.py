@@ -28,6 +28,7 @@ from inferential_ros.contract.schema import Contract
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
 from inferential_ros.link import KeyFiles, check_settings
 from inferential_ros.parameters import declare
+from inferential_ros.priority import HIGHEST
 
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"
@@ -39,6 +40,7 @@ AT_CONFIGURE = (
     "key_file",
     "server_key_file",
     "sample_timeout",
+    "thread_priority",
 )
 
 
@@ -93,6 +95,15 @@ class BridgeNode(ManagedNode):
         )
         declare(
             self,
+            "thread_priority",
+            0,
+            "Real-time priority (SCHED_FIFO) of the thread that publishes actions; the others of"
+            " the process get the lowest one. 0: as any other program",
+            between=(0, HIGHEST),
+            fixed=False,
+        )
+        declare(
+            self,
             "runway",
             -1.0,
             "Share of a chunk that is left when the next one is asked for, in place of the"
@@ -136,8 +147,9 @@ class BridgeNode(ManagedNode):
 
     def activate(self) -> None:
         """Connect and execute."""
-        self._configured().activate()
-        self._configured().tune(self._tuning())
+        wiring = self._configured()
+        wiring.activate(self.get_parameter("thread_priority").value)
+        wiring.tune(self._tuning())
 
     def deactivate(self) -> None:
         """Stop motion."""

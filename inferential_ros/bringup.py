@@ -95,6 +95,7 @@ def robot(
     client_id: str = "",
     key_file: str = "",
     server_key_file: str = "",
+    thread_priority: int | None = None,
     env: Mapping[str, str] | None = None,
 ) -> list[Process]:
     """One robot's bridge to the server."""
@@ -110,6 +111,7 @@ def robot(
                 client_id=client_id,
                 key_file=key_file,
                 server_key_file=server_key_file,
+                thread_priority=thread_priority,
                 use_sim_time=use_sim_time,
                 autostart=autostart,
             ),

@@ -18,6 +18,8 @@ from rclpy.guard_condition import GuardCondition
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from inferential_core.interpreter import keep_time
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -142,6 +144,7 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
         executor.add_node(node)
         if node.get_parameter("autostart").value and not _start(node, stop):
             return 1
+        keep_time()
         while not stop.asked and rclpy.ok():
             executor.spin_once()
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
 from inferential_ros.lifecycle import WrongSetup
@@ -21,7 +21,10 @@ def declare(
 ) -> None:
     """A parameter; fixed: from the start of the node on. `between` bounds a number."""
     descriptor = ParameterDescriptor(description=description, read_only=fixed)
-    if between is not None:
+    if between is not None and isinstance(default, int):
+        whole = IntegerRange(from_value=int(between[0]), to_value=int(between[1]))
+        descriptor.integer_range = [whole]
+    elif between is not None:
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=between[0], to_value=between[1])
         ]

@@ -7,6 +7,7 @@ observation made of it was given to the socket, and when commands are published.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import time
@@ -14,19 +15,8 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 
 from benchmarks.processes import tell
-
-STATE_HZ = 50.0
-
-
-def spinning(node: Any) -> SingleThreadedExecutor:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    threading.Thread(target=executor.spin, daemon=True).start()
-    return executor
-
 
 def topics() -> None:
     """Publishes what the line it was given says, until the next one: {topic: Hz}."""
@@ -64,18 +54,21 @@ def topics() -> None:
         time.sleep(min(0.05, max(0.0, min(asleep, default=now + 0.05) - time.monotonic())))
 
 
-def bridge(contract: str, server: str) -> None:
-    """Answers each line with the figures since the one before."""
-    from rclpy.parameter import Parameter
-
+def bridge(contract: str, server: str, priority: str) -> None:
+    """Answers each line with the figures since the one before; tells when it begins."""
     from inferential_ros.bridge.outputs import Outputs
     from inferential_ros.bridge.session import Session
-    from inferential_ros.bridge_node import BridgeNode
+    from inferential_ros.bridge_node import main
 
     received: list[float] = []
     overheads: list[float] = []
     published: list[float] = []
-    store, sent, publish = Session.store, Session._on_sent, Outputs.publish
+    start, store, sent = Session.start, Session.store, Session._on_sent
+    publish = Outputs.publish
+
+    def watched_start(self: Session) -> None:
+        start(self)
+        threading.Thread(target=answer, daemon=True).start()
 
     def watched_store(self: Session, index: int, message: Any) -> None:
         received[:] = [time.perf_counter()]
@@ -89,25 +82,26 @@ def bridge(contract: str, server: str) -> None:
         publish(self, tick)
         published.append(time.perf_counter())
 
+    def answer() -> None:
+        tell({})
+        for _ in sys.stdin:
+            tell({"overheads": overheads, "published": published})
+            overheads.clear()
+            published.clear()
+        signal.raise_signal(signal.SIGTERM)
+
+    Session.start = watched_start  # type: ignore[method-assign]
     Session.store = watched_store  # type: ignore[method-assign]
     Session._on_sent = watched_sent  # type: ignore[method-assign]
     Outputs.publish = watched_publish  # type: ignore[method-assign]
-    rclpy.init()
-    node = BridgeNode(
-        parameter_overrides=[
-            Parameter("contract_file", value=contract),
-            Parameter("server", value=server),
-            Parameter("sample_timeout", value=5.0),
-        ]
-    )
-    node.trigger_configure()
-    node.trigger_activate()
-    spinning(node)
-    tell({})
-    for _ in sys.stdin:
-        tell({"overheads": overheads, "published": published})
-        overheads.clear()
-        published.clear()
+    given = {
+        "contract_file": contract,
+        "server": server,
+        "sample_timeout": "5.0",
+        "thread_priority": priority,
+    }
+    words = [word for name, value in given.items() for word in ("-p", f"{name}:={value}")]
+    sys.exit(main(["--ros-args", *words]))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from ..dispatch.choosing import DISPATCHERS, choose, local_options
 from ..dispatch.local import LocalDispatcher
 from ..errors import UsageError
 from ..hangup import on_hangup
+from ..interpreter import keep_time
 from ..security.exposure import check_exposure
 from ..server import Server
 
@@ -55,6 +56,7 @@ def _run(options: argparse.Namespace) -> int:
         server.follow(options.config, lambda file: command_config(file, **told))
     on_hangup(server.reload)
     server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
+    keep_time()
     logging.getLogger("inferential").info("%s", where)
     what = ", ".join(dispatcher.models()) or "what Ray Serve has"
     asyncio.run(_serve(server, f"serving {what}"))

@@ -42,6 +42,11 @@ class ControlLoop:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def thread_id(self) -> int:
+        """The system's number of the thread that ticks, once it is started."""
+        return self._thread.native_id or 0
+
     def stop(self) -> None:
         """Returns when no tick will come any more. Idempotent."""
         self._stopping = True

@@ -28,6 +28,7 @@ from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.plan import Plan
 from inferential_ros.link import NO_KEYS, KeyFiles
+from inferential_ros.priority import take_priority
 from inferential_ros.qos import CHUNKS, DIAGNOSTICS, QUIET, STATUS, matching_qos, qos_profile
 
 REPORT_PERIOD_S = 1.0
@@ -102,8 +103,8 @@ class Wiring:
 
     # --- lifecycle ---
 
-    def activate(self) -> None:
-        """Connect, and tick at the control rate."""
+    def activate(self, priority: int = 0) -> None:
+        """Connect, and tick at the control rate; with a real-time priority, unless it is 0."""
         sinks = Sinks(
             now_ns=lambda: self._clock.now().nanoseconds,
             steady_s=time.monotonic,
@@ -129,6 +130,9 @@ class Wiring:
             )
             session.start()
             self._loop.start()
+            refusal = take_priority(priority, self._loop.thread_id) if priority else ""
+            if refusal:
+                self._node.get_logger().warning(f"thread_priority {priority}: {refusal}")
         except BaseException:
             self.deactivate()
             raise

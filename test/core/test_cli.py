@@ -213,6 +213,24 @@ def test_a_model_may_have_a_process_of_its_own(serve: Callable[..., Process]) ->
     assert (code, "Traceback" in said) == (0, False)
 
 
+def test_no_thread_waits_long_for_another_or_for_the_garbage_collector(
+    serve: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "looks.py").write_text(
+        "import gc, sys\n"
+        "def infer(obs):\n"
+        "    return {'switch': sys.getswitchinterval(), 'spared': gc.get_freeze_count()}\n"
+    )
+    process = serve("--model=policy=looks:infer", ANY_PORT)
+    with Connection(process.address()) as connection:
+        model = connection.model("policy")
+        model.observe(state=np.zeros(1))
+        found = model.get_result(timeout_ms=10_000)
+    assert found is not None
+    assert found["switch"] <= 1e-3
+    assert found["spared"] > 10_000
+
+
 @pytest.mark.parametrize("where", [[], ["--process=policy"]])
 def test_a_ctrl_c_is_obeyed_while_a_model_loads(
     serve: Callable[..., Process], tmp_path: Path, where: list[str]
