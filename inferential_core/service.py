@@ -73,7 +73,7 @@ class Service:
             max_frames=self._max_frames,
             heartbeat_ms=socket.heartbeat_ms,
             gate=self._security.gate(),
-            io_threads=socket.io_threads or self._security.io_threads(),
+            io_threads=socket.io_threads,
         )
 
     # --- in call order ---

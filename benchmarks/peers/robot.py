@@ -18,6 +18,7 @@ import rclpy
 
 from benchmarks.processes import tell
 
+
 def topics() -> None:
     """Publishes what the line it was given says, until the next one: {topic: Hz}."""
     from sensor_msgs.msg import Image, JointState

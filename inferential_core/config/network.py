@@ -33,11 +33,11 @@ class TransportConfig(Section):
         description="silence after which TCP probes a link, whole s; 3 unanswered: dead",
     )
     io_threads: int = Field(
-        default=0,
-        ge=0,
+        default=4,
+        ge=1,
         le=64,
-        description="threads that move bytes, and with keys encrypt them; 0: 1, with keys half"
-        " of the cores, 4 at most",
+        description="threads that move bytes, and with keys encrypt them; each serves some of"
+        " the connections",
     )
 
 

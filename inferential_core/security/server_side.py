@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
@@ -58,10 +57,6 @@ class ServerSecurity:
     def gate(self) -> Gate | None:
         """A new one, for a socket."""
         return Gate(self.keyring, self.refusals) if self._guarded else None
-
-    def io_threads(self) -> int:
-        """Of libzmq, each for some of the connections: one encrypts about 1 GB/s."""
-        return 1 if self.keyring is None else max(1, min(4, (os.cpu_count() or 1) // 2))
 
     def report(self) -> dict[str, Any]:
         """For the status."""

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 class Limits:
     """Beyond any of these an observation is rejected, with the limit named in the reason."""
 
-    max_message_bytes: int = 64 * 1024 * 1024  # all frames of an observation together
+    # All frames of an observation together: eight cameras of 1280x720x3, not compressed. From
+    # 32 MiB on the C library gives a block back when it is freed, and the next one costs all
+    # others the time in which its pages are faulted in again.
+    max_message_bytes: int = 30 * 1024 * 1024
     max_requests_per_client: int = 256  # waiting or with a model at the same time
     max_bytes_per_client: int = 256 * 1024 * 1024  # of those
     max_rate_hz_per_client: float | None = None  # observations a second, on average

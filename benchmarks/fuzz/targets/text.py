@@ -41,17 +41,22 @@ ODD: tuple[Any, ...] = (
 )
 
 
+# Written in C where PyYAML has them: to mutate took as long as what is tried out.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
 def mutate_yaml(data: bytes, chance: random.Random, words: tuple[str, ...]) -> bytes:
     """`data` with one place changed; as text where it is no YAML."""
     try:
-        document = yaml.safe_load(data.decode())
+        document = yaml.load(data.decode(), _Loader)
     except Exception:
         return _mutate_text(data, chance, words)
     if chance.random() < 0.2:
         return _mutate_text(data, chance, words)
     changed = _changed(document, chance, words)
     try:
-        return yaml.safe_dump(changed, allow_unicode=True).encode()
+        return yaml.dump(changed, Dumper=_Dumper, allow_unicode=True).encode()
     except Exception:
         return data
 
