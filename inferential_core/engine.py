@@ -55,6 +55,7 @@ class Engine:
         self._sleeps_until = math.inf
         self._offer: Callable[[], None] | None = None  # of a thread that would listen
         self._borrower: int | None = None  # thread that listens instead of the listening thread
+        self._wanted: Callable[[], bool] = lambda: False  # whether that one has to do something else
         self._lending = threading.Lock()  # of the two below
         self._lent = False
         self._returned = threading.Semaphore(0)
@@ -115,6 +116,7 @@ class Engine:
 
         It remains lent, for as long as what there is to do takes no time, until `hand_back`.
         """
+        self._wanted = until
         self._borrower = threading.get_ident()
         try:
             while not self._stopping:
@@ -164,9 +166,14 @@ class Engine:
         if self.pipeline.has_free_lane() and self.transport.unattended():
             self._receive()
             self.pipeline.form_batches()
-        if self._borrower != self._holder and self._more_to_do():
+        if self._borrower == self._holder:
+            self.pipeline.dispatch()
+            return
+        if self._more_to_do():
             self.transport.wake()
         self.pipeline.dispatch()
+        if self._borrower is not None and self._wanted():
+            self.transport.wake()  # it sleeps there, not where it was handed a batch
 
     def _more_to_do(self) -> bool:
         """Whether the listening thread is needed earlier than it would wake by itself.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ import pytest
 
 from inferential_core import Connection, LocalDispatcher, Server
 from inferential_core.clock import SystemClock
+from inferential_core.transport.memory import MemoryTransport
 from inferential_core.transport.zmq_router import ZmqRouter
+from inferential_core.wire.images import Buffer
+from inferential_core.wire.observation import ObservationHeader, encode_observation
 
 SOON_S = 30.0  # a bound, not a duration
 SOON_MS = 1000 * SOON_S
@@ -49,6 +52,47 @@ class Told(ZmqRouter):
             self.listener = threading.current_thread().name
             self.changed.notify_all()
         super().wait(timeout)
+
+
+class ToldInMemory(MemoryTransport):
+    """Of one robot. Wakes the listener for what it is told of, and never because time passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listener = ""
+        self._robot = self.peer(b"robot")
+        self._asleep = threading.Condition()
+        self._answers = threading.Semaphore(0)
+        self._asked = 0
+
+    def wait(self, timeout: float | None) -> None:
+        with self._asleep:
+            self.listener = threading.current_thread().name
+            self._asleep.notify_all()
+        super().wait(None)
+        with self._asleep:
+            self.listener = ""
+
+    def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:
+        sent = super().send(identity, frames)
+        self._answers.release()
+        return sent
+
+    def hand_in(self, model: str, tell: bool = True) -> None:
+        self._asked += 1
+        header = ObservationHeader("robot", model, request_id=self._asked)
+        frames = encode_observation(header, {"x": np.arange(3)})
+        if tell:
+            self._robot.send(frames)
+        else:
+            self._inbox.append((b"robot", list(frames)))
+
+    def until_answered(self) -> None:
+        assert self._answers.acquire(timeout=SOON_S)
+
+    def until_asleep(self, name: str) -> None:
+        with self._asleep:
+            assert self._asleep.wait_for(lambda: self.listener == name, SOON_S)
 
 
 class House:
@@ -90,6 +134,34 @@ def test_a_lane_whose_calls_take_no_time_listens(house: House) -> None:
     other.observe(x=np.arange(2))
     assert other.get_result(SOON_MS)["x"].tolist() == [0, 1]
     assert house.server.status()["queued"] == 0
+
+
+def test_a_lane_that_listens_is_woken_for_a_batch_that_another_thread_has_for_it() -> None:
+    """Of a message whose signal was taken away, as sending a reply may do, nobody is woken: the
+    thread that sent it takes the message in itself, for a model whose thread sleeps as listener.
+    """
+    transport = ToldInMemory()
+    begins, release = threading.Event(), threading.Event()
+
+    def other(obs: dict[str, Any]) -> dict[str, Any]:
+        begins.set()
+        release.wait(SOON_S)
+        return {}
+
+    dispatcher = LocalDispatcher({"quick": Quick(), "other": other})
+    with Server(dispatcher=dispatcher, transport=transport, clock=SystemClock()):
+        for _ in range(10_000):
+            transport.hand_in("quick")
+            transport.until_answered()
+            if transport.listener == LANE:
+                break
+        transport.hand_in("other")
+        assert begins.wait(SOON_S)
+        transport.until_asleep(LANE)
+        transport.hand_in("quick", tell=False)
+        release.set()
+        transport.until_answered()
+        transport.until_answered()
 
 
 def test_others_are_heard_while_a_lane_that_listened_hangs(house: House) -> None:
