@@ -1,12 +1,13 @@
 """What a bridge costs and how well it keeps time, over real DDS.
 
-    python -m benchmarks bridge [--seconds N] [--jitter-seconds N]
+    python -m benchmarks bridge [--seconds N] [--jitter-seconds N] [--beside N]
 
 Robot, bridge and server are processes of their own, on the same cores.
 overhead  from a sample handed to the bridge to its observation given to the socket
 jitter    how much the time from one command to the next differs from 10 ms, while 1280x720
           images arrive at 30 Hz; commands come at 100 Hz. Once as installed, and once with
-          a real-time priority (parameter thread_priority)
+          a real-time priority (parameter thread_priority), both beside so many programs that
+          compute all the time
 processor of a bridge that sends 50 states a second and publishes 50 commands a second
 """
 
@@ -15,11 +16,12 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,17 @@ def jitter(seconds: float, priority: int) -> None:
     print(f"{'':>10}  {ticks}, {asked / seconds:.1f} images a second", flush=True)
 
 
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many programs that want all of the machine."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            program = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(program.wait)
+            stack.callback(program.kill)
+        yield
+
+
 def may_take_priority() -> bool:
     """Whether the system grants this user a real-time priority."""
     try:
@@ -126,6 +139,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="bridge", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--jitter-seconds", type=float, default=60.0)
+    parser.add_argument("--beside", type=int, default=0, metavar="N", help="busy programs")
     options = parser.parse_args(arguments)
     try:
         import rclpy  # noqa: F401
@@ -137,10 +151,11 @@ def main(arguments: list[str]) -> int:
     introduce("a bridge between a robot's topics and a server")
     overhead("state", 50.0, STATE_MS, options.seconds)
     overhead("image", 30.0, IMAGE_MS, options.seconds)
-    jitter(options.jitter_seconds, 0)
-    if may_take_priority():
-        jitter(options.jitter_seconds, PRIORITY)
-    else:
-        print(f"{'jitter':>10}: not tried with a real-time priority, which is not granted here")
+    with busy(options.beside):
+        jitter(options.jitter_seconds, 0)
+        if may_take_priority():
+            jitter(options.jitter_seconds, PRIORITY)
+        else:
+            print(f"{'jitter':>10}: no real-time priority is granted here, so not tried with one")
     processor(options.seconds)
     return 0

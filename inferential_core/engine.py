@@ -55,7 +55,7 @@ class Engine:
         self._sleeps_until = math.inf
         self._offer: Callable[[], None] | None = None  # of a thread that would listen
         self._borrower: int | None = None  # thread that listens instead of the listening thread
-        self._wanted: Callable[[], bool] = lambda: False  # whether that one has to do something else
+        self._wanted: Callable[[], bool] = lambda: False  # whether it has something else to do
         self._lending = threading.Lock()  # of the two below
         self._lent = False
         self._returned = threading.Semaphore(0)
