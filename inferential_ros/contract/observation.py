@@ -33,7 +33,8 @@ RESERVED_KEYS = (
 SOURCES = ("topic", "parameter", "text")
 NODE_PARAMETERS = (  # what the bridge, and every node, means by these is no text for a model
     *("contract_file", "server", "client_id", "key_file", "server_key_file", "sample_timeout"),
-    *("runway", "obey_hints", "autostart", "use_sim_time", "start_type_description_service"),
+    *("thread_priority", "runway", "obey_hints", "autostart", "use_sim_time"),
+    "start_type_description_service",
 )
 
 
