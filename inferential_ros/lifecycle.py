@@ -142,9 +142,10 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
     try:
         stop.interrupt(node)
         executor.add_node(node)
-        if node.get_parameter("autostart").value and not _start(node, stop):
+        if not node.get_parameter("autostart").value:
+            keep_time()
+        elif not _start(node, stop):
             return 1
-        keep_time()
         while not stop.asked and rclpy.ok():
             executor.spin_once()
         return 0
@@ -202,12 +203,14 @@ class _Stop:
 
 
 def _start(node: ManagedNode, stop: _Stop) -> bool:
-    for step in (node.trigger_configure, node.trigger_activate):
-        if stop.asked:
-            return True
-        if step() != TransitionCallbackReturn.SUCCESS:
-            return False
-    return True
+    if stop.asked:
+        return True
+    if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+        return False
+    keep_time()  # not once it is active: for a moment all threads stand still
+    if stop.asked:
+        return True
+    return bool(node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
 
 
 def _shut_down(node: LifecycleNode) -> None:
