@@ -121,7 +121,7 @@ class Engine:
         try:
             while not self._stopping:
                 again = self._turn()
-                if until():
+                if until() and not self._completions:
                     return
                 self._sleep(again)
         except BaseException as error:
@@ -167,6 +167,9 @@ class Engine:
             self._receive()
             self.pipeline.form_batches()
         if self._borrower == self._holder:
+            if self._models_changed or self._clock.now() >= self._sleeps_until:
+                self._listen()  # it may not come to that for long while its model has work
+                self._sleeps_until = self.pipeline.next_timer()
             self.pipeline.dispatch()
             return
         if self._more_to_do():
@@ -222,7 +225,7 @@ class Engine:
         try:
             while not self._stopping:
                 again = self._turn()
-                if self._offer is not None:
+                if self._offer is not None and not self._completions:
                     self._lend(self._offer)
                 else:
                     self._sleep(again)

@@ -28,11 +28,13 @@ class _Ears:
             for fd in self._link.filenos():
                 self._loop.add_reader(fd, self.listen)
         self._link.drain()
-        self._arrived.set()  # for the tasks that sleep while this one drained
+        # For the tasks that sleep while this one drained. Each sleeps on the event it found, so
+        # that none clears what another has not seen.
+        arrived, self._arrived = self._arrived, asyncio.Event()
+        arrived.set()
 
     async def sleep(self, seconds: float | None) -> None:
         """Until something arrives, or this long."""
-        self._arrived.clear()
         try:
             await asyncio.wait_for(self._arrived.wait(), seconds)
         except asyncio.TimeoutError:

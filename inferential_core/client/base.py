@@ -180,6 +180,7 @@ class BaseModel:
     def _specification(self, timeout_ms: float) -> Waiting[dict[str, Any]]:
         question = self._session.describe(self._handle)
         self._link.send(*question.message, supersede=False)
+        yield 0.0  # sending may have taken away the signal of what arrived for others
         deadline = time.monotonic() + timeout_ms / 1000.0
         while (reply := self._session.take(question.handle)) is None:
             left_ms = 1000.0 * (deadline - time.monotonic())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from ..errors import UsageError
-from ..transport.frames import FrameSocket
+from ..transport.frames import READABLE, WRITABLE, FrameSocket
 from ..transport.waker import Waker
 from ..wire.images import Buffer
 from .session import ClientSession
@@ -94,6 +94,9 @@ class Link:
         self._monitor = self._socket.get_monitor_socket(_LINK_EVENTS)
         self._frames = FrameSocket(self._socket)
         self._unsure = True  # whether messages may be there that the descriptor does not tell
+        self._room = True  # to send, when that was looked at last
+        self._news = False  # that no `wait` told yet
+        self._half_read = False  # events of the link, should that have been interrupted
         self._events = FrameSocket(self._monitor)
         self._waker = Waker()
         # Descriptors, not zmq_poll, which costs several times it, nor each socket's EVENTS. They
@@ -116,7 +119,7 @@ class Link:
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back."""
         self._check_usable()
-        self._watch()
+        self._news = self._watch() or self._news
         if self.refusal:
             self._session.lost_one(request_id, self.refusal)
             self._try_again()
@@ -142,15 +145,16 @@ class Link:
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""
         self._check_usable()
-        self._take_in()
+        self._news = self._take_in() or self._news
 
     def wait(self, timeout_ms: float | None) -> bool:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
         self._check_usable()
         deadline = math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0
-        news = False
-        while not (news or self._receive_one()):
-            self._go_on()
+        news, self._news = self._news, False
+        while not (news or self._look()):
+            if self._make_room():
+                continue
             left_s = min(deadline, self._retry_at) - time.monotonic()
             # rounded up: poll counts whole milliseconds, and 0.4 left would spin
             events = self._poll.poll(
@@ -166,23 +170,39 @@ class Link:
                     self._unsure = True
             if not events and time.monotonic() >= deadline:
                 return self._take_in()
-        self._go_on()
+        if self._outbox:  # the link may be back
+            self._take_in()
         return True
 
     def _take_in(self) -> bool:
         """Do what can be done without sleeping; whether anything arrived or changed."""
         news = self._watch()
         self._unsure = True
-        news = self._receive_all() or news
-        self._go_on()
-        return news
+        while True:
+            while self._look():
+                news = True
+            if not self._make_room():
+                return news
 
-    def _go_on(self) -> None:
-        """Try again or send what waits, where there is reason to."""
+    def _look(self) -> bool:
+        """Feed the session with a message, if there is one, and see whether there is room to send.
+
+        Where there is none, no call of the socket may come between this and the sleep: it could
+        take away what the descriptor has to tell, of messages and of room.
+        """
         if self.refusal:
             self._try_again()
-        if self._outbox:
-            self._flush()
+        if self._unsure or self._outbox:
+            events = self._frames.events()
+            self._unsure = bool(events & READABLE)
+            self._room = bool(events & WRITABLE)
+        if self._unsure:
+            self._session.feed(self._frames.receive())
+        return self._unsure
+
+    def _make_room(self) -> bool:
+        """Send of what waits what can be; whether any of it was."""
+        return bool(self._outbox) and self._room and self._flush()
 
     def warn_if_absent(self) -> None:
         """Somebody waited in vain: say once if it is because no server was ever there."""
@@ -215,32 +235,21 @@ class Link:
         if os.getpid() != self._pid:
             raise UsageError("a connection cannot be used after fork: make one in the child")
 
-    def _receive_one(self) -> bool:
-        """Feed the session with a message, if there is one."""
-        self._unsure = self._unsure and self._frames.readable()
-        if self._unsure:
-            self._session.feed(self._frames.receive())
-        return self._unsure
-
-    def _receive_all(self) -> bool:
-        news = False
-        while self._receive_one():
-            news = True
-        return news
-
     def _watch(self) -> bool:
-        """Notice what the link did."""
-        if not self._monitor_poll.poll(0):
+        """Notice what the link did, and what arrived before it; whether there was anything."""
+        if not (self._half_read or self._monitor_poll.poll(0)):
             return False
-        news = False
-        self._unsure = True
-        self._receive_all()  # first: what arrived before the link went down counts
+        news, self._half_read = False, True
         while self._events.readable():
             # event number and value, then the address (zmq_socket_monitor(3)); zmq.utils.monitor
             # reads them too, and takes asyncio along
             event, _ = self._events.receive()
+            while self._frames.readable():  # what arrived before the link went down counts
+                self._session.feed(self._frames.receive())
+            self._unsure = True
             self._on_link_event(int.from_bytes(event[:2], sys.byteorder))
             news = True
+        self._half_read = False
         return news
 
     def _on_link_event(self, event: int) -> None:
@@ -278,24 +287,28 @@ class Link:
     def _try_again(self) -> None:
         if time.monotonic() >= self._retry_at:
             self._retry_at = math.inf
+            self._unsure = True
             with contextlib.suppress(zmq.ZMQError):  # ZeroMQ may have forgotten it already
                 self._socket.disconnect(self.server)
             self._socket.connect(self.server)
 
-    def _flush(self) -> None:
+    def _flush(self) -> bool:
+        """Send what waits, until there is no room; whether it came to sending."""
+        tried = False
         while self._outbox and (self.connected or self._blind):
             request_id, made_at, frames = self._outbox[0]
             if len(self._outbox) > 1 and time.monotonic() - made_at > _FRESH_S:
                 self._session.lost_one(request_id, "the link was down for too long")
                 self._outbox.popleft()
                 continue
-            self._unsure = True
+            tried = self._unsure = True
             try:
                 self._frames.send(frames)
             except zmq.Again:  # only ever on the first frame: the buffer is full
-                return
+                break
             self._outbox.popleft()
             self._blind = max(0, self._blind - 1)
+        return tried
 
 
 def _routing_id(client_id: str) -> bytes:

@@ -41,6 +41,7 @@ class Lane:
         self._usual_s = _NOT_BRIEF_S
         self._listens = False  # instead of the server's own thread
         self._ended = False
+        self._away = False  # at something that may take its time, and is no batch
         self._lock = threading.Lock()
         self._name = run.lanes.info.id
         self.thread = threading.Thread(
@@ -63,6 +64,8 @@ class Lane:
         batch = self._take()
         if batch is None:
             return
+        with self._lock:
+            self._ended = True  # an offer to listen that is still open comes to nothing
         told = f"no answer within {self.timeout_s:g} s: the call was given up"
         _log.error("model %r: %s, its thread is replaced", self._name, told)
         self._run.replace(self)
@@ -103,7 +106,7 @@ class Lane:
         """Listen from now on. Called by the thread that listened until now."""
         with self._lock:
             self._listens = True
-            if self._ended:
+            if self._ended or self._away:
                 self._stop_listening()
             elif self._batch is None:
                 self._run.inbox(self.index).put(_nothing)
@@ -122,8 +125,12 @@ class Lane:
         """Something that may take its time, but for what only wakes this thread."""
         if work is not _nothing:
             with self._lock:
+                self._away = True
                 self._stop_listening()
-            work()
+            try:
+                work()
+            finally:
+                self._away = False
 
     def _prepare(self) -> None:
         run = self._run

@@ -13,7 +13,7 @@ from .malloc import keep_freed_memory
 # Plain integers: arithmetic on pyzmq's enumerations costs as much as a system call.
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
-_READABLE = int(zmq.POLLIN)
+READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
 _EVENTS = int(zmq.EVENTS)
 
 # Smaller frames are cheaper to copy than to hand to libzmq with a destructor.
@@ -36,7 +36,12 @@ class FrameSocket:
 
     def readable(self) -> bool:
         """Whether a message is there; cheaper than the exception of a receive that finds none."""
-        return bool(self._get(_EVENTS) & _READABLE)
+        return bool(self._get(_EVENTS) & READABLE)
+
+    def events(self) -> int:
+        """READABLE, WRITABLE: both of the same moment."""
+        events: int = self._get(_EVENTS)
+        return events
 
     def receive_one(self) -> bytes:
         """The next frame, which is there, as a copy; for one that is small."""
