@@ -236,6 +236,19 @@ def test_a_server_that_comes_back_is_found_again(server):
             back.close()
 
 
+def test_a_reply_that_a_look_for_another_one_took_in_ends_the_next_wait(server):
+    with Connection(server.address, client_id="robot") as connection:
+        model, other = connection.model("policy"), connection.model("other")
+        model.observe(x=np.zeros(1))
+        server.answer(*server.receive(), 3.0)
+        for _ in range(1_000_000):
+            assert other.get_reply(timeout_ms=0) is None
+            if model._handle.pending[0].ending is not None:  # it is there, and nobody took it
+                break
+        assert connection.wait(LONG_MS)
+        assert value(model.get_result(timeout_ms=0)) == 3.0
+
+
 def test_an_observation_made_before_the_server_starts_is_answered():
     first = ScriptedServer()
     address = first.address

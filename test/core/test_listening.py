@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -219,3 +220,42 @@ def test_a_lane_that_is_replaced_no_longer_listens() -> None:
             for _ in range(200):
                 quick.observe(x=np.arange(3))
                 assert quick.get_result(SOON_MS) is not None
+
+
+class Slowly:
+    """Of which a client's farewell takes as long as the test wants."""
+
+    stateful = True
+
+    def __init__(self) -> None:
+        self.leaving: Queue[str] = Queue()
+        self.release = threading.Semaphore(0)
+
+    def infer(self, obs: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def forget(self, client_id: str) -> None:
+        self.leaving.put(client_id)
+        self.release.acquire(timeout=SOON_S)
+
+
+def test_a_lane_that_says_farewell_to_clients_is_not_lent_the_listening() -> None:
+    model = Slowly()
+    models = {"slowly": model, "other": lambda obs: {}}
+    dispatcher = LocalDispatcher(models, warm_up=False)
+    with Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
+        with Connection(server.address) as robot:
+            slowly, other = robot.model("slowly"), robot.model("other")
+            for _ in range(200):  # so that it offers to listen
+                slowly.observe(x=np.arange(3))
+                assert slowly.get_result(SOON_MS) is not None
+            for name in ("a", "b"):
+                dispatcher.forget("slowly", name, 0)
+            model.release.release()
+            assert [model.leaving.get(timeout=SOON_S) for _ in "ab"] == ["a", "b"]
+            try:
+                for _ in range(3):
+                    other.observe(x=np.arange(3))
+                    assert other.get_result(SOON_MS / 3) is not None
+            finally:
+                model.release.release()
