@@ -7,6 +7,7 @@ module is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -124,7 +125,8 @@ def end_leftovers(before: dict[int, str]) -> list[str]:
         if not wait_for_end(next(iter(left)), deadline - time.monotonic()):
             break
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # late, but it ended by itself
+            os.kill(pid, signal.SIGKILL)
     return [f"{pid}: {line}" for pid, line in left.items()]
 
 

@@ -6,6 +6,7 @@ The only place that knows how Serve's controller is asked. Never stops a cluster
 from __future__ import annotations
 
 import asyncio
+import atexit
 import importlib
 import logging
 import os
@@ -85,9 +86,13 @@ def leave(address: str) -> None:
     import ray
 
     logging.disable()  # Serve's tasks in this process go on until it ends, and complain
-    started = family.descendants() if address == "local" else []
-    ray.shutdown()
-    family.end(started)  # some of Ray's helpers take ten seconds to notice the end by themselves
+    if address == "local":
+        # Not by Ray: while it shuts down, a call of one of Serve's tasks ends this process on the
+        # spot, and some of Ray's helpers would be left, to notice ten seconds later.
+        family.end()
+        atexit.unregister(ray.shutdown)
+    else:
+        ray.shutdown()
 
 
 def check_node() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -22,8 +21,8 @@ def descendants() -> list[int]:
     return found[1:]
 
 
-def end(pids: Iterable[int]) -> None:
-    """Kill those of these processes, which were ours a moment ago, that are still there."""
-    for pid in pids:
+def end() -> None:
+    """Kill them all, who starts others first."""
+    for pid in descendants():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
