@@ -56,6 +56,7 @@ class Engine:
         self._offer: Callable[[], None] | None = None  # of a thread that would listen
         self._borrower: int | None = None  # thread that listens instead of the listening thread
         self._wanted: Callable[[], bool] = lambda: False  # whether it has something else to do
+        self._attended = False  # whether it did all there was to do already, as its model was done
         self._lending = threading.Lock()  # of the two below
         self._lent = False
         self._returned = threading.Semaphore(0)
@@ -120,7 +121,8 @@ class Engine:
         self._borrower = threading.get_ident()
         try:
             while not self._stopping:
-                again = self._turn()
+                again = False if self._attended else self._turn()
+                self._attended = False
                 if until() and not self._completions:
                     return
                 self._sleep(again)
@@ -139,6 +141,7 @@ class Engine:
     def _lend(self, take: Callable[[], None]) -> None:
         """Have somebody else listen until it is handed back."""
         self._offer = None
+        self._attended = False
         with self._lending:
             if self._stopping:
                 return
@@ -163,13 +166,15 @@ class Engine:
         """A turn of a thread whose model is done: it should get back to the model soon."""
         self._complete()
         self.pipeline.form_batches()
-        if self.pipeline.has_free_lane() and self.transport.unattended():
+        free = self.pipeline.has_free_lane()
+        if free and self.transport.unattended():
             self._receive()
             self.pipeline.form_batches()
         if self._borrower == self._holder:
             if self._models_changed or self._clock.now() >= self._sleeps_until:
                 self._listen()  # it may not come to that for long while its model has work
-                self._sleeps_until = self.pipeline.next_timer()
+            self._sleeps_until = self.pipeline.next_timer()
+            self._attended = free and not self.transport.unattended()
             self.pipeline.dispatch()
             return
         if self._more_to_do():

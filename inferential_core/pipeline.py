@@ -22,6 +22,7 @@ from .dispatch.base import Batch, Completion, Dispatcher
 from .intake import unknown_model
 from .measuring import Measuring
 from .outcomes import Outcomes
+from .request import InferenceRequest
 from .returns import Returns
 from .scheduler.batching import BatchScheduler
 from .status import Status
@@ -72,6 +73,7 @@ class Pipeline:
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
+        self._lone: InferenceRequest | None = None  # arrived last, while nobody waited
         self._complaints = Complaints(_log)
         self._outcomes = Outcomes(transport, self.clients, clock, measuring)
         self.ledger = self._outcomes.ledger
@@ -91,10 +93,22 @@ class Pipeline:
         key: the public key its sender proved to have, where keys are used.
         """
         now = self._clock.now()
+        self._line_up()
         self._upkeep.expect(now)
-        request = self._arrivals.take(identity, frames, key, self.scheduler.pending, now)
-        if request is not None:
+        pending = self.scheduler.pending
+        request = self._arrivals.take(identity, frames, key, pending, now)
+        if request is None:
+            return
+        if len(pending):
             self.scheduler.submit(request)
+        else:
+            self._lone = request
+
+    def _line_up(self) -> None:
+        """It is not alone any more, or cannot be served at once: it waits like all others."""
+        if self._lone is not None:
+            lone, self._lone = self._lone, None
+            self.scheduler.submit(lone)
 
     # --- through ---
 
@@ -102,6 +116,9 @@ class Pipeline:
         """Choose a batch for every model that is free; `dispatch` hands them over."""
         scheduler = self.scheduler
         self._holds.clear()
+        if self._lone is not None and self._pass(self._lone):
+            self._lone = None
+        self._line_up()
         if len(scheduler.pending):
             now = self._clock.now()
             for model in self.models.values():
@@ -115,29 +132,47 @@ class Pipeline:
                             self._begin(model, now, lane, model.placement.eligible(lane))
         self._settle_removed()
 
+    def _pass(self, request: InferenceRequest) -> bool:
+        """Give the model the only request there is, if its scheduler has nothing to decide."""
+        model = self.models[request.model_id]
+        if model.placement is not None or not model.free:
+            return False
+        now = self._clock.now()
+        if not self.scheduler.passes(request, self._most_at_once(model), now, model.latency):
+            return False
+        self._give(model, [request], now)
+        return True
+
+    def _most_at_once(self, model: ModelRecord) -> int:
+        limit = model.most_at_once()
+        return limit if model.one_by_one else min(limit, self.scheduler.max_batch_size)
+
     def _begin(
         self, model: ModelRecord, now: float, lane: int = 0, eligible: Eligible | None = None
     ) -> bool:
         """Give the model what its scheduler chooses; False if it chooses nothing."""
         scheduler = self.scheduler
-        limit = model.most_at_once()
-        if not model.one_by_one:
-            limit = min(limit, scheduler.max_batch_size)
+        limit = self._most_at_once(model)
         requests = scheduler.pick(model.id, limit, now, model.latency, eligible)
         if not requests:
             if scheduler.pending.count(model.id):
                 self._holds[model.id] = scheduler.hold_until(model.id)
             return False
+        self._give(model, requests, now, lane)
+        return True
+
+    def _give(
+        self, model: ModelRecord, requests: list[InferenceRequest], now: float, lane: int = 0
+    ) -> None:
         for request in requests:
             request.dispatched_at = now
         model.begin(len(requests))
         if model.placement is not None:
             model.placement.begin(lane, requests)
-        self._measuring.dispatched(model, len(requests), len(scheduler.pending), now)
+        self._measuring.dispatched(model, len(requests), len(self.scheduler.pending), now)
         batch = Batch(model.id, requests, now, lane)
         self._in_flight[batch] = model
         self._chosen.append(batch)
-        return True
 
     def dispatch(self) -> None:
         """Hand over what was chosen: apart, and last, as it wakes the threads that go on."""
@@ -148,6 +183,7 @@ class Pipeline:
     def on_timer(self) -> None:
         """Whatever is due: expired requests, silent clients."""
         now = self._clock.now()
+        self._line_up()
         self.scheduler.tick()
         self._settle_removed()
         self._upkeep.run(self.scheduler, now)
@@ -165,6 +201,7 @@ class Pipeline:
 
     def on_completion(self, completion: Completion) -> None:
         """The results of a batch."""
+        self._line_up()
         batch = completion.batch
         model = self._in_flight.pop(batch, None)
         if model is None:
@@ -194,6 +231,7 @@ class Pipeline:
 
         What waits for one that went ends here; what it is at is still awaited.
         """
+        self._line_up()
         infos = self._dispatcher.models()
         for name, info in infos.items():
             if name in self.models:
@@ -214,6 +252,7 @@ class Pipeline:
 
     def use_scheduler(self, scheduler: BatchScheduler, config: InferentialConfig) -> None:
         """Change the strategy; whatever waits moves over."""
+        self._line_up()
         self._settle_removed()
         waiting = self.scheduler.pending.drain()
         self.scheduler.close()
@@ -238,6 +277,7 @@ class Pipeline:
 
     def drop_all(self, reason: str) -> None:
         """The server stops: whatever waits or is with a model ends here."""
+        self._line_up()
         self.scheduler.close()
         requests = self.scheduler.pending.drain()
         for batch, model in self._in_flight.items():

@@ -92,6 +92,15 @@ class BatchScheduler(Scheduler):
         """
         return math.inf
 
+    def passes(
+        self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
+    ) -> bool:
+        """Whether the only request there is goes to its model, which is free, without waiting.
+
+        True: it has gone, though `entered` and `left` were not called.
+        """
+        return False
+
     def answered(self, request: InferenceRequest, now: float, horizon: int = 0) -> int:
         """A request from a batch was answered with a chunk of `horizon` actions (0: unknown).
 

@@ -76,13 +76,17 @@ class Board:
         batch = list(self.arrived)
         self.arrived.clear()
         for request in batch:
-            line = self.lines.get(request.client_id)
-            if line is None:
-                line = self._new_line(request)
-            if request.received_at > line.arrived_at:
-                self._heard(line, request)
-            line.served_at = now
+            self.at_once(request, now)
         return batch
+
+    def at_once(self, request: InferenceRequest, now: float) -> None:
+        """Serve one that has not been put in its line."""
+        line = self.lines.get(request.client_id)
+        if line is None:
+            line = self._new_line(request)
+        if request.received_at > line.arrived_at:
+            self._heard(line, request)
+        line.served_at = now
 
     def _enter(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
         line = self.lines.get(request.client_id)

@@ -126,6 +126,18 @@ class DeadlineAware(BatchScheduler):
         board.remember(few)
         return self._serve(lines, now)
 
+    def passes(
+        self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
+    ) -> bool:
+        board = self._boards[request.model_id]
+        if board.brief and self._trusted:
+            lanes = self.lanes.get(request.model_id, 1)
+            self._look(board, latency, limit, lanes, _REPLANNED_CALLS)
+            if board.brief:
+                board.at_once(request, now)
+                return True
+        return False
+
     def _look(
         self, board: Board, latency: LatencyModel, limit: int, lanes: int, calls: int = 1
     ) -> list[float]:

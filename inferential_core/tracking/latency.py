@@ -32,23 +32,25 @@ class LatencyModel:
         self.calls += 1
         if self.calls == 1:
             return
-        slope = 0.0 if math.isnan(self.per_observation) else self.per_observation
-        self._weight = self.FORGETTING * self._weight + 1.0
+        keep = self.FORGETTING
+        self._weight = weight = keep * self._weight + 1.0
         from_mean = batch_size - self._mean_size
         seconds_from_mean = seconds - self._mean_seconds
-        self._mean_size += from_mean / self._weight
-        self._mean_seconds += seconds_from_mean / self._weight
-        self._size_moment *= self.FORGETTING
-        self._size_moment += from_mean * (batch_size - self._mean_size)
-        self._cross_moment *= self.FORGETTING
-        self._cross_moment += from_mean * (seconds - self._mean_seconds)
-        self._seconds_moment *= self.FORGETTING
-        self._seconds_moment += seconds_from_mean * (seconds - self._mean_seconds)
-        slope = (self._cross_moment + self._RIDGE * slope) / (self._size_moment + self._RIDGE)
-        self.per_observation = slope = max(0.0, slope)  # more work never takes less time
-        self.fixed = self._mean_seconds - slope * self._mean_size
-        unexplained = self._seconds_moment - slope * self._cross_moment
-        self._variance = max(0.0, unexplained) / self._weight
+        self._mean_size = mean_size = self._mean_size + from_mean / weight
+        self._mean_seconds = mean_seconds = self._mean_seconds + seconds_from_mean / weight
+        beyond = seconds - mean_seconds
+        size = keep * self._size_moment + from_mean * (batch_size - mean_size)
+        cross = keep * self._cross_moment + from_mean * beyond
+        own = keep * self._seconds_moment + seconds_from_mean * beyond
+        self._size_moment, self._cross_moment, self._seconds_moment = size, cross, own
+        slope = self.per_observation
+        slope = (cross + self._RIDGE * (slope if slope == slope else 0.0)) / (size + self._RIDGE)
+        if slope < 0.0:  # more work never takes less time
+            slope = 0.0
+        self.per_observation = slope
+        self.fixed = mean_seconds - slope * mean_size
+        unexplained = own - slope * cross
+        self._variance = unexplained / weight if unexplained > 0.0 else 0.0
 
     def predict(self, batch_size: int) -> float:
         """Expected seconds for a batch; 0 while nothing is known."""

@@ -13,6 +13,7 @@ from inferential_core.metrics import MetricsStore
 from inferential_core.pipeline import Pipeline
 from inferential_core.reporting import report
 from inferential_core.scheduler.base import create_scheduler
+from inferential_core.scheduler.deadline_aware import DeadlineAware
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.observation import ObservationHeader, encode_observation
@@ -171,6 +172,61 @@ def test_a_fast_model_of_one_per_call_is_handed_several_and_counted_one_by_one()
     assert message.batch_size == 1
     assert message.inference_latency_ms == pytest.approx(0.05)
     assert house.pipeline.models["policy"].batches == 9
+
+
+def brief_house(*infos: ModelInfo) -> House:
+    """A house whose model "policy" has answered three times, in no time."""
+    house = House(*infos)
+    for _ in range(3):
+        house.observe(house.client("first"))
+        house.complete(duration=1e-5)
+    return house
+
+
+def test_who_comes_alone_to_a_model_that_takes_no_time_goes_at_once_and_others_together():
+    house = brief_house()
+    house.observe(house.client("a"))
+    assert not len(house.pipeline.scheduler.pending)
+    assert [each.client_id for each in house.complete(duration=1e-5).requests] == ["a"]
+    for name in "bcd":  # all before batches are formed
+        header = ObservationHeader(client_id=name, model_id="policy")
+        house.client(name).send(encode_observation(header, {}))
+    house.settle()
+    assert [each.client_id for each in house.complete().requests] == ["b", "c", "d"]
+
+
+def test_who_comes_alone_while_the_model_is_busy_waits_and_is_seen_waiting():
+    house = brief_house()
+    house.observe(house.client("a"))
+    house.observe(house.client("b"))
+    assert house.pipeline.scheduler.pending.count("policy") == 1
+
+
+def test_a_strategy_made_of_the_default_one_is_asked_about_everybody():
+    class Mine(DeadlineAware):
+        asked = 0
+
+        def form(self, *arguments, **named):
+            self.asked += 1
+            return super().form(*arguments, **named)
+
+    house = House()
+    mine = Mine(house.pipeline.scheduler.config, house.clock)
+    house.pipeline.use_scheduler(mine, InferentialConfig())
+    for number in range(1, 5):
+        house.observe(house.client("a"))
+        assert mine.asked == number
+        house.complete(duration=1e-5)
+
+
+def test_what_was_only_just_taken_in_has_an_end_too_when_the_server_stops():
+    house = brief_house()
+    peer = house.client("a")
+    peer.send(encode_observation(ObservationHeader("a", "policy", request_id=7), {}))
+    house.pipeline.on_message(*house.transport.receive())
+    house.pipeline.drop_all("the server stops")
+    house.balanced()
+    assert status_of(reply(peer)) is Status.DROPPED
 
 
 def test_a_slow_model_of_one_per_call_is_handed_one():
@@ -557,6 +613,17 @@ def test_a_takeover_drops_what_the_old_connection_still_waits_for():
     assert house.complete().requests[0].request_id == in_flight
     assert house.complete().requests[0].request_id == new
     assert ("client_takeovers", 1, {"client": "a"}) in house.records
+
+
+def test_a_takeover_is_told_at_once_though_the_newcomer_does_not_wait():
+    house = brief_house(ModelInfo("policy", max_batch=8), ModelInfo("slow"))
+    peer = house.client("a")
+    house.observe(peer, "slow", session=1)
+    waiting = house.observe(peer, "slow", session=1)
+    house.observe(peer, session=2)
+    assert [batch.model_id for batch in house.dispatcher.batches] == ["slow", "policy"]
+    message = reply(peer)
+    assert (message.request_id, status_of(message)) == (waiting, Status.DROPPED)
 
 
 def test_two_who_speak_under_one_id_are_told_and_neither_is_served():
