@@ -1,16 +1,22 @@
 """Round trip and throughput: a bare ZeroMQ echo, the published release, and ours.
 
-    python -m benchmarks transport [--quick] [--rounds N] [--case NAME]
+    python -m benchmarks transport [--quick] [--rounds N] [--case NAME] [--shared]
 
 Identity model, answers float32 [50, 7]. Every server and every client is a process of its own,
 all clients are measured by the same code (peers/measuring.py), rounds are interleaved and medians
-reported, so that what else the machine does hits all alike. Servers that are not measured at the
-moment are paused: the published one never sleeps.
+reported, so that what else the machine does hits all alike. Requests go on for as long as it takes
+to get up to speed. Servers that are not measured at the moment are paused: the published one never
+sleeps.
+
+Every server has one core and every client another, as a robot and its server do. With `--shared`
+the kernel chooses: then round trips of the same programs differ by a third from one connection to
+the next, by which core each of their threads happens to stay on.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 from contextlib import ExitStack
@@ -38,10 +44,10 @@ class Case:
 
 
 CASES = (
-    Case("state, 28 B", (7,), "float32", 1000, 2000, 0.85, 1.5),
-    Case("60 kB", (60_000,), "uint8", 500, 1000, 0.80, 1.6),
-    Case("224x224x3", (224, 224, 3), "uint8", 500, 1000, 0.65, 1.8),
-    Case("1280x720x3", (720, 1280, 3), "uint8", 100, 200, 0.25, 2.8),
+    Case("state, 28 B", (7,), "float32", 500, 4000, 0.85, 1.5),
+    Case("60 kB", (60_000,), "uint8", 300, 3000, 0.80, 1.6),
+    Case("224x224x3", (224, 224, 3), "uint8", 300, 1500, 0.65, 1.8),
+    Case("1280x720x3", (720, 1280, 3), "uint8", 100, 300, 0.25, 2.8),
 )
 LARGE, LARGE_P50_AT_MOST = "1280x720x3", 1.5  # x the echo's
 
@@ -49,13 +55,16 @@ LARGE, LARGE_P50_AT_MOST = "1280x720x3", 1.5  # x the echo's
 class Pair:
     """A server and its client; the server runs only while it is measured."""
 
-    def __init__(self, name: str, python: str, stack: ExitStack) -> None:
+    def __init__(self, name: str, python: str, apart: bool, stack: ExitStack) -> None:
         script = PEERS / f"{name}.py"
         ours = name != "published"
         self.server = Program(python, script, "server", ours=ours)
         stack.callback(self.server.end)
         self.client = Program(python, script, "client", ours=ours)
         stack.callback(self.client.end)
+        if apart:
+            for program, core in zip((self.server, self.client), sorted(os.sched_getaffinity(0))):
+                os.sched_setaffinity(program.pid, {core})
         self.address = self.server.hear()
         self.server.pause()
 
@@ -75,13 +84,15 @@ class Pair:
             self.server.pause()
 
 
-def measure(cases: list[Case], rounds: int, share: float) -> dict[str, dict[str, Figures]]:
+def measure(
+    cases: list[Case], rounds: int, share: float, apart: bool
+) -> dict[str, dict[str, Figures]]:
     """case -> who -> medians."""
     published = published_python(RELEASE)
     pythons = {"echo": sys.executable, "published": published, "ours": sys.executable}
     medians: dict[str, dict[str, Figures]] = {}
     with ExitStack() as stack:
-        pairs = {name: Pair(name, python, stack) for name, python in pythons.items()}
+        pairs = {name: Pair(name, python, apart, stack) for name, python in pythons.items()}
         for case in cases:
             found: dict[str, list[Figures]] = {name: [] for name in pairs}
             for _ in range(rounds):
@@ -132,10 +143,11 @@ def main(arguments: list[str]) -> int:
     """Print one table."""
     parser = argparse.ArgumentParser(prog="transport", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a first impression, in seconds")
-    parser.add_argument("--rounds", type=int, help="default 7, quick 3")
+    parser.add_argument("--rounds", type=int, help="default 21, quick 3")
     parser.add_argument("--case", action="append", help="only cases whose name begins so")
+    parser.add_argument("--shared", action="store_true", help="both ends may use all cores")
     options = parser.parse_args(arguments)
-    rounds = options.rounds or (3 if options.quick else 7)
+    rounds = options.rounds or (3 if options.quick else 21)
     wanted = tuple(options.case or [""])
     cases = [case for case in CASES if case.name.startswith(wanted)]
     introduce(f"round trip and pipelined requests, medians of {rounds} interleaved rounds")
@@ -143,5 +155,5 @@ def main(arguments: list[str]) -> int:
     heads = ("p50 us", "p99 us", "req/s", "p50", "req/s", "p50", "req/s")
     widths = (9, 9, 9, 10, 8, 11, 8)
     print(" " * 22 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths)))
-    measure(cases, rounds, 0.2 if options.quick else 1.0)
+    measure(cases, rounds, 0.2 if options.quick else 1.0, not options.shared)
     return 0

@@ -49,19 +49,19 @@ class Line:
 
     def heard(self, request: InferenceRequest) -> None:
         """An observation arrived: what it tells of the client and of the network."""
-        passed = request.received_at - self.arrived_at
-        if math.isfinite(passed):
-            if math.isnan(self.interval):
-                self.interval = passed
-            else:
-                self.interval += _SLOW * (passed - self.interval)
-        self.arrived_at = request.received_at
+        received = request.received_at
+        passed = received - self.arrived_at
+        if passed < math.inf:
+            usual = self.interval
+            self.interval = usual + _SLOW * (passed - usual) if usual == usual else passed
+        self.arrived_at = received
         self.period_s = request.control_period_s
-        away = request.received_at - request.sent_at
+        away = received - request.sent_at
         if away == away:  # the client knows our clock
-            if self.away_s == self.away_s:
-                self.wobble_s += _SLOW * (abs(away - self.away_s) - self.wobble_s)
-                self.away_s += _SLOW * (away - self.away_s)
+            usual = self.away_s
+            if usual == usual:
+                self.wobble_s += _SLOW * (abs(away - usual) - self.wobble_s)
+                self.away_s = usual + _SLOW * (away - usual)
             else:
                 self.away_s = away
 

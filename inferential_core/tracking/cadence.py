@@ -21,12 +21,13 @@ class Cadence:
         self.last = math.nan
 
     def event(self, now: float) -> None:
-        if not math.isnan(self.last):
-            newest = now - self.last
-            if math.isnan(self.interval):
-                self.interval = newest
+        newest = now - self.last
+        if newest == newest:  # not the first one
+            interval = self.interval
+            if interval == interval:
+                self.interval = interval + self._alpha * (newest - interval)
             else:
-                self.interval += self._alpha * (newest - self.interval)
+                self.interval = newest
         self.last = now
 
     def pause(self) -> None:
@@ -40,7 +41,7 @@ class Cadence:
     def expected(self) -> float:
         """When the next event is due; inf while unknown."""
         due = self.last + self.interval
-        return math.inf if math.isnan(due) else due
+        return due if due == due else math.inf
 
     @property
     def rate(self) -> float:
