@@ -9,6 +9,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# Here and not ten imports deeper: frames that deep made CPython 3.11 map and unmap memory at each
+# call of numpy's import, which took half as long again.
+import numpy  # noqa: F401
+
 from .client import Connection, Model, Reply
 from .errors import ConfigError, InferentialError, ModelUnavailable, UsageError, WireError
 from .status import Status
