@@ -2,9 +2,9 @@
 
     python -m benchmarks encryption [--quick] [--rounds N] [--case NAME]
 
-Round trips and throughput as in `transport`, both pairs in the same run, rounds interleaved,
-medians. With keys everything is encrypted and authenticated by libzmq's I/O threads, and the
-rights of each observation are looked up.
+Round trips and throughput as in `transport`, a core for each end, both pairs in the same run,
+rounds interleaved, medians. With keys everything is encrypted and authenticated by libzmq's I/O
+threads, and the rights of each observation are looked up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from inferential_core.security.rights_file import authorize
 
 from .machine import introduce
 from .processes import ROOT, Program
-from .transport import CASES, Case, Figures
+from .transport import CASES, Case, Figures, put_apart
 
 STATE, STATE_P50_AT_MOST = CASES[0].name, 1.25  # x the round trip without keys
 CLIENT = "client"
@@ -37,6 +37,7 @@ class Pair:
         stack.callback(self.server.end)
         self.client = Program(sys.executable, script, CLIENT, *words)
         stack.callback(self.client.end)
+        put_apart(self.server, self.client)
         self.address = self.server.hear()
 
     def measure(self, case: Case, share: float) -> Figures:
@@ -97,11 +98,11 @@ def main(arguments: list[str]) -> int:
     """Print one table."""
     parser = argparse.ArgumentParser(prog="encryption", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a first impression, in seconds")
-    parser.add_argument("--rounds", type=int, help="default 7, quick 3")
+    parser.add_argument("--rounds", type=int, help="default 21, quick 3")
     parser.add_argument("--case", action="append", help="only cases whose name begins so")
     options = parser.parse_args(arguments)
     wanted = tuple(options.case or [""])
-    rounds = options.rounds or (3 if options.quick else 7)
+    rounds = options.rounds or (3 if options.quick else 21)
     introduce(f"round trip and pipelined requests, medians of {rounds} interleaved rounds")
     heads = (("p50 us", 9), ("p99 us", 9), ("req/s", 9), ("p50", 10), ("req/s", 9))
     print(" " * 28 + "".join(f"{head:>{width}}" for head, width in heads))

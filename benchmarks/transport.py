@@ -52,6 +52,12 @@ CASES = (
 LARGE, LARGE_P50_AT_MOST = "1280x720x3", 1.5  # x the echo's
 
 
+def put_apart(server: Program, client: Program) -> None:
+    """A core for each, where there are two; before they have threads."""
+    for program, core in zip((server, client), sorted(os.sched_getaffinity(0))):
+        os.sched_setaffinity(program.pid, {core})
+
+
 class Pair:
     """A server and its client; the server runs only while it is measured."""
 
@@ -63,8 +69,7 @@ class Pair:
         self.client = Program(python, script, "client", ours=ours)
         stack.callback(self.client.end)
         if apart:
-            for program, core in zip((self.server, self.client), sorted(os.sched_getaffinity(0))):
-                os.sched_setaffinity(program.pid, {core})
+            put_apart(self.server, self.client)
         self.address = self.server.hear()
         self.server.pause()
 
