@@ -95,14 +95,14 @@ class Pipeline:
         now = self._clock.now()
         self._line_up()
         self._upkeep.expect(now)
-        pending = self.scheduler.pending
-        request = self._arrivals.take(identity, frames, key, pending, now)
+        scheduler = self.scheduler
+        request = self._arrivals.take(identity, frames, key, scheduler.pending, now)
         if request is None:
             return
-        if len(pending):
-            self.scheduler.submit(request)
-        else:
+        if scheduler.lets_pass and not len(scheduler.pending):
             self._lone = request
+        else:
+            scheduler.submit(request)
 
     def _line_up(self) -> None:
         """It is not alone any more, or cannot be served at once: it waits like all others."""
@@ -116,9 +116,9 @@ class Pipeline:
         """Choose a batch for every model that is free; `dispatch` hands them over."""
         scheduler = self.scheduler
         self._holds.clear()
-        if self._lone is not None and self._pass(self._lone):
-            self._lone = None
-        self._line_up()
+        lone, self._lone = self._lone, None
+        if lone is not None and not self._pass(lone):
+            scheduler.submit(lone)
         if len(scheduler.pending):
             now = self._clock.now()
             for model in self.models.values():

@@ -36,6 +36,7 @@ class BatchScheduler(Scheduler):
     """
 
     BUDGET_S = 0.02
+    lets_pass = False  # whether `passes` may ever say so
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         self.config = config
@@ -97,7 +98,7 @@ class BatchScheduler(Scheduler):
     ) -> bool:
         """Whether the only request there is goes to its model, which is free, without waiting.
 
-        True: it has gone, though `entered` and `left` were not called.
+        True: it has gone, though `entered` and `left` were not called. Asked where it `lets_pass`.
         """
         return False
 

@@ -73,6 +73,7 @@ class DeadlineAware(BatchScheduler):
         name = config.policy
         self._scoring = Scoring(name, policy_named(name)) if name else None
         super().__init__(config, clock)
+        self.lets_pass = self._trusted and self._scoring is None
 
     def serve(self, wake: Callable[[], None]) -> None:
         if self._scoring is not None:
@@ -130,7 +131,7 @@ class DeadlineAware(BatchScheduler):
         self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
     ) -> bool:
         board = self._boards[request.model_id]
-        if board.brief and self._trusted:
+        if board.brief and limit >= 1:
             lanes = self.lanes.get(request.model_id, 1)
             self._look(board, latency, limit, lanes, _REPLANNED_CALLS)
             if board.brief:

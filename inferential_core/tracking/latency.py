@@ -45,7 +45,7 @@ class LatencyModel:
         self._size_moment, self._cross_moment, self._seconds_moment = size, cross, own
         slope = self.per_observation
         slope = (cross + self._RIDGE * (slope if slope == slope else 0.0)) / (size + self._RIDGE)
-        if slope < 0.0:  # more work never takes less time
+        if not slope > 0.0:  # more work never takes less time
             slope = 0.0
         self.per_observation = slope
         self.fixed = mean_seconds - slope * mean_size

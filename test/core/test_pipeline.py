@@ -13,6 +13,7 @@ from inferential_core.metrics import MetricsStore
 from inferential_core.pipeline import Pipeline
 from inferential_core.reporting import report
 from inferential_core.scheduler.base import create_scheduler
+from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.scheduler.deadline_aware import DeadlineAware
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire import inferential_pb2 as pb
@@ -80,7 +81,7 @@ class House:
         self.requests = 0
 
     def measuring(self):
-        store = MetricsStore(clock=self.clock)
+        self.store = store = MetricsStore(clock=self.clock)
         store.listen(lambda *record: self.records.append(record))
         return Measuring(store)
 
@@ -217,6 +218,44 @@ def test_a_strategy_made_of_the_default_one_is_asked_about_everybody():
         house.observe(house.client("a"))
         assert mine.asked == number
         house.complete(duration=1e-5)
+
+
+class Fails(BatchScheduler):
+    """A user's strategy with a mistake in it."""
+
+    def choose(self, waiting, limit, now, latency):
+        return list(waiting[:limit])
+
+    def entered(self, request):
+        raise ValueError("a mistake")
+
+
+def test_a_strategy_that_fails_as_an_observation_begins_to_wait_fails_for_that_message_only():
+    house = House()
+    house.pipeline.use_scheduler(Fails(house.pipeline.scheduler.config), InferentialConfig())
+    peer = house.client("a")
+    peer.send(encode_observation(ObservationHeader("a", "policy", request_id=1), {}))
+    message = house.transport.receive()
+    with pytest.raises(ValueError, match="a mistake"):
+        house.pipeline.on_message(*message)  # the engine logs it, and goes on
+    house.settle()
+    assert [batch.requests[0].request_id for batch in house.dispatcher.batches] == [1]
+
+
+def test_who_listens_to_metrics_may_change_the_strategy_while_one_passes():
+    house = brief_house()
+    config = InferentialConfig()
+
+    def listen(name, value, labels):
+        if name == "batch_size":
+            store.listen(None)
+            house.pipeline.use_scheduler(create_scheduler(config.scheduling), config)
+
+    store = house.store
+    store.listen(listen)
+    house.observe(house.client("a"))
+    assert house.complete(duration=1e-5).requests[0].client_id == "a"
+    assert not house.dispatcher.batches
 
 
 def test_what_was_only_just_taken_in_has_an_end_too_when_the_server_stops():

@@ -91,6 +91,7 @@ def leave(address: str) -> None:
         # spot, and some of Ray's helpers would be left, to notice ten seconds later.
         family.end()
         atexit.unregister(ray.shutdown)
+        atexit.register(family.end)  # should a thread still be joining
     else:
         ray.shutdown()
 
