@@ -41,14 +41,7 @@ class Pair:
         self.address = self.server.hear()
 
     def measure(self, case: Case, share: float) -> Figures:
-        question = {
-            "address": self.address,
-            "shape": case.shape,
-            "dtype": case.dtype,
-            "trips": max(20, int(case.trips * share)),
-            "requests": max(40, int(case.requests * share)),
-        }
-        found: Figures = self.client.ask(question)
+        found: Figures = self.client.ask(case.question(self.address, share))
         return found
 
 

@@ -42,6 +42,16 @@ class Case:
     p50_at_most: float  # x the published release's
     rate_at_least: float
 
+    def question(self, address: str, share: float) -> dict[str, object]:
+        """What a client is asked to measure (peers/measuring.py); share: of the full counts."""
+        return {
+            "address": address,
+            "shape": self.shape,
+            "dtype": self.dtype,
+            "trips": max(20, int(self.trips * share)),
+            "requests": max(40, int(self.requests * share)),
+        }
+
 
 CASES = (
     Case("state, 28 B", (7,), "float32", 500, 4000, 0.85, 1.5),
@@ -76,15 +86,7 @@ class Pair:
     def measure(self, case: Case, share: float) -> Figures:
         self.server.resume()
         try:
-            return self.client.ask(
-                {
-                    "address": self.address,
-                    "shape": case.shape,
-                    "dtype": case.dtype,
-                    "trips": max(20, int(case.trips * share)),
-                    "requests": max(40, int(case.requests * share)),
-                }
-            )
+            return self.client.ask(case.question(self.address, share))
         finally:
             self.server.pause()
 

@@ -81,20 +81,20 @@ class Board:
 
     def at_once(self, request: InferenceRequest, now: float) -> None:
         """Serve one that has not been put in its line."""
+        self._line_of(request).served_at = now
+
+    def _line_of(self, request: InferenceRequest) -> Line:
+        """The line of its client, which was heard with it."""
         line = self.lines.get(request.client_id)
         if line is None:
             line = self._new_line(request)
         if request.received_at > line.arrived_at:
             self._heard(line, request)
-        line.served_at = now
+        return line
 
     def _enter(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
-        line = self.lines.get(request.client_id)
-        if line is None:
-            line = self._new_line(request)
+        line = self._line_of(request)
         arrived = request.received_at
-        if arrived > line.arrived_at:
-            self._heard(line, request)
         head = line.head
         if head is None:
             line.head = request

@@ -131,13 +131,12 @@ class DeadlineAware(BatchScheduler):
         self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
     ) -> bool:
         board = self._boards[request.model_id]
-        if board.brief and limit >= 1:
-            lanes = self.lanes.get(request.model_id, 1)
-            self._look(board, latency, limit, lanes, _REPLANNED_CALLS)
-            if board.brief:
-                board.at_once(request, now)
-                return True
-        return False
+        if not board.brief or limit < 1:
+            return False
+        self._look(board, latency, limit, self.lanes.get(request.model_id, 1), _REPLANNED_CALLS)
+        if board.brief:
+            board.at_once(request, now)
+        return board.brief
 
     def _look(
         self, board: Board, latency: LatencyModel, limit: int, lanes: int, calls: int = 1
