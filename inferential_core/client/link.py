@@ -78,7 +78,6 @@ class Link:
         for option, value in (
             (zmq.IDENTITY, _routing_id(session.client_id)),
             (zmq.LINGER, 100),
-            (zmq.RCVHWM, 0),  # libzmq aborts if a link breaks while this is full: see ZmqRouter
             (zmq.RECONNECT_IVL, reconnect_ivl_ms),
             (zmq.RECONNECT_IVL_MAX, reconnect_max_ms),
             (zmq.CONNECT_TIMEOUT, 2000),
