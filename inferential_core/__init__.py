@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .dispatch.local import LocalDispatcher
     from .request import InferenceRequest
     from .scheduler.base import Scheduler, register_policy, register_scheduler
-    from .server import Server
+    from .server.server import Server
     from .stacking import stacked
 
 _LATER = {

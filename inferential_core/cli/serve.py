@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..hangup import on_hangup
 from ..interpreter import keep_time
 from ..security.exposure import check_exposure
-from ..server import Server
+from ..server.server import Server
 
 
 def main(argv: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ from .histograms import Counts
 from .shown import COUNTED, OTHER, ShownClients
 
 if TYPE_CHECKING:
-    from ..server import Server
+    from ..server.server import Server
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OUTCOMES = {

@@ -16,7 +16,7 @@ from .stream import EventStream, Hub
 from .view import Fleet
 
 if TYPE_CHECKING:
-    from ..server import Server
+    from ..server.server import Server
 
 PAGE = Path(__file__).parent / "page"
 _FILES = {

@@ -16,7 +16,7 @@ from .token import load_token
 
 if TYPE_CHECKING:
     from ..config.schema import HttpConfig
-    from ..server import Server
+    from ..server.server import Server
 
 _log = logging.getLogger(__name__)
 

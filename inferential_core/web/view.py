@@ -18,7 +18,7 @@ from .judging import ORDER, VISITOR, judge
 from .window import BIN_S, Windows
 
 if TYPE_CHECKING:
-    from ..server import Server
+    from ..server.server import Server
 
 MOST_ROWS = 500  # robots told of; the worst ones, where there are more
 MOST_BARS = 300  # batches told of in a frame; the newest ones, where there are more

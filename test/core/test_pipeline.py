@@ -11,10 +11,10 @@ from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
 from inferential_core.measuring import Measuring
 from inferential_core.metrics import MetricsStore
 from inferential_core.pipeline import Pipeline
-from inferential_core.reporting import report
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.scheduler.deadline_aware import DeadlineAware
+from inferential_core.server.status_report import report
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.observation import ObservationHeader, encode_observation

@@ -24,8 +24,8 @@ from inferential_core.errors import MalformedError, RejectedError, WireError
 from inferential_core.measuring import Measuring
 from inferential_core.metrics.store import MetricsStore
 from inferential_core.pipeline import Pipeline
-from inferential_core.reporting import report
 from inferential_core.scheduler.base import create_scheduler
+from inferential_core.server.status_report import report
 from inferential_core.status import Status
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire.images import EncodedImage

@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from .clock import Clock
-from .config.schema import InferentialConfig
-from .dispatch.base import Dispatcher
-from .engine import Engine
-from .measuring import Measuring
-from .metrics.store import MetricsStore
-from .metrics.traces import tracing
-from .pipeline import Pipeline
-from .reporting import report
-from .scheduler.batching import BatchScheduler
-from .security.server_side import ServerSecurity
-from .transport.base import Transport
-from .transport.zmq_router import ZmqRouter
+from ..clock import Clock
+from ..config.schema import InferentialConfig
+from ..dispatch.base import Dispatcher
+from ..measuring import Measuring
+from ..metrics.store import MetricsStore
+from ..metrics.traces import tracing
+from ..pipeline import Pipeline
+from ..scheduler.batching import BatchScheduler
+from ..security.server_side import ServerSecurity
+from ..transport.base import Transport
+from ..transport.zmq_router import ZmqRouter
+from .event_loop import Engine
+from .status_report import report
 
 _log = logging.getLogger(__name__)
 

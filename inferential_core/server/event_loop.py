@@ -23,10 +23,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from .clock import Clock
-from .dispatch.base import Completion
-from .pipeline import Pipeline
-from .transport.base import Transport
+from ..clock import Clock
+from ..dispatch.base import Completion
+from ..pipeline import Pipeline
+from ..transport.base import Transport
 
 _log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .pipeline import Pipeline
-from .status import Status
-from .tracking.clients import Client
-from .tracking.models import ModelRecord
+from ..pipeline import Pipeline
+from ..status import Status
+from ..tracking.clients import Client
+from ..tracking.models import ModelRecord
 
 
 def report(pipeline: Pipeline, now: float) -> dict[str, Any]:
