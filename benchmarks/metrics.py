@@ -24,7 +24,7 @@ from inferential_core import LocalDispatcher, Server
 from inferential_core.measuring import Measuring
 from inferential_core.metrics import MetricsStore
 from inferential_core.metrics.prometheus import exposition
-from inferential_core.replies import Call
+from inferential_core.pipeline.reply import Call
 from inferential_core.request import InferenceRequest
 from inferential_core.status import Status
 

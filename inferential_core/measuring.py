@@ -12,7 +12,7 @@ from typing import TypeAlias
 from .metrics.histograms import Counts, Histograms
 from .metrics.labels import NO_LABELS, Labels, LabelSet
 from .metrics.store import MetricsStore
-from .replies import Call
+from .pipeline.reply import Call
 from .request import InferenceRequest
 from .status import Status
 from .tracking.clients import Changes, ClientRegistry

@@ -12,7 +12,7 @@ from typing import Any
 
 from inferential_core.config.schema import InferentialConfig
 from inferential_core.errors import RejectedError
-from inferential_core.intake import Intake
+from inferential_core.pipeline.admission import Intake
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler

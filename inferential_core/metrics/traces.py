@@ -20,7 +20,7 @@ from ..clock import Clock
 from ..status import Status
 
 if TYPE_CHECKING:
-    from ..replies import Call
+    from ..pipeline.reply import Call
     from ..request import InferenceRequest
 
 _GATHER_S = 0.2  # how long they wait for each other, so that the thread seldom wakes

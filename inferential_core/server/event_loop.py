@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from ..clock import Clock
 from ..dispatch.base import Completion
-from ..pipeline import Pipeline
+from ..pipeline.pipeline import Pipeline
 from ..transport.base import Transport
 
 _log = logging.getLogger(__name__)

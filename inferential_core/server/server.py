@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..metrics.callbacks import Callback, CallbackRunner
 from ..metrics.histograms import Counts
 from ..metrics.store import MetricsStore
-from ..pipeline import Pipeline
+from ..pipeline.pipeline import Pipeline
 from ..reloading import Load, Reloading
 from ..scheduler.base import scheduler_class
 from ..scheduler.batching import BatchScheduler

@@ -11,7 +11,7 @@ from ..dispatch.base import Dispatcher
 from ..measuring import Measuring
 from ..metrics.store import MetricsStore
 from ..metrics.traces import tracing
-from ..pipeline import Pipeline
+from ..pipeline.pipeline import Pipeline
 from ..scheduler.batching import BatchScheduler
 from ..security.server_side import ServerSecurity
 from ..transport.base import Transport

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..pipeline import Pipeline
+from ..pipeline.pipeline import Pipeline
 from ..status import Status
 from ..tracking.clients import Client
 from ..tracking.models import ModelRecord

@@ -277,7 +277,7 @@ def test_a_server_that_broke_ends_with_an_error_instead_of_staying_there_deaf(
     serve: Callable[..., Process], tmp_path: Path
 ) -> None:
     (tmp_path / "breaks.py").write_text(
-        "from inferential_core.pipeline import Pipeline\n"
+        "from inferential_core.pipeline.pipeline import Pipeline\n"
         "def infer(obs): ...\n"
         "def broken(*_): raise RuntimeError('a bug')\n"
         "Pipeline.form_batches = broken\n"

@@ -15,7 +15,7 @@ from inferential_core.dispatch.base import Batch, Completion, Dispatcher, ModelI
 from inferential_core.errors import ModelUnavailable, RejectedError
 from inferential_core.measuring import Measuring
 from inferential_core.metrics import MetricsStore
-from inferential_core.pipeline import Pipeline
+from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.server.status_report import report
 from inferential_core.tracking.health import BreakerRule, Health

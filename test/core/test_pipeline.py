@@ -10,7 +10,7 @@ from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
 from inferential_core.measuring import Measuring
 from inferential_core.metrics import MetricsStore
-from inferential_core.pipeline import Pipeline
+from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.scheduler.deadline_aware import DeadlineAware

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from inferential_core import InferentialConfig
-from inferential_core.intake import Intake
+from inferential_core.pipeline.admission import Intake
 from inferential_core.request import InferenceRequest
 from inferential_core.tracking.cadence import Cadence
 from inferential_core.tracking.latency import LatencyModel

@@ -148,7 +148,7 @@ def test_a_failing_model_leaves_a_traceback_in_the_log_and_its_place_in_the_repl
 
 
 def test_one_message_that_trips_the_server_does_not_end_it(monkeypatch, caplog):
-    from inferential_core.pipeline import Pipeline
+    from inferential_core.pipeline.pipeline import Pipeline
 
     handle = Pipeline.on_message
 

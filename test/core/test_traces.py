@@ -12,7 +12,7 @@ import pytest
 
 from inferential_core.clock import FakeClock
 from inferential_core.metrics.traces import Tracing, tracing
-from inferential_core.replies import Call
+from inferential_core.pipeline.reply import Call
 from inferential_core.request import InferenceRequest
 from inferential_core.status import Status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from inferential_core.pipeline import Pipeline
+from inferential_core.pipeline.pipeline import Pipeline
 from inferential_ros.server_node import main
 
 

@@ -8,19 +8,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .clock import Clock
-from .complaints import Complaints, about, told
-from .dispatch.base import Completion, Result
-from .errors import ModelUnavailable, RejectedError
-from .measuring import Measuring
-from .outcomes import Outcomes
-from .replies import Call
-from .request import InferenceRequest
-from .scheduler.batching import BatchScheduler
-from .scheduler.hints import chunk_length
-from .status import Status
-from .tracking.models import ModelRecord
-from .tracking.recent import Served
+from ..clock import Clock
+from ..complaints import Complaints, about, told
+from ..dispatch.base import Completion, Result
+from ..errors import ModelUnavailable, RejectedError
+from ..measuring import Measuring
+from ..request import InferenceRequest
+from ..scheduler.batching import BatchScheduler
+from ..scheduler.hints import chunk_length
+from ..status import Status
+from ..tracking.models import ModelRecord
+from ..tracking.recent import Served
+from .outcome import Outcomes
+from .reply import Call
 
 _log = logging.getLogger(__name__)
 

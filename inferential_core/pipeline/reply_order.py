@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from .request import InferenceRequest
-from .wire.images import Buffer
+from ..request import InferenceRequest
+from ..wire.images import Buffer
 
 Frames = Sequence[Buffer]
 

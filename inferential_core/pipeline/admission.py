@@ -7,16 +7,16 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import RejectedError
-from .request import InferenceRequest
-from .tracking.quota import Quota
-from .wire.images import Buffer
-from .wire.observation import cut_names, decode_values, parse_observation
+from ..errors import RejectedError
+from ..request import InferenceRequest
+from ..tracking.quota import Quota
+from ..wire.images import Buffer
+from ..wire.observation import cut_names, decode_values, parse_observation
 
 if TYPE_CHECKING:
-    from .config.schema import ClientEntry, InferentialConfig
-    from .tracking.cadence import Cadence
-    from .tracking.clients import Client
+    from ..config.schema import ClientEntry, InferentialConfig
+    from ..tracking.cadence import Cadence
+    from ..tracking.clients import Client
 
 
 class Intake:

@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .clock import Clock
-from .request import InferenceRequest
-from .status import Status
-from .wire.images import Buffer
-from .wire.response import STATUS_TO_WIRE, response_writer
-from .wire.writer import MessageWriter
+from ..clock import Clock
+from ..request import InferenceRequest
+from ..status import Status
+from ..wire.images import Buffer
+from ..wire.response import STATUS_TO_WIRE, response_writer
+from ..wire.writer import MessageWriter
 
 
 class Call(NamedTuple):

@@ -15,27 +15,27 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..clock import Clock
+from ..complaints import Complaints
+from ..dispatch.base import Batch, Completion, Dispatcher
+from ..measuring import Measuring
+from ..request import InferenceRequest
+from ..scheduler.batching import BatchScheduler
+from ..status import Status
+from ..tracking.clients import ClientRegistry
+from ..tracking.models import ModelRecord
+from ..tracking.placement import Eligible
+from ..transport.base import Transport
+from ..wire.images import Buffer
+from .admission import unknown_model
 from .arrivals import Arrivals
-from .clock import Clock
-from .complaints import Complaints
-from .dispatch.base import Batch, Completion, Dispatcher
-from .intake import unknown_model
-from .measuring import Measuring
-from .outcomes import Outcomes
-from .request import InferenceRequest
-from .returns import Returns
-from .scheduler.batching import BatchScheduler
-from .status import Status
-from .tracking.clients import ClientRegistry
-from .tracking.models import ModelRecord
-from .tracking.placement import Eligible
-from .transport.base import Transport
-from .upkeep import Upkeep
-from .wire.images import Buffer
+from .completion import Returns
+from .housekeeping import Upkeep
+from .outcome import Outcomes
 
 if TYPE_CHECKING:
-    from .config.schema import InferentialConfig
-    from .security.guard import Guard
+    from ..config.schema import InferentialConfig
+    from ..security.guard import Guard
 
 _log = logging.getLogger(__name__)
 

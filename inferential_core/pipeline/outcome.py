@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .clock import Clock
-from .measuring import Measuring
-from .ordering import ReplyOrder
-from .replies import Call, Replies
-from .request import InferenceRequest
-from .status import Status
-from .tracking.clients import ClientRegistry
-from .tracking.ledger import Ledger
-from .tracking.recent import Recent
-from .transport.base import Transport
-from .wire.images import Buffer
+from ..clock import Clock
+from ..measuring import Measuring
+from ..request import InferenceRequest
+from ..status import Status
+from ..tracking.clients import ClientRegistry
+from ..tracking.ledger import Ledger
+from ..tracking.recent import Recent
+from ..transport.base import Transport
+from ..wire.images import Buffer
+from .reply import Call, Replies
+from .reply_order import ReplyOrder
 
 _NOTHING: Mapping[str, Any] = {}
 

@@ -9,21 +9,21 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .complaints import Complaints, about
-from .errors import MalformedError, RejectedError
-from .intake import Intake
-from .measuring import Measuring
-from .outcomes import Outcomes
-from .request import InferenceRequest
-from .scheduler.pending import Pending
-from .status import Status
-from .tracking.clients import Client, ClientRegistry
-from .tracking.models import ModelRecord
-from .wire.images import Buffer
+from ..complaints import Complaints, about
+from ..errors import MalformedError, RejectedError
+from ..measuring import Measuring
+from ..request import InferenceRequest
+from ..scheduler.pending import Pending
+from ..status import Status
+from ..tracking.clients import Client, ClientRegistry
+from ..tracking.models import ModelRecord
+from ..wire.images import Buffer
+from .admission import Intake
+from .outcome import Outcomes
 
 if TYPE_CHECKING:
-    from .config.schema import InferentialConfig
-    from .security.guard import Guard
+    from ..config.schema import InferentialConfig
+    from ..security.guard import Guard
 
 
 class Arrivals:

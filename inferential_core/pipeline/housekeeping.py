@@ -6,12 +6,12 @@ import logging
 import math
 from collections.abc import Mapping
 
-from .complaints import Complaints, Fields
-from .dispatch.base import Dispatcher
-from .measuring import Measuring
-from .scheduler.batching import BatchScheduler
-from .tracking.clients import Changes, ClientRegistry
-from .tracking.models import ModelRecord
+from ..complaints import Complaints, Fields
+from ..dispatch.base import Dispatcher
+from ..measuring import Measuring
+from ..scheduler.batching import BatchScheduler
+from ..tracking.clients import Changes, ClientRegistry
+from ..tracking.models import ModelRecord
 
 _log = logging.getLogger(__name__)
 
