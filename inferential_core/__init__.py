@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from .config.schema import InferentialConfig
     from .dispatch.base import Dispatcher, InferenceContext
     from .dispatch.local import LocalDispatcher
+    from .models.stacking import stacked
     from .request import InferenceRequest
     from .scheduler.base import Scheduler, register_policy, register_scheduler
     from .server.server import Server
-    from .stacking import stacked
 
 _LATER = {
     "AsyncConnection": ".client.aio",
@@ -41,7 +41,7 @@ _LATER = {
     "Server": ".server",
     "register_policy": ".scheduler.base",
     "register_scheduler": ".scheduler.base",
-    "stacked": ".stacking",
+    "stacked": ".models.stacking",
 }
 
 __all__ = [

@@ -13,8 +13,8 @@ from ..config import keys
 from ..config.loading import Loaded, load
 from ..config.section import Section
 from ..config.source import Keys, dotted, place
-from ..dispatch.loading import targets
 from ..errors import ConfigError
+from ..models.loading import targets
 from ..scheduler.base import create_scheduler
 from ..web.address import AUTO, OFF, parsed
 

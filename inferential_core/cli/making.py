@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..dispatch.specification import compile_specification
 from ..errors import UsageError
+from ..models.specification import compile_specification
 from ..wire import dtypes
 
 _FORM = re.compile(r"(?P<key>[^=]+)=(?P<dtype>\w+)(\[(?P<sizes>[\d,\s]*)\])?")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from ..request import InferenceRequest
-from ..rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 
 
 @dataclass(frozen=True)

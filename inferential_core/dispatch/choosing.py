@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigError
+from ..models.loading import load_models, targets
 from .base import Dispatcher
-from .loading import load_models, targets
 from .local import LocalDispatcher
 from .ray_serve import RayServeDispatcher
 

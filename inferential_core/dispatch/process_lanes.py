@@ -16,9 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ModelUnavailable
+from ..models.loading import load_model, made
 from .base import Batch, Completion, Dispatcher, Listening, ModelInfo, OnDone
 from .child import ChildProcess
-from .loading import load_model, made
 from .watchdog import Watchdog
 
 _log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 
 from ..errors import ConfigError
+from ..models.caller import ModelCaller
 from .base import Batch, Listening, ModelInfo, OnDone
-from .calling import ModelCaller
 from .thread_lane import Lane
 from .watchdog import Watchdog
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..dispatch.base import ModelInfo
-from ..dispatch.fitting import Specification
-from ..dispatch.specification import compile_specification
 from ..errors import UsageError
+from ..models.specification import compile_specification
+from ..models.validation import Specification
 from .health import BreakerRule, Health
 from .latency import LatencyModel
 from .placement import Placement

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from inferential_core import Reply
-from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
+from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.schema import Action
 from inferential_ros.execution.executor import Executor
 from inferential_ros.execution.plan import Plan, PlanRefused

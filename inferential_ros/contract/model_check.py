@@ -1,6 +1,6 @@
 """A contract against what its model says of itself: the specification that the server hands out.
 
-Its form is that of inferential_core/dispatch/specification.py. What a decoder's options leave
+Its form is that of inferential_core/models/specification.py. What a decoder's options leave
 open, such as the size of a camera's images, is checked by the server with every observation.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inferential_core import Connection, InferentialError
-from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
+from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.schema import DROP, Action, Contract, ObservationKey
 from inferential_ros.convert.registry import TEXT, Form, form_of

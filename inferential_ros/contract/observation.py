@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inferential_core.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
+from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.reading import (
     Section,

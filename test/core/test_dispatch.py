@@ -17,8 +17,8 @@ import pytest
 
 from inferential_core import ConfigError, EncodedImage, UsageError
 from inferential_core.dispatch import Batch, Completion, InferenceContext, LocalDispatcher
-from inferential_core.dispatch.calling import ModelCaller
-from inferential_core.dispatch.loading import load_models
+from inferential_core.models.caller import ModelCaller
+from inferential_core.models.loading import load_models
 from inferential_core.request import InferenceRequest
 
 SOON_S = 10.0  # a bound, not a duration: nothing below waits so long unless it is broken

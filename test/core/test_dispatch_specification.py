@@ -15,9 +15,9 @@ from inferential_core import (
     Status,
     UsageError,
 )
-from inferential_core.dispatch.calling import ModelCaller
-from inferential_core.dispatch.specification import compile_specification
 from inferential_core.errors import RejectedError
+from inferential_core.models.caller import ModelCaller
+from inferential_core.models.specification import compile_specification
 
 LONG_MS = 20_000
 

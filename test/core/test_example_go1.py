@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from inferential_core import InferenceContext, LocalDispatcher, Server
-from inferential_core.dispatch.calling import ModelCaller
+from inferential_core.models.caller import ModelCaller
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

@@ -10,9 +10,9 @@ import pytest
 
 from inferential_core import UsageError, stacked
 from inferential_core.dispatch.base import InferenceContext
-from inferential_core.dispatch.calling import ModelCaller
+from inferential_core.models.caller import ModelCaller
+from inferential_core.models.stacking import split, stack
 from inferential_core.request import InferenceRequest
-from inferential_core.stacking import split, stack
 
 Observation = dict[str, Any]
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
 from inferential_core import LocalDispatcher, Server
-from inferential_core.dispatch.specification import compile_specification
+from inferential_core.models.specification import compile_specification
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification

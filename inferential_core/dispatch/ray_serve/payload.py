@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...models.answers import as_values
 from ...request import InferenceRequest
 from ...wire.images import EncodedImage
-from ..answers import as_values
 from ..base import Result
 from ..child.blocks import place_of
 from ..child.values import as_exception

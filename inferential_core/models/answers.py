@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..dispatch.base import Result
 from ..errors import UsageError
 from ..wire.images import EncodedImage
 from ..wire.tensors import as_array
-from .base import Result
 
 # The key under which a model's bare array comes back.
 ACTIONS = "actions"

@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..dispatch.base import InferenceContext, Result
 from ..errors import UsageError
 from ..wire.images import EncodedImage, decode
 from .answers import as_exception, as_result, as_values, one_for_each
-from .asynchronous import Asynchronous
-from .base import InferenceContext, Result
+from .awaiting import Asynchronous
 from .specification import compile_specification
 
 _log = logging.getLogger(__name__)

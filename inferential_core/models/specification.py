@@ -29,7 +29,7 @@ from typing import Any
 from ..errors import UsageError
 from ..nearest import nearest
 from ..wire import dtypes
-from .fitting import TEXT, Entry, Specification
+from .validation import TEXT, Entry, Specification
 
 _DTYPES = tuple(dtypes.SUPPORTED.split(", "))
 
