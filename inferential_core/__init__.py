@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .client.aio import AsyncConnection, AsyncModel
     from .config.schema import InferentialConfig
     from .dispatch.base import Dispatcher, InferenceContext
-    from .dispatch.local import LocalDispatcher
+    from .dispatch.local.dispatcher import LocalDispatcher
     from .models.stacking import stacked
     from .request import InferenceRequest
     from .scheduler.base import Scheduler, register_policy, register_scheduler

@@ -167,7 +167,7 @@ class ServerNode(ManagedNode):
         # Imported here: only a machine that serves needs the server's dependencies.
         from inferential_core import InferentialError, LocalDispatcher, Server
         from inferential_core.config import command_config
-        from inferential_core.dispatch.choosing import choose, local_options
+        from inferential_core.dispatch.factory import choose, local_options
         from inferential_core.hangup import on_hangup
         from inferential_core.security.exposure import check_exposure
 

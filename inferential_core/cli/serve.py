@@ -13,8 +13,8 @@ from pathlib import Path
 
 from .. import logs
 from ..config import LOOPBACK, command_config
-from ..dispatch.choosing import DISPATCHERS, choose, local_options
-from ..dispatch.local import LocalDispatcher
+from ..dispatch.factory import DISPATCHERS, choose, local_options
+from ..dispatch.local.dispatcher import LocalDispatcher
 from ..errors import UsageError
 from ..hangup import on_hangup
 from ..interpreter import keep_time

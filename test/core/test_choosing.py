@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from inferential_core import ConfigError, InferentialConfig, LocalDispatcher, UsageError
-from inferential_core.dispatch.choosing import choose, local_options
+from inferential_core.dispatch.factory import choose, local_options
 
 MODEL = "root:=math:sqrt"
 

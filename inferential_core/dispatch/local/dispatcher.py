@@ -8,13 +8,13 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from ..errors import UsageError
-from ..models.caller import ModelCaller
-from ..models.loading import load_model
-from .base import Batch, Dispatcher, ModelInfo, OnDone
+from ...errors import UsageError
+from ...models.caller import ModelCaller
+from ...models.loading import load_model
+from ..base import Batch, Dispatcher, ModelInfo, OnDone
+from ..watchdog import Watchdog
 from .process_lanes import ProcessLanes
 from .thread_lanes import ThreadLanes
-from .watchdog import Watchdog
 
 T = TypeVar("T")
 

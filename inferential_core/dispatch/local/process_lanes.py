@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ModelUnavailable
-from ..models.loading import load_model, made
-from .base import Batch, Completion, Dispatcher, Listening, ModelInfo, OnDone
-from .child import ChildProcess
-from .watchdog import Watchdog
+from ...errors import ModelUnavailable
+from ...models.loading import load_model, made
+from ..base import Batch, Completion, Dispatcher, Listening, ModelInfo, OnDone
+from ..child import ChildProcess
+from ..watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ def host(
     model_id: str, max_batch: int, warm_up: bool, target: str = "", model: Any = None
 ) -> Dispatcher:
     """In the child: a dispatcher of that one model."""
-    from .local import LocalDispatcher
+    from .dispatcher import LocalDispatcher
 
     loaded: Mapping[str, Any] = {model_id: load_model(target) if target else made(model)}
     return LocalDispatcher(loaded, max_batch=max_batch, warm_up=warm_up, timeout_s=None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import ConfigError
 from ..models.loading import load_models, targets
 from .base import Dispatcher
-from .local import LocalDispatcher
+from .local.dispatcher import LocalDispatcher
 from .ray_serve import RayServeDispatcher
 
 if TYPE_CHECKING:

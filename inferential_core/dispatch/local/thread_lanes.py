@@ -10,11 +10,11 @@ import queue
 import threading
 from collections.abc import Callable
 
-from ..errors import ConfigError
-from ..models.caller import ModelCaller
-from .base import Batch, Listening, ModelInfo, OnDone
+from ...errors import ConfigError
+from ...models.caller import ModelCaller
+from ..base import Batch, Listening, ModelInfo, OnDone
+from ..watchdog import Watchdog
 from .thread_lane import Lane
-from .watchdog import Watchdog
 
 Item = Batch | Callable[[], None] | None  # to answer, to call, or the end
 Inbox = queue.SimpleQueue[Item]

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, ModelUnavailable
-from .base import Batch, Completion, InferenceContext
+from ...errors import ConfigError, ModelUnavailable
+from ..base import Batch, Completion, InferenceContext
 
 if TYPE_CHECKING:
     from .thread_lanes import Inbox, Item, Run
