@@ -19,7 +19,7 @@ import pytest
 
 from inferential_core import ConfigError, EncodedImage, UsageError
 from inferential_core.dispatch import Batch, Completion
-from inferential_core.dispatch.child import ChildProcess, Restarts
+from inferential_core.dispatch.worker import ChildProcess, Restarts
 from inferential_core.errors import ModelUnavailable, RejectedError
 from inferential_core.request import InferenceRequest
 
@@ -238,7 +238,7 @@ def test_large_arrays_one_keeps_are_not_written_over_by_later_ones(
 def test_more_than_fits_into_shared_memory_goes_through_the_socket(
     site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inferential_core.dispatch.child.blocks.AVAILABLE", False)
+    monkeypatch.setattr("inferential_core.dispatch.worker.blocks.AVAILABLE", False)
     image = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
     here = site()
     batches = [here.submit(x=image) for _ in range(8)]  # far more than the socket holds

@@ -370,12 +370,12 @@ def test_a_driver_that_hangs_is_replaced_and_nobody_waits_for_ever(deploy, serve
     deploy("policy", "Single")
     robots = serve(["policy"], ray={"timeout_s": 1.0})
     robots.ready("policy")
-    driver = process_named("inferential_core.dispatch.child", os.getpid())
+    driver = process_named("inferential_core.dispatch.worker", os.getpid())
     with contextlib.suppress(ProcessLookupError), stopped(driver):  # killed while it is stopped
         reply = robots.ask("policy")
         assert reply.status is Status.ERROR and "it did not answer" in reply.error
     robots.ready("policy")
-    assert process_named("inferential_core.dispatch.child", os.getpid()) != driver
+    assert process_named("inferential_core.dispatch.worker", os.getpid()) != driver
 
 
 def test_calls_go_on_while_rays_control_service_hangs(ray_cluster, deploy, serve) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 from ...errors import ModelUnavailable
 from ...models.loading import load_model, made
 from ..base import Batch, Completion, Dispatcher, Listening, ModelInfo, OnDone
-from ..child import ChildProcess
 from ..watchdog import Watchdog
+from ..worker import ChildProcess
 
 _log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from ...errors import ConfigError
 from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
-from ..child import ChildProcess, Restarts
-from ..child.jobs import unpack_models
 from ..watchdog import Watchdog
+from ..worker import ChildProcess, Restarts
+from ..worker.jobs import unpack_models
 from . import finding
 from .finding import check_target, serve_config_file
 from .patience import Patience

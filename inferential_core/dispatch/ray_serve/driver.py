@@ -22,7 +22,7 @@ from typing import Any
 
 from ...errors import ModelUnavailable
 from ..base import Batch, Completion, Dispatcher, ModelInfo
-from ..child.jobs import pack_models
+from ..worker.jobs import pack_models
 from . import cluster, payload
 from .application import Application, Limits
 from .orders import Orders

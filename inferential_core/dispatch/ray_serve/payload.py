@@ -14,8 +14,8 @@ from ...models.answers import as_values
 from ...request import InferenceRequest
 from ...wire.images import EncodedImage
 from ..base import Result
-from ..child.blocks import place_of
-from ..child.values import as_exception
+from ..worker.blocks import place_of
+from ..worker.values import as_exception
 from .replica_memory import Block, started
 from .replica_values import Observation, Outcome
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import UsageError
 from ..base import Batch, ModelInfo, OnDone
-from .outlet import OnEvent, Outlet
+from .callback_thread import OnEvent, Outlet
 from .restarts import Restarts
 from .spawning import surroundings
 from .supervision import Supervisor

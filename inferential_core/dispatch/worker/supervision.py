@@ -10,8 +10,8 @@ from typing import Any
 
 from ...errors import ConfigError, ModelUnavailable
 from ..base import Batch, ModelInfo
-from .life import Life, NotReady
-from .outlet import Outlet
+from .callback_thread import Outlet
+from .process_run import Life, NotReady
 from .restarts import Restarts
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The child's side: `python -m inferential_core.dispatch.child SOCKET PARENT`.
+"""The child's side: `python -m inferential_core.dispatch.worker SOCKET PARENT`.
 
 begin -> make and start the dispatcher -> ready (or failed) -> batches, until told or left alone.
 """

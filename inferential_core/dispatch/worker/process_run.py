@@ -11,9 +11,9 @@ from typing import Any
 from ...wire.images import Buffer
 from ..base import Batch, ModelInfo
 from . import jobs, values
+from .callback_thread import Outlet
 from .channel import Channel
 from .in_flight import InFlight
-from .outlet import Outlet
 from .spawning import Process, end_of, start_process
 
 
