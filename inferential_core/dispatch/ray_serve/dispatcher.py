@@ -14,9 +14,9 @@ from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from ..worker import ChildProcess, Restarts
 from ..worker.jobs import unpack_models
-from . import finding
-from .finding import check_target, serve_config_file
-from .patience import Patience
+from . import ray_discovery as finding
+from .ray_discovery import check_target, serve_config_file
+from .stall_detector import Patience
 
 _log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ class Orders:
 
     async def carry_out(self, there: Mapping[str, Any], on_progress: Callable[[], None]) -> None:
         """Deploy what is not `there` yet (applications by name, as Serve describes them)."""
-        from . import deploying
+        from . import deployments as deploying
 
         if self._serve_config is not None:
             try:
@@ -51,7 +51,7 @@ class Orders:
     async def undo(self) -> None:
         """Take off what was put on."""
         if self._deployed:
-            from . import deploying
+            from . import deployments as deploying
 
             await asyncio.to_thread(deploying.remove, self._deployed)
 
