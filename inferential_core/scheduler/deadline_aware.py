@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from ..clock import Clock
 from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
-from .admission import headroom
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
-from .board import BRIEF_S, Board
-from .further import further
-from .guard import Guard
-from .line import Line
+from .client_queue import Line
+from .fair_share import answered, charge
+from .headroom import headroom
+from .model_queue import BRIEF_S, Board
+from .same_client_fill import further
 from .scoring import Scoring
 from .selection import CALM_S, Selection
-from .supply import answered, charge
+from .starvation_guard import Guard
 from .timing import batch_seconds
-from .worth import Worth
+from .utility import Worth
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig

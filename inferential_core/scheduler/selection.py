@@ -8,11 +8,11 @@ from heapq import nlargest, nsmallest
 from itertools import islice
 from operator import attrgetter
 
-from .board import Board
-from .guard import Guard
-from .line import Line
+from .client_queue import Line
+from .model_queue import Board
 from .planning import Candidate, all_in_time, densest, largest_in_time
-from .worth import Worth
+from .starvation_guard import Guard
+from .utility import Worth
 
 CALM_S = 1.0  # without a missed deadline, after which late ones take nothing from anybody
 _REFRESH = 1.5  # intervals without the newer observation that was expected of a late robot

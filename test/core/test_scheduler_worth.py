@@ -12,7 +12,7 @@ from inferential_core.clock import FakeClock
 from inferential_core.config.schema import DeadlineAwareConfig, SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.deadline_aware import DeadlineAware
-from inferential_core.scheduler.worth import Worth
+from inferential_core.scheduler.utility import Worth
 from inferential_core.tracking.latency import LatencyModel
 
 NONE = dict.fromkeys(

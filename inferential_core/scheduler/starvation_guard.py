@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter
 
-from .board import Board
-from .line import Line
+from .client_queue import Line
+from .model_queue import Board
 
 _since = attrgetter("since")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from ..request import InferenceRequest
-from .board import Board
+from .client_queue import Line
 from .hints import latest_arrival
-from .line import Line
+from .model_queue import Board
 
 _OUTRUN = 1.5  # times its cadence a client may be served before it is charged
 _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out

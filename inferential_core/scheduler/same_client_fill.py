@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from ..request import InferenceRequest
-from .board import BRIEF_S, Board
-from .line import Line
+from .client_queue import Line
+from .fair_share import charge
+from .model_queue import BRIEF_S, Board
 from .pending import Pending
 from .selection import harmless
-from .supply import charge
 
 
 def further(

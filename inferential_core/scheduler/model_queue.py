@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from ..request import InferenceRequest
+from .client_queue import Line
 from .hints import Calendar
-from .line import Line
 from .pending import Pending
 from .ranking import Ranking
 from .timing import Timing
-from .worth import Worth
+from .utility import Worth
 
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
