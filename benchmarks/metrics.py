@@ -21,9 +21,9 @@ from contextlib import ExitStack, nullcontext
 import numpy as np
 
 from inferential_core import LocalDispatcher, Server
-from inferential_core.measuring import Measuring
 from inferential_core.metrics import MetricsStore
 from inferential_core.metrics.prometheus import exposition
+from inferential_core.metrics.recorder import Measuring
 from inferential_core.pipeline.reply import Call
 from inferential_core.request import InferenceRequest
 from inferential_core.status import Status

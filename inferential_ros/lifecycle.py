@@ -18,7 +18,7 @@ from rclpy.guard_condition import GuardCondition
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
-from inferential_core.interpreter import keep_time
+from inferential_core.process.interpreter import keep_time
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]

@@ -10,10 +10,10 @@ FORMATS = ("ros", "text", "json")
 
 def log_to(node_logger: Any, form: str) -> Any:
     """Log what inferential_core says so, until the result is closed; form: one of FORMATS."""
-    from inferential_core import logs  # only a machine that serves needs it
+    from inferential_core.log import formatting  # only a machine that serves needs it
 
     if form != "ros":
-        return logs.setup(form)
+        return formatting.setup(form)
 
     def write(record: logging.LogRecord, line: str) -> None:
         # A call each: rclpy wants one severity for every place that logs.

@@ -168,7 +168,7 @@ class ServerNode(ManagedNode):
         from inferential_core import InferentialError, LocalDispatcher, Server
         from inferential_core.config import command_config
         from inferential_core.dispatch.factory import choose, local_options
-        from inferential_core.hangup import on_hangup
+        from inferential_core.process.hangup import on_hangup
         from inferential_core.security.exposure import check_exposure
 
         config_file = self.get_parameter("config_file").value

@@ -17,7 +17,7 @@ from ..client.aio import AsyncConnection
 from ..errors import UsageError
 from .load import Robots
 from .load_report import plot, report
-from .making import observation
+from .sample_observation import observation
 
 _PATIENCE_MS = 5000.0
 _FILES_A_ROBOT = 4

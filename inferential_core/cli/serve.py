@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import logs
 from ..config import LOOPBACK, command_config
 from ..dispatch.factory import DISPATCHERS, choose, local_options
 from ..dispatch.local.dispatcher import LocalDispatcher
 from ..errors import UsageError
-from ..hangup import on_hangup
-from ..interpreter import keep_time
+from ..log import formatting
+from ..process.hangup import on_hangup
+from ..process.interpreter import keep_time
 from ..security.exposure import check_exposure
 from ..server.server import Server
 
@@ -25,7 +25,7 @@ from ..server.server import Server
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code."""
     options = _parser().parse_args(argv)
-    with logs.setup(options.log_format, options.log_level):
+    with formatting.setup(options.log_format, options.log_level):
         return _run(options)
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from . import asking, figures
+from . import figures, server_status
 
 OK, TROUBLED = 0, 3  # 1: there is no server; 2: a mistake in the arguments
 
@@ -15,7 +15,7 @@ OK, TROUBLED = 0, 3  # 1: there is no server; 2: a mistake in the arguments
 def main(argv: Sequence[str]) -> int:
     """Returns the exit code, see --help; Unreachable if there is no server."""
     options = _parser().parse_args(argv)
-    status = asking.ask(options)
+    status = server_status.ask(options)
     troubles = figures.troubles(status)
     if options.json:
         json.dump(status, sys.stdout, indent=2)
@@ -50,6 +50,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit code: 0 all is well; 1 no server there; 3 a robot starves or a model's"
         " circuit is open",
     )
-    asking.add_arguments(parser)
+    server_status.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="all there is, as /api/status has it")
     return parser

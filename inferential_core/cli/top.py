@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import asking, figures
+from . import figures, server_status
 
 ROBOTS = ("", "robot", "Hz", "p50", "p95", "on time", "runway", "what is wrong")
 MODELS = ("model", "room", "in use", "a call of b", "batch", "waiting", "calls", "circuit")
@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     console = Console()
-    status = asking.ask(options)
+    status = server_status.ask(options)
     if options.once or not (sys.stdout.isatty() and sys.stdin.isatty()):
         console.print(screen(status, len(status["clients"])))
         return 0
@@ -54,8 +54,8 @@ def _watch(console: Any, options: argparse.Namespace, status: figures.Status) ->
             if _quits(keys, options.every):
                 return
             try:
-                status, lost = asking.ask(options), ""
-            except asking.Unreachable as error:
+                status, lost = server_status.ask(options), ""
+            except server_status.Unreachable as error:
                 lost = str(error)
 
 
@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         " Ctrl-C leaves.",
         epilog="example: inferential top --server http://gpu-box:5580 --token-file token",
     )
-    asking.add_arguments(parser)
+    server_status.add_arguments(parser)
     parser.add_argument("--once", action="store_true", help="print it once and leave")
     parser.add_argument(
         "--every",

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..nearest import nearest
+from ..suggestion import nearest
 from .keys import all_keys
 from .source import Places
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from ..errors import ConfigError
-from ..nearest import nearest
+from ..suggestion import nearest
 from . import environment, keys
 from .schema import InferentialConfig
 from .source import Keys, Places, dotted, line, place, read

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from ..nearest import nearest
+from ..suggestion import nearest
 
 
 class Section(BaseModel):

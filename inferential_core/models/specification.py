@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import UsageError
-from ..nearest import nearest
+from ..suggestion import nearest
 from ..wire import dtypes
 from .validation import TEXT, Entry, Specification
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RejectedError, UsageError
-from ..nearest import nearest
+from ..suggestion import nearest
 from ..wire import dtypes
 from ..wire.images import EncodedImage
 from ..wire.inferential_pb2 import BFLOAT16

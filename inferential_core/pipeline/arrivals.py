@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..complaints import Complaints, about
 from ..errors import MalformedError, RejectedError
-from ..measuring import Measuring
+from ..log.throttled import Complaints, about
+from ..metrics.recorder import Measuring
 from ..request import InferenceRequest
 from ..scheduler.pending import Pending
 from ..status import Status

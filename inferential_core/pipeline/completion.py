@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..clock import Clock
-from ..complaints import Complaints, about, told
 from ..dispatch.base import Completion, Result
 from ..errors import ModelUnavailable, RejectedError
-from ..measuring import Measuring
+from ..log.throttled import Complaints, about, told
+from ..metrics.recorder import Measuring
 from ..request import InferenceRequest
 from ..scheduler.batching import BatchScheduler
 from ..scheduler.hints import chunk_length

@@ -6,9 +6,9 @@ import logging
 import math
 from collections.abc import Mapping
 
-from ..complaints import Complaints, Fields
 from ..dispatch.base import Dispatcher
-from ..measuring import Measuring
+from ..log.throttled import Complaints, Fields
+from ..metrics.recorder import Measuring
 from ..scheduler.batching import BatchScheduler
 from ..tracking.clients import Changes, ClientRegistry
 from ..tracking.models import ModelRecord

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..clock import Clock
-from ..measuring import Measuring
+from ..metrics.recorder import Measuring
 from ..request import InferenceRequest
 from ..status import Status
 from ..tracking.clients import ClientRegistry

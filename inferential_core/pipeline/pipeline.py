@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
-from ..complaints import Complaints
 from ..dispatch.base import Batch, Completion, Dispatcher
-from ..measuring import Measuring
+from ..log.throttled import Complaints
+from ..metrics.recorder import Measuring
 from ..request import InferenceRequest
 from ..scheduler.batching import BatchScheduler
 from ..status import Status

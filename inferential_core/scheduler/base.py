@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConfigError
-from ..nearest import nearest
 from ..request import InferenceRequest
+from ..suggestion import nearest
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig

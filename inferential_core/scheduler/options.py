@@ -10,7 +10,7 @@ from ..config.loading import describe
 from ..config.schema import SchedulingConfig
 from ..config.section import Section
 from ..errors import ConfigError
-from ..nearest import nearest
+from ..suggestion import nearest
 
 
 def with_options(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..clock import Clock
-from ..complaints import Complaints
+from ..log.throttled import Complaints
 
 Record = Callable[[str, float, dict[str, str]], None]  # MetricsStore.record
 

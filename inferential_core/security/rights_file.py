@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ..errors import ConfigError
-from ..nearest import nearest
+from ..suggestion import nearest
 from .keyfiles import SERVER
 from .keyring import AUTHORIZED
 from .rights import Identity, as_identity, read_entries, read_rights

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..clock import Clock, SystemClock
+from ..config.file_following import Load, Reloading
+from ..config.live_settings import Settings
 from ..config.loading import load_config
 from ..config.schema import InferentialConfig
 from ..dispatch.base import Dispatcher
@@ -20,12 +22,10 @@ from ..metrics.callbacks import Callback, CallbackRunner
 from ..metrics.histograms import Counts
 from ..metrics.store import MetricsStore
 from ..pipeline.pipeline import Pipeline
-from ..reloading import Load, Reloading
 from ..scheduler.base import scheduler_class
 from ..scheduler.batching import BatchScheduler
 from ..scheduler.custom import CustomScheduler
 from ..scheduler.options import with_options
-from ..settings import Settings
 from ..transport.base import Transport
 from ..web.service import WebServer, open_web
 from .service import Service

@@ -8,7 +8,7 @@ from typing import Any
 from ..clock import Clock
 from ..config.schema import InferentialConfig
 from ..dispatch.base import Dispatcher
-from ..measuring import Measuring
+from ..metrics.recorder import Measuring
 from ..metrics.store import MetricsStore
 from ..metrics.traces import tracing
 from ..pipeline.pipeline import Pipeline

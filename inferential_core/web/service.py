@@ -9,8 +9,8 @@ import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..complaints import Complaints
 from ..errors import ConfigError
+from ..log.throttled import Complaints
 from . import address
 from .token import load_token
 

@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..tracking.recent import Seen, Served
-from .judging import ORDER, VISITOR, judge
+from .client_state import ORDER, VISITOR, judge
 from .window import BIN_S, Windows
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from web_client import ask
 
 from inferential_core import Connection, LocalDispatcher, Server, UsageError
 from inferential_core import cli as command
-from inferential_core.cli.making import observation
+from inferential_core.cli.sample_observation import observation
 from inferential_core.config import InferentialConfig
 
 pytestmark = pytest.mark.skipif(find_spec("uvicorn") is None, reason="uvicorn is not installed")

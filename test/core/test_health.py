@@ -13,8 +13,8 @@ from inferential_core.clock import FakeClock
 from inferential_core.config import load_config
 from inferential_core.dispatch.base import Batch, Completion, Dispatcher, ModelInfo
 from inferential_core.errors import ModelUnavailable, RejectedError
-from inferential_core.measuring import Measuring
 from inferential_core.metrics import MetricsStore
+from inferential_core.metrics.recorder import Measuring
 from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.server.status_report import report

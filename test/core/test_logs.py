@@ -17,8 +17,9 @@ import loud_model
 import numpy as np
 import pytest
 
-from inferential_core import Connection, LocalDispatcher, Server, logs
-from inferential_core.complaints import Complaints
+from inferential_core import Connection, LocalDispatcher, Server
+from inferential_core.log import formatting
+from inferential_core.log.throttled import Complaints
 
 SOON_S = 10.0
 LONG_MS = 20_000
@@ -87,7 +88,7 @@ def test_a_storm_of_different_complaints_is_bounded_in_lines_and_in_memory(
 
 def lines(form: str, level: str = "info") -> tuple[io.StringIO, logs.Logging]:
     stream = io.StringIO()
-    return stream, logs.setup(form, level, stream)
+    return stream, formatting.setup(form, level, stream)
 
 
 def raised() -> ValueError:
@@ -181,7 +182,7 @@ def test_a_wrong_format_string_or_a_broken_stream_harms_nobody() -> None:
             return super().write(text)
 
     stream = Broken()
-    setup = logs.setup("text", "info", stream)
+    setup = formatting.setup("text", "info", stream)
     alone = logging.Logger("test")  # without the handlers of pytest
     alone.addHandler(setup.outlet)
     with setup:
@@ -254,7 +255,7 @@ def test_models_in_processes_of_their_own_log_in_the_same_form(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     dispatcher = LocalDispatcher({"policy": loud_model.say}, process=["policy"])
-    with logs.setup("json"), Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
+    with formatting.setup("json"), Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
         with Connection(server.address, client_id="arm") as connection:
             model = connection.model("policy")
             model.observe(text="here I am")

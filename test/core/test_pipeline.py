@@ -8,8 +8,8 @@ import pytest
 from inferential_core import InferentialConfig, Status
 from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
-from inferential_core.measuring import Measuring
 from inferential_core.metrics import MetricsStore
+from inferential_core.metrics.recorder import Measuring
 from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.scheduler.batching import BatchScheduler

@@ -11,7 +11,7 @@ from inferential_core.dispatch.base import Batch
 from inferential_core.request import InferenceRequest
 from inferential_core.status import Status
 from inferential_core.tracking.recent import Ended, News, Recent, Seen, Served
-from inferential_core.web.judging import judge
+from inferential_core.web.client_state import judge
 from inferential_core.web.window import ANSWERS, BIN_S, BINS, ClientWindow, ModelWindow, Windows
 
 NOW = 1000.0

@@ -21,7 +21,7 @@ from inferential_core.client.session import ClientSession
 from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from inferential_core.errors import MalformedError, RejectedError, WireError
-from inferential_core.measuring import Measuring
+from inferential_core.metrics.recorder import Measuring
 from inferential_core.metrics.store import MetricsStore
 from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler

@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import descendants as family
-from . import hosted, replica, replica_memory, replica_values
+from . import descendants, hosted, replica, replica_memory, replica_values
 
 # Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
 # call of Ray's interface starts a cluster, as one does by default that finds itself disconnected.
@@ -90,9 +89,9 @@ def leave(address: str) -> None:
     if address == "local":
         # Not by Ray: while it shuts down, a call of one of Serve's tasks ends this process on the
         # spot, and some of Ray's helpers would be left, to notice ten seconds later.
-        family.end()
+        descendants.end()
         atexit.unregister(ray.shutdown)
-        atexit.register(family.end)  # should a thread still be joining
+        atexit.register(descendants.end)  # should a thread still be joining
     else:
         ray.shutdown()
 

@@ -14,7 +14,7 @@ from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from ..worker import ChildProcess, Restarts
 from ..worker.jobs import unpack_models
-from . import ray_discovery as finding
+from . import ray_discovery
 from .ray_discovery import check_target, serve_config_file
 from .stall_detector import Patience
 
@@ -73,9 +73,9 @@ class RayServeDispatcher(Dispatcher):
             check_target(name, target)
             names.append(name)
         if address is None:
-            address = finding.joined() or "auto"
+            address = ray_discovery.joined() or "auto"
             if address == "auto" and (deploy or config):
-                address = finding.running() or "local"
+                address = ray_discovery.running() or "local"
         self.address = address
         self._child = ChildProcess(
             "inferential_core.dispatch.ray_serve.driver:RayDriver",

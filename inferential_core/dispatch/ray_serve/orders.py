@@ -27,12 +27,12 @@ class Orders:
 
     async def carry_out(self, there: Mapping[str, Any], on_progress: Callable[[], None]) -> None:
         """Deploy what is not `there` yet (applications by name, as Serve describes them)."""
-        from . import deployments as deploying
+        from . import deployments
 
         if self._serve_config is not None:
             try:
                 config = self._serve_config
-                self._deployed += await asyncio.to_thread(deploying.deploy_config, config)
+                self._deployed += await asyncio.to_thread(deployments.deploy_config, config)
             except Exception as error:
                 for application in self._serve_config["applications"]:
                     self._failed(application["name"], error)
@@ -42,7 +42,7 @@ class Orders:
                     self._deployed.append(name)
                     share = len(self._models)
                     await asyncio.to_thread(
-                        deploying.deploy_model, name, target, self._options, share
+                        deployments.deploy_model, name, target, self._options, share
                     )
             except Exception as error:
                 self._failed(name, error)
@@ -51,9 +51,9 @@ class Orders:
     async def undo(self) -> None:
         """Take off what was put on."""
         if self._deployed:
-            from . import deployments as deploying
+            from . import deployments
 
-            await asyncio.to_thread(deploying.remove, self._deployed)
+            await asyncio.to_thread(deployments.remove, self._deployed)
 
     def _failed(self, name: str, error: Exception) -> None:
         lines = str(error).strip().splitlines() or [""]

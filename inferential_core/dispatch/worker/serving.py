@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from multiprocessing import spawn
 from typing import Any
 
-from ... import logs
+from ...log import formatting
 from ..base import Batch, Completion, Dispatcher
 from . import jobs, values
 from .channel import Channel
@@ -132,7 +132,7 @@ def _prepare(begin: Mapping[str, Any]) -> None:
     else:
         os.environ["PYTHONPATH"] = begin["python_path"]
     lines = logging.StreamHandler()  # written at once: this process may be killed
-    lines.setFormatter(logs.formatter(begin["log_form"], begin["log_level"] <= logging.DEBUG))
+    lines.setFormatter(formatting.formatter(begin["log_form"], begin["log_level"] <= logging.DEBUG))
     logging.basicConfig(level=begin["log_level"], handlers=[lines], force=True)
     spawn.prepare(dict(begin["preparation"]))
 

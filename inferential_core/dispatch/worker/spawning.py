@@ -11,7 +11,7 @@ import sys
 from multiprocessing import spawn
 from typing import Any
 
-from ... import logs
+from ...log import formatting
 
 Process = subprocess.Popen[bytes]
 
@@ -43,7 +43,7 @@ def surroundings(name: str, pickled: bytes | None) -> dict[str, Any]:
         "preparation": {key: told[key] for key in wanted if key in told},
         "python_path": os.environ.get("PYTHONPATH"),
         "log_level": logging.getLogger().getEffectiveLevel(),
-        "log_form": logs.form_in_force(),
+        "log_form": formatting.form_in_force(),
     }
 
 

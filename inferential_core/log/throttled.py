@@ -6,8 +6,8 @@ import logging
 import os
 import traceback
 
-from .request import InferenceRequest
-from .status import Status
+from ..request import InferenceRequest
+from ..status import Status
 
 Fields = dict[str, object]
 

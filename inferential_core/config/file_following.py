@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from .config.changes import changed
-from .config.schema import InferentialConfig
-from .config.section import Section
-from .errors import ConfigError
-from .settings import Settings
+from ..errors import ConfigError
+from .changes import changed
+from .live_settings import Settings
+from .schema import InferentialConfig
+from .section import Section
 
 _log = logging.getLogger(__name__)
 

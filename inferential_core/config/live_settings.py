@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .config.changes import as_far_as_live, needs_restart
-from .config.schema import InferentialConfig
+from .changes import as_far_as_live, needs_restart
+from .schema import InferentialConfig
 
 # The dispatcher was made from these before there was a server: no start of the server reads them.
 _OF_THE_PROCESS = ("dispatch", "local", "ray")

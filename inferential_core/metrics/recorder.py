@@ -9,14 +9,14 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
-from .metrics.histograms import Counts, Histograms
-from .metrics.labels import NO_LABELS, Labels, LabelSet
-from .metrics.store import MetricsStore
-from .pipeline.reply import Call
-from .request import InferenceRequest
-from .status import Status
-from .tracking.clients import Changes, ClientRegistry
-from .tracking.models import ModelRecord
+from ..pipeline.reply import Call
+from ..request import InferenceRequest
+from ..status import Status
+from ..tracking.clients import Changes, ClientRegistry
+from ..tracking.models import ModelRecord
+from .histograms import Counts, Histograms
+from .labels import NO_LABELS, Labels, LabelSet
+from .store import MetricsStore
 
 Traced: TypeAlias = Callable[[InferenceRequest, Status, "Call | None", float], None]
 _NAN = math.nan

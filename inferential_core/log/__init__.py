@@ -1,0 +1,1 @@
+"""The server's log: how its lines look, and how often the same thing is said."""
