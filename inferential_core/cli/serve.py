@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--log-format",
         default="text",
-        choices=logs.FORMATS,
+        choices=formatting.FORMATS,
         help="one line an event: for people (default), or a JSON object",
     )
     return parser

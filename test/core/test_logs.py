@@ -86,7 +86,7 @@ def test_a_storm_of_different_complaints_is_bounded_in_lines_and_in_memory(
 # --- formats ---
 
 
-def lines(form: str, level: str = "info") -> tuple[io.StringIO, logs.Logging]:
+def lines(form: str, level: str = "info") -> tuple[io.StringIO, formatting.Logging]:
     stream = io.StringIO()
     return stream, formatting.setup(form, level, stream)
 
@@ -159,8 +159,8 @@ def test_a_reader_that_stops_reading_costs_lines_and_says_how_many() -> None:
         assert release.wait(SOON_S)
         got.append(line)
 
-    outlet = logs.Outlet(write)
-    outlet.setFormatter(logs.TextLines(stamped=False))
+    outlet = formatting.Outlet(write)
+    outlet.setFormatter(formatting.TextLines(stamped=False))
     logger = logging.Logger("test")
     logger.addHandler(outlet)
     logger.warning("first")
