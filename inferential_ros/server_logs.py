@@ -26,4 +26,4 @@ def log_to(node_logger: Any, form: str) -> Any:
         else:
             node_logger.debug(line)
 
-    return logs.Logging(logs.Outlet(write), logs.TextLines(stamped=False), "info")
+    return formatting.Logging(formatting.Outlet(write), formatting.TextLines(stamped=False), "info")

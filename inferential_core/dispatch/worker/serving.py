@@ -132,7 +132,8 @@ def _prepare(begin: Mapping[str, Any]) -> None:
     else:
         os.environ["PYTHONPATH"] = begin["python_path"]
     lines = logging.StreamHandler()  # written at once: this process may be killed
-    lines.setFormatter(formatting.formatter(begin["log_form"], begin["log_level"] <= logging.DEBUG))
+    debugging = begin["log_level"] <= logging.DEBUG
+    lines.setFormatter(formatting.formatter(begin["log_form"], debugging))
     logging.basicConfig(level=begin["log_level"], handlers=[lines], force=True)
     spawn.prepare(dict(begin["preparation"]))
 
