@@ -18,6 +18,8 @@ from rclpy.parameter import Parameter
 from inferential_core import InferentialError
 from inferential_ros.bridge.asking import Tuning
 from inferential_ros.bridge.options import link_settings
+from inferential_ros.bridge.priority import HIGHEST
+from inferential_ros.bridge.server_link import KeyFiles, check_settings
 from inferential_ros.bridge.wiring import Wiring
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
@@ -26,9 +28,7 @@ from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
 from inferential_ros.contract.schema import Contract
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
-from inferential_ros.link import KeyFiles, check_settings
 from inferential_ros.parameters import declare
-from inferential_ros.priority import HIGHEST
 
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"

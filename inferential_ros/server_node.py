@@ -18,8 +18,8 @@ from rclpy.clock_type import ClockType
 from inferential_ros.lifecycle import Failed, ManagedNode, WrongSetup, run
 from inferential_ros.parameters import declare, declare_texts, declare_word, texts, word
 from inferential_ros.qos import STATUS
-from inferential_ros.server_logs import FORMATS, log_to
-from inferential_ros.server_report import server_message
+from inferential_ros.server.log_forwarding import FORMATS, log_to
+from inferential_ros.server.status_message import server_message
 
 if TYPE_CHECKING:
     from inferential_core import Server

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles, LinkSettings
 from inferential_ros.contract.schema import NEVER, Contract
 from inferential_ros.execution.executor import Executor, Rule
 from inferential_ros.execution.modes import OPEN_LOOP
-from inferential_ros.link import NO_KEYS, KeyFiles, LinkSettings
 
 
 def make_executor(contract: Contract) -> Executor:

@@ -6,10 +6,10 @@ import numpy as np
 
 from inferential_core import Reply
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
+from inferential_ros.bridge.server_link import Observation
 from inferential_ros.contract.schema import Action
 from inferential_ros.execution.executor import Executor
 from inferential_ros.execution.plan import Plan, PlanRefused
-from inferential_ros.link import Observation
 
 
 def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:

@@ -21,6 +21,7 @@ from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.motion import Motion, Sinks
 from inferential_ros.bridge.options import link_settings, make_executor
 from inferential_ros.bridge.plans import left_over_values, make_plan
+from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles, Link, LinkCallbacks, Observation
 from inferential_ros.bridge.state import Mode, State
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.bridge.troubles import Troubles
@@ -30,7 +31,6 @@ from inferential_ros.execution.executor import (
     PlanRefused,
     PlanTooLate,
 )
-from inferential_ros.link import NO_KEYS, KeyFiles, Link, LinkCallbacks, Observation
 
 SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are late
 

@@ -22,13 +22,13 @@ from inferential_ros.bridge.instructions import Instructions
 from inferential_ros.bridge.motion import Sinks
 from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
+from inferential_ros.bridge.priority import take_priority
+from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles
 from inferential_ros.bridge.session import Session
 from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.plan import Plan
-from inferential_ros.link import NO_KEYS, KeyFiles
-from inferential_ros.priority import take_priority
 from inferential_ros.qos import CHUNKS, DIAGNOSTICS, QUIET, STATUS, matching_qos, qos_profile
 
 REPORT_PERIOD_S = 1.0

@@ -11,8 +11,8 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from inferential_ros import bringup
-from inferential_ros.supervisor import Supervisor
+from inferential_ros.bringup import process_list
+from inferential_ros.bringup.supervisor import Supervisor
 
 DOMAIN_LOCK_PORT = 22119  # plus the domain id: the port ROS 2's domain_coordinator binds
 MAX_DOMAIN = 100
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
         return 2
     scratch = Path(tempfile.mkdtemp(prefix="inferential_demo_"))
     page = page_address(options.http)
-    processes = bringup.demo(
+    processes = process_list.demo(
         robots=options.robots,
         port=free_port(),
         http=page,

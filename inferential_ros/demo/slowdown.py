@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from inferential_ros.bringup import SLOWDOWN_FILE_VARIABLE
+from inferential_ros.bringup.process_list import SLOWDOWN_FILE_VARIABLE
 
 
 def knob_path() -> str:

@@ -16,12 +16,12 @@ from typing import Any
 
 from inferential_ros.bridge.inputs import Inputs
 from inferential_ros.bridge.motion import Sinks
+from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles
 from inferential_ros.bridge.session import Session
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract, Output
 from inferential_ros.convert.registry import InputError
 from inferential_ros.execution.executor import Tick
-from inferential_ros.link import NO_KEYS, KeyFiles
 from inferential_ros.recording.bag import Bag, BagError, Recorded
 from inferential_ros.recording.clocks import PacedClock, SteppedClock
 from inferential_ros.recording.commands import Difference, named_values

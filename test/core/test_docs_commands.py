@@ -14,7 +14,7 @@ from documented import PAGES, ROOT, blocks, commands
 
 from inferential_core.cli import COMMANDS
 from inferential_core.config import load_config
-from inferential_ros import arguments
+from inferential_ros.bringup import arguments
 
 # What neither runs nor is parsed here, and why it is right.
 ELSEWHERE = {

@@ -17,7 +17,7 @@ from inferential_core import Connection, LocalDispatcher, Server, Status
 from inferential_core.cli.serve import _parser
 from inferential_core.config import load_config
 from inferential_core.tracking.health import BreakerRule
-from inferential_ros.arguments import SERVER_ARGUMENTS
+from inferential_ros.bringup.arguments import SERVER_ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "models.md").read_text()

@@ -8,15 +8,20 @@ from collections.abc import Callable
 
 import pytest
 
-from inferential_ros import bringup
-from inferential_ros.arguments import DEMO_ARGUMENTS, ROBOT_ARGUMENTS, SERVER_ARGUMENTS, flag
-from inferential_ros.process import Process
+from inferential_ros.bringup import process_list
+from inferential_ros.bringup.arguments import (
+    DEMO_ARGUMENTS,
+    ROBOT_ARGUMENTS,
+    SERVER_ARGUMENTS,
+    flag,
+)
+from inferential_ros.bringup.process import Process
 from inferential_ros.resources import executable_path, share_path
 
 BUILDERS = [
-    (bringup.server, SERVER_ARGUMENTS),
-    (bringup.robot, ROBOT_ARGUMENTS),
-    (bringup.demo, DEMO_ARGUMENTS),
+    (process_list.server, SERVER_ARGUMENTS),
+    (process_list.robot, ROBOT_ARGUMENTS),
+    (process_list.demo, DEMO_ARGUMENTS),
 ]
 
 
@@ -35,7 +40,7 @@ def test_every_executable_exists_and_may_be_run(build: Callable, arguments) -> N
 
 
 def test_the_demo_is_a_server_a_director_and_two_processes_for_each_robot() -> None:
-    processes = bringup.demo(robots=6, port=6001)
+    processes = process_list.demo(robots=6, port=6001)
     assert len({process.label for process in processes}) == len(processes) == 14
     bridges = [p for p in processes if p.executable == "bridge_node"]
     assert [p.namespace for p in bridges] == [f"robot_{n}" for n in range(1, 7)]
@@ -45,19 +50,19 @@ def test_the_demo_is_a_server_a_director_and_two_processes_for_each_robot() -> N
 
 
 def test_server_and_director_turn_the_same_knob() -> None:
-    processes = bringup.demo(slowdown_file="/tmp/knob")
-    knobs = {p.executable: p.env.get(bringup.SLOWDOWN_FILE_VARIABLE) for p in processes}
+    processes = process_list.demo(slowdown_file="/tmp/knob")
+    knobs = {p.executable: p.env.get(process_list.SLOWDOWN_FILE_VARIABLE) for p in processes}
     assert knobs["server_node"] == knobs["demo_director"] == "/tmp/knob"
 
 
 def test_what_is_not_given_is_left_to_the_parameter_file() -> None:
-    (process,) = bringup.server(params_file="/tmp/server.yaml", autostart=None)
+    (process,) = process_list.server(params_file="/tmp/server.yaml", autostart=None)
     assert process.parameters == {}
     assert process.ros_arguments()[-2:] == ["--params-file", "/tmp/server.yaml"]
 
 
 def test_parameters_on_the_command_line_come_after_the_file_that_they_override() -> None:
-    (process,) = bringup.server(params_file="/tmp/server.yaml", bind="tcp://127.0.0.1:1")
+    (process,) = process_list.server(params_file="/tmp/server.yaml", bind="tcp://127.0.0.1:1")
     arguments = process.ros_arguments()
     assert arguments.index("--params-file") < arguments.index("bind:='tcp://127.0.0.1:1'")
 
@@ -99,7 +104,7 @@ def test_flags_are_true_false_or_left_open() -> None:
 
 def test_no_robots_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        bringup.demo(robots=0)
+        process_list.demo(robots=0)
 
 
 @pytest.mark.parametrize("name", ["config/demo/cartpole.yaml", "config/demo/cartpole.xml"])
@@ -113,7 +118,7 @@ def test_launch_makes_a_node_of_each_process(build: Callable, arguments) -> None
     from launch import LaunchContext
     from launch.actions import OpaqueFunction
 
-    from inferential_ros.launching import description
+    from inferential_ros.bringup.launching import description
 
     context = LaunchContext()
     entities = description(arguments, build).entities

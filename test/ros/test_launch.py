@@ -12,8 +12,8 @@ pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are m
 
 from rclpy.node import Node
 
-from inferential_ros import arguments, bringup
 from inferential_ros.bridge_node import BridgeNode, contract_path
+from inferential_ros.bringup import arguments, process_list
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.yaml_file import read_yaml
 from inferential_ros.server_node import ServerNode
@@ -28,8 +28,8 @@ def declared(graph: Any, kind: type[Node]) -> Node:
 @pytest.mark.parametrize(
     ("kind", "build", "arguments"),
     [
-        (BridgeNode, bringup.robot, arguments.ROBOT_ARGUMENTS),
-        (ServerNode, bringup.server, arguments.SERVER_ARGUMENTS),
+        (BridgeNode, process_list.robot, arguments.ROBOT_ARGUMENTS),
+        (ServerNode, process_list.server, arguments.SERVER_ARGUMENTS),
     ],
     ids=["robot", "server"],
 )

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inferential_ros.process import Process
+from inferential_ros.bringup.process import Process
 from inferential_ros.resources import share_path
 
 # One thread each: a dozen processes whose BLAS spins up a pool each would fight for the cores.

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inferential_ros.process import Process
+from inferential_ros.bringup.process import Process
 from inferential_ros.resources import executable_path, source_root
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

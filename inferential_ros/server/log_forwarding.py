@@ -26,4 +26,5 @@ def log_to(node_logger: Any, form: str) -> Any:
         else:
             node_logger.debug(line)
 
-    return formatting.Logging(formatting.Outlet(write), formatting.TextLines(stamped=False), "info")
+    lines = formatting.TextLines(stamped=False)
+    return formatting.Logging(formatting.Outlet(write), lines, "info")

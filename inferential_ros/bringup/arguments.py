@@ -1,6 +1,6 @@
 """The arguments of the launch files: plain data, standard library only.
 
-Those of a file are the keywords of the function in bringup.py that builds it.
+Those of a file are the keywords of the function in process_list.py that builds it.
 """
 
 from __future__ import annotations

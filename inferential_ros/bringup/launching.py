@@ -1,7 +1,7 @@
-"""Turns the process lists of bringup.py into a launch description.
+"""Turns the process lists of process_list.py into a launch description.
 
 The only module that imports launch and launch_ros, so launch files stay three lines long and
-everything worth testing lives in bringup.py, which needs neither.
+everything worth testing lives in process_list.py, which needs neither.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from inferential_ros.arguments import Argument
-from inferential_ros.process import Process
+from inferential_ros.bringup.arguments import Argument
+from inferential_ros.bringup.process import Process
 
 
 def description(
