@@ -77,8 +77,8 @@ def image(encoding: str, pixel_bytes: int, padding: int = 0) -> Any:
 
 
 def decoder(message: Any, type_name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
-    from inferential_ros.contract.reading import Section
     from inferential_ros.contract.types import message_class
+    from inferential_ros.contract.yaml_values import Section
     from inferential_ros.convert import input_type
 
     if type_name.endswith("JointState"):

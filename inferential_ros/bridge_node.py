@@ -16,11 +16,11 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
 from inferential_core import InferentialError
-from inferential_ros.bridge.asking import Tuning
 from inferential_ros.bridge.options import link_settings
 from inferential_ros.bridge.priority import HIGHEST
+from inferential_ros.bridge.requery_policy import Tuning
+from inferential_ros.bridge.ros_interfaces import Wiring
 from inferential_ros.bridge.server_link import KeyFiles, check_settings
-from inferential_ros.bridge.wiring import Wiring
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.live import check_live

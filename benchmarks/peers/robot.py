@@ -57,8 +57,8 @@ def topics() -> None:
 
 def bridge(contract: str, server: str, priority: str) -> None:
     """Answers each line with the figures since the one before; tells when it begins."""
+    from inferential_ros.bridge.bridge_core import Session
     from inferential_ros.bridge.outputs import Outputs
-    from inferential_ros.bridge.session import Session
     from inferential_ros.bridge_node import main
 
     received: list[float] = []

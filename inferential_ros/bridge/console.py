@@ -6,8 +6,8 @@ import time
 
 from rclpy.lifecycle import LifecycleNode
 
+from inferential_ros.bridge.bridge_core import Session
 from inferential_ros.bridge.inputs import Input
-from inferential_ros.bridge.session import Session
 from inferential_ros.bridge.state import Mode, State
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.live import (

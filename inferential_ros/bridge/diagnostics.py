@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from inferential_ros.bridge.bridge_core import Session
 from inferential_ros.bridge.inputs import Input
 from inferential_ros.bridge.outputs import Outputs
-from inferential_ros.bridge.session import Session
 from inferential_ros.bridge.state import State
 from inferential_ros.convert.chunk import time_message
 

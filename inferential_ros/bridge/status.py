@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inferential.msg import BridgeStatus
 
-from inferential_ros.bridge.session import Session
+from inferential_ros.bridge.bridge_core import Session
 from inferential_ros.bridge.state import State
 from inferential_ros.convert.chunk import duration_message, time_message
 

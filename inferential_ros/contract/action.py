@@ -8,7 +8,8 @@ from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.execution import KEYS as EXECUTION_KEYS
 from inferential_ros.contract.execution import read_execution
 from inferential_ros.contract.output import read_output
-from inferential_ros.contract.reading import (
+from inferential_ros.contract.schema import Action, Output
+from inferential_ros.contract.yaml_values import (
     Section,
     boolean,
     frequency,
@@ -17,7 +18,6 @@ from inferential_ros.contract.reading import (
     sequence,
     text,
 )
-from inferential_ros.contract.schema import Action, Output
 
 KEYS = (
     "key",

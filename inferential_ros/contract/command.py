@@ -70,7 +70,7 @@ def _seen(options: argparse.Namespace) -> list[Seen]:
         from inferential_ros.recording.bag import topics_of
 
         return topics_of(options.bag)
-    from inferential_ros.contract.look import look
+    from inferential_ros.contract.topic_discovery import look
 
     return look(options.wait)
 

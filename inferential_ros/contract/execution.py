@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.reading import (
+from inferential_ros.contract.yaml_values import (
     Section,
     boolean,
     names,

@@ -10,9 +10,9 @@ from inferential_ros.contract.action import read_action
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.observation import read_observation
 from inferential_ros.contract.plugins import load_announced, load_named
-from inferential_ros.contract.reading import Section, integer, names, positive, text
 from inferential_ros.contract.schema import ALWAYS, NEVER, WHEN_DRY, Contract, Model, Trigger
 from inferential_ros.contract.yaml_file import read_yaml
+from inferential_ros.contract.yaml_values import Section, integer, names, positive, text
 from inferential_ros.execution.modes import OPEN_LOOP
 
 

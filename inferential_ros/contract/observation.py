@@ -6,15 +6,6 @@ from typing import Any
 
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.reading import (
-    Section,
-    fraction,
-    frequency,
-    names,
-    one_of,
-    positive,
-    text,
-)
 from inferential_ros.contract.schema import (
     ASOF,
     DROP,
@@ -23,6 +14,15 @@ from inferential_ros.contract.schema import (
     Trigger,
 )
 from inferential_ros.contract.topics import read_topic
+from inferential_ros.contract.yaml_values import (
+    Section,
+    fraction,
+    frequency,
+    names,
+    one_of,
+    positive,
+    text,
+)
 from inferential_ros.convert.registry import TEXT, form_of, input_type
 
 TRIGGERS = ("on", "runway", "rate_hz")

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.reading import (
+from inferential_ros.contract.schema import DEFAULT_FALLBACK, Limits, Output
+from inferential_ros.contract.topics import read_topic
+from inferential_ros.contract.units import Conversion, read_conversion
+from inferential_ros.contract.yaml_values import (
     Section,
     by_name,
     number,
@@ -17,9 +20,6 @@ from inferential_ros.contract.reading import (
     positive,
     sequence,
 )
-from inferential_ros.contract.schema import DEFAULT_FALLBACK, Limits, Output
-from inferential_ros.contract.topics import read_topic
-from inferential_ros.contract.units import Conversion, read_conversion
 from inferential_ros.convert.registry import Encode, OutputContext, OutputType, output_type
 from inferential_ros.execution.channel import (
     DECELERATE,

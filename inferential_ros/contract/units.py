@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.reading import Section, by_name, number, one_of
+from inferential_ros.contract.yaml_values import Section, by_name, number, one_of
 
 FACTORS = {"rad": 1.0, "deg": 180.0 / math.pi, "m": 1.0, "cm": 100.0, "mm": 1000.0}
 

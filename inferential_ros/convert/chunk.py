@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.reading import Section
+from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert.registry import Encode, OutputContext, output_converter
 from inferential_ros.execution.plan import Plan
 

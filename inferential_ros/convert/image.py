@@ -14,7 +14,7 @@ import numpy as np
 
 from inferential_core import EncodedImage, InferentialError
 from inferential_ros.contract.errors import suggestion
-from inferential_ros.contract.reading import Section, names, one_of
+from inferential_ros.contract.yaml_values import Section, names, one_of
 from inferential_ros.convert import bayer
 from inferential_ros.convert.image_shaping import Box, read_shaping
 from inferential_ros.convert.registry import Decode, InputError, formed, input_converter

@@ -15,7 +15,7 @@ import numpy as np
 from inferential_core import EncodedImage
 from inferential_core.wire.images import encode
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.reading import (
+from inferential_ros.contract.yaml_values import (
     Section,
     boolean,
     integer,

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.reading import Section, boolean, names, one_of
 from inferential_ros.contract.units import Conversion, read_conversion
+from inferential_ros.contract.yaml_values import Section, boolean, names, one_of
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
 
 FIELDS = ("position", "velocity", "effort")

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.reading import Section, boolean, integer, number, one_of, sequence
+from inferential_ros.contract.yaml_values import (
+    Section,
+    boolean,
+    integer,
+    number,
+    one_of,
+    sequence,
+)
 from inferential_ros.convert.numeric import DTYPES, by_fields
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
 

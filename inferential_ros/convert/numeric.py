@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.reading import Section, boolean, names, number, one_of
 from inferential_ros.contract.units import Conversion, read_conversion
+from inferential_ros.contract.yaml_values import Section, boolean, names, number, one_of
 from inferential_ros.convert.fields import Leaf, resolve
 from inferential_ros.convert.registry import ANY, TEXT, Decode, Form, InputError, input_converter
 

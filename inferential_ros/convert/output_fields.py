@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.reading import Section, names
+from inferential_ros.contract.yaml_values import Section, names
 from inferential_ros.convert.fields import resolve, setter
 from inferential_ros.convert.outputs import stamp_header
 from inferential_ros.convert.registry import ANY, Encode, OutputContext, output_converter

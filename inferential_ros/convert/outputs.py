@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.reading import Section, names, text
 from inferential_ros.contract.types import message_class
+from inferential_ros.contract.yaml_values import Section, names, text
 from inferential_ros.convert.registry import Encode, OutputContext, output_converter
 
 TRAJECTORY_FIELDS = {"position": "positions", "velocity": "velocities", "effort": "effort"}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import suggestion
-from inferential_ros.contract.reading import Section, names, one_of, whole_positive
+from inferential_ros.contract.yaml_values import Section, names, one_of, whole_positive
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
 
 # sensor_msgs/msg/PointField constants

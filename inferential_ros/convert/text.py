@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inferential_ros.contract.reading import Section
+from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert.registry import TEXT, Decode, formed, input_converter
 
 

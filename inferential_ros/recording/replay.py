@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferential_ros.bridge.action_output import Sinks
+from inferential_ros.bridge.bridge_core import Session
 from inferential_ros.bridge.inputs import Inputs
-from inferential_ros.bridge.motion import Sinks
 from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles
-from inferential_ros.bridge.session import Session
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract, Output
 from inferential_ros.convert.registry import InputError

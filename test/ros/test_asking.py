@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
-from inferential_ros.bridge.asking import Asking, Tuning
 from inferential_ros.bridge.options import make_executor
+from inferential_ros.bridge.requery_policy import Asking, Tuning
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.execution.plan import Plan

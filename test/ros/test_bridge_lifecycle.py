@@ -132,13 +132,14 @@ def test_a_node_that_could_not_activate_can_be_tried_again(
 
     rig.change(Transition.TRANSITION_CONFIGURE)
     with monkeypatch.context() as broken:
-        broken.setattr("inferential_ros.bridge.session.Session.start", fail)
+        broken.setattr("inferential_ros.bridge.bridge_core.Session.start", fail)
         with pytest.raises(AssertionError):
             rig.change(Transition.TRANSITION_ACTIVATE)
     rig.change(Transition.TRANSITION_CLEANUP)
     footprint.settles_at(before)
     with monkeypatch.context() as broken:
-        broken.setattr("inferential_ros.bridge.wiring.Clock", fail)  # the last thing it makes
+        # the last thing it makes
+        broken.setattr("inferential_ros.bridge.ros_interfaces.Clock", fail)
         with pytest.raises(AssertionError):
             rig.change(Transition.TRANSITION_CONFIGURE)
     footprint.settles_at(before)
@@ -159,7 +160,7 @@ def test_a_node_that_cannot_stop_is_taken_down_and_can_begin_again(
     rig.change(Transition.TRANSITION_CONFIGURE)
     rig.change(Transition.TRANSITION_ACTIVATE)
     with monkeypatch.context() as broken:
-        broken.setattr("inferential_ros.bridge.session.Session.end", fail)
+        broken.setattr("inferential_ros.bridge.bridge_core.Session.end", fail)
         with pytest.raises(AssertionError):
             rig.change(Transition.TRANSITION_DEACTIVATE)
     request = GetState.Request()

@@ -157,7 +157,7 @@ def test_a_contract_is_written_from_a_recording(bag: str, tmp_path: Path, capsys
 
 
 def test_new_looks_at_the_topics_of_a_running_robot(graph: Any) -> None:
-    from inferential_ros.contract.look import look
+    from inferential_ros.contract.topic_discovery import look
 
     graph.repeat(
         (graph.publisher(JointState, "/r/joint_states"), JOINTS),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inferential_ros.contract.reading import Section
 from inferential_ros.contract.types import message_class
+from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert import OutputContext, input_type, output_type
 
 

@@ -15,16 +15,16 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
-from inferential_ros.bridge.asking import Tuning
+from inferential_ros.bridge.action_output import Sinks
+from inferential_ros.bridge.bridge_core import Session
 from inferential_ros.bridge.console import Console
 from inferential_ros.bridge.diagnostics import diagnostics_message
 from inferential_ros.bridge.instructions import Instructions
-from inferential_ros.bridge.motion import Sinks
 from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
 from inferential_ros.bridge.priority import take_priority
+from inferential_ros.bridge.requery_policy import Tuning
 from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles
-from inferential_ros.bridge.session import Session
 from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message

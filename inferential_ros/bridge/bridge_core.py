@@ -16,11 +16,11 @@ import threading
 from typing import Any
 
 from inferential_core import Reply, Status
-from inferential_ros.bridge.asking import Asking
+from inferential_ros.bridge.action_output import Motion, Sinks
 from inferential_ros.bridge.inputs import Inputs, NotNow
-from inferential_ros.bridge.motion import Motion, Sinks
 from inferential_ros.bridge.options import link_settings, make_executor
 from inferential_ros.bridge.plans import left_over_values, make_plan
+from inferential_ros.bridge.requery_policy import Asking
 from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles, Link, LinkCallbacks, Observation
 from inferential_ros.bridge.state import Mode, State
 from inferential_ros.bridge.statistics import Statistics
