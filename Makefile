@@ -9,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto docs published bench faults endurance chaos soak fuzz torch lock clean
+.PHONY: help env build demo test check lint proto docs published bench faults endurance chaos soak isolation fuzz torch lock clean
 export PYTHON
 
 help:    ## this list
@@ -54,13 +54,16 @@ endurance: build  ## a hundred lives of a bridge, a robot that walks five times 
 	  tools/test.sh test/ros/test_bridge_lifecycle.py test/ros/test_go1_walks.py $(ARGS)
 
 chaos: build  ## faults under load, one after the other (ARGS='--seed 3 --only kill'): minutes
-	@tools/run.sh python -m benchmarks chaos $(ARGS)
+	@tools/run.sh python -m robustness chaos $(ARGS)
 
 soak: build  ## 200 robots for a long time, and whether the server grows (MINUTES=30)
-	@tools/run.sh python -m benchmarks soak --minutes $(or $(MINUTES),30) $(ARGS)
+	@tools/run.sh python -m robustness soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+isolation: build  ## what a client that misbehaves costs the others: minutes
+	@tools/run.sh python -m robustness isolation $(ARGS)
 
 fuzz: build  ## a million broken messages against a server; ARGS=coverage: guided by coverage
-	@tools/run.sh python -m benchmarks fuzz $(ARGS)
+	@tools/run.sh python -m robustness fuzz $(ARGS)
 
 torch:   ## the PyTorch example in an environment of its own (TORCH=torch==X+cpu: without CUDA)
 	@TORCH='$(TORCH)' tools/torch.sh $(ARGS)

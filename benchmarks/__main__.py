@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 
 FIGURES = (
     "transport",
@@ -16,19 +17,24 @@ FIGURES = (
     "metrics",
     "encryption",
 )
-BENCHMARKS = (*FIGURES, "page", "fuzz", "chaos", "soak", "isolation")
+BENCHMARKS = (*FIGURES, "page")
+
+
+def run(package: str, known: Sequence[str], arguments: list[str]) -> int:
+    """Run the program of `package` that the first argument names; 0 if all went well."""
+    name, options = (arguments or [""])[0], arguments[1:]
+    if name not in known:
+        print(f"{package}: no {name!r}; there are: {', '.join(known)}", file=sys.stderr)
+        return 2
+    status: int = importlib.import_module(f"{package}.{name}").main(options)
+    return status
 
 
 def main(arguments: list[str]) -> int:
     """0 if all went well."""
-    names, options = arguments[:1] or FIGURES, arguments[1:]
-    for name in names:
-        if name not in BENCHMARKS:
-            print(f"no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
-            return 2
-        if status := importlib.import_module(f"{__package__}.{name}").main(options):
-            return status
-    return 0
+    if arguments:
+        return run("benchmarks", BENCHMARKS, arguments)
+    return next((status for name in FIGURES if (status := run("benchmarks", FIGURES, [name]))), 0)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ sys.path.append(str(Path(__file__).parents[2]))  # behind the packages under tes
 
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
-from benchmarks.chaos.cast.witness import LEASE_S, Witness
-from benchmarks.chaos.verdict import BACK_S, Row, judge_accounts, judge_robots
-from benchmarks.soak.judging import slope_per_minute
+from robustness.chaos.cast.witness import LEASE_S, Witness
+from robustness.chaos.verdict import BACK_S, Row, judge_accounts, judge_robots
+from robustness.soak.judging import slope_per_minute
 
 PERIOD_S = 0.05
 STEPS = round(LEASE_S / PERIOD_S)

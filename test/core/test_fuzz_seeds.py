@@ -32,7 +32,7 @@ def logging_as_before() -> Iterator[None]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_fuzzing_found_and_begins_with_is_read_or_refused_by_name(target):
-    module = importlib.import_module(f"benchmarks.fuzz.targets.{target}")
+    module = importlib.import_module(f"robustness.fuzz.targets.{target}")
     found = [path.read_bytes() for path in sorted((SEEDS / target).glob("*"))]
     for data in (*module.seeds(), *found):
         module.check(data)
@@ -40,7 +40,7 @@ def test_what_fuzzing_found_and_begins_with_is_read_or_refused_by_name(target):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_mutations_are_read_or_refused_by_name(target):
-    module = importlib.import_module(f"benchmarks.fuzz.targets.{target}")
+    module = importlib.import_module(f"robustness.fuzz.targets.{target}")
     chance, seeds = random.Random(8), module.seeds()
     for _ in range(MUTATIONS):
         data = chance.choice(seeds)

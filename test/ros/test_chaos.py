@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).parents[2]))  # behind the packages under tes
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
-from benchmarks.chaos.command import chosen, play
+from robustness.chaos.command import chosen, play
 
 SEED = 8
 ROBOTS = 10

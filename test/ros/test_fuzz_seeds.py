@@ -16,9 +16,9 @@ sys.path.append(str(Path(__file__).parents[2]))  # behind the packages under tes
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 is not installed here")
 
-from benchmarks.fuzz.targets import contract
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.yaml_file import parse_yaml
+from robustness.fuzz.targets import contract
 
 FOUND = Path(__file__).parents[1] / "fuzz_seeds" / "contract"
 MUTATIONS = 300

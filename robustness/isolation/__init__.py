@@ -1,6 +1,6 @@
 """What a client that misbehaves costs the others.
 
-    python -m benchmarks isolation [--only WORD ...] [--rounds N] [--seconds S] [--robots N]
+    python -m robustness isolation [--only WORD ...] [--rounds N] [--seconds S] [--robots N]
 
 An honest fleet at 10 Hz is measured alone, while one client misbehaves towards its server, and
 while the same client does the same to another server on this machine: what the fleet pays then is

@@ -21,9 +21,9 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 
-from benchmarks.chaos.cast import walltime
-from benchmarks.chaos.cast.witness import LEASE_S, Witness
 from benchmarks.processes import listen, tell
+from robustness.chaos.cast import walltime
+from robustness.chaos.cast.witness import LEASE_S, Witness
 
 PERIOD_S = 0.02
 DELIVERY_S = 1.0  # more than DDS and this process take on a machine that is very busy

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from benchmarks.chaos.cast import walltime
-from benchmarks.chaos.cast.model import Picture, Tagged
 from benchmarks.processes import listen, tell
 from inferential_core import InferentialConfig, LocalDispatcher, Server
 from inferential_core.dispatch.base import Dispatcher
+from robustness.chaos.cast import walltime
+from robustness.chaos.cast.model import Picture, Tagged
 
 CALL_TIMEOUT_S = 1.0  # a model that takes longer hangs
 OUTCOMES = ("ok", "expired", "superseded", "dropped", "rejected", "errors")

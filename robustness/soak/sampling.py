@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ..machine import cpu_s, rss_mb
-from ..processes import Program
+from benchmarks.machine import cpu_s, rss_mb
+from benchmarks.processes import Program
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ...processes import ROOT
+from benchmarks.processes import ROOT
+
 from ..stage import BRIDGES, Stage
 from ..verdict import Row
 from .fault import Fault, unnoticed

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.fuzz.targets.text import mutate_yaml
 from inferential_core import InferentialConfig
 from inferential_core.config import load_config
 from inferential_core.errors import ConfigError
+from robustness.fuzz.targets.text import mutate_yaml
 
 SUFFIXES = (".yaml", ".json")
 DEFAULTS = InferentialConfig()

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.chaos.cast import walltime
-from benchmarks.chaos.cast.witness import LEASE_S, Witness
 from benchmarks.machine import allow_many_files
 from benchmarks.processes import answering, tell
 from inferential_core import AsyncConnection
 from inferential_core.status import Status
 from inferential_ros.execution.executor import Executor, PlanRefused, Rule, Source
 from inferential_ros.execution.plan import Plan
+from robustness.chaos.cast import walltime
+from robustness.chaos.cast.witness import LEASE_S, Witness
 
 PERIOD_S = 0.05  # of a control tick, which is a step of a plan
 ASK_EVERY_S = 0.25

@@ -6,9 +6,9 @@ import random
 import tempfile
 from pathlib import Path
 
-from benchmarks.fuzz.targets.text import mutate_yaml
 from inferential_core.errors import ConfigError
 from inferential_core.security.rights import Identity, read_rights
+from robustness.fuzz.targets.text import mutate_yaml
 
 KEYS = ("Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")
 WORDS = (*Identity.model_fields, "robot_1", "*", *KEYS)

@@ -90,7 +90,7 @@ def speak(address: str, what: str) -> None:
     import ray
     from ray import serve
 
-    from benchmarks.chaos.cast.model import Tagged
+    from robustness.chaos.cast.model import Tagged
 
     ray.init(address=address, log_to_driver=False, logging_level="error")
     if what == "deploy":

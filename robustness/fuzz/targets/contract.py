@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from benchmarks.fuzz.targets.text import mutate_yaml
 from inferential_ros.bridge.options import make_executor
 from inferential_ros.contract import plugins
 from inferential_ros.contract.describe import describe
@@ -13,6 +12,7 @@ from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.execution.executor import Source
+from robustness.fuzz.targets.text import mutate_yaml
 
 CONTRACTS = Path(__file__).parents[3] / "config"
 WORDS = tuple(

@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..machine import introduce
+from benchmarks.machine import introduce
+
 from .faults import FAULTS
 from .faults.fault import Fault
 from .running import run

@@ -1,6 +1,6 @@
 """Faults under load, one after the other, and what robots noticed of them.
 
-    python -m benchmarks chaos [--seed S ...] [--only WORD ...] [--robots N] [--list]
+    python -m robustness chaos [--seed S ...] [--only WORD ...] [--robots N] [--list]
 
 Fifty simulated robots and two bridges over real DDS are served while a server dies or stands
 still, networks lose and delay, models hang, clocks are set and disks fill up. One line tells each

@@ -1,6 +1,6 @@
 """Mutations that are kept where they reach new code (atheris), for each reader of foreign bytes.
 
-    python -m benchmarks fuzz coverage [TARGET ...] [--minutes M] [--runs N] [--seed S]
+    python -m robustness fuzz coverage [TARGET ...] [--minutes M] [--runs N] [--seed S]
 
 atheris lives in .venv-fuzz, an environment of its own (tools/fuzz_environment.sh), and sees the
 packages of the one this runs in. What breaks a promise is kept in .fuzz/findings: put it into
@@ -18,8 +18,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from ..machine import introduce
-from ..processes import ROOT
+from benchmarks.machine import introduce
+from benchmarks.processes import ROOT
+
 from .targets import TARGETS
 
 SCRATCH = ROOT / ".fuzz"
@@ -51,7 +52,7 @@ def attack(python: Path, target: str, options: argparse.Namespace) -> Result:
         folder.mkdir(parents=True, exist_ok=True)
     command = [
         str(python),
-        *("-m", "benchmarks.fuzz.targets", target),
+        *("-m", "robustness.fuzz.targets", target),
         *(f"-max_total_time={round(60 * options.minutes)}", f"-runs={options.runs}"),
         *(f"-seed={options.seed}", f"-artifact_prefix={findings}/{target}-"),
         *("-rss_limit_mb=4096", "-timeout=10", "-print_final_stats=1"),

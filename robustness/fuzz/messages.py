@@ -1,6 +1,6 @@
 """A million broken messages against a server: it lives, counts exactly and does not grow.
 
-    python -m benchmarks fuzz messages [--messages N] [--seed S]
+    python -m robustness fuzz messages [--messages N] [--seed S]
 
 A valid request now and then must be answered; in between, connections are opened that never
 finish the handshake. A smaller run stands in test/core/test_server.py. Exit status 1 if a promise
@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import zmq
 
+from benchmarks.machine import introduce, rss_mb
+from benchmarks.processes import ROOT, Program
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.observation import ObservationHeader, encode_observation
 
-from ..machine import introduce, rss_mb
-from ..processes import ROOT, Program
 from .mutations import Mutations
 
 SOCKETS = 8

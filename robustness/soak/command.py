@@ -8,8 +8,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from ..machine import introduce
-from ..processes import ROOT, Program
+from benchmarks.machine import introduce
+from benchmarks.processes import ROOT, Program
+
 from .judging import WARM_SHARE, judge
 from .plotting import plot
 from .sampling import Sample, take

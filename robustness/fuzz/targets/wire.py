@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.fuzz.mutations import Mutations, valid_observations
 from inferential_core import InferentialConfig
 from inferential_core.client.handle import ModelOptions
 from inferential_core.client.session import ClientSession
@@ -37,6 +36,7 @@ from inferential_core.wire.observation import (
     parse_observation,
 )
 from inferential_core.wire.response import STATUS_TO_WIRE, decode_result, response_writer
+from robustness.fuzz.mutations import Mutations, valid_observations
 
 LIMITS = Limits()
 _VALID = valid_observations()

@@ -11,8 +11,8 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from ..machine import cpu_s, introduce, rss_mb
-from ..processes import ROOT, Program
+from benchmarks.machine import cpu_s, introduce, rss_mb
+from benchmarks.processes import ROOT, Program
 
 HERE = ROOT / "benchmarks" / "isolation"
 KINDS = ("flood", "mute", "reconnect", "large")

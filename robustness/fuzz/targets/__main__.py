@@ -1,4 +1,4 @@
-"""Runs one target under atheris: `python -m benchmarks.fuzz.targets TARGET [OPTION ...]`.
+"""Runs one target under atheris: `python -m robustness.fuzz.targets TARGET [OPTION ...]`.
 
 Options are libFuzzer's. Half of the mutations are the target's own, which know its format; the
 others are libFuzzer's.
@@ -18,7 +18,7 @@ import atheris
 def main(target: str, options: list[str]) -> None:
     """Does not return: libFuzzer ends the process."""
     with atheris.instrument_imports(include=["inferential_core", "inferential_ros"]):
-        module = importlib.import_module(f"benchmarks.fuzz.targets.{target}")
+        module = importlib.import_module(f"robustness.fuzz.targets.{target}")
     own = getattr(module, "mutate", None)
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:

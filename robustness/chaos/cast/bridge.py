@@ -9,9 +9,9 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
-from benchmarks.chaos.cast import walltime
 from benchmarks.processes import listen, tell
 from inferential_ros.bridge_node import BridgeNode
+from robustness.chaos.cast import walltime
 
 ATTEMPTS = 3  # a server that is being started is not there yet
 

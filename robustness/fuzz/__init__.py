@@ -1,7 +1,7 @@
 """Rubbish for whatever reads what others wrote.
 
-    python -m benchmarks fuzz [messages ...]   a million mutated messages against a live server
-    python -m benchmarks fuzz coverage ...     mutations guided by the code they reach, per reader
+    python -m robustness fuzz [messages ...]   a million mutated messages against a live server
+    python -m robustness fuzz coverage ...     mutations guided by the code they reach, per reader
 
 Both end with status 1 if a promise broke.
 """

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from ..processes import Program
+from benchmarks.processes import Program
 
 CAST = Path(__file__).parent / "cast"
 BRIDGES = ("bridge_1", "bridge_2")
