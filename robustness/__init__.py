@@ -1,1 +1,1 @@
-"""What breaks things on purpose and judges what comes of it: faults, floods, rubbish, long runs."""
+"""What breaks things on purpose and judges what comes of it: faults, floods, long runs."""
