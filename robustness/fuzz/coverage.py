@@ -4,7 +4,7 @@
 
 atheris lives in .venv-fuzz, an environment of its own (tools/fuzz_environment.sh), and sees the
 packages of the one this runs in. What breaks a promise is kept in .fuzz/findings: put it into
-test/fuzz_seeds, where test/core/test_fuzz_seeds.py and its like in test/ros read everything
+test/fuzz_seeds, where test/robustness/test_fuzz_seeds.py and its like in test/ros read everything
 again, without atheris.
 """
 

@@ -3,8 +3,8 @@
     python -m robustness fuzz messages [--messages N] [--seed S]
 
 A valid request now and then must be answered; in between, connections are opened that never
-finish the handshake. A smaller run stands in test/core/test_server.py. Exit status 1 if a promise
-broke.
+finish the handshake. A smaller run stands in test/core/server/test_server.py. The exit status is
+1 if a promise broke.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from test_pipeline import PUBLISHED, House
+from house import PUBLISHED, House
 
 from inferential_core.clock import SystemClock
 from inferential_core.metrics.catalog import CATALOG

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SDK_NEEDS = ("numpy", "protobuf", "pyzmq")
 SOURCES = ("setup.py", "pyproject.toml", "package.xml", "README.md")
 

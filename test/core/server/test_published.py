@@ -23,8 +23,8 @@ from inferential_core import LocalDispatcher, Server
 from inferential_core.scheduler.base import register_scheduler
 from inferential_core.scheduler.round_robin import RoundRobin
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = Path(__file__).with_name("interop.py")
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = Path(__file__).parents[1] / "interop.py"
 INTEROP = runpy.run_path(str(SCRIPT))
 SCENARIOS = INTEROP["SCENARIOS"]
 CLIENTS = [("0.1.0", "sync"), ("1.4.0", "sync"), ("1.4.0", "async")]

@@ -26,7 +26,7 @@ if find_spec("ray") is None:
     pytest.skip("Ray is not installed", allow_module_level=True)
 
 SOON_S = 90.0  # a bound, not a duration
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 MODELS = """
 from ray import serve

@@ -28,7 +28,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from inferential_core.metrics.prometheus import exposition
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LONG_MS = 20_000
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

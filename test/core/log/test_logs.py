@@ -227,7 +227,7 @@ def test_the_command_logs_json_and_goes_on_while_nobody_reads_its_log() -> None:
     server = subprocess.Popen(
         [sys.executable, "-m", "inferential_core.cli", "serve", "--dispatcher=local"]
         + ["--model=policy=loud_model:fail", "--bind=tcp://127.0.0.1:0", "--log-format=json"],
-        cwd=os.path.dirname(__file__),
+        cwd=os.path.dirname(os.path.dirname(__file__)),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdout=subprocess.PIPE,
         stderr=its,

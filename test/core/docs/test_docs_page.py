@@ -16,7 +16,7 @@ from inferential_core import Connection, LocalDispatcher, Server
 from inferential_core import cli as command
 from inferential_core.config import InferentialConfig
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "page.md"
 TEXT = PAGE.read_text("utf-8") if PAGE.exists() else ""
 

@@ -12,7 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from inferential_core.config.keys import all_keys
 from inferential_core.wire import inferential_pb2 as wire
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WIRE = (ROOT / "docs" / "wire.md").read_text()
 SETTINGS = (ROOT / "docs" / "configuration.md").read_text()
 

@@ -13,7 +13,7 @@ from inferential_core.scheduler.base import scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.tracking.latency import LatencyModel
 
-GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "scheduling.md").read_text()
+GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "scheduling.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from inferential_core.config import load_config
 from inferential_core.tracking.health import BreakerRule
 from inferential_ros.bringup.arguments import SERVER_ARGUMENTS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "models.md").read_text()
 LONG_MS = 20_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
 
 # Every command line of the README, and what runs it.
@@ -15,21 +15,21 @@ RUN_BY = {
     "rosdep install --from-paths src --ignore-src -y": "needs a ROS 2 installation: by hand",
     "colcon build --packages-select inferential": "test/launch/test_workspace_build.py",
     "source install/setup.bash": "test/launch/test_workspace_build.py",
-    "inferential keys new server": "test/core/test_docs_security.py",
-    "inferential keys new robot_1 --authorize": "test/core/test_keys.py",
+    "inferential keys new server": "test/core/docs/test_docs_security.py",
+    "inferential keys new robot_1 --authorize": "test/core/security/test_keys.py",
     "ros2 launch inferential server.launch.py models:=policy:=my_pkg.policy:Policy"
     " bind:=tcp://0.0.0.0:5555 keys:=keys": "test/ros/test_keys_ros.py runs both nodes so",
     "ros2 launch inferential robot.launch.py namespace:=robot_1 contract_file:=robot.yaml"
     " server:=tcp://gpu-box:5555 key_file:=robot_1.key_secret"
     " server_key_file:=server.key": "test/ros/test_keys_ros.py",
-    "inferential serve --config server.yaml": "test/core/test_cli_config.py",
-    "inferential top": "test/core/test_cli_fleet.py",
-    "inferential status --json": "test/core/test_cli_fleet.py",
+    "inferential serve --config server.yaml": "test/core/cli/test_cli_config.py",
+    "inferential top": "test/core/cli/test_cli_fleet.py",
+    "inferential status --json": "test/core/cli/test_cli_fleet.py",
     "inferential bench --server tcp://gpu-box:5555 --robots 50 --hz 10"
-    " --model policy": "test/core/test_cli_fleet.py",
-    "inferential config check server.yaml": "test/core/test_cli_config.py",
-    "pip install .": "test/core/test_bare_install.py",
-    "pip install '.[server]'": "test/core/test_bare_install.py reads the extra",
+    " --model policy": "test/core/cli/test_cli_fleet.py",
+    "inferential config check server.yaml": "test/core/cli/test_cli_config.py",
+    "pip install .": "test/core/server/test_bare_install.py",
+    "pip install '.[server]'": "test/core/server/test_bare_install.py reads the extra",
 }
 
 

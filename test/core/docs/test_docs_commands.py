@@ -21,7 +21,7 @@ ELSEWHERE = {
     "rosdep install --from-paths src --ignore-src -y": "needs a ROS 2 installation: by hand",
     "colcon build --packages-select inferential": "test/launch/test_workspace_build.py",
     "source install/setup.bash": "test/launch/test_workspace_build.py",
-    "python3 -m venv .venv-inferential": "test/core/test_bare_install.py makes one",
+    "python3 -m venv .venv-inferential": "test/core/server/test_bare_install.py makes one",
     "source .venv-inferential/bin/activate": "what venv makes",
 }
 LAUNCH = {

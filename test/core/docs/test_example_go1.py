@@ -14,7 +14,7 @@ import pytest
 from inferential_core import InferenceContext, LocalDispatcher, Server
 from inferential_core.models.caller import ModelCaller
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples"
 DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", ROOT.parent / "shared" / "data"))
 GO1 = DATA / "playground_go1"

@@ -16,7 +16,7 @@ import pytest
 
 from inferential_core import LocalDispatcher, Server
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCENARIOS = (
     "every_dtype_and_strings_come_back",
     "large_arrays_come_back",
@@ -96,7 +96,7 @@ def test_the_oldest_libraries_are_what_they_should_be(oldest: str, package: Path
 def test_the_client_works_with_the_oldest_libraries(
     oldest: str, package: Path, flavour: str, scenario: str
 ) -> None:
-    script = str(Path(__file__).with_name("interop.py"))
+    script = str(Path(__file__).parents[1] / "interop.py")
 
     def echo(obs: dict[str, Any]) -> dict[str, Any]:
         return obs

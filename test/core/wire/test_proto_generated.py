@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("grpc_tools", reason="protoc comes with grpcio-tools (pip install .[dev])")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_regenerating_the_wire_module_changes_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from inferential_core import Connection, LocalDispatcher, Server
 from inferential_core.config.schema import MetricsConfig
 from inferential_core.metrics.catalog import CATALOG
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 LONG_MS = 20_000
 

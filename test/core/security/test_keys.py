@@ -27,7 +27,7 @@ from inferential_core.security.keyfiles import make_keys, read_public, read_secr
 from inferential_core.security.keyring import Keyring
 from inferential_core.security.rights import Identity, read_rights
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
