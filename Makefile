@@ -33,6 +33,7 @@ check: lint  ## lint, types, package.xml
 
 lint: env  ## ruff
 	@tools/run.sh ruff check .
+	@tools/run.sh ruff format --check --quiet .
 
 proto: env  ## generate inferential_core/wire/inferential_pb2.py from proto/
 	@tools/run.sh python tools/generate_proto.py

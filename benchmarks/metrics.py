@@ -23,7 +23,7 @@ import numpy as np
 from inferential_core import LocalDispatcher, Server
 from inferential_core.metrics import MetricsStore
 from inferential_core.metrics.prometheus import exposition
-from inferential_core.metrics.recorder import Measuring
+from inferential_core.metrics.recorder import Recorder
 from inferential_core.pipeline.reply import Call
 from inferential_core.request import InferenceRequest
 from inferential_core.status import Status
@@ -48,7 +48,7 @@ def best(work: Callable[[], object], number: int) -> float:
 def measure_parts() -> bool:
     """Print a line for each part; whether all are within the bars."""
     store = MetricsStore(POINTS)
-    measuring = Measuring(store)
+    measuring = Recorder(store)
     dice = np.random.default_rng(1)
     requests = [
         InferenceRequest(f"robot_{index % CLIENTS}", "policy", payload_bytes=28)

@@ -19,7 +19,7 @@ from inferential_core import InferentialError
 from inferential_ros.bridge.options import link_settings
 from inferential_ros.bridge.priority import HIGHEST
 from inferential_ros.bridge.requery_policy import Tuning
-from inferential_ros.bridge.ros_interfaces import Wiring
+from inferential_ros.bridge.ros_interfaces import RosInterfaces
 from inferential_ros.bridge.server_link import KeyFiles, check_settings
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
@@ -45,7 +45,7 @@ AT_CONFIGURE = (
 
 
 class BridgeNode(ManagedNode):
-    """Parameters and transitions; the rest is `Wiring`."""
+    """Parameters and transitions; the rest is `RosInterfaces`."""
 
     def __init__(self, name: str = DEFAULT_NAME, **options: Any) -> None:
         super().__init__(name, **options)
@@ -119,7 +119,7 @@ class BridgeNode(ManagedNode):
             " of a fleet do not ask all at once. Takes effect at once",
             fixed=False,
         )
-        self._wiring: Wiring | None = None
+        self._wiring: RosInterfaces | None = None
         self.add_on_set_parameters_callback(self._on_parameters)
 
     def configure(self) -> None:
@@ -142,7 +142,7 @@ class BridgeNode(ManagedNode):
             raise WrongSetup(str(error)) from None
         for warning in contract.warnings:
             self.get_logger().warning(warning)
-        self._wiring = Wiring(self, contract, server, client_id, keys)
+        self._wiring = RosInterfaces(self, contract, server, client_id, keys)
         self.get_logger().info(f"{contract.robot}: asks {contract.model.id!r} at {server}")
 
     def activate(self) -> None:
@@ -183,7 +183,7 @@ class BridgeNode(ManagedNode):
         for unchecked in check_live(self, contract, timeout_s, self.asked_to_stop):
             self.get_logger().warning(unchecked)
 
-    def _configured(self) -> Wiring:
+    def _configured(self) -> RosInterfaces:
         assert self._wiring is not None
         return self._wiring
 

@@ -57,25 +57,25 @@ def topics() -> None:
 
 def bridge(contract: str, server: str, priority: str) -> None:
     """Answers each line with the figures since the one before; tells when it begins."""
-    from inferential_ros.bridge.bridge_core import Session
+    from inferential_ros.bridge.bridge_core import BridgeCore
     from inferential_ros.bridge.outputs import Outputs
     from inferential_ros.bridge_node import main
 
     received: list[float] = []
     overheads: list[float] = []
     published: list[float] = []
-    start, store, sent = Session.start, Session.store, Session._on_sent
+    start, store, sent = BridgeCore.start, BridgeCore.store, BridgeCore._on_sent
     publish = Outputs.publish
 
-    def watched_start(self: Session) -> None:
+    def watched_start(self: BridgeCore) -> None:
         start(self)
         threading.Thread(target=answer, daemon=True).start()
 
-    def watched_store(self: Session, index: int, message: Any) -> None:
+    def watched_store(self: BridgeCore, index: int, message: Any) -> None:
         received[:] = [time.perf_counter()]
         store(self, index, message)
 
-    def watched_sent(self: Session) -> None:
+    def watched_sent(self: BridgeCore) -> None:
         overheads.append(time.perf_counter() - received[0])
         sent(self)
 
@@ -91,9 +91,9 @@ def bridge(contract: str, server: str, priority: str) -> None:
             published.clear()
         signal.raise_signal(signal.SIGTERM)
 
-    Session.start = watched_start  # type: ignore[method-assign]
-    Session.store = watched_store  # type: ignore[method-assign]
-    Session._on_sent = watched_sent  # type: ignore[method-assign]
+    BridgeCore.start = watched_start  # type: ignore[method-assign]
+    BridgeCore.store = watched_store  # type: ignore[method-assign]
+    BridgeCore._on_sent = watched_sent  # type: ignore[method-assign]
     Outputs.publish = watched_publish  # type: ignore[method-assign]
     given = {
         "contract_file": contract,

@@ -8,7 +8,7 @@ from typing import Any
 
 from .base import BaseConnection, BaseModel, T, Waiting
 from .handle import ModelSession
-from .link import Link
+from .link import ServerSocket
 from .reply import Reply
 from .session import ClientSession
 
@@ -16,7 +16,7 @@ from .session import ClientSession
 class _Ears:
     """Feeds the session with what arrives, on the event loop, and tells who sleeps."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: ServerSocket) -> None:
         self._link = link
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived = asyncio.Event()
@@ -76,7 +76,7 @@ class AsyncModel(BaseModel):
     """A handle on one model; made by `AsyncConnection.model`. Arguments as of `Model`."""
 
     def __init__(
-        self, session: ClientSession, link: Link, handle: ModelSession, ears: _Ears
+        self, session: ClientSession, link: ServerSocket, handle: ModelSession, ears: _Ears
     ) -> None:
         super().__init__(session, link, handle)
         self._ears = ears

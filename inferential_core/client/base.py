@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..clock import Clock, SystemClock
 from ..security.variables import VARIABLES
 from .handle import ModelOptions, ModelSession
-from .link import Link
+from .link import ServerSocket
 from .reply import Reply
 from .session import ClientSession, specification_in
 
@@ -52,7 +52,7 @@ class BaseConnection(ABC, Generic[M]):
         clock: Clock | None = None,
     ) -> None:
         self._session = ClientSession(client_id, client_type, clock or SystemClock())
-        self._link = Link(
+        self._link = ServerSocket(
             self._session,
             server,
             reconnect_ivl_ms,
@@ -117,7 +117,7 @@ class BaseConnection(ABC, Generic[M]):
 class BaseModel:
     """A handle on one model; made by `model` of a connection."""
 
-    def __init__(self, session: ClientSession, link: Link, handle: ModelSession) -> None:
+    def __init__(self, session: ClientSession, link: ServerSocket, handle: ModelSession) -> None:
         self._session = session
         self._link = link
         self._handle = handle

@@ -36,7 +36,7 @@ class ModelOptions:
 
 
 @dataclass(slots=True)
-class Pending:
+class AwaitedReply:
     """An observation that was made and whose reply was not taken yet."""
 
     request_id: int
@@ -56,9 +56,9 @@ class ModelSession:
         self.options = options
         self.writer = writer
         self.epoch = 0
-        self.pending: deque[Pending] = deque()
+        self.pending: deque[AwaitedReply] = deque()
 
-    def take(self, now: float) -> Pending | None:
+    def take(self, now: float) -> AwaitedReply | None:
         """The oldest pending observation, if it has ended."""
         if not self.pending:
             return None

@@ -44,7 +44,7 @@ _LINK_EVENTS = (
 _NO_CHANCE = 3
 
 
-class Link:
+class ServerSocket:
     """A DEALER socket that feeds a session. Belongs to one thread; only `wake` is for others.
 
     While the link is down observations stay here, the newest ones only, and those in flight are

@@ -25,7 +25,7 @@ from ..wire.images import Buffer, encode
 from ..wire.observation import ObservationHeader, observation_writer
 from ..wire.response import decode_result, parse_response, status_of
 from .clocksync import ClockOffset
-from .handle import ModelOptions, ModelSession, Pending
+from .handle import AwaitedReply, ModelOptions, ModelSession
 from .reply import Ending, Reply
 
 
@@ -47,7 +47,7 @@ class ClientSession:
         self._requests = int.from_bytes(os.urandom(4), "little") << 20
         self._session = int.from_bytes(os.urandom(7), "little") + 1
         self._clock_offset = ClockOffset()
-        self._waiting: dict[int, tuple[ModelSession, Pending]] = {}
+        self._waiting: dict[int, tuple[ModelSession, AwaitedReply]] = {}
         self._server_accepts_frames = False
 
     def open(self, model_id: str, options: ModelOptions) -> ModelSession:
@@ -109,7 +109,7 @@ class ClientSession:
         self._requests = request_id
         if handle.pending and handle.pending[0].timed_out:
             self._abandon(handle, [item for item in handle.pending if item.timed_out])
-        pending = Pending(request_id, now)
+        pending = AwaitedReply(request_id, now)
         handle.pending.append(pending)
         self._waiting[request_id] = (handle, pending)
         return request_id, frames
@@ -189,7 +189,7 @@ class ClientSession:
                 return True, ended.ending.as_result()
         return False, None
 
-    def _take(self, handle: ModelSession) -> Pending | None:
+    def _take(self, handle: ModelSession) -> AwaitedReply | None:
         ended = handle.take(self._clock.now())
         if ended is not None:
             self._waiting.pop(ended.request_id, None)
@@ -208,7 +208,7 @@ class ClientSession:
         age_ms = 1000.0 * (self._clock.now() - handle.pending[0].sent_at)
         return max(0.0, min(left_ms, limit_ms - age_ms))
 
-    def _match(self, message: Any) -> tuple[ModelSession, Pending] | None:
+    def _match(self, message: Any) -> tuple[ModelSession, AwaitedReply] | None:
         if message.request_id:
             return self._waiting.pop(message.request_id, None)
         for request_id, (handle, _) in self._waiting.items():  # oldest first
@@ -216,7 +216,7 @@ class ClientSession:
                 return self._waiting.pop(request_id)
         return None
 
-    def _abandon(self, handle: ModelSession, items: list[Pending]) -> None:
+    def _abandon(self, handle: ModelSession, items: list[AwaitedReply]) -> None:
         for item in items:
             handle.pending.remove(item)
             self._waiting.pop(item.request_id, None)

@@ -26,6 +26,7 @@ _PATIENCE_S = 5.0  # with a scheduler of the user's that hangs while it is made
 
 Load = Callable[[Path], InferentialConfig]
 
+
 class _Seen(NamedTuple):
     """What changes when a file is written or replaced."""
 

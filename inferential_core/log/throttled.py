@@ -12,7 +12,7 @@ from ..status import Status
 Fields = dict[str, object]
 
 
-class Complaints:
+class ThrottledLog:
     """What the server has to say, each kind at most once in `PERIOD_S`, and all kinds together
     at most `MOST` times; how many were held back is said later, at the latest by `flush`.
     """

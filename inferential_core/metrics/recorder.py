@@ -22,7 +22,7 @@ Traced: TypeAlias = Callable[[InferenceRequest, Status, "Call | None", float], N
 _NAN = math.nan
 
 
-class Measuring:
+class Recorder:
     """One method for each station of a request. Times in milliseconds.
 
     store: where it goes; a server without metrics has one that nobody asks, switched off.

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MalformedError, RejectedError
-from ..log.throttled import Complaints, about
-from ..metrics.recorder import Measuring
+from ..log.throttled import ThrottledLog, about
+from ..metrics.recorder import Recorder
 from ..request import InferenceRequest
 from ..scheduler.pending import Pending
 from ..status import Status
@@ -23,7 +23,7 @@ from .outcome import Outcomes
 
 if TYPE_CHECKING:
     from ..config.schema import InferentialConfig
-    from ..security.guard import Guard
+    from ..security.guard import Authorization
 
 
 class Arrivals:
@@ -35,9 +35,9 @@ class Arrivals:
         clients: ClientRegistry,
         models: Mapping[str, ModelRecord],
         outcomes: Outcomes,
-        measuring: Measuring,
-        complaints: Complaints,
-        guard: Guard | None,
+        measuring: Recorder,
+        complaints: ThrottledLog,
+        guard: Authorization | None,
     ) -> None:
         self._intake = Intake(config)
         self._clients = clients

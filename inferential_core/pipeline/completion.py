@@ -11,8 +11,8 @@ from typing import Any
 from ..clock import Clock
 from ..dispatch.base import Completion, Result
 from ..errors import ModelUnavailable, RejectedError
-from ..log.throttled import Complaints, about, told
-from ..metrics.recorder import Measuring
+from ..log.throttled import ThrottledLog, about, told
+from ..metrics.recorder import Recorder
 from ..request import InferenceRequest
 from ..scheduler.batching import BatchScheduler
 from ..scheduler.hints import chunk_length
@@ -25,11 +25,11 @@ from .reply import Call
 _log = logging.getLogger(__name__)
 
 
-class Returns:
+class CompletionHandler:
     """Takes in completed batches."""
 
     def __init__(
-        self, outcomes: Outcomes, clock: Clock, measuring: Measuring, complaints: Complaints
+        self, outcomes: Outcomes, clock: Clock, measuring: Recorder, complaints: ThrottledLog
     ) -> None:
         self._outcomes = outcomes
         self._clock = clock

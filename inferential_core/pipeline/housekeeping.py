@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 
 from ..dispatch.base import Dispatcher
-from ..log.throttled import Complaints, Fields
-from ..metrics.recorder import Measuring
+from ..log.throttled import Fields, ThrottledLog
+from ..metrics.recorder import Recorder
 from ..scheduler.batching import BatchScheduler
 from ..tracking.clients import Changes, ClientRegistry
 from ..tracking.models import ModelRecord
@@ -19,7 +19,7 @@ _PERIOD_S = 1.0
 _NAMED = 10  # clients in one line of the log
 
 
-class Upkeep:
+class Housekeeping:
     """next_at: monotonic time of the next one; inf while nobody is there."""
 
     def __init__(
@@ -27,8 +27,8 @@ class Upkeep:
         clients: ClientRegistry,
         models: Mapping[str, ModelRecord],
         dispatcher: Dispatcher,
-        measuring: Measuring,
-        complaints: Complaints,
+        measuring: Recorder,
+        complaints: ThrottledLog,
     ) -> None:
         self.next_at = math.inf
         self._clients = clients

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..clock import Clock
-from ..metrics.recorder import Measuring
+from ..metrics.recorder import Recorder
 from ..request import InferenceRequest
 from ..status import Status
 from ..tracking.clients import ClientRegistry
@@ -24,7 +24,7 @@ class Outcomes:
     """Settles requests, each once."""
 
     def __init__(
-        self, transport: Transport, clients: ClientRegistry, clock: Clock, measuring: Measuring
+        self, transport: Transport, clients: ClientRegistry, clock: Clock, measuring: Recorder
     ) -> None:
         self.ledger = Ledger()
         self.recent = Recent()

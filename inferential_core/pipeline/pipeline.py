@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from ..clock import Clock
 from ..dispatch.base import Batch, Completion, Dispatcher
-from ..log.throttled import Complaints
-from ..metrics.recorder import Measuring
+from ..log.throttled import ThrottledLog
+from ..metrics.recorder import Recorder
 from ..request import InferenceRequest
 from ..scheduler.batching import BatchScheduler
 from ..status import Status
@@ -29,13 +29,13 @@ from ..transport.base import Transport
 from ..wire.images import Buffer
 from .admission import unknown_model
 from .arrivals import Arrivals
-from .completion import Returns
-from .housekeeping import Upkeep
+from .completion import CompletionHandler
+from .housekeeping import Housekeeping
 from .outcome import Outcomes
 
 if TYPE_CHECKING:
     from ..config.schema import InferentialConfig
-    from ..security.guard import Guard
+    from ..security.guard import Authorization
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ class Pipeline:
         scheduler: BatchScheduler,
         dispatcher: Dispatcher,
         clock: Clock,
-        measuring: Measuring,
-        guard: Guard | None = None,
+        measuring: Recorder,
+        guard: Authorization | None = None,
     ) -> None:
         tracking = config.response_tracking
         self.scheduler = scheduler
@@ -74,15 +74,17 @@ class Pipeline:
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
         self._lone: InferenceRequest | None = None  # arrived last, while nobody waited
-        self._complaints = Complaints(_log)
+        self._complaints = ThrottledLog(_log)
         self._outcomes = Outcomes(transport, self.clients, clock, measuring)
         self.ledger = self._outcomes.ledger
         self.recent = self._outcomes.recent
-        self._returns = Returns(self._outcomes, clock, measuring, self._complaints)
+        self._returns = CompletionHandler(self._outcomes, clock, measuring, self._complaints)
         self._arrivals = Arrivals(
             config, self.clients, self.models, self._outcomes, measuring, self._complaints, guard
         )
-        self._upkeep = Upkeep(self.clients, self.models, dispatcher, measuring, self._complaints)
+        self._upkeep = Housekeeping(
+            self.clients, self.models, dispatcher, measuring, self._complaints
+        )
         self._tell_lanes()
 
     # --- in ---

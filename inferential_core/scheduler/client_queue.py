@@ -12,7 +12,7 @@ _WOBBLES = 2.0  # average errors of the time on the network, by which a deadline
 
 
 @dataclass(eq=False, slots=True)
-class Line:
+class ClientQueue:
     """Its observations wait in line: only the oldest one, the head, can be chosen."""
 
     client_id: str
@@ -20,7 +20,7 @@ class Line:
     due: float = math.inf  # earliest deadline in it
     static: float = 0.0  # greatest worth in it, but for what time adds
     served_at: float = -math.inf  # when an observation of it was last given to the model
-    paid_until: float = -math.inf  # until then it has had more than its cadence asks for
+    throttled_until: float = -math.inf  # until then it has had more than its cadence asks for
     arrived_at: float = -math.inf
     interval: float = math.nan  # s between arrivals, slow average
     away_s: float = math.nan  # one way on the network, slow average
@@ -30,7 +30,7 @@ class Line:
     observed_at: float = math.nan  # when the observation was made that was answered last
     natural_steps: float = 0.0  # steps between its observations while nobody hints, 0: unknown
     hinted_steps: int = 0  # the newest hint it was given
-    obeys: bool = True  # it asked no sooner than a hint said
+    follows_hints: bool = True  # it asked no sooner than a hint said
     supplied_until: float = -math.inf  # its newest answer holds actions until then
     knows_at: float = -math.inf  # what arrives before was sent without that answer
 

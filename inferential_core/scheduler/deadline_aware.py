@@ -14,16 +14,16 @@ from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
-from .client_queue import Line
-from .fair_share import answered, charge
+from .client_queue import ClientQueue
+from .fair_share import answered, record_service
 from .headroom import headroom
-from .model_queue import BRIEF_S, Board
-from .same_client_fill import further
+from .model_queue import BRIEF_S, ModelQueue
+from .same_client_fill import fill_from_same_clients
 from .scoring import Scoring
 from .selection import CALM_S, Selection
-from .starvation_guard import Guard
+from .starvation_guard import StarvationGuard
 from .timing import batch_seconds
-from .utility import Worth
+from .utility import Utility
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
@@ -44,10 +44,11 @@ class DeadlineAware(BatchScheduler):
     1. If all others can be in time, earliest deadline first: the largest batch that is done by
        the first deadline; spare places go to late ones while that costs nobody its deadline.
     2. Otherwise, in mode `protect`: the batch that, with its successor, earns the most worth per
-       second of the model's time (`planning.densest`, `Worth`), among those who can still be in
+       second of the model's time (`planning.densest`, `Utility`), among those who can still be in
        time and robots that stand still. Late ones whose robot is about to send a newer
        observation wait for that one. In mode `fair`: those who have waited longest.
-    3. Nobody waits for ever (`Guard`), and who has had more than its share goes last (`charge`).
+    3. Nobody waits for ever (`StarvationGuard`), and who has had more than its share goes last
+       (`record_service`).
 
     A `policy` replaces all that by its own order: the highest scores first. A cadence_weight of 0
     switches deadlines off: the greatest worth first.
@@ -61,9 +62,9 @@ class DeadlineAware(BatchScheduler):
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         own = config.deadline_aware
-        self._boards: defaultdict[str, Board] = defaultdict(Board)
-        self._worth = Worth(own)
-        self._guard = Guard(own.starvation_guard_ms / 1000.0, own.guard_share)
+        self._boards: defaultdict[str, ModelQueue] = defaultdict(ModelQueue)
+        self._worth = Utility(own)
+        self._guard = StarvationGuard(own.starvation_guard_ms / 1000.0, own.guard_share)
         self._selection = Selection(self._worth, self._guard)
         self._select = self._selection.protecting
         if own.cadence_weight == 0:
@@ -121,7 +122,9 @@ class DeadlineAware(BatchScheduler):
             board.contended_until = now + CALM_S
         if allowed is None:
             lines = self._choose(board, now, seconds)
-            return self._serve(lines, now) + further(board, self.pending, model_id, lines, now)
+            return self._serve(lines, now) + fill_from_same_clients(
+                board, self.pending, model_id, lines, now
+            )
         few = board.only(allowed)
         lines = self._choose(few, now, seconds)
         board.remember(few)
@@ -139,7 +142,7 @@ class DeadlineAware(BatchScheduler):
         return board.brief
 
     def _look(
-        self, board: Board, latency: LatencyModel, limit: int, lanes: int, calls: int = 1
+        self, board: ModelQueue, latency: LatencyModel, limit: int, lanes: int, calls: int = 1
     ) -> list[float]:
         """How long batches take, and whether even the largest one takes no time."""
         seconds = board.timing.look(latency, limit, lanes, calls)
@@ -147,7 +150,9 @@ class DeadlineAware(BatchScheduler):
         board.brief = known and seconds[-1] <= BRIEF_S
         return seconds
 
-    def _choose(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
+    def _choose(
+        self, board: ModelQueue, now: float, seconds: Sequence[float]
+    ) -> list[ClientQueue]:
         if self._scoring is not None:
             lines = self._by_policy(board, self._scoring, now, len(seconds) - 1)
             if lines is not None:
@@ -155,8 +160,8 @@ class DeadlineAware(BatchScheduler):
         return self._select(board, now, seconds)
 
     def _by_policy(
-        self, board: Board, scoring: Scoring, now: float, limit: int
-    ) -> list[Line] | None:
+        self, board: ModelQueue, scoring: Scoring, now: float, limit: int
+    ) -> list[ClientQueue] | None:
         """The highest scores first, equal ones oldest first; None if there are no scores."""
         lines = sorted((*board.due, *board.late, *board.charged), key=_since)
         heads = [line.head for line in lines if line.head is not None]
@@ -174,14 +179,14 @@ class DeadlineAware(BatchScheduler):
         board = self._boards.get(model_id)
         return math.inf if board is None else board.hold_until
 
-    def _serve(self, lines: list[Line], now: float) -> list[InferenceRequest]:
+    def _serve(self, lines: list[ClientQueue], now: float) -> list[InferenceRequest]:
         batch: list[InferenceRequest] = []
         for line in lines:
             head = line.head
             assert head is not None
             batch.append(head)
             line.served_at = now
-            charge(line, head)
+            record_service(line, head)
         return batch
 
     # --- what comes of it ---

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 from ..request import InferenceRequest
-from .client_queue import Line
+from .client_queue import ClientQueue
 from .hints import latest_arrival
-from .model_queue import Board
+from .model_queue import ModelQueue
 
 _OUTRUN = 1.5  # times its cadence a client may be served before it is charged
 _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out
 _EARLY = 2  # steps before a hint says so, at which still those ask who go by it
 
 
-def charge(line: Line, request: InferenceRequest) -> None:
+def record_service(line: ClientQueue, request: InferenceRequest) -> None:
     """An observation is given to the model: the next one may be asked for in a while.
 
     An honest robot asks again when it has used so many actions as it says it has: horizon -
@@ -28,11 +28,13 @@ def charge(line: Line, request: InferenceRequest) -> None:
         interval = used * request.control_period_s
     if interval > 0.0:  # known
         pause = interval / _OUTRUN
-        begins = max(line.paid_until, request.received_at)
-        line.paid_until = min(begins + pause, line.served_at + _DEBT * pause)
+        begins = max(line.throttled_until, request.received_at)
+        line.throttled_until = min(begins + pause, line.served_at + _DEBT * pause)
 
 
-def answered(board: Board, line: Line, request: InferenceRequest, now: float, horizon: int) -> int:
+def answered(
+    board: ModelQueue, line: ClientQueue, request: InferenceRequest, now: float, horizon: int
+) -> int:
     """A request was answered with a chunk of `horizon` actions; after how many to ask again.
 
     0: whenever the robot would by itself.
@@ -52,15 +54,15 @@ def answered(board: Board, line: Line, request: InferenceRequest, now: float, ho
     if passed < asked_after * period:
         asked_after = max(passed / period, asked_after - 1.0)
     if line.hinted_steps and asked_after + _EARLY < line.hinted_steps:
-        line.obeys = False
-    if not line.hinted_steps or not line.obeys:
+        line.follows_hints = False
+    if not line.hinted_steps or not line.follows_hints:
         line.natural_steps = asked_after
     natural = max(now + 2 * away, observed + away + line.natural_steps * period)
     seconds = board.timing.seconds
     largest = len(seconds) - 1
     width = seconds[largest]
     told_dry = runs_dry - period  # at the earliest, in whole steps
-    latest = latest_arrival(told_dry, away, width) if line.obeys else natural
+    latest = latest_arrival(told_dry, away, width) if line.follows_hints else natural
     at = board.calendar.book(natural, latest, now, width, largest / board.timing.pace)
     line.hinted_steps = 0
     if at > natural:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from ..request import InferenceRequest
-from .client_queue import Line
+from .client_queue import ClientQueue
 from .hints import Calendar
 from .pending import Pending
 from .ranking import Ranking
 from .timing import Timing
-from .utility import Worth
+from .utility import Utility
 
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
@@ -29,17 +29,21 @@ _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
 
 @dataclass(eq=False, slots=True)
-class Board:
+class ModelQueue:
     """The lines of one model, each that waits in exactly one of three places.
 
     While the model is done with all that waits in no time (`brief`) there is nothing to compare:
     what arrives is then put in its line and place only when there is (`place_arrived`).
     """
 
-    due: Ranking[Line] = field(default_factory=Ranking)  # can still be in time, by deadline
-    late: dict[Line, None] = field(default_factory=dict)  # cannot
-    charged: Ranking[Line] = field(default_factory=Ranking)  # had their share: by paid_until
-    lines: dict[str, Line] = field(default_factory=dict)  # all, also those that wait for nothing
+    due: Ranking[ClientQueue] = field(default_factory=Ranking)  # can still be in time, by deadline
+    late: dict[ClientQueue, None] = field(default_factory=dict)  # cannot
+    charged: Ranking[ClientQueue] = field(
+        default_factory=Ranking
+    )  # had their share: by paid_until
+    lines: dict[str, ClientQueue] = field(
+        default_factory=dict
+    )  # all, also those that wait for nothing
     brief: bool = False
     arrived: dict[InferenceRequest, None] = field(default_factory=dict)  # not in its line yet
     arrived_at: float = -math.inf  # newest of those
@@ -56,7 +60,7 @@ class Board:
     newest_at: float = -math.inf
     others_at: float = -math.inf  # when any other client than that one was heard
 
-    def entered(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
+    def entered(self, request: InferenceRequest, pending: Pending, worth: Utility) -> None:
         if self.brief and request.received_at >= self.arrived_at:
             self.arrived[request] = None
             self.arrived_at = request.received_at
@@ -64,7 +68,7 @@ class Board:
             self.place_arrived(pending, worth)
             self._enter(request, pending, worth)
 
-    def place_arrived(self, pending: Pending, worth: Worth) -> None:
+    def place_arrived(self, pending: Pending, worth: Utility) -> None:
         """Put in their lines those that are not."""
         if self.arrived:
             arrived, self.arrived = self.arrived, {}
@@ -83,7 +87,7 @@ class Board:
         """Serve one that has not been put in its line."""
         self._line_of(request).served_at = now
 
-    def _line_of(self, request: InferenceRequest) -> Line:
+    def _line_of(self, request: InferenceRequest) -> ClientQueue:
         """The line of its client, which was heard with it."""
         line = self.lines.get(request.client_id)
         if line is None:
@@ -92,7 +96,7 @@ class Board:
             self._heard(line, request)
         return line
 
-    def _enter(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
+    def _enter(self, request: InferenceRequest, pending: Pending, worth: Utility) -> None:
         line = self._line_of(request)
         arrived = request.received_at
         head = line.head
@@ -108,7 +112,7 @@ class Board:
             if line.due_of(request) < line.due or static > line.static:
                 self._renew(line, pending, worth)
 
-    def left(self, request: InferenceRequest, pending: Pending, worth: Worth) -> None:
+    def left(self, request: InferenceRequest, pending: Pending, worth: Utility) -> None:
         if request in self.arrived:
             del self.arrived[request]
             return
@@ -116,7 +120,7 @@ class Board:
         if line.head is request:
             self._renew(line, pending, worth)
 
-    def _renew(self, line: Line, pending: Pending, worth: Worth) -> None:
+    def _renew(self, line: ClientQueue, pending: Pending, worth: Utility) -> None:
         """Its oldest observation is another one, or more is known of those behind it."""
         old = line.head
         assert old is not None
@@ -130,17 +134,17 @@ class Board:
         line.static = max(worth.static(each) for each in first)
         self._place(line)
 
-    def _place(self, line: Line) -> None:
+    def _place(self, line: ClientQueue) -> None:
         head = line.head
         assert head is not None
-        if line.paid_until > head.received_at:
-            self.charged.add(line, line.paid_until)
+        if line.throttled_until > head.received_at:
+            self.charged.add(line, line.throttled_until)
         else:
             if line.since < self.oldest_since:
                 self.none_overdue_before = -math.inf
             self.due.add(line, line.due, -line.static, line.since)
 
-    def _take_out(self, line: Line) -> None:
+    def _take_out(self, line: ClientQueue) -> None:
         if line in self.due:
             self.due.discard(line)
         elif line in self.late:
@@ -148,7 +152,7 @@ class Board:
         else:
             self.charged.discard(line)
 
-    def supplied(self, line: Line, until: float, knows_at: float) -> None:
+    def supplied(self, line: ClientQueue, until: float, knows_at: float) -> None:
         """A line was answered: a robot that stood still and did not know yet no longer does."""
         line.supplied_until = max(line.supplied_until, until)
         line.knows_at = knows_at
@@ -164,7 +168,7 @@ class Board:
         """
         if self.charged:
             for line in self.charged.before(math.inf if self.alone(now) else now):
-                line.paid_until = -math.inf
+                line.throttled_until = -math.inf
                 self._place(line)
         lost = False
         for line in self.due.before(soonest):
@@ -174,7 +178,7 @@ class Board:
             lost = lost or line.due - head.received_at >= soonest - now
         return lost
 
-    def only(self, allowed: Container[InferenceRequest]) -> Board:
+    def only(self, allowed: Container[InferenceRequest]) -> ModelQueue:
         """A board of the lines whose oldest observation is allowed, to choose from; O(n)."""
         few = replace(self, due=Ranking(), late={}, charged=Ranking())
         for line in self.due:
@@ -183,11 +187,11 @@ class Board:
         few.late = {line: None for line in self.late if line.head in allowed}
         for line in self.charged:
             if line.head in allowed:
-                few.charged.add(line, line.paid_until)
+                few.charged.add(line, line.throttled_until)
         few.none_overdue_before = -math.inf
         return few
 
-    def remember(self, few: Board) -> None:
+    def remember(self, few: ModelQueue) -> None:
         """What became of choosing from `few` lines of this board."""
         self.contended_until = few.contended_until
         self.credit_s = few.credit_s
@@ -197,15 +201,15 @@ class Board:
         """Whether one client only has been heard lately: it takes nothing from anybody."""
         return self.others_at < now - _ALONE_S
 
-    def unrivalled(self, now: float, seconds: Sequence[float]) -> Line | None:
+    def unrivalled(self, now: float, seconds: Sequence[float]) -> ClientQueue | None:
         """The only line that waits, if serving it at once takes nothing from anybody: because it
         can be in time, the model is done with it in no time, or no other client asks.
         """
-        harmless = seconds[-1] <= BRIEF_S or self.alone(now)
+        batch_size_without_harm = seconds[-1] <= BRIEF_S or self.alone(now)
         if self.due:
             line = self.due.first(1)[0]
-            return line if harmless or line.due >= now + seconds[1] else None
-        if not harmless:
+            return line if batch_size_without_harm or line.due >= now + seconds[1] else None
+        if not batch_size_without_harm:
             return None
         return next(iter(self.late), None) or next(iter(self.charged), None)
 
@@ -222,7 +226,7 @@ class Board:
         """Lines that wait for something."""
         return len(self.due) + len(self.late) + len(self.charged)
 
-    def _heard(self, line: Line, request: InferenceRequest) -> None:
+    def _heard(self, line: ClientQueue, request: InferenceRequest) -> None:
         if line.client_id != self.newest:
             self.others_at = self.newest_at
             self.newest = line.client_id
@@ -231,7 +235,7 @@ class Board:
             self.windows.append(request.deadline - request.received_at)
         line.heard(request)
 
-    def _new_line(self, request: InferenceRequest) -> Line:
+    def _new_line(self, request: InferenceRequest) -> ClientQueue:
         if len(self.lines) >= 1000 and not len(self.lines) % 100:
             before = request.received_at - _FORGET_S
             self.lines = {
@@ -239,5 +243,5 @@ class Board:
                 for name, line in self.lines.items()
                 if line.head is not None or line.arrived_at > before
             }
-        line = self.lines[request.client_id] = Line(request.client_id)
+        line = self.lines[request.client_id] = ClientQueue(request.client_id)
         return line

@@ -5,15 +5,15 @@ from __future__ import annotations
 from itertools import islice
 
 from ..request import InferenceRequest
-from .client_queue import Line
-from .fair_share import charge
-from .model_queue import BRIEF_S, Board
+from .client_queue import ClientQueue
+from .fair_share import record_service
+from .model_queue import BRIEF_S, ModelQueue
 from .pending import Pending
-from .selection import harmless
+from .selection import batch_size_without_harm
 
 
-def further(
-    board: Board, pending: Pending, model_id: str, lines: list[Line], now: float
+def fill_from_same_clients(
+    board: ModelQueue, pending: Pending, model_id: str, lines: list[ClientQueue], now: float
 ) -> list[InferenceRequest]:
     """The next observations of those in the batch, one of each in turn.
 
@@ -26,7 +26,9 @@ def further(
         return []
     seconds = board.timing.seconds
     brief = seconds[-1] <= BRIEF_S
-    room = len(seconds) - 1 if brief or board.alone(now) else harmless(board, seconds)
+    room = (
+        len(seconds) - 1 if brief or board.alone(now) else batch_size_without_harm(board, seconds)
+    )
     room = min(room, waiting) - len(lines)
     queues = [
         (line, islice(pending.of_client(line.client_id, model_id), 1, None))
@@ -41,6 +43,6 @@ def further(
             if request is not None and len(chosen) < room:
                 left.append((line, queue))
                 chosen.append(request)
-                charge(line, request)
+                record_service(line, request)
         queues = left
     return chosen

@@ -8,11 +8,11 @@ from heapq import nlargest, nsmallest
 from itertools import islice
 from operator import attrgetter
 
-from .client_queue import Line
-from .model_queue import Board
+from .client_queue import ClientQueue
+from .model_queue import ModelQueue
 from .planning import Candidate, all_in_time, densest, largest_in_time
-from .starvation_guard import Guard
-from .utility import Worth
+from .starvation_guard import StarvationGuard
+from .utility import Utility
 
 CALM_S = 1.0  # without a missed deadline, after which late ones take nothing from anybody
 _REFRESH = 1.5  # intervals without the newer observation that was expected of a late robot
@@ -29,11 +29,13 @@ class Selection:
     seconds[b] is how long a batch of b takes; batches hold at most len(seconds) - 1.
     """
 
-    def __init__(self, worth: Worth, guard: Guard) -> None:
+    def __init__(self, worth: Utility, guard: StarvationGuard) -> None:
         self._worth = worth
         self._guard = guard
 
-    def protecting(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
+    def protecting(
+        self, board: ModelQueue, now: float, seconds: Sequence[float]
+    ) -> list[ClientQueue]:
         """All in time where that is possible; else those who earn most worth per second."""
         entries = board.due.entries
         overdue = self._guard.overdue(board, now, seconds)
@@ -49,11 +51,11 @@ class Selection:
         if board.late and now < board.contended_until:
             board.hold_until = self._look_again(board, now, seconds)
             return []
-        few = harmless(board, seconds)
+        few = batch_size_without_harm(board, seconds)
         lines = nsmallest(few, board.late, key=_since)
         return lines + board.charged.first(few - len(lines))
 
-    def fairly(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
+    def fairly(self, board: ModelQueue, now: float, seconds: Sequence[float]) -> list[ClientQueue]:
         """All in time where that is possible; else who has waited longest."""
         limit = len(seconds) - 1
         entries = board.due.entries
@@ -68,7 +70,9 @@ class Selection:
         lines = nsmallest(limit, (*board.due, *board.late), key=_since)
         return lines + board.charged.first(limit - len(lines))
 
-    def by_worth(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
+    def by_worth(
+        self, board: ModelQueue, now: float, seconds: Sequence[float]
+    ) -> list[ClientQueue]:
         """The greatest worth, whatever the deadlines."""
         limit = len(seconds) - 1
         lines = self._guard.overdue(board, now, seconds)
@@ -84,7 +88,7 @@ class Selection:
         self._guard.pay(board, seconds, len(lines), overdue)
         return lines + board.charged.first(limit - len(lines))
 
-    def candidate(self, line: Line, now: float, slack: float) -> Candidate:
+    def candidate(self, line: ClientQueue, now: float, slack: float) -> Candidate:
         """A line and its worth now, which is noted as the score of its observation.
 
         slack: s until its deadline; inf for one that is late and stands still.
@@ -97,8 +101,8 @@ class Selection:
         return Candidate(worth, slack, line)
 
     def _triaged(
-        self, board: Board, overdue: list[Line], now: float, seconds: Sequence[float]
-    ) -> list[Line]:
+        self, board: ModelQueue, overdue: list[ClientQueue], now: float, seconds: Sequence[float]
+    ) -> list[ClientQueue]:
         """Overdue ones, and with them the best of those in time and those that stand still."""
         most = _PLANNED * (len(seconds) - 1)
         candidates = [
@@ -116,8 +120,8 @@ class Selection:
         return [*overdue, *(each.item for each in batch)]
 
     def _filled(
-        self, board: Board, lines: list[Line], now: float, seconds: Sequence[float]
-    ) -> list[Line]:
+        self, board: ModelQueue, lines: list[ClientQueue], now: float, seconds: Sequence[float]
+    ) -> list[ClientQueue]:
         """Give spare places to those that are late, while nobody's deadline suffers."""
         spare = len(seconds) - 1 - len(lines)
         if not spare or not (board.late or board.charged):
@@ -137,12 +141,14 @@ class Selection:
                 return lines + more[:count]
         return lines
 
-    def _standing(self, board: Board, now: float, count: int, soonest_s: float) -> list[Line]:
+    def _standing(
+        self, board: ModelQueue, now: float, count: int, soonest_s: float
+    ) -> list[ClientQueue]:
         """Late ones no newer observation is expected of: robots that stand still, oldest first."""
         standing = [line for line in board.late if now >= refreshes_at(line, soonest_s)]
         return nsmallest(count, standing, key=_since)
 
-    def _look_again(self, board: Board, now: float, seconds: Sequence[float]) -> float:
+    def _look_again(self, board: ModelQueue, now: float, seconds: Sequence[float]) -> float:
         """When something changes for those that wait, if nothing arrives."""
         at = board.contended_until
         affordable = self._guard.affordable_at(board, now, seconds)
@@ -152,13 +158,13 @@ class Selection:
         return max(at, now)
 
 
-def harmless(board: Board, seconds: Sequence[float]) -> int:
+def batch_size_without_harm(board: ModelQueue, seconds: Sequence[float]) -> int:
     """Size of a batch that leaves time for whoever comes next."""
     window = min(board.windows, default=math.inf)
     return largest_in_time(window - seconds[1], seconds)
 
 
-def refreshes_at(line: Line, soonest_s: float) -> float:
+def refreshes_at(line: ClientQueue, soonest_s: float) -> float:
     """Until when a late line may yet be replaced by a newer observation that can be in time."""
     head = line.head
     assert head is not None

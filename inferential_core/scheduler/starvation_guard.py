@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter
 
-from .client_queue import Line
-from .model_queue import Board
+from .client_queue import ClientQueue
+from .model_queue import ModelQueue
 
 _since = attrgetter("since")
 
 
-class Guard:
+class StarvationGuard:
     """Serves who has waited longest, once that is too long, out of a small share of the time.
 
     The share is saved up as credit while nobody needs it, two full batches' worth at most. A
@@ -27,7 +27,7 @@ class Guard:
 
         after_s + L(B) + n * max(L(1) / share, L(B))
 
-    A line that is charged counts as waiting only from when it no longer is (`charge`).
+    A line that is charged counts as waiting only from when it no longer is (`record_service`).
     Far less is usual: a place in a full batch costs L(B) / B, and those who can still be in time
     are served before they are overdue because worth grows with age.
     """
@@ -36,7 +36,7 @@ class Guard:
         self.after_s = after_s
         self.share = share
 
-    def earn(self, board: Board, now: float, seconds: Sequence[float]) -> None:
+    def earn(self, board: ModelQueue, now: float, seconds: Sequence[float]) -> None:
         """Credit for the time that has passed."""
         passed = now - board.credited_at
         if passed > 0:
@@ -44,7 +44,9 @@ class Guard:
             most = 2 * seconds[-1]
             board.credit_s = min(most, board.credit_s + self.share * min(passed, 1e6))
 
-    def overdue(self, board: Board, now: float, seconds: Sequence[float]) -> list[Line]:
+    def overdue(
+        self, board: ModelQueue, now: float, seconds: Sequence[float]
+    ) -> list[ClientQueue]:
         """The line that is overdue longest, if there is one and it can be paid for; O(n)."""
         if board.credit_s < seconds[1] or now < board.none_overdue_before:
             return []
@@ -58,13 +60,13 @@ class Guard:
             return []
         return [oldest]
 
-    def pay(self, board: Board, seconds: Sequence[float], size: int, overdue: int) -> None:
+    def pay(self, board: ModelQueue, seconds: Sequence[float], size: int, overdue: int) -> None:
         """A batch of `size` holds so many overdue ones."""
         if overdue:
             place = seconds[-1] / (len(seconds) - 1)  # what somebody else could have had
             board.credit_s -= max(overdue * place, seconds[size] - seconds[size - overdue])
 
-    def affordable_at(self, board: Board, now: float, seconds: Sequence[float]) -> float:
+    def affordable_at(self, board: ModelQueue, now: float, seconds: Sequence[float]) -> float:
         """When there will be enough credit for one."""
         return now + max(0.0, seconds[1] - board.credit_s) / self.share
 

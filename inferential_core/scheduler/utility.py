@@ -12,7 +12,7 @@ _AGE_UNIT_S = 0.25
 _HALF_PRESSURE_S = 0.05
 
 
-class Worth:
+class Utility:
     """worth = tier * need * pressure
 
         tier     = (1 + priority_weight) ^ -priority

@@ -119,7 +119,7 @@ class Gate:
     def callback(self, domain: str, key: bytes) -> bool:
         """Whether this public key gets in; the Authenticator asks.
 
-        It gives the key as User-Id to each message of that peer, see `Guard`.
+        It gives the key as User-Id to each message of that peer, see `Authorization`.
         """
         del domain
         assert self._keyring is not None

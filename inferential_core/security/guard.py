@@ -14,7 +14,7 @@ from .refusals import OBSERVATION, Refusals
 from .rights import Identity
 
 
-class Guard:
+class Authorization:
     """The rights in `keyring`, applied."""
 
     def __init__(self, keyring: Keyring, refusals: Refusals) -> None:

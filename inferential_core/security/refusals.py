@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..clock import Clock
-from ..log.throttled import Complaints
+from ..log.throttled import ThrottledLog
 
 Record = Callable[[str, float, dict[str, str]], None]  # MetricsStore.record
 
@@ -26,7 +26,7 @@ class Refusals:
         self._clock = clock
         self._record = record
         self._lock = threading.Lock()
-        self._complaints = Complaints(_log)
+        self._complaints = ThrottledLog(_log)
         self._counts: dict[str, Counter[str]] = {HANDSHAKE: Counter(), OBSERVATION: Counter()}
         self._last: tuple[str, str, float] | None = None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..clock import Clock
 from .exposure import is_local
 from .gate import Gate
-from .guard import Guard
+from .guard import Authorization
 from .keyring import Keyring
 from .refusals import Record, Refusals
 
@@ -28,12 +28,12 @@ class ServerSecurity:
         bind, allow_insecure = config.transport.bind, config.security.allow_insecure
         self.refusals = Refusals(clock, record)
         self.keyring = Keyring(keys) if (keys := config.security.keys) else None
-        self.guard: Guard | None = None
+        self.guard: Authorization | None = None
         self._guarded = False
         if self.keyring is not None:
             self.mode = KEYS
             self._guarded = True
-            self.guard = Guard(self.keyring, self.refusals)
+            self.guard = Authorization(self.keyring, self.refusals)
         elif is_local(bind):
             self.mode = THIS_MACHINE
         elif allow_insecure:

@@ -38,7 +38,7 @@ _RECEIVE_AT_ONCE = 64
 _ENOUGH = 16
 
 
-class Engine:
+class EventLoop:
     """A pipeline at work on a transport, from `start` until `stop`."""
 
     def __init__(self, pipeline: Pipeline, transport: Transport, clock: Clock) -> None:

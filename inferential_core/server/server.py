@@ -32,6 +32,7 @@ from .service import Service
 
 T = TypeVar("T")
 
+
 class Server:
     """Takes observations from many clients, batches them for models, sends the results back.
 
@@ -257,7 +258,7 @@ class Server:
         return {**about, **found}, seen
 
     def telemetry(self) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
-        """`status()`, and of the same moment the histograms of every model, see `Measuring`."""
+        """`status()`, and of the same moment the histograms of every model, see `Recorder`."""
         measuring = self._ran().measuring
         return self.look(lambda pipeline, now: measuring.histograms())
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..clock import Clock
 from ..config.schema import InferentialConfig
 from ..dispatch.base import Dispatcher
-from ..metrics.recorder import Measuring
+from ..metrics.recorder import Recorder
 from ..metrics.store import MetricsStore
 from ..metrics.traces import tracing
 from ..pipeline.pipeline import Pipeline
@@ -16,7 +16,7 @@ from ..scheduler.batching import BatchScheduler
 from ..security.server_side import ServerSecurity
 from ..transport.base import Transport
 from ..transport.zmq_router import ZmqRouter
-from .event_loop import Engine
+from .event_loop import EventLoop
 from .status_report import report
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Service:
         self._max_frames = max(_FRAMES, 2 + config.limits.max_tensors)
         self._security = ServerSecurity(config, clock, metrics.record if measured else None)
         self.transport = transport or self._bound(config)
-        self.measuring = Measuring(metrics, measured)
+        self.measuring = Recorder(metrics, measured)
         self.pipeline = Pipeline(
             config,
             self.transport,
@@ -56,7 +56,7 @@ class Service:
             self.measuring,
             self._security.guard,
         )
-        self.engine = Engine(self.pipeline, self.transport, clock)
+        self.engine = EventLoop(self.pipeline, self.transport, clock)
         self._dispatcher = dispatcher
         self._clock = clock
         self._tracing = tracing(clock, config.metrics.traces_per_s)

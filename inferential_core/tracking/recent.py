@@ -37,7 +37,7 @@ class Ended(NamedTuple):
 
 
 @dataclass
-class Seen:
+class Cursor:
     """How far somebody has looked."""
 
     batches: int = 0
@@ -45,7 +45,7 @@ class Seen:
 
 
 @dataclass
-class News:
+class Events:
     """What came since, oldest first; the oldest of it may be lost where much came."""
 
     served: list[Served] = field(default_factory=list)
@@ -70,9 +70,9 @@ class Recent:
         self._failures += 1
         self._ended.append(Ended(at, request, status))
 
-    def since(self, seen: Seen) -> News:
+    def since(self, seen: Cursor) -> Events:
         """What came since `seen`, which is brought up to date."""
-        news = News(
+        news = Events(
             _newest(self._served, self._batches - seen.batches),
             _newest(self._ended, self._failures - seen.failures),
         )

@@ -32,7 +32,7 @@ HEADERS = {
 }
 
 
-class Guard:
+class RequestGuard:
     """ASGI middleware.
 
     port: the one listened on. loopback: only this machine reaches it. token: demanded where it

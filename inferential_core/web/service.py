@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..log.throttled import Complaints
+from ..log.throttled import ThrottledLog
 from . import address
 from .token import load_token
 
@@ -54,7 +54,7 @@ class WebServer:
                 " http.token_file (a file with a secret), or bind 127.0.0.1 and forward the port:"
                 " ssh -L 5580:127.0.0.1:5580 THIS_MACHINE"
             )
-        self._complaints = Complaints(_log)
+        self._complaints = ThrottledLog(_log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -92,7 +92,7 @@ class WebServer:
         # Here, on its own thread: importing them takes longer than starting to serve robots.
         from .app import make_app
         from .connections import Serving
-        from .guard import Guard
+        from .guard import RequestGuard
         from .stream import Hub
         from .view import Fleet
 
@@ -101,7 +101,9 @@ class WebServer:
         fleet = Fleet(server)
         hub = Hub(fleet.begin, fleet.frame)
         port = self._listener.getsockname()[1]
-        app = Guard(make_app(server, fleet, hub), port, self._loopback, self._token, self._hosts)
+        app = RequestGuard(
+            make_app(server, fleet, hub), port, self._loopback, self._token, self._hosts
+        )
         serving = Serving(app, self._leaving, self._ready.set, hub.close)
         await serving.serve(sockets=[self._listener])
 

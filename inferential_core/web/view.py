@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..tracking.recent import Seen, Served
+from ..tracking.recent import Cursor, Served
 from .client_state import ORDER, VISITOR, judge
 from .window import BIN_S, Windows
 
@@ -48,7 +48,7 @@ class Fleet:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._windows = Windows()
-        self._seen = Seen()
+        self._seen = Cursor()
         self._now = 0.0
         self._bars: list[Served] = []
         self._model_ids: list[str] = []

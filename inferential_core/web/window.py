@@ -1,6 +1,6 @@
 """What is worked out of recent requests: of each client and each model, over a short while.
 
-Fed with the server's `News`, on the thread of the web server. Times are monotonic seconds.
+Fed with the server's `Events`, on the thread of the web server. Times are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections import deque
 
 from ..status import Status
-from ..tracking.recent import News, Served
+from ..tracking.recent import Events, Served
 
 ANSWERS = 64  # newest ones of a client that its figures rest on
 JUDGED_S = 3.0  # what is starving now is said of this long
@@ -120,7 +120,7 @@ class Windows:
         self.clients: dict[str, ClientWindow] = {}
         self.models: dict[str, ModelWindow] = {}
 
-    def take(self, news: News, now: float) -> None:
+    def take(self, news: Events, now: float) -> None:
         for served in news.served:
             self._model(served.batch.model_id).add(served)
             at, failed = served.at, served.failed

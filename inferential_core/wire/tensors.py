@@ -107,9 +107,7 @@ def _laid_out(layout: _Layout, frames: Sequence[Buffer], limits: Limits) -> np.n
         raise RejectedError(f"{key!r}: payload frame {index} of {len(frames)}")
     frame = frames[index]
     if end > len(frame):
-        raise RejectedError(
-            f"{key!r}: bytes {offset} to {end} of a payload of {len(frame)} bytes"
-        )
+        raise RejectedError(f"{key!r}: bytes {offset} to {end} of a payload of {len(frame)} bytes")
     array = np.frombuffer(frame, dtype, size, offset)
     return array if len(shape) == 1 else array.reshape(shape)
 

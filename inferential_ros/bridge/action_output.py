@@ -28,7 +28,7 @@ class Sinks:
     state_changed: Callable[[], None]
 
 
-class Motion:
+class ActionOutput:
     """From activation to deactivation."""
 
     def __init__(self, executor: Executor, statistics: Statistics, sinks: Sinks) -> None:

@@ -16,12 +16,18 @@ import threading
 from typing import Any
 
 from inferential_core import Reply, Status
-from inferential_ros.bridge.action_output import Motion, Sinks
+from inferential_ros.bridge.action_output import ActionOutput, Sinks
 from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.options import link_settings, make_executor
 from inferential_ros.bridge.plans import left_over_values, make_plan
-from inferential_ros.bridge.requery_policy import Asking
-from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles, Link, LinkCallbacks, Observation
+from inferential_ros.bridge.requery_policy import RequeryPolicy
+from inferential_ros.bridge.server_link import (
+    NO_KEYS,
+    KeyFiles,
+    LinkCallbacks,
+    Observation,
+    ServerLink,
+)
 from inferential_ros.bridge.state import Mode, State
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.bridge.troubles import Troubles
@@ -35,7 +41,7 @@ from inferential_ros.execution.executor import (
 SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are late
 
 
-class Session:
+class BridgeCore:
     """From activation to deactivation."""
 
     def __init__(
@@ -57,8 +63,8 @@ class Session:
         self._planned = False  # whether a plan of this generation came
         self._period_ns = round(1e9 / contract.action.rate_hz)
         self.executor = make_executor(contract)
-        self._motion = Motion(self.executor, self.statistics, sinks)
-        self.asking = Asking(contract, self.executor)
+        self._motion = ActionOutput(self.executor, self.statistics, sinks)
+        self.asking = RequeryPolicy(contract, self.executor)
         callbacks = LinkCallbacks(
             next_observation=self._next_observation,
             on_sent=self._on_sent,
@@ -67,7 +73,7 @@ class Session:
             on_error=lambda reason: self._fail("link", reason),
             on_refused=self._on_refused,
         )
-        self.link = Link(link_settings(contract, server, client_id, keys), callbacks)
+        self.link = ServerLink(link_settings(contract, server, client_id, keys), callbacks)
 
     # --- lifecycle ---
 

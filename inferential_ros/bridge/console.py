@@ -6,7 +6,7 @@ import time
 
 from rclpy.lifecycle import LifecycleNode
 
-from inferential_ros.bridge.bridge_core import Session
+from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Input
 from inferential_ros.bridge.state import Mode, State
 from inferential_ros.contract.errors import ContractError
@@ -40,7 +40,7 @@ class Console:
         self._told: dict[str, str] = {}  # what does not fit, by the path of its key
         self._remind_s = time.monotonic() + REMIND_S
 
-    def changed(self, session: Session) -> None:
+    def changed(self, session: BridgeCore) -> None:
         """Tell what changed of the link and the state."""
         if session.link.connected != self._connected:
             self._connected = not self._connected
@@ -53,7 +53,7 @@ class Console:
             self._state, self._state_s = session.state, now_s
             self._tell_state(session)
 
-    def report(self, session: Session, rivals: list[int]) -> None:
+    def report(self, session: BridgeCore, rivals: list[int]) -> None:
         """Tell what went wrong, what does not fit, and who is waited for.
 
         rivals: how many others publish on the topic of each output.
@@ -76,7 +76,7 @@ class Console:
             self._remind_s = now_s + REMIND_S
             self._remind(topics, session.link.refusal)
 
-    def _tell_state(self, session: Session) -> None:
+    def _tell_state(self, session: BridgeCore) -> None:
         if self._state is State.EXECUTING:
             self._log.info("executing again" if self._planned else "first plan: executing")
             self._planned = True

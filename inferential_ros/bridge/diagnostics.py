@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from inferential_ros.bridge.bridge_core import Session
+from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Input
 from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.state import State
@@ -27,7 +27,7 @@ ACTIONS = {
 
 
 def diagnostics_message(
-    session: Session, outputs: Outputs, node: str, robot: str, server: str, now_ns: int
+    session: BridgeCore, outputs: Outputs, node: str, robot: str, server: str, now_ns: int
 ) -> DiagnosticArray:
     """The report of this moment; hardware id is the robot's name."""
     message = DiagnosticArray()
@@ -61,7 +61,7 @@ def _input(item: Input, now_ns: int) -> DiagnosticStatus:
     return status
 
 
-def _link(session: Session, server: str) -> DiagnosticStatus:
+def _link(session: BridgeCore, server: str) -> DiagnosticStatus:
     statistics = session.statistics
     status = _status(
         "link",
@@ -79,7 +79,7 @@ def _link(session: Session, server: str) -> DiagnosticStatus:
     return status
 
 
-def _actions(session: Session, now_ns: int) -> DiagnosticStatus:
+def _actions(session: BridgeCore, now_ns: int) -> DiagnosticStatus:
     statistics = session.statistics
     samples, p50, p95 = statistics.latency_percentiles()
     status = _status(
@@ -97,7 +97,7 @@ def _actions(session: Session, now_ns: int) -> DiagnosticStatus:
     return status
 
 
-def _outputs(session: Session, outputs: Outputs) -> list[DiagnosticStatus]:
+def _outputs(session: BridgeCore, outputs: Outputs) -> list[DiagnosticStatus]:
     found = []
     numbers = zip(
         outputs.subscribers(), outputs.rivals(), outputs.published, session.executor.held_back

@@ -35,4 +35,3 @@ def take_priority(priority: int, thread_id: int) -> str:
     except (OSError, AttributeError) as error:  # no Linux
         return f"not on this system: {error}"
     return ""
-

@@ -25,7 +25,7 @@ class Tuning(NamedTuple):
     obey_hints: bool = True
 
 
-class Asking:
+class RequeryPolicy:
     """Before a robot has actions at all, every sample is worth its way."""
 
     def __init__(self, contract: Contract, executor: Executor) -> None:

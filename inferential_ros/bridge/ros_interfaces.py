@@ -16,7 +16,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
 from inferential_ros.bridge.action_output import Sinks
-from inferential_ros.bridge.bridge_core import Session
+from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.console import Console
 from inferential_ros.bridge.diagnostics import diagnostics_message
 from inferential_ros.bridge.instructions import Instructions
@@ -37,7 +37,7 @@ CHUNK_TOPICS = ("action_chunk", "pending_chunk", "executed_chunk")
 SERVICES = ("reset", "pause", "resume", "emergency_stop")
 
 
-class Wiring:
+class RosInterfaces:
     """Publishers, subscriptions, services and the session between them."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Wiring:
         self._client_id = client_id
         self._keys = keys
         self._clock = node.get_clock()
-        self._session: Session | None = None
+        self._session: BridgeCore | None = None
         # Samples that are valid until the next one: an instruction may come once for many lives.
         self._lasting: dict[int, Any] = {}
         self._loop: ControlLoop | None = None
@@ -115,7 +115,7 @@ class Wiring:
             state_changed=self._changed,
         )
         self._console = Console(self._node, self._contract, self._server)
-        session = Session(self._contract, self._server, self._client_id, sinks, self._keys)
+        session = BridgeCore(self._contract, self._server, self._client_id, sinks, self._keys)
         self._session = session
         try:
             self._instructions.tell()

@@ -86,7 +86,7 @@ def check_settings(settings: LinkSettings) -> None:
     _connect(settings)[0].close()
 
 
-class Link:
+class ServerLink:
     """Started once, stopped once; `wake`, `reset` and `stop` may be called from any thread."""
 
     def __init__(self, settings: LinkSettings, callbacks: LinkCallbacks) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inferential.msg import BridgeStatus
 
-from inferential_ros.bridge.bridge_core import Session
+from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.state import State
 from inferential_ros.convert.chunk import duration_message, time_message
 
@@ -28,7 +28,7 @@ COUNTERS = (
 
 
 def status_message(
-    session: Session, client_id: str, model: str, server: str, now_ns: int
+    session: BridgeCore, client_id: str, model: str, server: str, now_ns: int
 ) -> BridgeStatus:
     """The report of this moment."""
     message = BridgeStatus(client=client_id, model=model, server=server)

@@ -39,7 +39,7 @@ class Rule:
     decelerate_s: float = DECELERATE_S
 
 
-class Channel:
+class OutputChannel:
     """Remembers what was published last; every value it gives out counts as published."""
 
     def __init__(self, rule: Rule) -> None:

@@ -16,7 +16,7 @@ from enum import Enum
 
 import numpy as np
 
-from inferential_ros.execution.channel import Channel, Rule
+from inferential_ros.execution.channel import OutputChannel, Rule
 from inferential_ros.execution.delay import DelayMeter
 from inferential_ros.execution.modes import Execution, make_mode
 from inferential_ros.execution.plan import Plan, PlanRefused, PlanTooLate
@@ -60,7 +60,7 @@ class Executor:
     ) -> None:
         self._dimension = dimension
         self._mode = make_mode(execution, dimension)
-        self._channels = [Channel(rule) for rule in rules]
+        self._channels = [OutputChannel(rule) for rule in rules]
         self._record = Record()
         self._delay = DelayMeter()
         self._followed: tuple[Plan, int] | None = None  # a plan was, at this step of it

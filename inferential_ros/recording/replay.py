@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferential_ros.bridge.action_output import Sinks
-from inferential_ros.bridge.bridge_core import Session
+from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Inputs
 from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles
 from inferential_ros.bridge.statistics import Statistics
@@ -93,7 +93,9 @@ class Replay:
             executed=lambda plan: None,
             state_changed=self._changed.set,
         )
-        self._session = Session(contract, options.server, options.client_id, sinks, options.keys)
+        self._session = BridgeCore(
+            contract, options.server, options.client_id, sinks, options.keys
+        )
         self._session.statistics.latencies_s = deque()  # all of them
         self._counted = CountedInputs(contract)
         self._session.inputs = self._counted

@@ -8,7 +8,7 @@ from inferential_core import InferentialConfig
 from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
 from inferential_core.metrics import MetricsStore
-from inferential_core.metrics.recorder import Measuring
+from inferential_core.metrics.recorder import Recorder
 from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.transport.memory import MemoryTransport
@@ -78,7 +78,7 @@ class House:
     def measuring(self):
         self.store = store = MetricsStore(clock=self.clock)
         store.listen(lambda *record: self.records.append(record))
-        return Measuring(store)
+        return Recorder(store)
 
     def client(self, name):
         return self.transport.peer(name.encode())

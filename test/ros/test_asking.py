@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
 from inferential_ros.bridge.options import make_executor
-from inferential_ros.bridge.requery_policy import Asking, Tuning
+from inferential_ros.bridge.requery_policy import RequeryPolicy, Tuning
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.execution.plan import Plan
@@ -36,7 +36,7 @@ class Robot:
         text = CONTRACT.format(trigger=trigger, mode=mode, model=model)
         contract = parse_contract(parse_yaml(text))
         self.executor = make_executor(contract)
-        self.asking = Asking(contract, self.executor)
+        self.asking = RequeryPolicy(contract, self.executor)
         self.plans = 0
 
     def plan(self, ms: int, hint: int = 0) -> None:

@@ -19,7 +19,7 @@ from ...errors import ModelUnavailable
 from ...models.loading import load_model, made
 from ..base import Batch, Completion, Dispatcher, Listening, ModelInfo, OnDone
 from ..watchdog import Watchdog
-from ..worker import ChildProcess
+from ..worker import WorkerProcess
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class ProcessLanes:
         self._lanes = [
             _Lane(
                 self,
-                ChildProcess(
+                WorkerProcess(
                     f"{__name__}:host",
                     {**options, "target": model} if named else options,
                     pickled=None if named else {"model": model},
@@ -142,7 +142,7 @@ class ProcessLanes:
 class _Lane:
     """One process; what it is at, and until when."""
 
-    def __init__(self, lanes: ProcessLanes, child: ChildProcess) -> None:
+    def __init__(self, lanes: ProcessLanes, child: WorkerProcess) -> None:
         self.child = child
         self.batch: Batch | None = None
         self.due = math.inf

@@ -47,7 +47,7 @@ Answer = tuple[str, str, float, list[Outcome], list[Block]]
 
 
 @dataclass(frozen=True)
-class Limits:
+class CallLimits:
     """How much is handed over at once."""
 
     max_batch: int = 64
@@ -60,7 +60,7 @@ class Application:
     def __init__(
         self,
         model_id: str,
-        limits: Limits,
+        limits: CallLimits,
         refresh: Callable[[], Awaitable[None]],
         changed: Callable[[], None],
     ) -> None:

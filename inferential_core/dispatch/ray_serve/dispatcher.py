@@ -12,11 +12,11 @@ from typing import Any
 from ...errors import ConfigError
 from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
-from ..worker import ChildProcess, Restarts
+from ..worker import Restarts, WorkerProcess
 from ..worker.jobs import unpack_models
 from . import ray_discovery
 from .ray_discovery import check_target, serve_config_file
-from .stall_detector import Patience
+from .stall_detector import StallDetector
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class RayServeDispatcher(Dispatcher):
             if address == "auto" and (deploy or config):
                 address = ray_discovery.running() or "local"
         self.address = address
-        self._child = ChildProcess(
+        self._child = WorkerProcess(
             "inferential_core.dispatch.ray_serve.driver:RayDriver",
             {
                 "address": address,
@@ -102,7 +102,7 @@ class RayServeDispatcher(Dispatcher):
         self._why_not = ""
         self._on_done: OnDone = lambda completion: None
         self._watchdog = Watchdog()
-        self._patience = Patience(float(timeout_s), self._child.kill)
+        self._patience = StallDetector(float(timeout_s), self._child.kill)
 
     def start(self, on_done: OnDone) -> None:
         self._on_done = on_done

@@ -24,8 +24,8 @@ from ...errors import ModelUnavailable
 from ..base import Batch, Completion, Dispatcher, ModelInfo
 from ..worker.jobs import pack_models
 from . import cluster, payload
-from .application import Application, Limits
-from .orders import Orders
+from .application import Application, CallLimits
+from .orders import Deployments
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +55,11 @@ class RayDriver(Dispatcher):
         serve_config: Mapping[str, Any] | None = None,
         deployment: Mapping[str, Any] | None = None,
     ) -> None:
-        self._orders = Orders(deploy or {}, serve_config, deployment or {})
+        self._orders = Deployments(deploy or {}, serve_config, deployment or {})
         self._address = address
         self._wanted = tuple(models)
         self._timeout_s = timeout_s
-        self._limits = Limits(max_batch, lanes_per_replica)
+        self._limits = CallLimits(max_batch, lanes_per_replica)
         self._shared_memory = shared_memory
         self._emit: Emit = lambda kind, fields: None
         self._on_done: Callable[[Completion], None] = lambda completion: None

@@ -10,7 +10,7 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 
-class Orders:
+class Deployments:
     """Models by id as module:attribute, a Serve config file, and options for the former."""
 
     def __init__(

@@ -17,7 +17,7 @@ GRACE_S = 3.0  # beyond the time limit of a call, for the driver to say so
 SECOND_LOOK_S = 1.0  # a machine that stood still is given the time to catch up
 
 
-class Patience:
+class StallDetector:
     """The batches a driver is at, as something to be watched; see `watchdog.Watched`.
 
     give_up(reason): the oldest of them should have ended long ago. From any thread.

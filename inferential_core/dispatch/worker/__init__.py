@@ -45,7 +45,7 @@ Linux (and, with everything through the socket, other POSIX systems).
 """
 
 from .dispatcher import ChildDispatcher
-from .process import ChildProcess
+from .process import WorkerProcess
 from .restarts import Restarts
 
-__all__ = ["ChildDispatcher", "ChildProcess", "Restarts"]
+__all__ = ["ChildDispatcher", "WorkerProcess", "Restarts"]

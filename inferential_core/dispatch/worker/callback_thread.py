@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 OnEvent = Callable[[str, Mapping[str, Any]], None]
 
 
-class Outlet:
+class CallbackThread:
     """Calls `on_done` and `on_event`; what these raise is logged and goes no further.
 
     `refuse` has a thread of its own, from `open` to `close`: whoever submits a batch may not be

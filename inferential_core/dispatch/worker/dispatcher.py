@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..base import Batch, Dispatcher, ModelInfo, OnDone
-from .process import ChildProcess
+from .process import WorkerProcess
 
 
 class ChildDispatcher(Dispatcher):
@@ -19,7 +19,7 @@ class ChildDispatcher(Dispatcher):
         self, target: str, options: Mapping[str, Any] | None = None, **settings: Any
     ) -> None:
         settings.setdefault("name", target)
-        self.child = ChildProcess(target, options, **settings)
+        self.child = WorkerProcess(target, options, **settings)
         self._models: Mapping[str, ModelInfo] = {}
 
     def start(self, on_done: OnDone) -> None:

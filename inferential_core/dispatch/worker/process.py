@@ -11,13 +11,13 @@ from typing import Any
 
 from ...errors import UsageError
 from ..base import Batch, ModelInfo, OnDone
-from .callback_thread import OnEvent, Outlet
+from .callback_thread import CallbackThread, OnEvent
 from .restarts import Restarts
 from .spawning import surroundings
 from .supervision import Supervisor
 
 
-class ChildProcess:
+class WorkerProcess:
     """A dispatcher in a process of its own; see the package's docstring for what runs in it.
 
     target: `module:attribute` that makes the Dispatcher, called in the child with `options`.
@@ -72,7 +72,7 @@ class ChildProcess:
             raise UsageError(f"the process of {self.name} runs already")
         pickled = self._pickle()
         message = {**self._begin, "pickled": pickled, **surroundings(self.name, pickled)}
-        outlet = Outlet(self.name, on_done, on_event or _ignore)
+        outlet = CallbackThread(self.name, on_done, on_event or _ignore)
         self._run = run = Supervisor(
             self.name, message, self._restarts, self._ready_timeout_s, outlet
         )

@@ -11,7 +11,7 @@ from typing import Any
 from ...wire.images import Buffer
 from ..base import Batch, ModelInfo
 from . import jobs, values
-from .callback_thread import Outlet
+from .callback_thread import CallbackThread
 from .channel import Channel
 from .in_flight import InFlight
 from .spawning import Process, end_of, start_process
@@ -21,13 +21,13 @@ class NotReady(Exception):
     """Why a child did not come to be ready; its cause is what was raised in it."""
 
 
-class Life:
+class ProcessRun:
     """`begin`, `serve` and `end` are for one thread, in this order; all else is for any.
 
     `end` is called whatever came of the others.
     """
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: CallbackThread) -> None:
         self.process: Process | None = None
         self._outlet = outlet
         self._channel: Channel | None = None

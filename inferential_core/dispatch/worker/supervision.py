@@ -10,8 +10,8 @@ from typing import Any
 
 from ...errors import ConfigError, ModelUnavailable
 from ..base import Batch, ModelInfo
-from .callback_thread import Outlet
-from .process_run import Life, NotReady
+from .callback_thread import CallbackThread
+from .process_run import NotReady, ProcessRun
 from .restarts import Restarts
 
 _log = logging.getLogger(__name__)
@@ -30,14 +30,14 @@ class Supervisor:
         message: Mapping[str, Any],
         restarts: Restarts,
         ready_timeout_s: float,
-        outlet: Outlet,
+        outlet: CallbackThread,
     ) -> None:
         self._name = name
         self._message = message  # what each child is told first
         self._restarts = restarts
         self._ready_timeout_s = ready_timeout_s
         self._outlet = outlet
-        self._life = Life(outlet)  # the present one, or the last one
+        self._life = ProcessRun(outlet)  # the present one, or the last one
         self._models: Mapping[str, ModelInfo] = {}
         self._failure: Exception | None = None  # of the first start
         self._down_because = "it is being started"
@@ -118,7 +118,7 @@ class Supervisor:
                 _log.error("%s in %.2f s", told, delay)
                 if self._closing.wait(delay):
                     return
-                self._life = Life(self._outlet)
+                self._life = ProcessRun(self._outlet)
         finally:
             self._outlet.close()
             self._started.set()
@@ -138,7 +138,7 @@ class Supervisor:
         except OSError as error:  # no memory or no descriptors for another process
             failure = self._could_not_start(f"{type(error).__name__}: {error}", None)
         finally:
-            self._bury(life, failure)
+            self._on_exit(life, failure)
 
     def _could_not_start(self, reason: str, cause: BaseException | None) -> str:
         if not self._started.is_set():
@@ -148,7 +148,7 @@ class Supervisor:
             _log.error("%s could not start again", self._name, exc_info=cause)
         return reason
 
-    def _bury(self, life: Life, failure: str) -> None:
+    def _on_exit(self, life: ProcessRun, failure: str) -> None:
         """What a life left undone ends now."""
         # One that failed by itself or is not wanted any more is not waited for.
         how, lost = life.end(0.0 if failure or self._closing.is_set() else 1.0)

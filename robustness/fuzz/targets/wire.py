@@ -20,7 +20,7 @@ from inferential_core.client.session import ClientSession
 from inferential_core.clock import FakeClock
 from inferential_core.dispatch.base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from inferential_core.errors import MalformedError, RejectedError, WireError
-from inferential_core.metrics.recorder import Measuring
+from inferential_core.metrics.recorder import Recorder
 from inferential_core.metrics.store import MetricsStore
 from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
@@ -152,7 +152,7 @@ class _House:
         self.dispatcher = _Answering()
         scheduler = create_scheduler(config.scheduling)
         scheduler.clock = self.clock
-        measuring = Measuring(MetricsStore(100, self.clock))
+        measuring = Recorder(MetricsStore(100, self.clock))
         self.transport = MemoryTransport()
         self.pipeline = Pipeline(
             config, self.transport, scheduler, self.dispatcher, self.clock, measuring

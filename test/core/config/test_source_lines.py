@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from inferential_core.config.source import Keys, line, read
 
-TEXT = some.text("ab\"\\{}[],: \té", max_size=4)
+TEXT = some.text('ab"\\{}[],: \té', max_size=4)
 VALUES = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | TEXT,
     lambda inner: some.lists(inner, max_size=3) | some.dictionaries(TEXT, inner, max_size=3),

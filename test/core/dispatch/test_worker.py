@@ -19,7 +19,7 @@ import pytest
 
 from inferential_core import ConfigError, EncodedImage, UsageError
 from inferential_core.dispatch import Batch, Completion
-from inferential_core.dispatch.worker import ChildProcess, Restarts
+from inferential_core.dispatch.worker import Restarts, WorkerProcess
 from inferential_core.errors import ModelUnavailable, RejectedError
 from inferential_core.request import InferenceRequest
 
@@ -137,7 +137,7 @@ class Site:
     ) -> None:
         self.done: queue.Queue[Completion] = queue.Queue()
         self.events: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self.child = ChildProcess(target, options, name="the policy", **settings)
+        self.child = WorkerProcess(target, options, name="the policy", **settings)
         self.heard_on: threading.Thread | None = None  # the newest completion
         self.models = self.child.start(self._hear, lambda *event: self.events.put(event))
 
@@ -324,11 +324,11 @@ def test_a_child_stands_in_the_same_folder_and_none_of_its_files_is_in_the_way(
 
 
 def test_what_cannot_be_pickled_or_told_is_said_at_once(driver: str) -> None:
-    child = ChildProcess(f"{driver}:Driver", name="x", pickled={"factory": lambda: 1})
+    child = WorkerProcess(f"{driver}:Driver", name="x", pickled={"factory": lambda: 1})
     with pytest.raises(UsageError, match="name it as module:attribute"):
         child.start(print)
     with pytest.raises(UsageError, match="options must be plain"):
-        ChildProcess(f"{driver}:Driver", {"factory": object()}, name="x")
+        WorkerProcess(f"{driver}:Driver", {"factory": object()}, name="x")
 
 
 # --- ends ---
@@ -415,7 +415,7 @@ def test_a_child_that_cannot_start_again_is_tried_again_and_told(
 )
 def test_a_child_that_does_not_get_ready_says_why(driver: str, attribute: str, said: str) -> None:
     timeout_s = 0.5 if attribute == "Slow" else SOON_S
-    child = ChildProcess(f"{driver}:{attribute}", name="the policy", ready_timeout_s=timeout_s)
+    child = WorkerProcess(f"{driver}:{attribute}", name="the policy", ready_timeout_s=timeout_s)
     threads = threading.active_count()
     with pytest.raises(ConfigError, match=said) as caught:
         child.start(print)

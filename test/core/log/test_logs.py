@@ -19,7 +19,7 @@ import pytest
 
 from inferential_core import Connection, LocalDispatcher, Server
 from inferential_core.log import formatting
-from inferential_core.log.throttled import Complaints
+from inferential_core.log.throttled import ThrottledLog
 
 SOON_S = 10.0
 LONG_MS = 20_000
@@ -42,7 +42,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_the_same_is_told_once_a_second_with_how_often_it_came(
     log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    complaints = Complaints(log)
+    complaints = ThrottledLog(log)
     for step in range(25):
         complaints.tell(step * 0.1, "it failed", ValueError(str(step)))
     assert told(caplog) == [
@@ -60,7 +60,7 @@ def test_the_same_is_told_once_a_second_with_how_often_it_came(
 def test_other_errors_and_other_kinds_are_told_at_once(
     log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    complaints = Complaints(log)
+    complaints = ThrottledLog(log)
     complaints.tell(0.0, "arm_1 failed", ValueError(), kind="failed", fields={"client": "arm_1"})
     complaints.tell(0.0, "arm_2 failed", ValueError(), kind="failed", fields={"client": "arm_2"})
     complaints.tell(0.0, "arm_2 failed", KeyError(), kind="failed", fields={"client": "arm_2"})
@@ -72,10 +72,10 @@ def test_other_errors_and_other_kinds_are_told_at_once(
 def test_a_storm_of_different_complaints_is_bounded_in_lines_and_in_memory(
     log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    complaints = Complaints(log)
+    complaints = ThrottledLog(log)
     for index in range(50_000):
         complaints.tell(index * 1e-4, f"nonsense {index}")
-    assert len(caplog.records) < 5 * (Complaints.MOST + 15)
+    assert len(caplog.records) < 5 * (ThrottledLog.MOST + 15)
     assert len(complaints._held) + len(complaints._next) < 3000
     complaints.flush(100.0)
     counted = sum(getattr(record, "fields", {}).get("held_back", 0) for record in caplog.records)

@@ -277,7 +277,7 @@ def test_charged_is_what_is_served_not_what_is_asked() -> None:
     assert house.pick() == [request]
     line = house.scheduler._boards["policy"].lines["robot"]
     # Interval unknown but for arrivals each millisecond: nothing to speak of is charged.
-    assert line.paid_until < house.now + 0.002
+    assert line.throttled_until < house.now + 0.002
 
 
 def test_who_is_charged_is_not_shut_out() -> None:
@@ -288,7 +288,7 @@ def test_who_is_charged_is_not_shut_out() -> None:
         request = rogue(house)
         house.pick()
         house.scheduler.answered(request, house.now, horizon=16)
-    assert board["policy"].lines["rogue"].paid_until <= house.now + 4 * 0.32 / 1.5 + 1e-9
+    assert board["policy"].lines["rogue"].throttled_until <= house.now + 4 * 0.32 / 1.5 + 1e-9
 
 
 def test_alone_a_client_may_ask_as_fast_as_it_likes() -> None:
@@ -436,7 +436,7 @@ def test_who_takes_no_hints_is_given_none() -> None:
     house = House()
     converse(house, robots=64, seconds=6.0, obey=False)
     lines = list(house.scheduler._boards["policy"].lines.values())
-    assert any(not line.obeys for line in lines)
+    assert any(not line.follows_hints for line in lines)
     assert not any(line.hinted_steps for line in lines)
 
 

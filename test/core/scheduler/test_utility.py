@@ -12,7 +12,7 @@ from inferential_core.clock import FakeClock
 from inferential_core.config.schema import DeadlineAwareConfig, SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.deadline_aware import DeadlineAware
-from inferential_core.scheduler.utility import Worth
+from inferential_core.scheduler.utility import Utility
 from inferential_core.tracking.latency import LatencyModel
 
 NONE = dict.fromkeys(
@@ -52,7 +52,7 @@ def test_a_weight_of_zero_switches_its_term_off(weight: str) -> None:
     if weight != "age_weight":
         later = {**better, "received_at": 0.001}
         assert first_of(others, worse=worse, better=later) == "worse"
-    worth = Worth(DeadlineAwareConfig(**others))
+    worth = Utility(DeadlineAwareConfig(**others))
     assert worth.now(1.0, 3, age=99.0, slack=0.0) == 1.0
 
 
@@ -63,20 +63,20 @@ def test_with_the_default_weights_the_deadline_decides_while_all_can_be_in_time(
 
 
 def test_a_tier_is_worth_one_plus_its_weight_times_the_next() -> None:
-    worth = Worth(DeadlineAwareConfig(priority_weight=9.0))
+    worth = Utility(DeadlineAwareConfig(priority_weight=9.0))
     request = InferenceRequest("a", "policy", priority=1)
     important = InferenceRequest("a", "policy", priority=0)
     assert worth.static(important) == pytest.approx(10 * worth.static(request))
 
 
 def test_need_grows_with_age_without_bound() -> None:
-    worth = Worth(DeadlineAwareConfig(age_weight=20.0, cadence_weight=0.0))
+    worth = Utility(DeadlineAwareConfig(age_weight=20.0, cadence_weight=0.0))
     assert worth.now(1.0, 0, age=0.5, slack=1.0) == pytest.approx(1.4)
     assert worth.now(1.0, 0, age=250.0, slack=1.0) == pytest.approx(201.0)
 
 
 def test_pressure_halves_fifty_milliseconds_before_the_deadline() -> None:
-    worth = Worth(DeadlineAwareConfig(cadence_weight=40.0, age_weight=0.0))
+    worth = Utility(DeadlineAwareConfig(cadence_weight=40.0, age_weight=0.0))
     assert worth.now(1.0, 0, age=0.0, slack=-1.0) == pytest.approx(1.4)
     assert worth.now(1.0, 0, age=0.0, slack=0.05) == pytest.approx(1.2)
     assert worth.now(1.0, 0, age=0.0, slack=math.inf) == pytest.approx(1.0)
@@ -93,7 +93,7 @@ def test_pressure_halves_fifty_milliseconds_before_the_deadline() -> None:
 def test_every_claim_a_client_can_make_has_a_finite_worth(
     urgency: float, steps: int | None, priority: int, slack: float, age: float
 ) -> None:
-    worth = Worth(DeadlineAwareConfig())
+    worth = Utility(DeadlineAwareConfig())
     claimed = InferenceRequest(
         "a", "policy", urgency=urgency, steps_remaining=steps, priority=priority
     )

@@ -14,7 +14,7 @@ from inferential_core.config import load_config
 from inferential_core.dispatch.base import Batch, Completion, Dispatcher, ModelInfo
 from inferential_core.errors import ModelUnavailable, RejectedError
 from inferential_core.metrics import MetricsStore
-from inferential_core.metrics.recorder import Measuring
+from inferential_core.metrics.recorder import Recorder
 from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.server.status_report import report
@@ -60,7 +60,7 @@ class House:
         store = MetricsStore(clock=self.clock)
         store.listen(lambda name, value, labels: self.counted.append(name))
         self.pipeline = Pipeline(
-            config, self.transport, scheduler, self.model, self.clock, Measuring(store)
+            config, self.transport, scheduler, self.model, self.clock, Recorder(store)
         )
         self.peers: dict[str, Any] = {}
         self.requests = 0

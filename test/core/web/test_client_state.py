@@ -10,7 +10,7 @@ import pytest
 from inferential_core.dispatch.base import Batch
 from inferential_core.request import InferenceRequest
 from inferential_core.status import Status
-from inferential_core.tracking.recent import Ended, News, Recent, Seen, Served
+from inferential_core.tracking.recent import Cursor, Ended, Events, Recent, Served
 from inferential_core.web.client_state import judge
 from inferential_core.web.window import ANSWERS, BIN_S, BINS, ClientWindow, ModelWindow, Windows
 
@@ -123,7 +123,7 @@ def test_the_runway_of_each_half_second_is_its_least_and_gaps_are_gaps() -> None
 def test_of_a_batch_those_that_failed_are_no_answers_and_superseded_ones_do_not_count() -> None:
     good, bad, old = request("good"), request("bad"), request("old")
     batch = Batch("m", [good, bad], NOW - 0.5)
-    news = News(
+    news = Events(
         [Served(NOW - 0.1, batch, 0.4, 2, [False, True])],
         [Ended(NOW, bad, Status.ERROR), Ended(NOW, old, Status.SUPERSEDED)],
     )
@@ -144,16 +144,16 @@ def test_calls_are_counted_by_size_with_their_median() -> None:
 
 
 def test_who_looks_gets_what_came_since_the_last_look_and_no_more_than_is_kept() -> None:
-    recent, seen = Recent(size=3), Seen()
+    recent, seen = Recent(size=3), Cursor()
     batches = [Batch("m", [], float(number)) for number in range(5)]
     for batch in batches[:2]:
         recent.served(Served(NOW, batch, 0.1, 1, None))
     assert [served.batch for served in recent.since(seen).served] == batches[:2]
-    assert recent.since(seen) == News()
+    assert recent.since(seen) == Events()
     for batch in batches:
         recent.served(Served(NOW, batch, 0.1, 1, None))
     recent.ended(NOW, request(), Status.EXPIRED)
     news = recent.since(seen)
     assert [served.batch for served in news.served] == batches[2:]
     assert [ended.status for ended in news.ended] == [Status.EXPIRED]
-    assert len(recent.since(Seen()).served) == 3  # another one who looks
+    assert len(recent.since(Cursor()).served) == 3  # another one who looks
