@@ -41,8 +41,8 @@ while True:
 RUNNER = """
 import signal, sys
 from pathlib import Path
-from inferential_ros import supervisor
-from inferential_ros.process import Process
+from inferential_ros.bringup import supervisor
+from inferential_ros.bringup.process import Process
 
 supervisor.ESCALATION = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 supervisor.RESPAWN_DELAY_S = 0.05

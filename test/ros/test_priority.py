@@ -19,7 +19,7 @@ NOBODY = 65534
 # Prints what the system says of this thread and of one that was given a priority beside it.
 TAKES_IT = """
     import os, threading
-    from inferential_ros.priority import take_priority
+    from inferential_ros.bridge.priority import take_priority
     {before}
     end = threading.Event()
     chosen = threading.Thread(target=end.wait)

@@ -12,12 +12,12 @@ end (Ray's, say). What one has to write is a Dispatcher, or a function that retu
 
         # and, where it has something to say beside results:
         def listen(self, emit): ...              # before start; emit(kind, fields), any thread
-        def told(self, kind, fields): ...        # from ChildProcess.tell
+        def told(self, kind, fields): ...        # from WorkerProcess.tell
         def cancel(self, batch): ...             # nobody waits for it any more
 
 and in the server's process
 
-    child = ChildProcess("my_package.driver:Driver", {"address": ...}, name="driver")
+    child = WorkerProcess("my_package.driver:Driver", {"address": ...}, name="driver")
     child.start(on_done, on_event)               # returns once its models are known
     child.submit(batch)                          # never blocks; on_done(Completion) exactly once
 
@@ -26,7 +26,7 @@ In the child it gets batches as anywhere: `batch.model_id`, and requests with `c
 (arrays are read-only views of shared memory, compressed images still compressed). Many batches
 may be in flight and end in any order, from any thread.
 
-    process      ChildProcess: what users hold                                (in the server)
+    process      WorkerProcess: what users hold                                (in the server)
     dispatcher   ChildDispatcher: the same as a Dispatcher                    (in the server)
     supervision  start a child, notice its end, start it again                (in the server)
     restarts     and when                                                     (in the server)

@@ -1,4 +1,4 @@
-"""The child process itself; started by `process.ChildProcess`, of no use by hand."""
+"""The child process itself; started by `process.WorkerProcess`, of no use by hand."""
 
 import sys
 

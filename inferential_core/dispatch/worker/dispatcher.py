@@ -12,7 +12,7 @@ from .process import WorkerProcess
 class ChildDispatcher(Dispatcher):
     """`ChildDispatcher("my_package:Driver", {"address": ...}, name="driver")`.
 
-    Takes what ChildProcess takes. Its models are known once it is started.
+    Takes what WorkerProcess takes. Its models are known once it is started.
     """
 
     def __init__(

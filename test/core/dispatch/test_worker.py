@@ -454,9 +454,9 @@ def test_a_child_that_does_not_want_to_end_is_ended(site: Callable[..., Site]) -
 
 PARENT = """
 import sys, time
-from inferential_core.dispatch.child import ChildProcess
+from inferential_core.dispatch.worker import WorkerProcess
 
-child = ChildProcess("driver_of_test:{attribute}", name="x", parent_death_signal={signal})
+child = WorkerProcess("driver_of_test:{attribute}", name="x", parent_death_signal={signal})
 child.start(print)
 print(child.pid, flush=True)
 time.sleep(3600)
