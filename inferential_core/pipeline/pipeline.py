@@ -101,7 +101,7 @@ class Pipeline:
         request = self._arrivals.take(identity, frames, key, scheduler.pending, now)
         if request is None:
             return
-        if scheduler.lets_pass and not len(scheduler.pending):
+        if scheduler.may_bypass_queue and not len(scheduler.pending):
             self._lone = request
         else:
             scheduler.submit(request)
@@ -140,7 +140,7 @@ class Pipeline:
         if model.placement is not None or not model.free:
             return False
         now = self._clock.now()
-        if not self.scheduler.passes(request, self._most_at_once(model), now, model.latency):
+        if not self.scheduler.bypass(request, self._most_at_once(model), now, model.latency):
             return False
         self._give(model, [request], now)
         return True

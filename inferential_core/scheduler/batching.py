@@ -36,7 +36,7 @@ class BatchScheduler(Scheduler):
     """
 
     BUDGET_S = 0.02
-    lets_pass = False  # whether `passes` may ever say so
+    may_bypass_queue = False  # whether `bypass` may ever return True
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         self.config = config
@@ -93,12 +93,13 @@ class BatchScheduler(Scheduler):
         """
         return math.inf
 
-    def passes(
+    def bypass(
         self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
     ) -> bool:
-        """Whether the only request there is goes to its model, which is free, without waiting.
+        """Whether the only request there is may go to its model, which is free, without waiting.
 
-        True: it has gone, though `entered` and `left` were not called. Asked where it `lets_pass`.
+        After True the scheduler takes it as served, although `entered` and `left` were never
+        called for it. It is asked only where it says that it `may_bypass_queue`.
         """
         return False
 

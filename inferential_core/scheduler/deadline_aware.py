@@ -17,7 +17,7 @@ from .batching import Allowed, BatchScheduler
 from .client_queue import ClientQueue
 from .fair_share import answered, record_service
 from .headroom import headroom
-from .model_queue import BRIEF_S, ModelQueue
+from .model_queue import NEGLIGIBLE_S, ModelQueue
 from .same_client_fill import fill_from_same_clients
 from .scoring import Scoring
 from .selection import CALM_S, Selection
@@ -74,7 +74,7 @@ class DeadlineAware(BatchScheduler):
         name = config.policy
         self._scoring = Scoring(name, policy_named(name)) if name else None
         super().__init__(config, clock)
-        self.lets_pass = self._trusted and self._scoring is None
+        self.may_bypass_queue = self._trusted and self._scoring is None
 
     def serve(self, wake: Callable[[], None]) -> None:
         if self._scoring is not None:
@@ -107,8 +107,12 @@ class DeadlineAware(BatchScheduler):
         waiting = self.pending.count(model_id)
         if board.arrived:
             self._look(board, latency, limit, lanes, _REPLANNED_CALLS)
-            if board.brief and len(board.arrived) == waiting <= limit and allowed is None:
-                return board.all_at_once(now)
+            if (
+                board.negligible_latency
+                and len(board.arrived) == waiting <= limit
+                and allowed is None
+            ):
+                return board.dispatch_all_directly(now)
             board.place_arrived(self.pending, self._worth)
         if waiting == 1 and allowed is None and self._scoring is None:
             # nothing to decide: the usual case of an idle model
@@ -130,16 +134,16 @@ class DeadlineAware(BatchScheduler):
         board.remember(few)
         return self._serve(lines, now)
 
-    def passes(
+    def bypass(
         self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
     ) -> bool:
         board = self._boards[request.model_id]
-        if not board.brief or limit < 1:
+        if not board.negligible_latency or limit < 1:
             return False
         self._look(board, latency, limit, self.lanes.get(request.model_id, 1), _REPLANNED_CALLS)
-        if board.brief:
-            board.at_once(request, now)
-        return board.brief
+        if board.negligible_latency:
+            board.dispatch_directly(request, now)
+        return board.negligible_latency
 
     def _look(
         self, board: ModelQueue, latency: LatencyModel, limit: int, lanes: int, calls: int = 1
@@ -147,7 +151,7 @@ class DeadlineAware(BatchScheduler):
         """How long batches take, and whether even the largest one takes no time."""
         seconds = board.timing.look(latency, limit, lanes, calls)
         known = latency.calls > 1 and self._scoring is None
-        board.brief = known and seconds[-1] <= BRIEF_S
+        board.negligible_latency = known and seconds[-1] <= NEGLIGIBLE_S
         return seconds
 
     def _choose(

@@ -23,7 +23,7 @@ from .utility import Utility
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
 _ASKS_S = 2.0  # a client heard this recently asks, however fast it used to
-BRIEF_S = 1e-3  # a batch that is done so soon takes nothing from whoever comes meanwhile
+NEGLIGIBLE_S = 1e-3  # a batch that is done so soon takes nothing from whoever comes meanwhile
 _ALONE_S = 1.0  # without a second client being heard
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
@@ -32,8 +32,8 @@ _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 class ModelQueue:
     """The lines of one model, each that waits in exactly one of three places.
 
-    While the model is done with all that waits in no time (`brief`) there is nothing to compare:
-    what arrives is then put in its line and place only when there is (`place_arrived`).
+    While the model is done with all that waits in no time (`negligible_latency`), there is nothing
+    to compare: what arrives is put in its line and place only once there is (`place_arrived`).
     """
 
     due: Ranking[ClientQueue] = field(default_factory=Ranking)  # can still be in time, by deadline
@@ -44,7 +44,7 @@ class ModelQueue:
     lines: dict[str, ClientQueue] = field(
         default_factory=dict
     )  # all, also those that wait for nothing
-    brief: bool = False
+    negligible_latency: bool = False
     arrived: dict[InferenceRequest, None] = field(default_factory=dict)  # not in its line yet
     arrived_at: float = -math.inf  # newest of those
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
@@ -61,7 +61,7 @@ class ModelQueue:
     others_at: float = -math.inf  # when any other client than that one was heard
 
     def entered(self, request: InferenceRequest, pending: Pending, worth: Utility) -> None:
-        if self.brief and request.received_at >= self.arrived_at:
+        if self.negligible_latency and request.received_at >= self.arrived_at:
             self.arrived[request] = None
             self.arrived_at = request.received_at
         else:
@@ -75,15 +75,15 @@ class ModelQueue:
             for request in arrived:
                 self._enter(request, pending, worth)
 
-    def all_at_once(self, now: float) -> list[InferenceRequest]:
+    def dispatch_all_directly(self, now: float) -> list[InferenceRequest]:
         """Serve all that arrived, in that order."""
         batch = list(self.arrived)
         self.arrived.clear()
         for request in batch:
-            self.at_once(request, now)
+            self.dispatch_directly(request, now)
         return batch
 
-    def at_once(self, request: InferenceRequest, now: float) -> None:
+    def dispatch_directly(self, request: InferenceRequest, now: float) -> None:
         """Serve one that has not been put in its line."""
         self._line_of(request).served_at = now
 
@@ -205,7 +205,7 @@ class ModelQueue:
         """The only line that waits, if serving it at once takes nothing from anybody: because it
         can be in time, the model is done with it in no time, or no other client asks.
         """
-        batch_size_without_harm = seconds[-1] <= BRIEF_S or self.alone(now)
+        batch_size_without_harm = seconds[-1] <= NEGLIGIBLE_S or self.alone(now)
         if self.due:
             line = self.due.first(1)[0]
             return line if batch_size_without_harm or line.due >= now + seconds[1] else None
