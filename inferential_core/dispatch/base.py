@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,17 +94,26 @@ class Completion:
 OnDone = Callable[[Completion], None]
 
 
-class Listening(Protocol):
-    """The server's listening, which it lends to threads that answer in no time; see `engine`."""
+class Leadership:
+    """Who listens for the server's messages: a thread of a model may do so while it has no work.
 
-    def offer(self, take: Callable[[], None]) -> None:
-        """A thread would listen. `take`, called when listening is lent to it, must wake it."""
+    This one never promotes anybody. The server's, which does, is `LeaderFollowers`.
+    """
 
-    def listen(self, until: Callable[[], bool]) -> None:
-        """Listen until there is something else to do, which must take no time."""
+    def volunteer(self, promoted: Callable[[], None]) -> None:
+        """The calling thread would lead. `promoted`, called when it is to, must wake it."""
 
-    def hand_back(self) -> None:
-        """Somebody else has to listen: what there is to do takes longer. From any thread."""
+    def lead(self, has_work: Callable[[], bool]) -> None:
+        """Listen on the calling thread, which was promoted, until it has work of its own.
+
+        It remains the leader while it does that work, until somebody resigns for it.
+        """
+
+    def resign(self) -> None:
+        """Have the server's own thread listen again, if it does not. From any thread."""
+
+
+NO_LEADERSHIP = Leadership()
 
 
 class Dispatcher(ABC):
@@ -118,7 +127,7 @@ class Dispatcher(ABC):
     """
 
     on_change: Callable[[], None] | None = None  # set by the server before `start`
-    listening: Listening | None = None  # likewise; to be ignored where models run elsewhere
+    leadership: Leadership = NO_LEADERSHIP  # likewise; to be ignored where models run elsewhere
 
     @abstractmethod
     def start(self, on_done: OnDone) -> None:

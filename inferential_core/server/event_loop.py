@@ -7,11 +7,8 @@
 So a reply leaves on the thread that computed it, and a model that is done finds its next batch
 itself: no thread is woken for what another one can do at once. Nobody waits for the lock to
 report news: who finds it taken leaves the news to its holder, who looks again after giving it
-back. The listening thread sleeps until a message, a wake-up or a timer; nothing polls.
-
-Listening can be lent. The thread of a model that answers in no time listens itself while it has
-nothing else to do, so that no thread is woken on the way from a message to its reply. Should a
-call take longer than usual after all, the listening thread gets it back at once (`hand_back`).
+back. The listening thread sleeps until a message, a wake-up or a timer; nothing polls. Another
+thread may listen in its place: see `leader_followers`.
 """
 
 from __future__ import annotations
@@ -27,6 +24,7 @@ from ..clock import Clock
 from ..dispatch.base import Completion
 from ..pipeline.pipeline import Pipeline
 from ..transport.base import Transport
+from .leader_followers import LeaderFollowers
 
 _log = logging.getLogger(__name__)
 
@@ -46,20 +44,14 @@ class EventLoop:
         self.transport = transport
         self.failure: BaseException | None = None  # what ended it, if nobody stopped it
         self.stopped = threading.Event()
+        self.stopping = False
+        self.completions: deque[Completion] = deque()  # that nobody has looked at
+        self.leadership = LeaderFollowers(self)
         self._clock = clock
         self._lock = threading.Lock()  # of the pipeline and the socket
         self._holder: int | None = None  # thread that has the lock, for calls from inside
-        self._completions: deque[Completion] = deque()
-        self._stopping = False
         self._models_changed = False
         self._sleeps_until = math.inf
-        self._offer: Callable[[], None] | None = None  # of a thread that would listen
-        self._borrower: int | None = None  # thread that listens instead of the listening thread
-        self._wanted: Callable[[], bool] = lambda: False  # whether it has something else to do
-        self._attended = False  # whether it did all there was to do already, as its model was done
-        self._lending = threading.Lock()  # of the two below
-        self._lent = False
-        self._returned = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._run, name="inferential-server", daemon=True)
 
     def start(self) -> None:
@@ -67,7 +59,7 @@ class EventLoop:
 
     def stop(self) -> None:
         """End it: what waits ends DROPPED. Returns when the transport is closed."""
-        self._stopping = True
+        self.stopping = True
         self.transport.wake()
         self._thread.join()
 
@@ -75,16 +67,16 @@ class EventLoop:
 
     def on_done(self, completion: Completion) -> None:
         """A batch is done. Replies and forms the next batches, unless another thread is at it."""
-        self._completions.append(completion)
-        while self._completions and self._lock.acquire(blocking=False):
+        self.completions.append(completion)
+        while self.completions and self._lock.acquire(blocking=False):
             self._holder = threading.get_ident()
             try:
                 if self.stopped.is_set():
-                    self._completions.clear()  # settled when it stopped
+                    self.completions.clear()  # settled when it stopped
                 else:
                     self._follow_up()
             except BaseException as error:
-                self._fail(error)
+                self.fail(error)
             finally:
                 self._holder = None
                 self._lock.release()
@@ -106,53 +98,10 @@ class EventLoop:
                 self._holder = None
                 self.transport.wake()  # for what it changed, and what came meanwhile
 
-    # --- listening, by a thread that has nothing else to do ---
-
-    def offer(self, take: Callable[[], None]) -> None:
-        """A thread would listen. `take`, called when listening is lent to it, must wake it."""
-        self._offer = take
-
-    def listen(self, until: Callable[[], bool]) -> None:
-        """Listen until there is something else to do; for the thread that it is lent to.
-
-        It remains lent, for as long as what there is to do takes no time, until `hand_back`.
-        """
-        self._wanted = until
-        self._borrower = threading.get_ident()
-        try:
-            while not self._stopping:
-                again = False if self._attended else self._turn()
-                self._attended = False
-                if until() and not self._completions:
-                    return
-                self._sleep(again)
-        except BaseException as error:
-            self._fail(error)
-        self.hand_back()
-
-    def hand_back(self) -> None:
-        """The listening thread listens again, if it does not. From any thread."""
-        with self._lending:
-            if self._lent:
-                self._lent = False
-                self._borrower = None
-                self._returned.release()
-
-    def _lend(self, take: Callable[[], None]) -> None:
-        """Have somebody else listen until it is handed back."""
-        self._offer = None
-        self._attended = False
-        with self._lending:
-            if self._stopping:
-                return
-            self._lent = True
-        take()
-        self._returned.acquire()
-
     # --- turns; the lock is held ---
 
-    def _listen(self) -> None:
-        """A turn of the listening thread."""
+    def _attend(self) -> None:
+        """Do what a thread that listens does in its turn."""
         if self._models_changed:
             self._models_changed = False
             self.pipeline.update_models()
@@ -170,17 +119,17 @@ class EventLoop:
         if free and self.transport.unattended():
             self._receive()
             self.pipeline.form_batches()
-        if self._borrower == self._holder:
+        if self.leadership.leader == self._holder:
             if self._models_changed or self._clock.now() >= self._sleeps_until:
-                self._listen()  # it may not come to that for long while its model has work
+                self._attend()  # it may not come to that for long while its model has work
             self._sleeps_until = self.pipeline.next_timer()
-            self._attended = free and not self.transport.unattended()
+            self.leadership.attended = free and not self.transport.unattended()
             self.pipeline.dispatch()
             return
         if self._more_to_do():
             self.transport.wake()
         self.pipeline.dispatch()
-        if self._borrower is not None and self._wanted():
+        if self.leadership.leader_has_work():
             self.transport.wake()  # it sleeps there, not where it was handed a batch
 
     def _more_to_do(self) -> bool:
@@ -193,7 +142,7 @@ class EventLoop:
     def _receive(self) -> None:
         """Take in what is there, within reason."""
         for number in range(_RECEIVE_AT_ONCE):
-            if number >= _ENOUGH and (self._completions or self.pipeline.has_free_lane()):
+            if number >= _ENOUGH and (self.completions or self.pipeline.has_free_lane()):
                 return
             message = self.transport.receive()
             if message is None:
@@ -204,45 +153,43 @@ class EventLoop:
                 _log.exception("a message was lost to a fault of the server")
 
     def _complete(self) -> None:
-        while self._completions:
-            self.pipeline.on_completion(self._completions.popleft())
+        while self.completions:
+            self.pipeline.on_completion(self.completions.popleft())
 
     # --- the thread that listens ---
 
-    def _turn(self) -> bool:
+    def turn(self) -> bool:
         """Do what there is to do; whether there is more already."""
         with self._lock:
             self._holder = threading.get_ident()
-            self._listen()
+            self._attend()
             self._sleeps_until = self.pipeline.next_timer()
             again = self.transport.unattended()
             self.pipeline.dispatch()
             self._holder = None
         return again
 
-    def _sleep(self, again: bool) -> None:
-        """Until something happens, unless it has."""
-        if not (again or self._completions):
+    def sleep(self, again: bool) -> None:
+        """Sleep until something happens, unless there is something to do `again`."""
+        if not (again or self.completions):
             left = self._sleeps_until - self._clock.now()
             self.transport.wait(None if left == math.inf else max(0.0, left))
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
-                again = self._turn()
-                if self._offer is not None and not self._completions:
-                    self._lend(self._offer)
-                else:
-                    self._sleep(again)
+            while not self.stopping:
+                again = self.turn()
+                if self.completions or not self.leadership.promote():
+                    self.sleep(again)
         except BaseException as error:
-            self._fail(error)
+            self.fail(error)
         finally:
             self._end()
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         self.failure = error
         _log.error("the server's loop failed", exc_info=error)
-        self._stopping = True
+        self.stopping = True
         self.transport.wake()
 
     def _end(self) -> None:

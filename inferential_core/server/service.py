@@ -83,7 +83,7 @@ class Service:
         engine, dispatcher = self.engine, self._dispatcher
         self.pipeline.scheduler.serve(self.transport.wake)
         dispatcher.on_change = engine.on_models_changed
-        dispatcher.listening = engine
+        dispatcher.leadership = engine.leadership
         try:
             dispatcher.start(engine.on_done)
         except BaseException:  # a model that cannot be loaded, a Ctrl-C meanwhile

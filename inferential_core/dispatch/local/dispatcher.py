@@ -73,7 +73,7 @@ class LocalDispatcher(Dispatcher):
     def start(self, on_done: OnDone) -> None:
         try:
             for lanes in self._lanes.values():
-                lanes.start(on_done, self._watchdog, self.listening)
+                lanes.start(on_done, self._watchdog, self.leadership)
             for model_id, lanes in self._lanes.items():
                 self._infos[model_id] = lanes.wait_ready()
             if self.on_change is not None:  # what is in a process is known only now

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...errors import ModelUnavailable
 from ...models.loading import load_model, made
-from ..base import Batch, Completion, Dispatcher, Listening, ModelInfo, OnDone
+from ..base import Batch, Completion, Dispatcher, Leadership, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from ..worker import WorkerProcess
 
@@ -60,10 +60,8 @@ class ProcessLanes:
         self._on_done: OnDone = _ignore
         self._watchdog = Watchdog()
 
-    def start(
-        self, on_done: OnDone, watchdog: Watchdog, listening: Listening | None = None
-    ) -> None:
-        """Begin to get ready: all processes at once. None has a thread here that could listen."""
+    def start(self, on_done: OnDone, watchdog: Watchdog, leadership: Leadership) -> None:
+        """Begin to get ready: all processes at once. None has a thread here that could lead."""
         self._on_done = on_done
         self._watchdog = watchdog
         for lane in self._lanes:

@@ -1,4 +1,4 @@
-"""One thread that calls a model of this process: what it is at, until when, and who listens."""
+"""One thread that calls a model of this process, and leads the server while it has no work."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ _log = logging.getLogger(__name__)
 
 MOST_HANGING = 8  # threads left to themselves; then the model is given no more
 
-_BRIEF_S = 1e-3  # usual time of a call, up to which nobody minds if no one listens meanwhile
-_NOT_BRIEF_S = 10e-3  # a call that takes so long: somebody else listens from then on
+_NEGLIGIBLE_S = 1e-3  # usual time of a call, up to which nobody minds if no one listens meanwhile
+_LONGEST_LEADING_S = 10e-3  # a call that takes so long: the thread resigns as leader
 _NEWEST = 0.1  # weight of the newest call in what is usual
 
 
 class Lane:
     """A thread of a run, from its making until the end of the run or until it hangs.
 
-    Where it has an inbox of its own and its calls take no time, it listens for the server while
-    it waits for the next one, and goes on from the message to the model without another thread.
+    Where it has an inbox of its own and its calls take no time, it volunteers to lead the server
+    while it waits for the next one (see `Leadership`), and so goes on from a message to the model
+    without another thread.
     """
 
     def __init__(self, run: Run, index: int) -> None:
@@ -38,8 +39,8 @@ class Lane:
         self._run = run
         self._batch: Batch | None = None  # until it is answered, here or by `overdue`
         self._begun = math.nan
-        self._usual_s = _NOT_BRIEF_S
-        self._listens = False  # instead of the server's own thread
+        self._usual_s = _LONGEST_LEADING_S
+        self._leads = False  # the server, instead of its own thread
         self._ended = False
         self._away = False  # at something that may take its time, and is no batch
         self._lock = threading.Lock()
@@ -49,23 +50,22 @@ class Lane:
             name=f"inferential-model-{self._name}-{index}",
             daemon=True,  # a hanging model must not keep the process alive
         )
-        if self.timeout_s < math.inf or run.listening is not None:
-            run.watchdog.watch(self)
+        run.watchdog.watch(self)
         self.thread.start()
 
     def overdue(self) -> None:
         with self._lock:
             if time.monotonic() < self.due:
                 return  # that call was done, and this is another one
-            if self._listens and self._batch is not None:
+            if self._leads and self._batch is not None:
                 self.due = self._begun + self.timeout_s
-                self._stop_listening()
+                self._resign()
                 return
         batch = self._take()
         if batch is None:
             return
         with self._lock:
-            self._ended = True  # an offer to listen that is still open comes to nothing
+            self._ended = True  # if it is promoted after this, it resigns at once
         told = f"no answer within {self.timeout_s:g} s: the call was given up"
         _log.error("model %r: %s, its thread is replaced", self._name, told)
         self._run.replace(self)
@@ -86,47 +86,45 @@ class Lane:
         finally:
             with self._lock:
                 self._ended = True
-                self._stop_listening()
+                self._resign()
             caller.end_thread()
 
     def _next(self, inbox: Inbox) -> Item:
-        """What to do next, listening for the server until there is something, if it may."""
-        listening = self._run.listening
-        if listening is not None:
-            if self._usual_s > _BRIEF_S:
-                with self._lock:
-                    self._stop_listening()
-            elif not self._listens:
-                listening.offer(self._take_over)
-            elif inbox.empty():
-                listening.listen(lambda: not inbox.empty())
+        """What to do next. Until there is something, it leads the server if it may."""
+        leadership = self._run.leadership
+        if self._usual_s > _NEGLIGIBLE_S:
+            with self._lock:
+                self._resign()
+        elif not self._leads:
+            leadership.volunteer(self._on_promoted)
+        elif inbox.empty():
+            leadership.lead(lambda: not inbox.empty())
         return inbox.get()
 
-    def _take_over(self) -> None:
-        """Listen from now on. Called by the thread that listened until now."""
+    def _on_promoted(self) -> None:
+        """Lead from now on. Called by the thread that listened until now."""
         with self._lock:
-            self._listens = True
+            self._leads = True
             if self._ended or self._away:
-                self._stop_listening()
+                self._resign()
             elif self._batch is None:
                 self._run.inbox(self.index).put(_nothing)
             else:
-                self.due = min(self.due, time.monotonic() + _NOT_BRIEF_S)
+                self.due = min(self.due, time.monotonic() + _LONGEST_LEADING_S)
         self._run.watchdog.began(self.due)
 
-    def _stop_listening(self) -> None:
+    def _resign(self) -> None:
         """With the lock."""
-        if self._listens:
-            self._listens = False
-            assert self._run.listening is not None
-            self._run.listening.hand_back()
+        if self._leads:
+            self._leads = False
+            self._run.leadership.resign()
 
     def _aside(self, work: Callable[[], None]) -> None:
         """Something that may take its time, but for what only wakes this thread."""
         if work is not _nothing:
             with self._lock:
                 self._away = True
-                self._stop_listening()
+                self._resign()
             try:
                 work()
             finally:
@@ -157,7 +155,7 @@ class Lane:
         with self._lock:
             self._batch = batch
             self._begun = begun
-            self.due = begun + (_NOT_BRIEF_S if self._listens else self.timeout_s)
+            self.due = begun + (_LONGEST_LEADING_S if self._leads else self.timeout_s)
         run.watchdog.began(self.due)
         inputs = [request.inputs for request in batch.requests]
         contexts = [InferenceContext.of(request) for request in batch.requests]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from ...errors import ConfigError
 from ...models.caller import ModelCaller
-from ..base import Batch, Listening, ModelInfo, OnDone
+from ..base import NO_LEADERSHIP, Batch, Leadership, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from .thread_lane import Lane
 
@@ -32,11 +32,9 @@ class ThreadLanes:
         self._warm_up = warm_up
         self._run: Run | None = None
 
-    def start(
-        self, on_done: OnDone, watchdog: Watchdog, listening: Listening | None = None
-    ) -> None:
+    def start(self, on_done: OnDone, watchdog: Watchdog, leadership: Leadership) -> None:
         """Begin to get ready."""
-        self._run = Run(self, on_done, watchdog, listening)
+        self._run = Run(self, on_done, watchdog, leadership)
 
     def wait_ready(self) -> ModelInfo:
         """The model is warm; ConfigError says why it cannot be."""
@@ -74,13 +72,13 @@ class Run:
         lanes: ThreadLanes,
         on_done: OnDone,
         watchdog: Watchdog,
-        listening: Listening | None,
+        leadership: Leadership,
     ) -> None:
         self.lanes = lanes
         self.on_done = on_done
         self.watchdog = watchdog
         own_inbox = lanes.info.stateful or lanes.info.lanes == 1
-        self.listening = listening if own_inbox else None
+        self.leadership = leadership if own_inbox else NO_LEADERSHIP
         self.hanging = 0
         self.warm = threading.Event()
         self.failure: ConfigError | None = None

@@ -1,4 +1,4 @@
-"""Listening is lent to the thread of a model that answers in no time, and taken back in time."""
+"""The thread of a model that answers in no time leads the server, and resigns in time."""
 
 from __future__ import annotations
 
