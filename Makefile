@@ -73,4 +73,4 @@ lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)
 	@tools/lock.sh
 
 clean:   ## remove the environment and everything built
-	rm -rf .venv .venv-published .venv-torch .venv-fuzz .fuzz build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-published .venv-torch .venv-fuzz .fuzz .bench build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

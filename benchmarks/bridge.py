@@ -1,6 +1,7 @@
 """What a bridge costs and how well it keeps time, over real DDS.
 
     python -m benchmarks bridge [--seconds N] [--jitter-seconds N] [--beside N]
+    python -m benchmarks bridge --against REVISION [--rounds N] [--seconds N]
 
 Robot, bridge and server are processes of their own, on the same cores.
 overhead  from a sample handed to the bridge to its observation given to the socket
@@ -22,10 +23,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from .builds import HERE, Build
+from .comparison import Cases, Figures, add_against, compare
 from .machine import cpu_s, introduce
 from .processes import Program
 
@@ -53,51 +57,63 @@ action:
 
 @contextmanager
 def running(
-    key: str, hz: float, control_hz: float, on_arrival: bool, priority: int = 0
+    key: str,
+    hz: float,
+    control_hz: float,
+    on_arrival: bool,
+    priority: int = 0,
+    build: Build = HERE,
 ) -> Iterator[Program]:
     """The bridge of a robot that publishes a topic; it asks a server for chunks of 50 steps."""
     topic, kind = TOPICS[key]
     text = CONTRACT.format(
         key=key, topic=topic, kind=kind, control_hz=control_hz, on_arrival=str(on_arrival).lower()
     )
-    peers = Path(__file__).parent / "peers"
-    programs: list[Program] = []
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
-        contract = Path(folder) / "contract.yaml"
+    with ExitStack() as stack:
+        log = stack.enter_context(tempfile.TemporaryFile())
+        contract = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "contract.yaml"
         contract.write_text(text)
-        try:
-            programs.append(Program(sys.executable, peers / "ours.py", "server", log=log))
-            server = programs[0].hear()
-            programs.append(Program(sys.executable, peers / "robot.py", "topics", log=log))
-            programs[1].ask({topic: hz})
-            command = (sys.executable, peers / "robot.py", "bridge", contract, server, priority)
-            programs.append(Program(*command, log=log))
-            programs[2].hear()
-            time.sleep(SETTLE_S)
-            programs[2].ask({})
-            yield programs[2]
-        finally:
-            for program in programs:
-                program.end()
+        start = partial(build.peer, stack=stack, log=log)
+        server = start("ours.py", "server").hear()
+        HERE.peer("robot.py", "topics", stack=stack, log=log).ask({topic: hz})
+        bridge = start("robot.py", "bridge", contract, server, priority)
+        bridge.hear()
+        time.sleep(SETTLE_S)
+        bridge.ask({})
+        yield bridge
+
+
+def overhead_ms(key: str, hz: float, seconds: float, build: Build = HERE) -> np.ndarray:
+    """Of each observation, from its sample to the socket."""
+    with running(key, hz, 50.0, True, build=build) as bridge:
+        time.sleep(seconds)
+        return 1e3 * np.array(bridge.ask({})["overheads"])
 
 
 def overhead(key: str, hz: float, at_most_ms: float, seconds: float) -> None:
-    with running(key, hz, 50.0, True) as bridge:
-        time.sleep(seconds)
-        figures = 1e3 * np.array(bridge.ask({})["overheads"])
+    figures = overhead_ms(key, hz, seconds)
     p50, p99 = np.percentile(figures, (50, 99))
     told = f"p50 {p50:.2f} ms (at most {at_most_ms}), p99 {p99:.2f} ms"
     print(f"{key:>10}: {told}, {len(figures) / seconds:.1f} observations a second", flush=True)
 
 
-def jitter(seconds: float, priority: int) -> None:
-    with running("image", 30.0, 100.0, False, priority) as bridge:
+def commands(seconds: float, priority: int, build: Build = HERE) -> tuple[np.ndarray, int]:
+    """When each command was published at 100 Hz, s, and how many observations were made."""
+    with running("image", 30.0, 100.0, False, priority, build) as bridge:
         time.sleep(seconds)
         figures = bridge.ask({})
-    published, asked = figures["published"], len(figures["overheads"])
-    between = np.diff(published)
-    off_ms = 1e3 * np.abs(between - 0.01)
-    missed = round((published[-1] - published[0]) / 0.01) - len(between)
+    return np.array(figures["published"]), len(figures["overheads"])
+
+
+def jitter_ms(published: np.ndarray) -> np.ndarray:
+    """How much the time from each command to the next differs from a period."""
+    return 1e3 * np.abs(np.diff(published) - 0.01)
+
+
+def jitter(seconds: float, priority: int) -> None:
+    published, asked = commands(seconds, priority)
+    off_ms = jitter_ms(published)
+    missed = round((published[-1] - published[0]) / 0.01) - len(off_ms)
     p50, p99 = np.percentile(off_ms, (50, 99))
     told = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms (at most {JITTER_MS}), worst {off_ms.max():.1f} ms"
     print(f"{'jitter':>10}: {told}, thread_priority {priority}")
@@ -126,13 +142,31 @@ def may_take_priority() -> bool:
     return True
 
 
-def processor(seconds: float) -> None:
-    with running("state", 50.0, 50.0, True) as bridge:
+def processor_percent(seconds: float, build: Build = HERE) -> float:
+    """Of a core."""
+    with running("state", 50.0, 50.0, True, build=build) as bridge:
         before = cpu_s(bridge.pid)
         time.sleep(seconds)
-        share = (cpu_s(bridge.pid) - before) / seconds
-    told = f"{100 * share:.1f} % of a core (at most {100 * PROCESSOR:.0f} %)"
+        return 100 * (cpu_s(bridge.pid) - before) / seconds
+
+
+def processor(seconds: float) -> None:
+    told = f"{processor_percent(seconds):.1f} % of a core (at most {100 * PROCESSOR:.0f} %)"
     print(f"{'processor':>10}: {told}", flush=True)
+
+
+def cases_of(seconds: float, build: Build, stack: ExitStack) -> Cases:
+    """What `--against` measures of a build: each time with programs that are started anew."""
+
+    def percentiles(figures: np.ndarray) -> Figures:
+        return dict(zip(("p50 ms", "p99 ms"), map(float, np.percentile(figures, (50, 99)))))
+
+    return {
+        "state": lambda: percentiles(overhead_ms("state", 50.0, seconds, build)),
+        "image": lambda: percentiles(overhead_ms("image", 30.0, seconds, build)),
+        "jitter": lambda: percentiles(jitter_ms(commands(seconds, 0, build)[0])),
+        "processor": lambda: {"% of a core": processor_percent(seconds, build)},
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -140,6 +174,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--jitter-seconds", type=float, default=60.0)
     parser.add_argument("--beside", type=int, default=0, metavar="N", help="busy programs")
+    parser.add_argument("--rounds", type=int, default=7, help="of --against")
+    add_against(parser)
     options = parser.parse_args(arguments)
     try:
         import rclpy  # noqa: F401
@@ -149,6 +185,8 @@ def main(arguments: list[str]) -> int:
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 100))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     introduce("a bridge between a robot's topics and a server")
+    if options.against:
+        return compare(options.against, partial(cases_of, options.seconds), options.rounds)
     overhead("state", 50.0, STATE_MS, options.seconds)
     overhead("image", 30.0, IMAGE_MS, options.seconds)
     with busy(options.beside):

@@ -1,6 +1,6 @@
 """What converting one message costs, without rclpy: real messages in, what goes on the wire out.
 
-    python -m benchmarks convert [--rounds N]
+    python -m benchmarks convert [--rounds N] [--against REVISION]
 
 The floor of an image is copying its bytes once. Each figure is the median of the rounds, a round
 as many calls as take 20 ms.
@@ -13,10 +13,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from .builds import Build
+from .comparison import Cases, add_against, compare
 from .machine import introduce
 
 HEIGHT, WIDTH = 720, 1280
@@ -101,17 +105,27 @@ def call_us(call: Callable[[], object], rounds: int) -> float:
     return 1e6 * statistics.median(times)
 
 
+def cases_of(build: Build, stack: ExitStack) -> Cases:
+    """What `--against` measures of a build."""
+    program = build.task("convert", stack)
+    return {name: partial(program.ask, name) for name in program.hear()}
+
+
 def main(arguments: list[str]) -> int:
     """Print one table; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="convert", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args(arguments).rounds
+    add_against(parser)
+    options = parser.parse_args(arguments)
+    rounds = options.rounds
     try:
         found = cases()
     except ModuleNotFoundError as error:
         print(f"convert: {error.name} is not installed: it needs the ROS 2 message packages")
         return 1
     introduce(f"one message to what is sent, images {WIDTH}x{HEIGHT}, medians of {rounds} rounds")
+    if options.against:
+        return compare(options.against, cases_of, rounds)
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     print(f"{'copying the bytes of rgb8':>26}{call_us(pixels.copy, rounds):10.1f} us")
     missed = 0

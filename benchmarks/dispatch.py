@@ -18,6 +18,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from .machine import introduce
 from .processes import ROOT, Program, published_python
@@ -48,8 +49,8 @@ class Arena:
     """One cluster and everything in front of it."""
 
     def __init__(self, stack: ExitStack) -> None:
-        def started(*command: object, ours: bool = True) -> Program:
-            program = Program(*command, ours=ours, log=log)  # type: ignore[arg-type]
+        def started(*command: object, packages: Path | None = ROOT) -> Program:
+            program = Program(*command, packages=packages, log=log)
             stack.callback(program.end)
             return program
 
@@ -64,7 +65,7 @@ class Arena:
         self.plain.hear()
         ours = started(sys.executable, PEERS / "ray_ours.py", ray)
         local = started(sys.executable, PEERS / "ray_ours.py")
-        self.published = started(published, PEERS / "ray_published.py", ray, ours=False)
+        self.published = started(published, PEERS / "ray_published.py", ray, packages=None)
         self.addresses = {OURS: ours.hear(), LOCAL: local.hear(), PUBLISHED: self.published.hear()}
         self.addresses[OURS_SYNC] = self.addresses[OURS]
         self.published.pause()

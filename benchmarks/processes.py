@@ -16,19 +16,27 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def path_to(packages: Path) -> str:
+    """PYTHONPATH of a process that imports the packages of a checkout."""
+    return os.pathsep.join([str(packages), *(each for each in sys.path if each != str(ROOT))])
+
+
 class Program:
     """A process that answers each line it is given with one line, and ends when its stdin does.
 
-    ours: whether the packages of this checkout are importable in it. log: where its stderr goes,
-    a file that can be read, too.
+    packages: the checkout whose packages it can import, None for none of ours. log: where its
+    stderr goes, a file that can be read, too.
     """
 
     def __init__(
-        self, *command: str | Path, ours: bool = True, log: IO[bytes] | None = None
+        self,
+        *command: object,
+        packages: Path | None = ROOT,
+        log: IO[bytes] | None = None,
     ) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-        if ours:
-            environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
+        if packages is not None:
+            environment["PYTHONPATH"] = path_to(packages)
         self._process = subprocess.Popen(
             [str(part) for part in command],
             env=environment,

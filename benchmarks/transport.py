@@ -1,6 +1,7 @@
 """Round trip and throughput: a bare ZeroMQ echo, the published release, and ours.
 
     python -m benchmarks transport [--quick] [--rounds N] [--case NAME] [--shared]
+                                   [--against REVISION]
 
 Identity model, answers float32 [50, 7]. Every server and every client is a process of its own,
 all clients are measured by the same code (peers/measuring.py), rounds are interleaved and medians
@@ -17,17 +18,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
+from .builds import HERE, Build
+from .comparison import Cases, Figures, add_against, compare, interleave, medians
 from .machine import introduce
 from .processes import ROOT, Program, published_python
 
 RELEASE = "1.4.0"
 PEERS = ROOT / "benchmarks" / "peers"
-Figures = dict[str, float]  # p50_us, p99_us, per_s
+UNITS = {"p50_us": "p50 us", "p99_us": "p99 us", "per_s": "requests/s"}
 
 
 @dataclass(frozen=True)
@@ -71,46 +73,62 @@ def put_apart(server: Program, client: Program) -> None:
 class Pair:
     """A server and its client; the server runs only while it is measured."""
 
-    def __init__(self, name: str, python: str, apart: bool, stack: ExitStack) -> None:
-        script = PEERS / f"{name}.py"
-        ours = name != "published"
-        self.server = Program(python, script, "server", ours=ours)
-        stack.callback(self.server.end)
-        self.client = Program(python, script, "client", ours=ours)
-        stack.callback(self.client.end)
+    def __init__(self, server: Program, client: Program, apart: bool) -> None:
+        self.server, self.client = server, client
         if apart:
-            put_apart(self.server, self.client)
-        self.address = self.server.hear()
-        self.server.pause()
+            put_apart(server, client)
+        self.address = server.hear()
+        server.pause()
 
     def measure(self, case: Case, share: float) -> Figures:
+        """p50_us, p99_us and per_s."""
         self.server.resume()
         try:
-            return self.client.ask(case.question(self.address, share))
+            found: Figures = self.client.ask(case.question(self.address, share))
+            return found
         finally:
             self.server.pause()
 
 
-def measure(
-    cases: list[Case], rounds: int, share: float, apart: bool
-) -> dict[str, dict[str, Figures]]:
-    """case -> who -> medians."""
-    published = published_python(RELEASE)
-    pythons = {"echo": sys.executable, "published": published, "ours": sys.executable}
-    medians: dict[str, dict[str, Figures]] = {}
+def pair_of(build: Build, script: str, apart: bool, stack: ExitStack) -> Pair:
+    """The pair of a build's own peer."""
+    server, client = (build.peer(script, part, stack=stack) for part in ("server", "client"))
+    return Pair(server, client, apart)
+
+
+def published_pair(apart: bool, stack: ExitStack) -> Pair:
+    python = published_python(RELEASE)
+    programs = []
+    for part in ("server", "client"):
+        programs.append(Program(python, PEERS / "published.py", part, packages=None))
+        stack.callback(programs[-1].end)
+    return Pair(*programs, apart)
+
+
+def measure(cases: list[Case], rounds: int, share: float, apart: bool) -> None:
+    """Print the rows of each case."""
     with ExitStack() as stack:
-        pairs = {name: Pair(name, python, apart, stack) for name, python in pythons.items()}
+        pairs = {
+            "echo": pair_of(HERE, "echo.py", apart, stack),
+            "published": published_pair(apart, stack),
+            "ours": pair_of(HERE, "ours.py", apart, stack),
+        }
         for case in cases:
-            found: dict[str, list[Figures]] = {name: [] for name in pairs}
-            for _ in range(rounds):
-                for name, pair in pairs.items():
-                    found[name].append(pair.measure(case, share))
-            medians[case.name] = {
-                name: {key: statistics.median(figures[key] for figures in each) for key in each[0]}
-                for name, each in found.items()
-            }
-            show(case, medians[case.name])
-    return medians
+            measures = {name: partial(pair.measure, case, share) for name, pair in pairs.items()}
+            found = interleave(measures, rounds)
+            show(case, {name: medians(each) for name, each in found.items()})
+
+
+def cases_of(
+    cases: list[Case], share: float, apart: bool, build: Build, stack: ExitStack
+) -> Cases:
+    """What `--against` measures of a build."""
+    pair = pair_of(build, "ours.py", apart, stack)
+
+    def figures(case: Case) -> Figures:
+        return {UNITS[name]: value for name, value in pair.measure(case, share).items()}
+
+    return {case.name: partial(figures, case) for case in cases}
 
 
 def show(case: Case, medians: dict[str, Figures]) -> None:
@@ -153,14 +171,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, help="default 21, quick 3")
     parser.add_argument("--case", action="append", help="only cases whose name begins so")
     parser.add_argument("--shared", action="store_true", help="both ends may use all cores")
+    add_against(parser)
     options = parser.parse_args(arguments)
     rounds = options.rounds or (3 if options.quick else 21)
     wanted = tuple(options.case or [""])
     cases = [case for case in CASES if case.name.startswith(wanted)]
     introduce(f"round trip and pipelined requests, medians of {rounds} interleaved rounds")
+    share, apart = 0.2 if options.quick else 1.0, not options.shared
+    if options.against:
+        return compare(options.against, partial(cases_of, cases, share, apart), rounds)
     print(f"{'':22}{'':27}{'to the echo':>18}{'to published':>19}")
     heads = ("p50 us", "p99 us", "req/s", "p50", "req/s", "p50", "req/s")
     widths = (9, 9, 9, 10, 8, 11, 8)
     print(" " * 22 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths)))
-    measure(cases, rounds, 0.2 if options.quick else 1.0, not options.shared)
+    measure(cases, rounds, share, apart)
     return 0

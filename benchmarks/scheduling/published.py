@@ -22,7 +22,7 @@ AT_ONCE = 8  # its max_concurrent_dispatch
 @functools.cache
 def _process() -> Program:
     """One for each process of a campaign; it ends when its stdin does."""
-    return Program(published_python("1.4.0"), PEER, ours=False)
+    return Program(published_python("1.4.0"), PEER, packages=None)
 
 
 class PublishedServer:

@@ -1,0 +1,144 @@
+"""Rounds that are interleaved, so that what else the machine does hits everybody alike.
+
+`compare` puts this checkout beside an older build: both are measured in the same run, and the old
+build a second time, as another instance. What old against old differs by is the spread: what a
+figure may differ by without a reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TypeVar
+
+from .builds import HERE, Build, NoRevision, build_of
+
+Figures = dict[str, float]  # name of a figure, ending with its unit -> value
+Measure = Callable[[], Figures]
+Cases = Mapping[str, Measure]  # name of a case -> what measures it once
+Who = TypeVar("Who", bound=Hashable)
+
+TOLERANCE = 1.03  # x the old build's figure, beyond the spread
+CONFIDENCE = 0.95
+HIGHER_IS_BETTER = ("/s", "share")
+NOT_JUDGED = ("p99", "worst")  # tails are shown only
+WIDTHS = (12, 12, 10, 16)
+
+
+def interleave(measures: Mapping[Who, Measure], rounds: int) -> dict[Who, list[Figures]]:
+    """Measure everybody once a round; each round begins with the next of them."""
+    found: dict[Who, list[Figures]] = {who: [] for who in measures}
+    order = list(measures)
+    for _ in range(rounds):
+        for who in order:
+            found[who].append(measures[who]())
+        order.append(order.pop(0))
+    return found
+
+
+def medians(rounds: Sequence[Figures]) -> Figures:
+    """Of each figure the median over the rounds."""
+    return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+
+
+def interval_of_median(values: Sequence[float]) -> tuple[float, float]:
+    """An interval that holds the median of what the values are drawn from, in CONFIDENCE of cases.
+
+    From order statistics and the binomial distribution (Conover, Practical Nonparametric
+    Statistics, section 3.2); with fewer than six values, the smallest and the largest.
+    """
+    ordered, count = sorted(values), len(values)
+    outside, cut = 0.0, 0
+    while cut < count // 2:
+        outside += 2 * math.comb(count, cut) / 2**count
+        if outside > 1 - CONFIDENCE:
+            break
+        cut += 1
+    last = max(0, cut - 1)
+    return ordered[last], ordered[count - 1 - last]
+
+
+def add_against(parser: argparse.ArgumentParser) -> None:
+    """Add the option that every benchmark has."""
+    parser.add_argument(
+        "--against", metavar="REVISION", help="compare with a git revision, in one run"
+    )
+
+
+def compare(revision: str, cases_of: Callable[[Build, ExitStack], Cases], rounds: int) -> int:
+    """Print a row for each figure of each case; 1 if one is worse beyond the spread.
+
+    cases_of: starts what a build needs, which ends with the stack, and says what can be measured.
+    Cases that only one of the builds has are named and left out.
+    """
+    try:
+        old = build_of(revision)
+    except NoRevision as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+    print(f"this checkout against {revision}, {rounds} interleaved rounds, medians")
+    heads = ("old", "new", "new/old", "old/old")
+    print(" " * 44 + "".join(f"{head:>{width}}" for head, width in zip(heads, WIDTHS)))
+    worse = 0
+    with ExitStack() as stack:
+        builds = {"old": old, "new": HERE, "old again": old}
+        cases = {name: cases_of(build, stack) for name, build in builds.items()}
+        for case in cases["new"]:
+            if case in cases["old"]:
+                found = interleave({name: each[case] for name, each in cases.items()}, rounds)
+                worse += _show(case, found)
+        for case in sorted(set(cases["new"]) ^ set(cases["old"])):
+            print(f"{case[:44]:44}  only in the {'new' if case in cases['new'] else 'old'} build")
+    told = f"{worse} figures are" if worse else "no figure is"
+    print(f"{told} worse than {TOLERANCE}x beyond the spread")
+    return int(worse > 0)
+
+
+def _show(case: str, found: dict[str, list[Figures]]) -> int:
+    """The rows of one case; how many of its figures are worse."""
+    worse, middles = 0, {name: medians(each) for name, each in found.items()}
+    for figure, new in middles["new"].items():
+        if figure not in middles["old"]:
+            continue
+        ratios = {
+            name: [_ratio(a[figure], b[figure]) for a, b in zip(found[name], found["old"])]
+            for name in ("new", "old again")
+        }
+        ratio, (least, most) = statistics.median(ratios["new"]), _spread(ratios["old again"])
+        verdict = judge(figure, ratio, least, most)
+        worse += verdict == "worse"
+        row = f"{f'{case}: {figure}':44}{_number(middles['old'][figure]):>{WIDTHS[0]}}"
+        row += f"{_number(new):>{WIDTHS[1]}}{ratio:>{WIDTHS[2] - 1}.3f}x"
+        row += f"{f'{least:.3f}-{most:.3f}':>{WIDTHS[3]}}  {verdict}"
+        print(row.rstrip(), flush=True)
+    return worse
+
+
+def judge(figure: str, ratio: float, least: float, most: float) -> str:
+    """`worse`, `better` or nothing: what is beyond both the tolerance and the spread."""
+    if figure.split()[0] in NOT_JUDGED:
+        return ""
+    low, high = least / TOLERANCE, most * TOLERANCE
+    if low <= ratio <= high:
+        return ""
+    return "better" if (ratio > high) == figure.endswith(HIGHER_IS_BETTER) else "worse"
+
+
+def _spread(ratios: Sequence[float]) -> tuple[float, float]:
+    """Of old against old; it always holds 1, which is what their ratio is."""
+    least, most = interval_of_median(ratios)
+    return min(least, 1.0), max(most, 1.0)
+
+
+def _ratio(new: float, old: float) -> float:
+    if new == old:
+        return 1.0
+    return new / old if old else math.inf
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
