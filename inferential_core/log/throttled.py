@@ -1,4 +1,4 @@
-"""Errors as they are told: to the log, not more often than one can read, and to clients."""
+"""How errors are reported: to the log, not more often than one can read, and to clients."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Fields = dict[str, object]
 
 
 class ThrottledLog:
-    """What the server has to say, each kind at most once in `PERIOD_S`, and all kinds together
-    at most `MOST` times; how many were held back is said later, at the latest by `flush`.
+    """Logs each kind of line at most once in `PERIOD_S`, and all kinds together at most `MOST`
+    times; how many were held back is logged later, at the latest by `flush`.
     """
 
     PERIOD_S = 1.0
@@ -23,12 +23,12 @@ class ThrottledLog:
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._next: dict[str, float] = {}  # kind -> when it may be told again, monotonic s
+        self._next: dict[str, float] = {}  # kind -> when it may be logged again, monotonic s
         self._held: dict[str, int] = {}
-        self._told = 0  # in the period that ends at
+        self._logged = 0  # in the period that ends at
         self._period_ends = 0.0
 
-    def tell(
+    def log(
         self,
         now: float,
         what: str,
@@ -38,7 +38,7 @@ class ThrottledLog:
         level: int = logging.WARNING,
         fields: Fields | None = None,
     ) -> None:
-        """Log `what`, with the traceback of `error`, unless the same was told just now.
+        """Log `what`, with the traceback of `error`, unless the same was logged just now.
 
         kind: what makes two of them the same, `what` itself by default; together with the type of
         the error. fields: whom and what it is about, for logs that are read by programs.
@@ -49,7 +49,7 @@ class ThrottledLog:
         if now < self._next.get(kind, now) or not self._may(now):
             self._held[kind] = self._held.get(kind, 0) + 1
             if len(self._held) > self._KINDS:
-                self._say_rest()
+                self._log_rest()
             return
         if len(self._next) > self._KINDS:
             self._next.clear()
@@ -59,9 +59,9 @@ class ThrottledLog:
         extra = {"fields": {**(fields or {}), **({"held_back": held} if held else {})}}
         self._log.log(level, "%s%s", what, more, exc_info=error, extra=extra)
 
-    def tell_end(self, now: float, request: InferenceRequest, status: Status, why: str) -> None:
+    def log_outcome(self, now: float, request: InferenceRequest, status: Status, why: str) -> None:
         """An observation ended without an answer."""
-        self.tell(
+        self.log(
             now,
             f"{status} an observation of {request.client_id!r}: {why}",
             kind=f"observations {status}",
@@ -69,18 +69,18 @@ class ThrottledLog:
         )
 
     def flush(self, now: float) -> None:
-        """Say what was held back and is not told any more; about once a second."""
+        """Log what was held back and did not come again; to be called about once a second."""
         if any(now >= self._next.get(kind, now) for kind in self._held):
-            self._say_rest()
+            self._log_rest()
 
     def _may(self, now: float) -> bool:
         if now >= self._period_ends:
             self._period_ends = now + self.PERIOD_S
-            self._told = 0
-        self._told += 1
-        return self._told <= self.MOST
+            self._logged = 0
+        self._logged += 1
+        return self._logged <= self.MOST
 
-    def _say_rest(self) -> None:
+    def _log_rest(self) -> None:
         """All of it in one line, and the kind that was most frequent by name."""
         total = sum(self._held.values())
         most = max(self._held, key=self._held.__getitem__)
@@ -105,8 +105,8 @@ def about(request: InferenceRequest) -> Fields:
     }
 
 
-def told(error: BaseException) -> str:
-    """An exception in one line, with the place where it was raised: what a client gets to read."""
+def in_one_line(error: BaseException) -> str:
+    """An exception, and the place where it was raised: what a client gets to read."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{where}"

@@ -36,7 +36,7 @@ class Arrivals:
         models: Mapping[str, ModelRecord],
         outcomes: Outcomes,
         measuring: Recorder,
-        complaints: ThrottledLog,
+        throttled: ThrottledLog,
         guard: Authorization | None,
     ) -> None:
         self._intake = Intake(config)
@@ -44,7 +44,7 @@ class Arrivals:
         self._models = models
         self._outcomes = outcomes
         self._measuring = measuring
-        self._complaints = complaints
+        self._throttled = throttled
         self._guard = guard
 
     def configure(self, config: InferentialConfig) -> None:
@@ -65,7 +65,7 @@ class Arrivals:
             self._outcomes.ledger.malformed += 1
             self._measuring.count("observation_errors", now)
             told = f"a malformed message from {identity!r}: {error}"
-            self._complaints.tell(now, told, kind="malformed messages")
+            self._throttled.log(now, told, kind="malformed messages")
             return None
         too_long = self._intake.cut_names(message, frames)
         guard = self._guard
@@ -120,10 +120,10 @@ class Arrivals:
 
     def _reject(self, request: InferenceRequest, error: Exception, now: float) -> None:
         if isinstance(error, RejectedError):
-            self._complaints.tell_end(now, request, Status.REJECTED, str(error))
+            self._throttled.log_outcome(now, request, Status.REJECTED, str(error))
         else:
             what = "an observation could not be read"
-            self._complaints.tell(now, what, error, fields=about(request))
+            self._throttled.log(now, what, error, fields=about(request))
         self._measuring.count("observation_errors", now, self._measuring.labels(request))
         self._outcomes.settle(request, Status.REJECTED, str(error))
 
@@ -143,7 +143,7 @@ class Arrivals:
         if client.session:
             client.takeovers.note(client.session, session, now)
             self._measuring.count("client_takeovers", now, {"client": client.id})
-            self._complaints.tell(
+            self._throttled.log(
                 now,
                 f"client {client.id!r} was taken over by a new connection",
                 kind="a client was taken over",

@@ -11,7 +11,7 @@ from typing import Any
 from ..clock import Clock
 from ..dispatch.base import Completion, Result
 from ..errors import ModelUnavailable, RejectedError
-from ..log.throttled import ThrottledLog, about, told
+from ..log.throttled import ThrottledLog, about, in_one_line
 from ..metrics.recorder import Recorder
 from ..request import InferenceRequest
 from ..scheduler.batching import BatchScheduler
@@ -29,12 +29,12 @@ class CompletionHandler:
     """Takes in completed batches."""
 
     def __init__(
-        self, outcomes: Outcomes, clock: Clock, measuring: Recorder, complaints: ThrottledLog
+        self, outcomes: Outcomes, clock: Clock, measuring: Recorder, throttled: ThrottledLog
     ) -> None:
         self._outcomes = outcomes
         self._clock = clock
         self._measuring = measuring
-        self._complaints = complaints
+        self._throttled = throttled
 
     def take(
         self, completion: Completion, model: ModelRecord, scheduler: BatchScheduler, retries: int
@@ -90,13 +90,13 @@ class CompletionHandler:
         retries: int,
     ) -> bool:
         """Settle or retry it; whether the model is to blame."""
-        reason = told(error)
+        reason = in_one_line(error)
         if isinstance(error, RejectedError):
             self._outcomes.settle(request, Status.REJECTED, str(error))
             return False
         now = self._clock.now()
         model.health.failed(request.client_id, error, reason, now)
-        self._complaints.tell(
+        self._throttled.log(
             now,
             f"model {model.id!r} failed on {request.client_id!r}",
             error,

@@ -28,14 +28,14 @@ class Housekeeping:
         models: Mapping[str, ModelRecord],
         dispatcher: Dispatcher,
         measuring: Recorder,
-        complaints: ThrottledLog,
+        throttled: ThrottledLog,
     ) -> None:
         self.next_at = math.inf
         self._clients = clients
         self._models = models
         self._dispatcher = dispatcher
         self._measuring = measuring
-        self._complaints = complaints
+        self._throttled = throttled
 
     def expect(self, now: float) -> None:
         """Somebody is there."""
@@ -49,7 +49,7 @@ class Housekeeping:
         changes = self._clients.sweep(now)
         self._measuring.look_at_clients(self._clients, changes, now)
         _tell_of_clients(changes)
-        self._complaints.flush(now)
+        self._throttled.flush(now)
         for model in self._models.values():
             model.look(now)
             headroom = scheduler.headroom(model.id, now, model.latency)

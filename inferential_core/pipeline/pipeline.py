@@ -74,16 +74,16 @@ class Pipeline:
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
         self._lone: InferenceRequest | None = None  # arrived last, while nobody waited
-        self._complaints = ThrottledLog(_log)
+        self._throttled = ThrottledLog(_log)
         self._outcomes = Outcomes(transport, self.clients, clock, measuring)
         self.ledger = self._outcomes.ledger
         self.recent = self._outcomes.recent
-        self._returns = CompletionHandler(self._outcomes, clock, measuring, self._complaints)
+        self._returns = CompletionHandler(self._outcomes, clock, measuring, self._throttled)
         self._arrivals = Arrivals(
-            config, self.clients, self.models, self._outcomes, measuring, self._complaints, guard
+            config, self.clients, self.models, self._outcomes, measuring, self._throttled, guard
         )
         self._upkeep = Housekeeping(
-            self.clients, self.models, dispatcher, measuring, self._complaints
+            self.clients, self.models, dispatcher, measuring, self._throttled
         )
         self._tell_lanes()
 
@@ -219,7 +219,7 @@ class Pipeline:
             if name is not None:
                 labels = self._measuring.labels(request)
                 self._measuring.count(name, now, labels)
-                self._complaints.tell_end(now, request, status, reason)
+                self._throttled.log_outcome(now, request, status, reason)
             self._outcomes.settle(request, status, reason)
 
     # --- aside ---

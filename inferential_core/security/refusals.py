@@ -26,7 +26,7 @@ class Refusals:
         self._clock = clock
         self._record = record
         self._lock = threading.Lock()
-        self._complaints = ThrottledLog(_log)
+        self._throttled = ThrottledLog(_log)
         self._counts: dict[str, Counter[str]] = {HANDSHAKE: Counter(), OBSERVATION: Counter()}
         self._last: tuple[str, str, float] | None = None
 
@@ -39,7 +39,7 @@ class Refusals:
             if reason != BROKEN_OFF:
                 kind = f"{what} refused: {reason}"
                 told = f"{kind}: {who}" if who else kind
-                self._complaints.tell(now, told, kind=kind, fields={"reason": reason})
+                self._throttled.log(now, told, kind=kind, fields={"reason": reason})
         if self._record is not None:
             self._record(_METRICS[what], 1.0, {"reason": reason})
 

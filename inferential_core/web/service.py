@@ -54,7 +54,7 @@ class WebServer:
                 " http.token_file (a file with a secret), or bind 127.0.0.1 and forward the port:"
                 " ssh -L 5580:127.0.0.1:5580 THIS_MACHINE"
             )
-        self._complaints = ThrottledLog(_log)
+        self._throttled = ThrottledLog(_log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -111,4 +111,4 @@ class WebServer:
         """asyncio logs each connection that it has no descriptor for: hundreds a second."""
         what = f"the web server: {str(context.get('message')).partition(chr(10))[0]}"
         error = context.get("exception")
-        self._complaints.tell(time.monotonic(), what, error, level=logging.ERROR)
+        self._throttled.log(time.monotonic(), what, error, level=logging.ERROR)

@@ -42,29 +42,29 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_the_same_is_told_once_a_second_with_how_often_it_came(
     log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    complaints = ThrottledLog(log)
+    throttled = ThrottledLog(log)
     for step in range(25):
-        complaints.tell(step * 0.1, "it failed", ValueError(str(step)))
+        throttled.log(step * 0.1, "it failed", ValueError(str(step)))
     assert told(caplog) == [
         "it failed",
         "it failed (9 more like this since the last)",
         "it failed (9 more like this since the last)",
     ]
     assert caplog.records[1].fields == {"held_back": 9}  # type: ignore[attr-defined]
-    complaints.flush(2.5)
+    throttled.flush(2.5)
     assert len(caplog.records) == 3
-    complaints.flush(3.5)  # the storm is over: the rest is told
+    throttled.flush(3.5)  # the storm is over: the rest is told
     assert told(caplog)[3:] == ["4 more were held back: it failed: ValueError"]
 
 
 def test_other_errors_and_other_kinds_are_told_at_once(
     log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    complaints = ThrottledLog(log)
-    complaints.tell(0.0, "arm_1 failed", ValueError(), kind="failed", fields={"client": "arm_1"})
-    complaints.tell(0.0, "arm_2 failed", ValueError(), kind="failed", fields={"client": "arm_2"})
-    complaints.tell(0.0, "arm_2 failed", KeyError(), kind="failed", fields={"client": "arm_2"})
-    complaints.tell(0.0, "arm_1 is slow")
+    throttled = ThrottledLog(log)
+    throttled.log(0.0, "arm_1 failed", ValueError(), kind="failed", fields={"client": "arm_1"})
+    throttled.log(0.0, "arm_2 failed", ValueError(), kind="failed", fields={"client": "arm_2"})
+    throttled.log(0.0, "arm_2 failed", KeyError(), kind="failed", fields={"client": "arm_2"})
+    throttled.log(0.0, "arm_1 is slow")
     assert told(caplog) == ["arm_1 failed", "arm_2 failed", "arm_1 is slow"]
     assert caplog.records[0].fields == {"client": "arm_1"}  # type: ignore[attr-defined]
 
@@ -72,12 +72,12 @@ def test_other_errors_and_other_kinds_are_told_at_once(
 def test_a_storm_of_different_complaints_is_bounded_in_lines_and_in_memory(
     log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    complaints = ThrottledLog(log)
+    throttled = ThrottledLog(log)
     for index in range(50_000):
-        complaints.tell(index * 1e-4, f"nonsense {index}")
+        throttled.log(index * 1e-4, f"nonsense {index}")
     assert len(caplog.records) < 5 * (ThrottledLog.MOST + 15)
-    assert len(complaints._held) + len(complaints._next) < 3000
-    complaints.flush(100.0)
+    assert len(throttled._held) + len(throttled._next) < 3000
+    throttled.flush(100.0)
     counted = sum(getattr(record, "fields", {}).get("held_back", 0) for record in caplog.records)
     lines = sum("held back" not in line for line in told(caplog))
     assert counted + lines == 50_000
