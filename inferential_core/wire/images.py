@@ -50,6 +50,12 @@ def read_shape(data: Buffer, encoding: str) -> tuple[int, ...]:
     return _png_shape(view) if encoding == "png" else _jpeg_shape(view)
 
 
+def without_alpha(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an image once its alpha channel, the last of 2 or 4, is taken off."""
+    channels = {2: (), 4: (3,)}.get(shape[2]) if len(shape) == 3 else None
+    return shape if channels is None else (*shape[:2], *channels)
+
+
 def _png_shape(view: memoryview) -> tuple[int, ...]:
     if len(view) < 26 or view[:8] != _PNG_SIGNATURE:
         raise WireError("not a PNG: its signature is missing")
@@ -83,14 +89,22 @@ def _jpeg_shape(view: memoryview) -> tuple[int, ...]:
 def decode(image: EncodedImage) -> np.ndarray:
     """The pixels, uint8, in the declared shape; WireError where they do not fit it.
 
+    An image whose declared shape has no alpha is given without it: RGB of RGBA, and H x W of
+    grey with alpha, as a driver's raw images lose theirs.
     Needs Pillow (`pip install inferential[images]`).
     """
     pillow = _pillow()
-    if read_shape(image.data, image.encoding) != image.shape:  # before any pixel is allocated
+    stored = read_shape(image.data, image.encoding)
+    opaque = image.shape == without_alpha(stored)
+    if stored != image.shape and not opaque:  # before any pixel is allocated
         raise WireError(f"the image header does not say the declared shape {image.shape}")
     try:
         with pillow.open(io.BytesIO(image.data), formats=(image.encoding,)) as picture:
-            pixels = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
+            if picture.mode == "P" or (opaque and picture.mode in ("RGBA", "CMYK")):
+                picture = picture.convert("RGB")
+            elif opaque and picture.mode == "LA":
+                picture = picture.convert("L")
+            pixels = np.asarray(picture)
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         raise WireError(f"broken {image.encoding}: {error}") from None
     if pixels.shape != image.shape or pixels.dtype != np.uint8:

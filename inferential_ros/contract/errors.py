@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+DIGITS = re.compile(r"\d+")
 
 
 class ContractError(Exception):
@@ -15,12 +18,28 @@ class ContractError(Exception):
         self.problem = problem
 
 
-def suggestion(name: object, known: Iterable[str]) -> str:
-    """'did you mean x?' where a known name is near, else the known names."""
+def suggestion(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """'did you mean x?' where a known name is near, else the known names.
+
+    A name with other digits (8UC4 and 8UC3, joint_7 and joint_6) is another thing and no
+    misspelling. cutoff: how alike the names must be, as `difflib.get_close_matches` has it.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    near = [
+        candidate
+        for candidate in difflib.get_close_matches(str(name), names, n=3, cutoff=cutoff)
+        if not _has_other_digits(str(name), candidate)
+    ]
     if not near:  # the same letters in another case are near, whatever the ratio says
         near = [known_name for known_name in names if known_name.lower() == str(name).lower()]
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return "known: " + ", ".join(names) if names else "nothing is known here"
+    return f"did you mean {near[0]!r}?" if near else listing(names)
+
+
+def listing(known: Iterable[str]) -> str:
+    """The known names, for where a name that is not among them can be no misspelling."""
+    names = sorted(known)
+    return "known: " + ", ".join(map(repr, names)) if names else "nothing is known here"
+
+
+def _has_other_digits(one: str, other: str) -> bool:
+    return one != other and DIGITS.sub("0", one) == DIGITS.sub("0", other)

@@ -8,6 +8,8 @@ from typing import Any
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.stand_ins import stand_in
 
+LIKE_A_TYPE = 0.75  # CompressedVideo is no misspelling of CompressedImage
+
 
 def message_class(name: str, path: str) -> type[Any]:
     """The Python class of `package/msg/Name`; ContractError at `path` if there is none."""
@@ -28,7 +30,9 @@ def message_class(name: str, path: str) -> type[Any]:
     if not hasattr(found, "get_fields_and_field_types"):
         known = [item for item in vars(module) if item[0].isupper() and not item.endswith("_")]
         raise ContractError(
-            path, f"package {package} has no message {message!r}; {suggestion(message, known)}"
+            path,
+            f"package {package} has no message {message!r};"
+            f" {suggestion(message, known, LIKE_A_TYPE)}",
         )
     return found
 

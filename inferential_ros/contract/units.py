@@ -12,10 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.yaml_values import Section, by_name, number, one_of
+from inferential_ros.contract.errors import ContractError, listing
+from inferential_ros.contract.yaml_values import Section, by_name, number
 
 FACTORS = {"rad": 1.0, "deg": 180.0 / math.pi, "m": 1.0, "cm": 100.0, "mm": 1000.0}
+SPELT_OUT = {
+    **{name: "rad" for name in ("rad", "radian", "radians")},
+    **{name: "deg" for name in ("deg", "degree", "degrees")},
+    **{name: "m" for name in ("m", "meter", "meters", "metre", "metres")},
+    **{name: name for name in ("cm", "mm")},
+}
 
 
 class Conversion:
@@ -39,13 +45,22 @@ class Conversion:
 
 def read_conversion(section: Section, names: Sequence[str], *, writing: bool) -> Conversion:
     """What the three keys of a section say, for each of the names."""
-    units = section.get("unit", by_name(one_of(*FACTORS), names, "rad"), ("rad",) * len(names))
+    units = section.get("unit", by_name(_unit, names, "rad"), ("rad",) * len(names))
     scale = section.get("scale", by_name(_scale, names, 1.0), (1.0,) * len(names))
     offset = section.get("offset", by_name(_finite, names, 0.0), (0.0,) * len(names))
     factors = np.array([FACTORS[unit] for unit in units])
     if writing:
         factors = 1.0 / factors
     return Conversion(factors * np.array(scale), np.array(offset))
+
+
+def _unit(value: Any, path: str) -> str:
+    """A unit that is not taken, such as `grad` or `ft`, is another one and no misspelling."""
+    if value not in FACTORS:
+        short = SPELT_OUT.get(str(value).lower())
+        hint = f"did you mean {short!r}?" if short else listing(FACTORS)
+        raise ContractError(path, f"unknown value {value!r}; {hint}")
+    return str(value)
 
 
 def _finite(value: Any, path: str) -> float:

@@ -6,6 +6,7 @@ is a view of its bytes; anything else (row padding, byte order, BGR, alpha, crop
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from inferential_core import EncodedImage, InferentialError
-from inferential_ros.contract.errors import suggestion
-from inferential_ros.contract.yaml_values import Section, names, one_of
+from inferential_core.wire.images import read_shape, without_alpha
+from inferential_ros.contract.errors import ContractError, listing, suggestion
+from inferential_ros.contract.yaml_values import Section, names, one_of, text
 from inferential_ros.convert import bayer
 from inferential_ros.convert.image_shaping import Box, read_shaping
 from inferential_ros.convert.registry import Decode, InputError, formed, input_converter
@@ -33,6 +35,8 @@ RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {
     "32FC1": ("f4", 1, None),
     **{name: (kind, 1, None) for name, kind in bayer.DTYPES.items()},
 }
+# Names of sensor_msgs/image_encodings.hpp: one that is not taken is no misspelling of another.
+OF_OPENCV = re.compile(r"\d+[USF]C\d+|(rgb|bgr)a?16|bayer_\w+|yuv\w+|uyvy|yuyv|nv\d+")
 MARKS = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
 # The wire has no unsigned 16-bit type; int32 holds every value of a depth image.
 WIDEN = {np.dtype("u2"): np.dtype("i4")}
@@ -42,7 +46,11 @@ WIDEN = {np.dtype("u2"): np.dtype("i4")}
 def image(section: Section, message: type[Any]) -> Decode:
     accepted = section.get("encodings", names, tuple(RAW))
     for index, name in enumerate(accepted):
-        one_of(*RAW)(name, f"{section.at('encodings')}[{index}]")
+        if name not in RAW:
+            hint = listing(RAW) if OF_OPENCV.fullmatch(name) else suggestion(name, RAW)
+            raise ContractError(
+                f"{section.at('encodings')}[{index}]", f"unknown value {name!r}; {hint}"
+            )
     pattern = section.get("bayer", one_of(*bayer.METHODS), "bilinear")
     shaping = read_shaping(section, accepted)
     path = section.path
@@ -51,7 +59,7 @@ def image(section: Section, message: type[Any]) -> Decode:
     def decode(received: Any) -> Any:
         encoding = received.encoding
         if encoding not in RAW or encoding not in accepted:
-            hint = suggestion(encoding, accepted)
+            hint = listing(accepted)  # what a driver calls its images is no misspelling
             raise InputError(
                 encodings_path, f"the images are {encoding!r}, which is not taken; {hint}"
             )
@@ -117,18 +125,28 @@ def reordered(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
 
 @input_converter("sensor_msgs/msg/CompressedImage")
 def compressed(section: Section, message: type[Any]) -> Decode:
+    if section.get("topic", text, "").endswith("/compressedDepth"):
+        raise ContractError(
+            section.at("topic"),
+            "compressedDepth (depth behind a header of image_transport) is not taken: name the raw"
+            " depth topic",
+        )
     return formed(compressed_decoder(section.at("topic")), "uint8", None)
 
 
 def compressed_decoder(path: str) -> Callable[[Any], EncodedImage]:
-    """Bytes as they came; the kind is read from them, because `format` is written freely."""
+    """Bytes as they came; the kind is read from them, because `format` is written freely.
+
+    An alpha channel is declared away: the model gets RGB or H x W, as from a raw image.
+    """
 
     def decode(received: Any) -> EncodedImage:
         data = bytes(received.data)
         for mark, encoding in MARKS.items():
             if data.startswith(mark):
                 try:
-                    return EncodedImage(data=data, encoding=encoding)
+                    stored = read_shape(data, encoding)
+                    return EncodedImage(data, encoding, without_alpha(stored))
                 except InferentialError as error:
                     raise InputError(path, str(error)) from None
         raise InputError(path, f"format {received.format!r} is neither JPEG nor PNG")

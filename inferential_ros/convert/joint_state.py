@@ -1,26 +1,39 @@
 """sensor_msgs/msg/JointState -> a vector, joints found by name in every message.
 
 The order of the joints in a message is the publisher's business and may change from one message
-to the next; the vector's order is the contract's: for each field, each joint.
+to the next; the vector's order is the contract's: for each field, each joint. A robot whose arm
+and gripper publish on one topic says in each message what some of the joints do: `presence` tells
+which of them, `merged` puts the newest of each together (see collecting.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.units import Conversion, read_conversion
-from inferential_ros.contract.yaml_values import Section, boolean, names, one_of
+from inferential_ros.contract.yaml_values import Section, boolean, names, number, one_of
+from inferential_ros.convert.collecting import Collected, Presence
+from inferential_ros.convert.numeric import by_fields
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
 
 FIELDS = ("position", "velocity", "effort")
 DTYPES = ("float32", "float64")
+MOST_LAYOUTS = 64  # lists of names that are remembered
 
 
 @input_converter("sensor_msgs/msg/JointState")
 def joint_state(section: Section, message: type[Any]) -> Decode:
+    if section.has("select"):
+        for key in ("joints", "fields", "unnamed"):
+            if section.has(key):
+                raise ContractError(
+                    section.at(key), "a JointState is read by its joints, or by `select`"
+                )
+        return by_fields(section, message, ())
     joints = section.get("joints", names)
     fields = section.get("fields", names, ("position",))
     for index, field in enumerate(fields):
@@ -36,6 +49,8 @@ def joint_state(section: Section, message: type[Any]) -> Decode:
         section.path,
         section.get("allow_nan", boolean, False),
         read_conversion(section, joints, writing=False),
+        section.get("fill", number, None),
+        section.get("unnamed", boolean, False),
     )
 
 
@@ -55,7 +70,11 @@ def _of_fields(
 
 
 class JointVector:
-    """Decoder with the column of each joint remembered as long as the names stay the same."""
+    """Decoder with the column of each joint remembered as long as the names stay the same.
+
+    fill: what values become that are not finite. unnamed: a message without names has its joints
+    in the order of the contract.
+    """
 
     def __init__(
         self,
@@ -65,37 +84,86 @@ class JointVector:
         path: str,
         allow_nan: bool = False,
         conversion: Conversion | None = None,
+        fill: float | None = None,
+        unnamed: bool = False,
     ) -> None:
         self.form = Form(dtype, (len(joints) * len(fields),))
+        self.elements = joints
         self._joints = joints
         self._fields = fields
         self._dtype = np.dtype(dtype)
         self._path = f"{path}.joints"
         self._fields_path = f"{path}.fields"
-        self._allow_nan = allow_nan
+        self._checked = fill is not None or not allow_nan
+        self._fill = fill
+        self._unnamed = unnamed
         self._conversion = _of_fields(conversion, fields, len(joints))
         self._names: list[str] | None = None
         self._columns = np.zeros(0, dtype=np.intp)
+        self._layouts: dict[tuple[str, ...], Presence] = {}  # by the names of a message
+        self._present_names: list[str] | None = None
+        self._present = Presence({})
 
     def __call__(self, message: Any) -> np.ndarray:
+        if type(message) is Collected:
+            return self._merged(message)
         if message.name != self._names:
-            self._columns = self._find(list(message.name))
+            self._columns = self._find(list(message.name), message)
             self._names = list(message.name)
         count = len(self._joints)
+        expected = len(message.name) or len(self._columns)
         vector = np.empty(count * len(self._fields), dtype=np.float64)
         for index, field in enumerate(self._fields):
             values = getattr(message, field)
-            if len(values) != len(message.name):
-                raise InputError(
-                    f"{self._fields_path}[{index}]",
-                    f"the message has {len(values)} values of {field} for"
-                    f" {len(message.name)} joints",
-                )
+            if len(values) != expected:
+                raise self._incomplete(index, len(values), expected)
             np.asarray(values).take(
                 self._columns, out=vector[index * count : (index + 1) * count], mode="clip"
             )
-        if not self._allow_nan and not np.isfinite(vector).all():
-            raise self._not_finite(vector)
+        return self._finished(vector)
+
+    def presence(self, message: Any) -> Presence:
+        """Which of the joints a message tells of, and where; remembered for the same names."""
+        if message.name == self._present_names:
+            return self._present
+        key = tuple(message.name)
+        known = self._layouts.get(key)
+        if known is None:
+            unnamed = not key and self._unnamed and any(len(getattr(message, f)) for f in FIELDS)
+            columns = {name: index for index, name in enumerate(self._joints if unnamed else key)}
+            found = {i: columns[joint] for i, joint in enumerate(self._joints) if joint in columns}
+            if len(self._layouts) >= MOST_LAYOUTS:
+                self._layouts.clear()
+            known = self._layouts[key] = Presence(found, key)
+        self._present_names, self._present = list(key), known
+        return known
+
+    def _merged(self, collected: Collected) -> np.ndarray:
+        """One vector of the newest message of each joint."""
+        if collected.missing:
+            raise self._without(collected.missing[0], collected.names)
+        count = len(self._joints)
+        vector = np.empty(count * len(self._fields))
+        for part in collected.parts:
+            targets, columns = part.presence.gather(part.elements)
+            for index, field in enumerate(self._fields):
+                values = getattr(part.message, field)
+                if len(values) != len(part.message.name):
+                    raise self._incomplete(index, len(values), len(part.message.name))
+                vector[targets + index * count] = np.asarray(values)[columns]
+        return self._finished(vector)
+
+    def _incomplete(self, field: int, values: int, joints: int) -> InputError:
+        return InputError(
+            f"{self._fields_path}[{field}]",
+            f"the message has {values} values of {self._fields[field]} for {joints} joints",
+        )
+
+    def _finished(self, vector: np.ndarray) -> np.ndarray:
+        if self._checked and not np.isfinite(vector).all():
+            if self._fill is None:
+                raise self._not_finite(vector)
+            vector = np.where(np.isfinite(vector), vector, self._fill)
         if self._conversion is not None:
             vector = self._conversion(vector)
         return vector.astype(self._dtype, copy=False)
@@ -107,15 +175,26 @@ class JointVector:
         return InputError(
             f"{self._path}[{joint}]",
             f"the {self._fields[field]} of {self._joints[joint]!r} is {vector[first]};"
-            " allow_nan: true lets it through",
+            " allow_nan: true lets it through, fill: 0.0 replaces it",
         )
 
-    def _find(self, present: list[str]) -> np.ndarray:
+    def _find(self, present: list[str], message: Any) -> np.ndarray:
+        if not present and any(len(getattr(message, field)) for field in FIELDS):
+            if self._unnamed:
+                return np.arange(len(self._joints))
+            raise InputError(
+                self._path,
+                "the message names no joints; unnamed: true reads them in the order given here",
+            )
         columns = {name: index for index, name in enumerate(present)}
         for index, joint in enumerate(self._joints):
             if joint not in columns:
-                raise InputError(
-                    f"{self._path}[{index}]",
-                    f"no joint {joint!r} in the message; {suggestion(joint, present)}",
-                )
+                raise self._without(index, present)
         return np.array([columns[joint] for joint in self._joints], dtype=np.intp)
+
+    def _without(self, index: int, present: Sequence[str]) -> InputError:
+        joint = self._joints[index]
+        return InputError(
+            f"{self._path}[{index}]",
+            f"no joint {joint!r} in the message; {suggestion(joint, present)}",
+        )

@@ -1,8 +1,10 @@
 """std_msgs scalars and multi-arrays -> arrays, in the shape that the layout tells.
 
 Element (i, j, k) of a multi-array is data[data_offset + dim[1].stride * i + dim[2].stride * j + k]
-(the comment in std_msgs/MultiArrayLayout). Many publishers leave the strides, or all of it, empty:
-then the data are dense, or one-dimensional.
+(the comment in std_msgs/MultiArrayLayout). Publishers write other things there: no strides, those
+that numpy counts, strides in bytes, or one dimension of size 0. Where the sizes fill the data
+exactly, the data are dense whatever the strides say; anything else must be a layout in which no
+two elements share a number, or it is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.units import Conversion, read_conversion
 from inferential_ros.contract.yaml_values import (
     Section,
     boolean,
@@ -49,13 +52,15 @@ def scalar(section: Section, message: type[Any]) -> Decode:
 @input_converter(*(f"std_msgs/msg/{name}MultiArray" for name in NATURAL))
 def multi_array(section: Section, message: type[Any]) -> Decode:
     dtype = NATURAL[message.__name__.removesuffix("MultiArray")]
+    if section.has("select"):
+        return by_fields(section.with_default("dtype", dtype), message, ())
     return MultiArray(
         np.dtype(section.get("dtype", one_of(*DTYPES), dtype)),
         section.get("shape", _shape, None),
         section.path,
         section.get("allow_nan", boolean, False),
-        section.get("scale", number, 1.0),
-        section.get("offset", number, 0.0),
+        read_conversion(section, ("data",), writing=False),
+        section.get("fill", number, None),
     )
 
 
@@ -78,45 +83,75 @@ class MultiArray:
         shape: tuple[int | None, ...] | None,
         path: str,
         allow_nan: bool,
-        scale: float,
-        offset: float,
+        conversion: Conversion,
+        fill: float | None,
     ) -> None:
         self.form = Form(dtype.name, shape)
         self._dtype = dtype
         self._shape = shape
         self._path = path
         self._allow_nan = allow_nan
-        self._scale, self._offset = scale, offset
+        self._conversion = None if conversion.trivial else conversion
+        self._fill = fill
 
     def __call__(self, message: Any) -> np.ndarray:
         data = np.asarray(message.data)
         if not data.size:
             data = data.astype(self._dtype)
         values = self._as_wanted(self._laid_out(data, message.layout))
-        if not self._allow_nan and values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise InputError(self._path, "a value is not finite; allow_nan: true lets it through")
-        if self._scale != 1.0 or self._offset != 0.0:
-            values = values * self._scale + self._offset
+        if values.dtype.kind == "f" and not self._allow_nan and not np.isfinite(values).all():
+            if self._fill is None:
+                raise InputError(
+                    self._path,
+                    "a value is not finite; allow_nan: true lets it through,"
+                    " fill: 0.0 replaces it",
+                )
+            values = np.where(np.isfinite(values), values, self._fill)
+        if self._conversion is not None:
+            values = self._conversion(values)
         return np.array(values, dtype=self._dtype, order="C")
 
     def _laid_out(self, data: np.ndarray, layout: Any) -> np.ndarray:
-        start = layout.data_offset
-        if not layout.dim:
-            return data[start:]
+        """The data behind the offset, in the layout's sizes; InputError if they do not fit it."""
+        values = data[layout.data_offset :]
         sizes = [dim.size for dim in layout.dim]
-        strides = [dim.stride for dim in layout.dim[1:]] + [1]
-        if not all(strides):
-            strides = [math.prod(sizes[index + 1 :]) for index in range(len(sizes))]
-        reach = start + sum((size - 1) * stride for size, stride in zip(sizes, strides)) + 1
-        if 0 in sizes:
-            return np.zeros(sizes, data.dtype)
-        if reach > data.size:
+        if not any(sizes):
+            return values  # no dimensions, or `ros2 topic pub`'s single one of size 0
+        strides = [dim.stride for dim in layout.dim]
+        if math.prod(sizes) == values.size:
+            if _transposed(sizes, strides):
+                raise InputError(
+                    self._path,
+                    f"the strides {strides} of the layout {sizes} grow from one dimension to the"
+                    " next: publish the data row by row",
+                )
+            return values.reshape(sizes)
+        return self._strided(values, sizes, strides, layout.data_offset)
+
+    def _strided(
+        self, values: np.ndarray, sizes: list[int], strides: list[int], start: int
+    ) -> np.ndarray:
+        """Sizes that leave out some of the data, as rows with padding do."""
+        steps = [*strides[1:], 1]
+        if not all(steps):  # not given
+            steps = [math.prod(sizes[index + 1 :]) for index in range(len(sizes))]
+        reach = start + sum((size - 1) * step for size, step in zip(sizes, steps)) + 1
+        if reach > start + values.size:
             raise InputError(
-                self._path, f"the layout {sizes} reaches to {reach} of {data.size} values"
+                self._path,
+                f"the layout {sizes} reaches to {reach} of {start + values.size} values",
             )
-        width = data.itemsize
+        spans = [size * step for size, step in zip(sizes[1:], steps[1:])]
+        padded = all(step >= span for step, span in zip(steps, spans)) and steps[:-1] != spans
+        if 0 in sizes or not padded:
+            raise InputError(
+                self._path,
+                f"the layout {sizes} with strides {strides} does not account for all of the"
+                f" {values.size} values: sizes that fill them exactly need no strides",
+            )
+        width = values.itemsize
         return np.lib.stride_tricks.as_strided(
-            data[start:], sizes, [stride * width for stride in strides], writeable=False
+            values, sizes, [step * width for step in steps], writeable=False
         )
 
     def _as_wanted(self, values: np.ndarray) -> np.ndarray:
@@ -130,3 +165,9 @@ class MultiArray:
                 f"{self._path}.shape", f"{list(values.shape)} in the message, not {list(wanted)}"
             )
         return values.reshape([-1 if size is None else size for size in wanted])
+
+
+def _transposed(sizes: list[int], strides: list[int]) -> bool:
+    """Whether strides say that the first index runs fastest, which dense data would misread."""
+    told = [stride for size, stride in zip(sizes, strides) if size > 1 and stride]
+    return any(outer < inner for outer, inner in zip(told, told[1:]))

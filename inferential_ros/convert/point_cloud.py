@@ -2,6 +2,9 @@
 
 Points are read through a structured view of the message's bytes, so any order, padding, row
 padding and byte order of the fields does, and each selected value is copied once.
+
+Colour is packed into one field, `rgb` or `rgba`, as the bytes 0xAARRGGBB of a number that is often
+declared as a float (PCL's convention). It becomes three columns, r, g and b, from 0 to 255.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from inferential_ros.convert.registry import Decode, Form, InputError, input_con
 # sensor_msgs/msg/PointField constants
 DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 DTYPES = ("float32", "float64", "float16")
+PACKED = ("rgb", "rgba")  # as 0xAARRGGBB in one number of four bytes
+FOUR_BYTES = ("i4", "u4", "f4")
+COLOURS = "bgra"  # in the order of their bytes, the lowest first
 
 
 @input_converter("sensor_msgs/msg/PointCloud2")
@@ -42,8 +48,13 @@ class PointCloud:
         points: int | None,
         path: str,
     ) -> None:
-        self.form = Form(dtype.name, (points, len(select)))
-        self._select = select
+        # (index in `select`, field of the points, column), the three of a packed colour in a row
+        self._columns = [
+            (index, name, column)
+            for index, name in enumerate(select)
+            for column in ([f"{name}.{colour}" for colour in "rgb"] if name in PACKED else [name])
+        ]
+        self.form = Form(dtype.name, (points, len(self._columns)))
         self._dtype = dtype
         self._nan = nan
         self._points = points
@@ -53,9 +64,9 @@ class PointCloud:
 
     def __call__(self, message: Any) -> np.ndarray:
         records = self._records(message)
-        values = np.empty((records.size, len(self._select)), dtype=self._dtype)
-        for index, name in enumerate(self._select):
-            values[:, index] = records[name].reshape(-1)
+        values = np.empty((records.size, len(self._columns)), dtype=self._dtype)
+        for index, (_, _, column) in enumerate(self._columns):
+            values[:, index] = records[column].reshape(-1)
         if self._nan != "keep":
             finite = np.isfinite(values)
             if not finite.all():
@@ -88,10 +99,13 @@ class PointCloud:
 
     def _read_layout(self, point_step: int, big: bool, fields: list[Any]) -> np.dtype:
         by_name = {name: rest for name, *rest in fields}
-        order = ">" if big else "<"
+        packed = next((name for name in PACKED if name in by_name), None)
         kinds, offsets = [], []
-        for index, name in enumerate(self._select):
+        for index, name, column in self._columns:
             place = f"{self._path}.select[{index}]"
+            colour = column.rpartition(".")[2] if name in PACKED else None
+            if name not in by_name and name in COLOURS and packed is not None:
+                name, colour = packed, name  # one channel of the packed colour
             if name not in by_name:
                 raise InputError(
                     place, f"no field {name!r} in the points; {suggestion(name, by_name)}"
@@ -99,14 +113,21 @@ class PointCloud:
             offset, datatype, count = by_name[name]
             if datatype not in DATATYPES or count > 1:
                 raise InputError(place, f"{name!r} is of datatype {datatype}, count {count}")
-            kind = np.dtype(order + DATATYPES[datatype])
+            kind = np.dtype((">" if big else "<") + DATATYPES[datatype])
             if offset + kind.itemsize > point_step:
                 raise InputError(place, f"{name!r} lies outside of the point")
+            if colour is not None:
+                if DATATYPES[datatype] not in FOUR_BYTES:
+                    raise InputError(
+                        place, f"{name!r} is no packed colour: it has {kind.itemsize} bytes, not 4"
+                    )
+                byte = COLOURS.index(colour)
+                kind, offset = np.dtype("u1"), offset + (3 - byte if big else byte)
             kinds.append(kind)
             offsets.append(offset)
         return np.dtype(
             {
-                "names": list(self._select),
+                "names": [column for _, _, column in self._columns],
                 "formats": kinds,
                 "offsets": offsets,
                 "itemsize": point_step,

@@ -101,6 +101,18 @@ WRONG = [
     ("model.latency_budget_ms", "fast", "model.latency_budget_ms", "expected a number"),
     ("observation.trigger", {"on": "stat"}, "observation.trigger.on", "did you mean 'state'"),
     ("observation.trigger", {}, "observation.trigger", "exactly one of"),
+    (
+        "observation.keys.camera.topic",
+        "depth/image/compressedDepth",
+        "observation.keys.camera.topic",
+        "name the raw depth topic",
+    ),
+    (
+        "observation.keys.camera.type",
+        "sensor_msgs/msg/CompressedVideo",
+        "observation.keys.camera.type",
+        "known: 'BatteryState', 'CameraInfo'",
+    ),
     ("observation.trigger.runway", 1.5, "observation.trigger.runway", "between 0 and 1"),
     (
         "observation.keys.state.type",

@@ -178,3 +178,70 @@ def test_a_cloud_that_lacks_a_field_or_bytes_is_refused() -> None:
     outside.fields[0].offset = 15
     with pytest.raises(InputError, match="lies outside of the point"):
         decoder("sensor_msgs/msg/PointCloud2")(outside)
+
+
+@pytest.mark.parametrize(
+    "dims",
+    [[(2, 6), (3, 3)], [(2, 3), (3, 1)], [(2, 12), (3, 4)], [(2, 0), (3, 3)]],
+    ids=["as the comment has them", "as numpy has them", "in bytes", "the first left out"],
+)
+def test_sizes_that_fill_the_data_exactly_are_dense_whatever_the_strides(dims: Any) -> None:
+    decode = decoder("std_msgs/msg/Float32MultiArray")
+    message = Float32MultiArray(layout=layout(*dims), data=[float(i) for i in range(6)])
+    assert decode(message).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("dims", "told"),
+    [
+        ([(2, 2), (2, 1)], r"layout \[2, 2\] with strides \[2, 1\] does not account for"),
+        ([(3, 0)], r"layout \[3\] with strides \[0\] does not account for all of the 8 values"),
+        ([(4, 1), (2, 4)], r"strides \[1, 4\] of the layout \[4, 2\] grow"),
+        ([(2, 4), (0, 0)], "does not account for"),
+    ],
+    ids=["too few", "flat and too few", "column by column", "one size of 0"],
+)
+def test_a_layout_that_would_lose_or_mix_up_numbers_is_refused(dims: Any, told: str) -> None:
+    decode = decoder("std_msgs/msg/Float32MultiArray")
+    with pytest.raises(InputError, match=told):
+        decode(Float32MultiArray(layout=layout(*dims), data=[float(i) for i in range(8)]))
+
+
+def test_a_single_dimension_of_size_0_says_nothing_and_the_data_are_flat() -> None:
+    message = Float32MultiArray(layout=layout((0, 0)), data=[4.0, 5.0, 6.0])
+    assert decoder("std_msgs/msg/Float32MultiArray")(message).tolist() == [4, 5, 6]
+
+
+def test_multi_arrays_take_what_vectors_take() -> None:
+    message = Float32MultiArray(data=[np.pi, float("nan"), 1.0])
+    decode = decoder("std_msgs/msg/Float32MultiArray", fill=0.0, unit="deg", offset=1.0)
+    np.testing.assert_allclose(decode(message), [181.0, 1.0, 58.29578], rtol=1e-6)
+    selected = decoder("std_msgs/msg/Float32MultiArray", select=["data[2]", "data[0:1]"])
+    np.testing.assert_allclose(selected(message), [1.0, np.pi], rtol=1e-6)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("datatype", [PointField.FLOAT32, PointField.UINT32])
+@pytest.mark.parametrize("name", ["rgb", "rgba"])
+def test_packed_colour_becomes_red_green_and_blue(big: bool, datatype: int, name: str) -> None:
+    order = ">" if big else "<"
+    records = np.zeros(2, np.dtype([("x", f"{order}f4"), ("colour", f"{order}u4")]))
+    records["x"] = 1.0, 2.0
+    records["colour"] = 0xFFC80102, 0x00FF9000  # red 200 is NaN as a float
+    message = PointCloud2(
+        height=1,
+        width=2,
+        fields=[
+            PointField(name="x", offset=0, datatype=PointField.FLOAT32, count=1),
+            PointField(name=name, offset=4, datatype=datatype, count=1),
+        ],
+        is_bigendian=big,
+        point_step=8,
+        row_step=16,
+        data=records.tobytes(),
+    )
+    decode = decoder("sensor_msgs/msg/PointCloud2", select=["x", name])
+    assert decode(message).tolist() == [[1, 200, 1, 2], [2, 255, 144, 0]]
+    assert form_of(decode).shape == (None, 4)
+    single = decoder("sensor_msgs/msg/PointCloud2", select=["b", "a"])
+    assert single(message).tolist() == [[2, 255], [0, 0]]

@@ -11,9 +11,10 @@ import pytest
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
 from converting import decoder
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from inferential_core import EncodedImage
+from inferential_core.wire.images import decode
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.convert import InputError
 from inferential_ros.convert.registry import form_of
@@ -177,3 +178,34 @@ def test_what_is_rgb_already_is_a_view_of_the_message(encoding: str) -> None:
     image = message(PICTURE, encoding)
     decoded = decoder(IMAGE)(image)
     assert np.shares_memory(decoded, np.frombuffer(image.data, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape"), [("RGBA", (2, 3, 3)), ("LA", (2, 3)), ("P", (2, 3, 3))]
+)
+def test_a_png_with_alpha_gives_what_was_promised_without_it(
+    mode: str, shape: tuple[int, ...]
+) -> None:
+    pillow = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    file = io.BytesIO()
+    colours = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 9
+    pillow.fromarray(colours).convert(mode).save(file, "png")
+    encoded = decoder("sensor_msgs/msg/CompressedImage")(
+        CompressedImage(format="rgba8; png compressed", data=file.getvalue())
+    )
+    assert encoded.shape == shape
+    pixels = decode(encoded)
+    assert pixels.shape == shape
+    expected = np.asarray(pillow.fromarray(colours).convert("L" if mode == "LA" else "RGB"))
+    if mode != "P":  # of 256 colours
+        np.testing.assert_array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("encoding", ["8UC4", "rgb16", "yuv444", "bayer_rggb12"])
+def test_an_encoding_that_is_not_taken_is_no_misspelling_of_another(encoding: str) -> None:
+    with pytest.raises(ContractError) as wrong:
+        decoder("sensor_msgs/msg/Image", encodings=[encoding])
+    assert "did you mean" not in str(wrong.value) and "'rgb8'" in str(wrong.value)
+    with pytest.raises(InputError) as unfit:
+        decoder("sensor_msgs/msg/Image")(Image(encoding=encoding))
+    assert "did you mean" not in str(unfit.value) and "'rgb8'" in str(unfit.value)

@@ -1,0 +1,109 @@
+"""What one topic says in several messages, put together: the newest of each named thing.
+
+An arm and a gripper publish JointState on one topic, each with its own joints; /tf carries some
+frames in each message. A decoder that finds its elements (joints, selected fields) by name has a
+method `presence`, which says which of them a message has. A `Collector` keeps, for each element,
+the newest message that has it, with that message's own stamp. A message with all elements passes
+as it is; one with none of them is not for this key. No rclpy in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+
+class Presence:
+    """Which elements the messages of one publisher have, and at which index of the message."""
+
+    def __init__(self, columns: Mapping[int, int], names: Sequence[str] = ()) -> None:
+        self.columns = columns  # element -> index in the message
+        self.names = tuple(names)  # all that the message names, for complaints
+        self.elements = frozenset(columns)
+        self._gathered: dict[frozenset[int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def gather(self, elements: frozenset[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of some elements in the vector, and in the message."""
+        found = self._gathered.get(elements)
+        if found is None:
+            targets = sorted(elements)
+            columns = [self.columns[element] for element in targets]
+            found = np.array(targets, np.intp), np.array(columns, np.intp)
+            self._gathered[elements] = found
+        return found
+
+
+class Part(NamedTuple):
+    """The elements that one message has the newest values of."""
+
+    message: Any
+    stamp_ns: int
+    elements: frozenset[int]
+    presence: Presence
+
+
+class Collected(NamedTuple):
+    """The newest values of the elements of a key, from several messages.
+
+    missing: elements of which no message told yet. names: all that the messages name.
+    """
+
+    parts: tuple[Part, ...]
+    missing: tuple[int, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [name for part in self.parts for name in part.presence.names]
+
+    def oldest(self) -> Part:
+        return min(self.parts, key=lambda part: part.stamp_ns)
+
+
+class Named(Protocol):
+    """A decoder that finds its elements by their names."""
+
+    elements: tuple[str, ...]
+
+    def presence(self, message: Any) -> Presence: ...
+
+
+class Collector:
+    """Of one key; used by the thread that receives its messages."""
+
+    def __init__(self, decode: Named) -> None:
+        self._decode = decode
+        self._all = frozenset(range(len(decode.elements)))
+        self._parts: tuple[Part, ...] = ()
+
+    def add(self, message: Any, stamp_ns: int) -> Any:
+        """The sample with this message in it: the message, a `Collected`, or None if it has none
+        of the elements.
+        """
+        presence = self._decode.presence(message)
+        present = presence.elements
+        if present == self._all:
+            self._parts = (Part(message, stamp_ns, present, presence),)
+            return message
+        if not present:
+            return None
+        parts = []
+        missing = self._all - present
+        for part in self._parts:
+            left = part.elements - present
+            if left:
+                parts.append(part if left == part.elements else part._replace(elements=left))
+                missing -= left
+        parts.append(Part(message, stamp_ns, present, presence))
+        self._parts = tuple(parts)
+        return Collected(self._parts, tuple(sorted(missing)))
+
+    def forget(self) -> None:
+        """A new episode, or another clock: what was said before is of another time."""
+        self._parts = ()
+
+
+def collector_of(decode: Any) -> Collector | None:
+    """A collector for a decoder that finds its elements by name, None for any other."""
+    return Collector(decode) if getattr(decode, "elements", ()) else None
