@@ -9,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto docs published bench faults endurance chaos soak isolation fuzz torch lock clean
+.PHONY: help env build demo test check lint proto docs published bench faults endurance chaos soak isolation fuzz torch peers lock clean
 export PYTHON
 
 help:    ## this list
@@ -40,6 +40,9 @@ proto: env  ## generate inferential_core/wire/inferential_pb2.py from proto/
 
 docs: env  ## generated parts of docs/: settings, the wire, the picture of a request
 	@tools/run.sh python tools/generate_docs.py
+
+peers: env  ## message packages of others (control_msgs, ...) that tests read and command
+	@tools/peers.sh
 
 published: env  ## environments of the published releases, which tests and benchmarks compare with
 	@tools/run.sh python tools/published.py $(ARGS)
@@ -73,4 +76,4 @@ lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)
 	@tools/lock.sh
 
 clean:   ## remove the environment and everything built
-	rm -rf .venv .venv-published .venv-torch .venv-fuzz .fuzz .bench build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-published .venv-torch .venv-fuzz .fuzz .bench .peers build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

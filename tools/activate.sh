@@ -15,11 +15,12 @@ fi
 export VIRTUAL_ENV=$_root/.venv
 export PATH=$VIRTUAL_ENV/bin:$PATH
 
-if [[ -e $_root/install/setup.bash ]]; then
-  _options=$-
-  set +u  # colcon's script reads variables that may be unset
-  source "$_root/install/setup.bash"
-  [[ $_options != *u* ]] || set -u
-  unset _options
-fi
-unset _root
+for _setup in .peers/install/local_setup.bash install/setup.bash; do
+  if [[ -e $_root/$_setup ]]; then
+    _options=$-
+    set +u  # colcon's script reads variables that may be unset
+    source "$_root/$_setup"
+    [[ $_options != *u* ]] || set -u
+  fi
+done
+unset _root _setup _options
