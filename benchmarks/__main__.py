@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME [OPTION ...]]`: all that make figures, or the one that is named."""
+"""`python -m benchmarks [NAME] [OPTION ...]`: all that make figures, or the one that is named."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def run(package: str, known: Sequence[str], arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """0 if all went well."""
-    if arguments:
+    if arguments and not arguments[0].startswith("-"):
         return run("benchmarks", BENCHMARKS, arguments)
-    return next((status for name in FIGURES if (status := run("benchmarks", FIGURES, [name]))), 0)
+    every = (run("benchmarks", FIGURES, [name, *arguments]) for name in FIGURES)
+    return next((status for status in every if status), 0)
 
 
 if __name__ == "__main__":

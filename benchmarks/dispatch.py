@@ -1,6 +1,7 @@
 """Models on Ray Serve: ours, the published release, Serve's own handles, and ours without Ray.
 
     python -m benchmarks dispatch [--quick] [--rounds N] [--seconds S] [--robots N ...]
+                                  [--against REVISION]
 
 Robots in closed loop against an identity model that returns float32 [50, 7] at once, on one and on
 two replicas, with small observations and with different 720p images. All servers stand in front
@@ -12,21 +13,22 @@ never sleeps: it is paused while others are measured.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
+from .builds import HERE, Build
+from .comparison import Cases, Figures, add_against, compare, interleave, medians
 from .machine import introduce
 from .processes import ROOT, Program, published_python
 
 RELEASE = "1.4.0-ray"
 PEERS = ROOT / "benchmarks" / "peers"
 SIZES = {"28 B": ((7,), "float32"), "720p": ((720, 1280, 3), "uint8")}
-Figures = dict[str, float]  # per_s, p50_ms, p99_ms
+UNITS = {"per_s": "requests/s", "p50_ms": "p50 ms", "p99_ms": "p99 ms"}
 
 
 @dataclass(frozen=True)
@@ -46,49 +48,69 @@ ALL = (OURS, OURS_SYNC, PUBLISHED, PLAIN, LOCAL)
 
 
 class Arena:
-    """One cluster and everything in front of it."""
+    """One cluster, and those who ask it or a server in front of it."""
 
     def __init__(self, stack: ExitStack) -> None:
-        def started(*command: object, packages: Path | None = ROOT) -> Program:
-            program = Program(*command, packages=packages, log=log)
-            stack.callback(program.end)
-            return program
-
-        log = stack.enter_context(tempfile.TemporaryFile())
-        published = published_python(RELEASE)
-        self.host = Program(sys.executable, PEERS / "ray_host.py", log=log)
+        self.log = stack.enter_context(tempfile.TemporaryFile())
+        self.host = Program(sys.executable, PEERS / "ray_host.py", log=self.log)
         stack.callback(self.host.finish)  # it stops its cluster
-        ray = self.host.hear()
+        self.ray = self.host.hear()
         self.host.ask(1)
-        self.herd = started(sys.executable, PEERS / "herd.py")
-        self.plain = started(sys.executable, PEERS / "ray_plain.py", ray)
+        self.herd = HERE.peer("herd.py", stack=stack)
+
+    def servers(self, build: Build, stack: ExitStack) -> dict[Contestant, str]:
+        """Addresses of a build's servers: in front of the cluster, and without Ray."""
+        start = partial(build.peer, "ray_ours.py", stack=stack, log=self.log)
+        ours, local = start(self.ray), start()
+        address = ours.hear()
+        return {OURS: address, OURS_SYNC: address, LOCAL: local.hear()}
+
+    def measure(
+        self, address: str, who: Contestant, robots: int, size: str, seconds: float
+    ) -> Figures:
+        """per_s, p50_ms and p99_ms of robots on a server."""
+        found: Figures = self.herd.ask(
+            {**question(who, robots, size, seconds), "address": address}
+        )
+        return found
+
+
+def question(who: Contestant, robots: int, size: str, seconds: float) -> dict[str, object]:
+    """What the robots, or those who ask without a server, are told to do."""
+    shape, dtype = SIZES[size]
+    return {
+        "model": who.model,
+        "robots": robots,
+        "shape": shape,
+        "dtype": dtype,
+        "seconds": seconds,
+        "warm_s": max(0.5, seconds / 4),
+    }
+
+
+class Rivals:
+    """The published server, which is paused while others are measured, and Serve's handles."""
+
+    def __init__(self, arena: Arena, stack: ExitStack) -> None:
+        self.arena = arena
+        self.plain = HERE.peer("ray_plain.py", arena.ray, stack=stack)
         self.plain.hear()
-        ours = started(sys.executable, PEERS / "ray_ours.py", ray)
-        local = started(sys.executable, PEERS / "ray_ours.py")
-        self.published = started(published, PEERS / "ray_published.py", ray, packages=None)
-        self.addresses = {OURS: ours.hear(), LOCAL: local.hear(), PUBLISHED: self.published.hear()}
-        self.addresses[OURS_SYNC] = self.addresses[OURS]
+        script, python = PEERS / "ray_published.py", published_python(RELEASE)
+        self.published = Program(python, script, arena.ray, packages=None, log=arena.log)
+        stack.callback(self.published.end)
+        self.address = self.published.hear()
         self.published.pause()
 
-    def measure(self, who: Contestant, robots: int, size: str, seconds: float) -> Figures:
-        shape, dtype = SIZES[size]
-        question = {
-            "model": who.model,
-            "robots": robots,
-            "shape": shape,
-            "dtype": dtype,
-            "seconds": seconds,
-            "warm_s": max(0.5, seconds / 4),
-        }
-        if who is PLAIN:
-            return self.plain.ask(question)
-        if who is PUBLISHED:
-            self.published.resume()
+    def measure_plain(self, robots: int, size: str, seconds: float) -> Figures:
+        found: Figures = self.plain.ask(question(PLAIN, robots, size, seconds))
+        return found
+
+    def measure_published(self, robots: int, size: str, seconds: float) -> Figures:
+        self.published.resume()
         try:
-            return self.herd.ask({**question, "address": self.addresses[who]})
+            return self.arena.measure(self.address, PUBLISHED, robots, size, seconds)
         finally:
-            if who is PUBLISHED:
-                self.published.pause()
+            self.published.pause()
 
 
 def verdicts(robots: int, size: str, found: dict[Contestant, Figures]) -> list[str]:
@@ -120,6 +142,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, help="default 3, quick 1")
     parser.add_argument("--seconds", type=float, help="of a measurement: default 3, quick 1")
     parser.add_argument("--robots", type=int, nargs="+", default=[1, 8, 32])
+    add_against(parser)
     options = parser.parse_args(arguments)
     if find_spec("ray") is None:
         print("dispatch: Ray is not installed here: make bench ARGS=dispatch", file=sys.stderr)
@@ -127,27 +150,51 @@ def main(arguments: list[str]) -> int:
     rounds = options.rounds or (1 if options.quick else 3)
     seconds = options.seconds or (1.0 if options.quick else 3.0)
     introduce(f"robots in closed loop, medians of {rounds} interleaved rounds of {seconds:g} s")
-    print(f"{'replicas':>8}{'obs':>6}{'robots':>8}  {'':22}{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}")
     with ExitStack() as stack:
         arena = Arena(stack)
+        if options.against:
+            cases = partial(cases_of, arena, options.robots, seconds)
+            return compare(options.against, cases, rounds)
+        heads = f"{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}"
+        print(f"{'replicas':>8}{'obs':>6}{'robots':>8}  {'':22}{heads}")
+        servers, rivals = arena.servers(HERE, stack), Rivals(arena, stack)
         for replicas in (1, 2):
             arena.host.ask(replicas)
             for size in SIZES:
                 for robots in options.robots:
-                    show(arena, replicas, size, robots, rounds, seconds)
+                    case = (robots, size, seconds)
+                    measures = {
+                        who: partial(arena.measure, servers[who], who, *case)
+                        for who in (OURS, OURS_SYNC, LOCAL)
+                    }
+                    measures[PUBLISHED] = partial(rivals.measure_published, *case)
+                    measures[PLAIN] = partial(rivals.measure_plain, *case)
+                    found = interleave({who: measures[who] for who in ALL}, rounds)
+                    middles = {who: medians(each) for who, each in found.items()}
+                    show(replicas, size, robots, middles)
     return 0
 
 
-def show(arena: Arena, replicas: int, size: str, robots: int, rounds: int, seconds: float) -> None:
-    """Measure and print one case."""
-    every: dict[Contestant, list[Figures]] = {who: [] for who in ALL}
-    for _ in range(rounds):
-        for who in ALL:
-            every[who].append(arena.measure(who, robots, size, seconds))
-    found = {
-        who: {key: statistics.median(each[key] for each in figures) for key in figures[0]}
-        for who, figures in every.items()
+def cases_of(
+    arena: Arena, fleets: list[int], seconds: float, build: Build, stack: ExitStack
+) -> Cases:
+    """What `--against` measures of a build, on one replica."""
+    servers = arena.servers(build, stack)
+
+    def measure(who: Contestant, robots: int, size: str) -> Figures:
+        found = arena.measure(servers[who], who, robots, size, seconds)
+        return {UNITS[name]: found[name] for name in UNITS}
+
+    return {
+        f"{who.name}, {robots} x {size}": partial(measure, who, robots, size)
+        for who in servers
+        for size in SIZES
+        for robots in fleets
     }
+
+
+def show(replicas: int, size: str, robots: int, found: dict[Contestant, Figures]) -> None:
+    """Print one case."""
     for who, figures in found.items():
         head = f"{replicas:8}{size:>6}{robots:8}" if who is ALL[0] else " " * 22
         print(

@@ -1,6 +1,6 @@
 """What keys cost: the same server and client with and without CURVE.
 
-    python -m benchmarks encryption [--quick] [--rounds N] [--case NAME]
+    python -m benchmarks encryption [--quick] [--rounds N] [--case NAME] [--against REVISION]
 
 Round trips and throughput as in `transport`, a core for each end, both pairs in the same run,
 rounds interleaved, medians. With keys everything is encrypted and authenticated by libzmq's I/O
@@ -10,39 +10,21 @@ threads, and the rights of each observation are looked up.
 from __future__ import annotations
 
 import argparse
-import statistics
-import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from inferential_core.security.keyfiles import SERVER, make_keys, read_public
 from inferential_core.security.rights_file import authorize
 
+from .builds import HERE, Build
+from .comparison import Cases, Figures, add_against, compare, interleave, medians
 from .machine import introduce
-from .processes import ROOT, Program
-from .transport import CASES, Case, Figures, put_apart
+from .transport import CASES, Case, Pair, named, pair_of
 
 STATE, STATE_P50_AT_MOST = CASES[0].name, 1.25  # x the round trip without keys
 CLIENT = "client"
-
-
-class Pair:
-    """A server and a client that use the keys of a folder, or none."""
-
-    def __init__(self, keys: str, stack: ExitStack) -> None:
-        script = ROOT / "benchmarks" / "peers" / "ours.py"
-        words = [f"keys={keys}"] if keys else []
-        self.server = Program(sys.executable, script, "server", *words)
-        stack.callback(self.server.end)
-        self.client = Program(sys.executable, script, CLIENT, *words)
-        stack.callback(self.client.end)
-        put_apart(self.server, self.client)
-        self.address = self.server.hear()
-
-    def measure(self, case: Case, share: float) -> Figures:
-        found: Figures = self.client.ask(case.question(self.address, share))
-        return found
 
 
 def make_folder(folder: Path) -> str:
@@ -53,26 +35,34 @@ def make_folder(folder: Path) -> str:
     return str(folder)
 
 
+def pairs_of(build: Build, stack: ExitStack) -> dict[str, Pair]:
+    """The same server and client with a folder of keys and without."""
+    keys = make_folder(Path(stack.enter_context(tempfile.TemporaryDirectory())) / "keys")
+    words = {"without keys": (), "with keys": (f"keys={keys}",)}
+    return {name: pair_of(build, "ours.py", True, stack, *each) for name, each in words.items()}
+
+
 def measure(cases: list[Case], rounds: int, share: float) -> bool:
     """Print the rows; whether the bar is reached."""
     reached = True
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        keys = make_folder(Path(folder) / "keys")
-        pairs = {"without keys": Pair("", stack), "with keys": Pair(keys, stack)}
+        pairs = pairs_of(HERE, stack)
         for case in cases:
-            found: dict[str, list[Figures]] = {name: [] for name in pairs}
-            for _ in range(rounds):
-                for name, pair in pairs.items():
-                    found[name].append(pair.measure(case, share))
-            medians = [
-                {key: statistics.median(figures[key] for figures in each) for key in each[0]}
-                for each in found.values()
-            ]
-            ratio = show(case, list(pairs), medians)
+            measures = {name: partial(pair.measure, case, share) for name, pair in pairs.items()}
+            found = {name: medians(each) for name, each in interleave(measures, rounds).items()}
+            ratio = show(case, list(found), list(found.values()))
             reached &= case.name != STATE or ratio <= STATE_P50_AT_MOST
     print(f"p50 of {STATE!r} at most {STATE_P50_AT_MOST}x: {'yes' if reached else 'NO'}")
     return reached
+
+
+def cases_of(cases: list[Case], share: float, build: Build, stack: ExitStack) -> Cases:
+    """What `--against` measures of a build."""
+    return {
+        f"{case.name}, {name}": partial(named, pair, case, share)
+        for name, pair in pairs_of(build, stack).items()
+        for case in cases
+    }
 
 
 def show(case: Case, names: list[str], medians: list[Figures]) -> float:
@@ -93,12 +83,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="a first impression, in seconds")
     parser.add_argument("--rounds", type=int, help="default 21, quick 3")
     parser.add_argument("--case", action="append", help="only cases whose name begins so")
+    add_against(parser)
     options = parser.parse_args(arguments)
     wanted = tuple(options.case or [""])
     rounds = options.rounds or (3 if options.quick else 21)
     introduce(f"round trip and pipelined requests, medians of {rounds} interleaved rounds")
+    cases = [case for case in CASES if case.name.startswith(wanted)]
+    share = 0.2 if options.quick else 1.0
+    if options.against:
+        return compare(options.against, partial(cases_of, cases, share), rounds)
     heads = (("p50 us", 9), ("p99 us", 9), ("req/s", 9), ("p50", 10), ("req/s", 9))
     print(" " * 28 + "".join(f"{head:>{width}}" for head, width in heads))
-    cases = [case for case in CASES if case.name.startswith(wanted)]
-    measure(cases, rounds, 0.2 if options.quick else 1.0)
+    measure(cases, rounds, share)
     return 0

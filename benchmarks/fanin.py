@@ -6,21 +6,23 @@ Every client sends 28 bytes of state at 10 Hz to an identity model that returns 
 All of them live in one generator process (peers/crowd.py), whose own share of a core and lateness
 are printed: where it is late, the figures are its own. `--idle` measures what a server costs to
 which clients are connected that say nothing. Memory is judged from 500 clients and 60 s on: before
-that, the ring buffers of the metrics still fill.
+that, the ring buffers of the metrics still fill. `--against REVISION [--rounds N]` compares a
+fleet's latency and the server's share of a core with those of an older build.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
+from .builds import HERE, Build
+from .comparison import Cases, Figures, add_against, compare
 from .machine import cpu_s, introduce, rss_mb
-from .processes import ROOT, Program
+from .processes import Program
 
-PEERS = ROOT / "benchmarks" / "peers"
 CLIENTS = (1, 10, 100, 500, 1000)
 RATE_HZ = 10.0
 HEARTBEAT_MS = 1000  # what our client does by default
@@ -28,13 +30,12 @@ IDLE_CLIENTS = 500
 BARS = {"p99_ms": 20.0, "growth_mb": 2.0, "idle_cpu": 0.01}
 
 
-def start(clients: int, stack: ExitStack, *options: str) -> tuple[Program, Program]:
+def start(
+    clients: int, stack: ExitStack, *options: str, build: Build = HERE
+) -> tuple[Program, Program]:
     """A server and `clients` connected ones, each known to it."""
-    server = Program(sys.executable, PEERS / "ours.py", "server", *options)
-    stack.callback(server.end)
-    arguments = (server.hear(), str(clients), str(HEARTBEAT_MS))
-    crowd = Program(sys.executable, PEERS / "crowd.py", *arguments)
-    stack.callback(crowd.end)
+    server = build.peer("ours.py", "server", *options, stack=stack)
+    crowd = HERE.peer("crowd.py", server.hear(), clients, HEARTBEAT_MS, stack=stack)
     crowd.hear()
     return server, crowd
 
@@ -81,6 +82,24 @@ def rest(clients: int, seconds: float) -> None:
     )
 
 
+def cases_of(
+    counts: list[int], seconds: float, words: list[str], build: Build, stack: ExitStack
+) -> Cases:
+    """What `--against` measures of a build: a crowd each, which says nothing between its turns."""
+
+    def measure(server: Program, crowd: Program) -> Figures:
+        used, begun = cpu_s(server.pid), time.monotonic()
+        heard = crowd.ask({"seconds": seconds, "rate_hz": RATE_HZ})
+        share = (cpu_s(server.pid) - used) / (time.monotonic() - begun)
+        trips = heard["trips_ms"]
+        return {"p50 ms": trips["p50"], "p99 ms": trips["p99"], "% of a core": 100 * share}
+
+    return {
+        f"{clients} clients": partial(measure, *start(clients, stack, *words, build=build))
+        for clients in counts
+    }
+
+
 def main(arguments: list[str]) -> int:
     """Print the table, then the idle server."""
     parser = argparse.ArgumentParser(prog="fanin", description=__doc__.splitlines()[0])
@@ -88,8 +107,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="a row; default 60")
     parser.add_argument("--batch", action="store_true", help="a model with infer_batch")
     parser.add_argument("--idle", action="store_true", help="only the idle server")
+    parser.add_argument("--rounds", type=int, default=7, help="of --against")
+    add_against(parser)
     options = parser.parse_args(arguments)
     introduce(f"clients at {RATE_HZ:.0f} Hz, {options.seconds:.0f} s, ms, shares of one core")
+    words = ["batching"] if options.batch else []
+    if options.against:
+        counts = options.clients or list(CLIENTS[:3])
+        cases = partial(cases_of, counts, min(options.seconds, 5.0), words)
+        return compare(options.against, cases, options.rounds)
     if not options.idle:
         print(f"{'':40}{'':14}{'server':>9}{'server':>9}{'2nd half':>9}{'crowd':>9}{'late':>9}")
         heads = ("sent", "p50", "p99", "p99.9")
@@ -98,7 +124,7 @@ def main(arguments: list[str]) -> int:
             "   RSS MB       MB      cpu      p99  within the bars"
         )
         for clients in options.clients or CLIENTS:
-            serve_crowd(clients, options.seconds, *(["batching"] if options.batch else []))
+            serve_crowd(clients, options.seconds, *words)
     for clients in (options.clients or [IDLE_CLIENTS]) if options.idle else [IDLE_CLIENTS]:
         rest(clients, min(options.seconds, 30.0))
     return 0

@@ -1,6 +1,6 @@
 """Import time of the client against that of the three packages it stands on.
 
-    python -m benchmarks imports [--rounds N]
+    python -m benchmarks imports [--rounds N] [--against REVISION]
 
 Fresh interpreters, interleaved, medians. The base is pyzmq, numpy and the parts of protobuf that
 any generated module needs, in one interpreter, so that what they share is counted once.
@@ -11,12 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
+from .builds import Build
+from .comparison import Cases, Figures, add_against, compare, interleave, medians
 from .machine import introduce
-from .processes import ROOT
+from .processes import ROOT, path_to
 
 AT_MOST = 1.3
 PROTOBUF = (
@@ -34,31 +38,36 @@ IMPORTS = {
 TIMED = "import time; begun = time.perf_counter(); {}; print(time.perf_counter() - begun)"
 
 
-def import_ms(statement: str) -> float:
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), *sys.path]))
+def measure(statement: str, packages: Path = ROOT) -> Figures:
+    environment = dict(os.environ, PYTHONPATH=path_to(packages))
     command = [sys.executable, "-c", TIMED.format(statement)]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return 1000 * float(json.loads(said.stdout))
+    return {"ms": 1000 * float(json.loads(said.stdout))}
+
+
+def cases_of(build: Build, stack: ExitStack) -> Cases:
+    """What `--against` measures of a build."""
+    return {"the client": partial(measure, IMPORTS["the client"], build.root)}
 
 
 def main(arguments: list[str]) -> int:
     """Print one table."""
     parser = argparse.ArgumentParser(prog="imports", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args(arguments).rounds
-    introduce(f"import time in fresh interpreters, medians of {rounds} interleaved rounds")
-    times: dict[str, list[float]] = {name: [] for name in IMPORTS}
-    for statement in IMPORTS.values():
-        import_ms(statement)  # so that bytecode is compiled and files are in memory
-    for _ in range(rounds):
-        for name, statement in IMPORTS.items():
-            times[name].append(import_ms(statement))
-    medians = {name: statistics.median(each) for name, each in times.items()}
-    for name, median in medians.items():
+    add_against(parser)
+    options = parser.parse_args(arguments)
+    introduce(f"import time in fresh interpreters, medians of {options.rounds} interleaved rounds")
+    if options.against:
+        return compare(options.against, cases_of, options.rounds)
+    measures = {name: partial(measure, statement) for name, statement in IMPORTS.items()}
+    interleave(measures, 1)  # so that bytecode is compiled and files are in memory
+    found = interleave(measures, options.rounds)
+    times = {name: medians(each)["ms"] for name, each in found.items()}
+    for name, median in times.items():
         print(f"{name:>12}{median:9.1f} ms")
-    alone = sum(medians[name] for name in ("pyzmq", "protobuf", "numpy"))
-    print(f"the client takes {medians['the client'] / alone:.2f}x the sum of the three alone")
-    ratio = medians["the client"] / medians["these three"]
+    alone = sum(times[name] for name in ("pyzmq", "protobuf", "numpy"))
+    print(f"the client takes {times['the client'] / alone:.2f}x the sum of the three alone")
+    ratio = times["the client"] / times["these three"]
     print(f"and {ratio:.2f}x the three in one interpreter, at most {AT_MOST}x:", end=" ")
     print("yes" if ratio <= AT_MOST else "NO", flush=True)
     return 0

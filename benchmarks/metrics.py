@@ -1,6 +1,7 @@
 """What measuring costs, and what it costs to be looked at.
 
     python -m benchmarks metrics [--quick] [--rounds N] [--seconds S] [--robots N]
+                                 [--against REVISION]
 
 First the parts: one recording, a quantile query over 10,000 points, a scrape with 200 clients.
 Then one server and a crowd at 10 Hz, in interleaved rounds: with the metrics switched off; with
@@ -12,11 +13,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 import timeit
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from functools import partial
 
 import numpy as np
 
@@ -28,16 +29,17 @@ from inferential_core.pipeline.reply import Call
 from inferential_core.request import InferenceRequest
 from inferential_core.status import Status
 
+from .builds import HERE, Build
+from .comparison import Cases, Figures, add_against, compare, interleave, medians
 from .machine import introduce
-from .processes import ROOT, Program
 from .watching import Watchers
 
-PEERS = ROOT / "benchmarks" / "peers"
 BARS = {"record_us": 2.0, "query_ms": 2.0, "watched": 1.10}
 RATE_HZ = 10.0
+HEARTBEAT_MS = 1000
 POINTS = 10_000
 CLIENTS = 200
-STATES = ("off", "recorded", "watched")
+STATES = {"off": "metrics off", "recorded": "metrics on", "watched": "page, top and Prometheus"}
 
 
 def best(work: Callable[[], object], number: int) -> float:
@@ -87,10 +89,7 @@ def measure_scrape() -> None:
     dispatcher = LocalDispatcher({"policy": lambda obs: obs["x"]})
     with ExitStack() as stack:
         server = stack.enter_context(Server("tcp://127.0.0.1:0", dispatcher=dispatcher))
-        arguments = (server.address, str(CLIENTS), "1000")
-        crowd = Program(sys.executable, PEERS / "crowd.py", *arguments)
-        stack.callback(crowd.end)
-        crowd.hear()
+        HERE.peer("crowd.py", server.address, CLIENTS, HEARTBEAT_MS, stack=stack).hear()
         seconds = best(lambda: exposition(server), 5)
         status = best(server.status, 10)
         size = len(exposition(server))
@@ -101,52 +100,68 @@ def measure_scrape() -> None:
     )
 
 
+class Pair:
+    """A server of a build and the crowd that asks it."""
+
+    def __init__(self, robots: int, seconds: float, build: Build, stack: ExitStack) -> None:
+        self._seconds = seconds
+        self._server = build.peer("watched.py", stack=stack)
+        about = self._server.hear()
+        self._page = about["page"]
+        self._crowd = HERE.peer("crowd.py", about["bind"], robots, HEARTBEAT_MS, stack=stack)
+        self._crowd.hear()
+
+    def measure(self, state: str) -> Figures:
+        """Processor time of the server an observation, and how long these took."""
+        before = self._server.ask({"enabled": state != "off"})
+        watching = Watchers(self._page) if state == "watched" else nullcontext()
+        with watching:
+            heard = self._crowd.ask({"seconds": self._seconds, "rate_hz": RATE_HZ})
+            after = self._server.ask({})
+        if heard["lost"] or heard["failed"]:
+            print(f"  {state}: {heard['lost']} lost, {heard['failed']} failed")
+        if isinstance(watching, Watchers) and (
+            watching.failures or not all(watching.answers.values())
+        ):
+            raise RuntimeError(f"not watched: {watching.answers} {watching.failures[:3]}")
+        served = after["outcomes"] - before["outcomes"]
+        us = 1e6 * (after["cpu_s"] - before["cpu_s"]) / served
+        return {"us of processor": us, "p99 ms": heard["trips_ms"]["p99"]}
+
+
 def measure_pair(robots: int, seconds: float, rounds: int) -> bool:
     """Print processor time per observation in each state; whether watching is within the bar."""
-    found: dict[str, list[float]] = {state: [] for state in STATES}
-    trips: dict[str, list[float]] = {state: [] for state in STATES}
     with ExitStack() as stack:
-        server = Program(sys.executable, PEERS / "watched.py")
-        stack.callback(server.end)
-        about = server.hear()
-        crowd = Program(sys.executable, PEERS / "crowd.py", about["bind"], str(robots), "1000")
-        stack.callback(crowd.end)
-        crowd.hear()
-        for number in range(rounds):
-            # another order each time, so that a drift of the machine hits all alike
-            for state in STATES[number % 3 :] + STATES[: number % 3]:
-                before = server.ask({"enabled": state != "off"})
-                watching = Watchers(about["page"]) if state == "watched" else nullcontext()
-                with watching:
-                    heard = crowd.ask({"seconds": seconds, "rate_hz": RATE_HZ})
-                    after = server.ask({})
-                if heard["lost"] or heard["failed"]:
-                    print(f"  {state}: {heard['lost']} lost, {heard['failed']} failed")
-                if isinstance(watching, Watchers) and (
-                    watching.failures or not all(watching.answers.values())
-                ):
-                    raise RuntimeError(f"not watched: {watching.answers} {watching.failures[:3]}")
-                served = after["outcomes"] - before["outcomes"]
-                found[state].append(1e6 * (after["cpu_s"] - before["cpu_s"]) / served)
-                trips[state].append(heard["trips_ms"]["p99"])
-    cost = {state: statistics.median(each) for state, each in found.items()}
-    names = {"off": "metrics off", "recorded": "metrics on", "watched": "page, top and Prometheus"}
-    for state in STATES:
+        pair = Pair(robots, seconds, HERE, stack)
+        found = interleave({state: partial(pair.measure, state) for state in STATES}, rounds)
+    for state, name in STATES.items():
+        figures = medians(found[state])
         print(
-            f"{names[state]:36}{cost[state]:8.1f} us of processor an observation,"
-            f" p99 {statistics.median(trips[state]):.1f} ms",
+            f"{name:36}{figures['us of processor']:8.1f} us of processor an observation,"
+            f" p99 {figures['p99 ms']:.1f} ms",
             flush=True,
         )
-    # the pairs of each round, not the medians of each state
-    watched = statistics.median(b / a for a, b in zip(found["recorded"], found["watched"]))
-    recorded = statistics.median(b / a for a, b in zip(found["off"], found["recorded"]))
+
+    def ratio(state: str, other: str) -> float:
+        """Of the pairs of each round, not of the medians of each state."""
+        pairs = zip(found[state], found[other])
+        return statistics.median(a["us of processor"] / b["us of processor"] for a, b in pairs)
+
+    watched = ratio("watched", "recorded")
     good = watched <= BARS["watched"]
     print(
         f"watched to not watched {watched:.3f}x, at most {BARS['watched']:.2f}x: {_yes(good)};"
-        f" recorded to not recorded {recorded:.3f}x",
+        f" recorded to not recorded {ratio('recorded', 'off'):.3f}x",
         flush=True,
     )
     return good
+
+
+def cases_of(robots: int, seconds: float, build: Build, stack: ExitStack) -> Cases:
+    """What `--against` measures of a build."""
+    parts, pair = build.task("metrics", stack), Pair(robots, seconds, build, stack)
+    served = {name: partial(pair.measure, state) for state, name in STATES.items()}
+    return {"MetricsStore": lambda: parts.ask({}), **served}
 
 
 def _yes(good: bool) -> str:
@@ -160,10 +175,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, help="default 5, quick 1")
     parser.add_argument("--seconds", type=float, help="a round; default 10, quick 4")
     parser.add_argument("--robots", type=int, default=CLIENTS, help=f"default {CLIENTS}")
+    add_against(parser)
     options = parser.parse_args(arguments)
     rounds = options.rounds or (1 if options.quick else 5)
     seconds = options.seconds or (4.0 if options.quick else 10.0)
     introduce("what measuring costs")
+    if options.against:
+        return compare(options.against, partial(cases_of, options.robots, seconds), rounds)
     measure_parts()
     measure_scrape()
     print(f"{options.robots} robots at {RATE_HZ:.0f} Hz, {rounds} rounds of {seconds:.0f} s")

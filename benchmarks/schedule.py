@@ -4,6 +4,7 @@
                                   [--loop open|closed] [--contestant NAME ...] [--plot FOLDER]
     python -m benchmarks schedule --real [--seconds S]
     python -m benchmarks schedule --cost
+    python -m benchmarks schedule [--cost] --against REVISION [--contestant NAME ...] ...
 
 The same seed gives the same figures on every machine. `--real` plays some rows through a real
 server and sockets as well, in real time; `--cost` measures the schedulers themselves.
@@ -12,13 +13,17 @@ server and sockets as well, in real time; `--cost` measures the schedulers thems
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+from .builds import Build
+from .comparison import Cases, add_against, compare
 from .machine import introduce
 from .scheduling.bars import closed_bars, open_bars, print_bars
 from .scheduling.campaign import BOUND, Run, play_all
 from .scheduling.contestants import CONTESTANTS
-from .scheduling.cost import print_costs
+from .scheduling.cost import QUEUES, STRATEGIES, print_costs
 from .scheduling.plots import draw
 from .scheduling.real import print_comparison
 from .scheduling.report import print_closed, print_open
@@ -29,6 +34,11 @@ TITLES = {
     "open": ("on_time", "Answered in time, robots that ask whatever happens (open loop)"),
     "closed": ("moving", "Time in motion, robots that wait for their answers (closed loop)"),
 }
+FIGURES = {  # name in a table of --against -> name in the figures of a run
+    "open": {"in time, share": "on_time", "longest wait s": "longest_wait_s"},
+    "closed": {"in motion, share": "moving", "in time, share": "on_time"},
+}
+COMPARED = ("protect", "fair", "protect+hints", "fair+hints")  # with --against
 
 
 def main(arguments: list[str]) -> int:
@@ -40,12 +50,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--workload", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--load", nargs="+", type=float, default=LOADS)
     parser.add_argument("--loop", choices=TITLES)
-    parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS)
     parser.add_argument("--jitter", type=float, default=0.0, help="share; of the model's latency")
     parser.add_argument("--plot", type=Path, help="folder for the pictures")
     parser.add_argument("--real", action="store_true", help="simulation against a real server")
     parser.add_argument("--cost", action="store_true", help="what the schedulers cost")
+    parser.add_argument("--rounds", type=int, default=7, help="of --cost --against")
+    add_against(parser)
     options = parser.parse_args(arguments)
+    if options.against:
+        cases_of = costs_of if options.cost else partial(simulations_of, options)
+        return compare(options.against, cases_of, options.rounds if options.cost else 1)
     if options.cost:
         introduce("Cost of scheduling")
         return 0 if print_costs() else 1
@@ -56,19 +71,58 @@ def main(arguments: list[str]) -> int:
     return 0 if all(kept) else 1
 
 
-def _simulate(loop: str, options: argparse.Namespace) -> bool:
-    """One loop; whether what was promised of it is kept."""
+def costs_of(build: Build, stack: ExitStack) -> Cases:
+    """What `--cost --against` measures of a build."""
+    program = build.task("schedule", stack)
+    return {
+        f"{policy or strategy}, {queue.name}": partial(
+            program.ask, {"queue": queue, "cost": (strategy, policy)}
+        )
+        for strategy, policy in STRATEGIES
+        for queue in QUEUES
+    }
+
+
+def simulations_of(options: argparse.Namespace, build: Build, stack: ExitStack) -> Cases:
+    """What `--against` simulates with a build: the same figures each time."""
+    program = build.task("schedule", stack)
+    return {
+        f"{loop} {workload} {load:g} {name}": partial(
+            program.ask,
+            {"runs": _runs(loop, workload, load, name, options), "figures": FIGURES[loop]},
+        )
+        for loop in TITLES
+        if options.loop in (None, loop)
+        for workload in options.workload
+        for load in options.load
+        for name in options.contestant or COMPARED
+        if CONTESTANTS[name].runs_in(loop)
+    }
+
+
+def _runs(
+    loop: str, workload: str, load: float, name: str, options: argparse.Namespace
+) -> list[Run]:
+    """One run a seed."""
     seeds = 2 if options.quick else options.seeds
     seconds = options.seconds or (10.0 if options.quick else 0.0)
-    names = [name for name in options.contestant if CONTESTANTS[name].runs_in(loop)]
+    return [
+        Run(loop, workload, load, name, seed, options.jitter, seconds) for seed in range(seeds)
+    ]
+
+
+def _simulate(loop: str, options: argparse.Namespace) -> bool:
+    """One loop; whether what was promised of it is kept."""
+    named = options.contestant or CONTESTANTS
+    names = [name for name in named if CONTESTANTS[name].runs_in(loop)]
     if loop == "open":
         names.insert(0, BOUND)
     runs = [
-        Run(loop, workload, load, name, seed, options.jitter, seconds)
+        run
         for workload in options.workload
         for load in options.load
         for name in names
-        for seed in range(seeds)
+        for run in _runs(loop, workload, load, name, options)
     ]
     results = Results(play_all(runs))
     (print_open if loop == "open" else print_closed)(results)

@@ -90,9 +90,11 @@ class Pair:
             self.server.pause()
 
 
-def pair_of(build: Build, script: str, apart: bool, stack: ExitStack) -> Pair:
-    """The pair of a build's own peer."""
-    server, client = (build.peer(script, part, stack=stack) for part in ("server", "client"))
+def pair_of(build: Build, script: str, apart: bool, stack: ExitStack, *words: str) -> Pair:
+    """The pair of a build's own peer, with these words on its command lines."""
+    server, client = (
+        build.peer(script, part, *words, stack=stack) for part in ("server", "client")
+    )
     return Pair(server, client, apart)
 
 
@@ -119,16 +121,17 @@ def measure(cases: list[Case], rounds: int, share: float, apart: bool) -> None:
             show(case, {name: medians(each) for name, each in found.items()})
 
 
+def named(pair: Pair, case: Case, share: float) -> Figures:
+    """What a pair measures, under names with a unit."""
+    return {UNITS[name]: value for name, value in pair.measure(case, share).items()}
+
+
 def cases_of(
     cases: list[Case], share: float, apart: bool, build: Build, stack: ExitStack
 ) -> Cases:
     """What `--against` measures of a build."""
     pair = pair_of(build, "ours.py", apart, stack)
-
-    def figures(case: Case) -> Figures:
-        return {UNITS[name]: value for name, value in pair.measure(case, share).items()}
-
-    return {case.name: partial(figures, case) for case in cases}
+    return {case.name: partial(named, pair, case, share) for case in cases}
 
 
 def show(case: Case, medians: dict[str, Figures]) -> None:
