@@ -17,19 +17,16 @@ from .batching import Allowed, BatchScheduler
 from .client_queue import ClientQueue
 from .fair_share import answered, record_service
 from .headroom import headroom
-from .model_queue import NEGLIGIBLE_S, ModelQueue
+from .model_queue import ModelQueue
 from .same_client_fill import fill_from_same_clients
 from .scoring import Scoring
 from .selection import CALM_S, Selection
 from .starvation_guard import StarvationGuard
-from .timing import batch_seconds
+from .timing import Timing, batch_seconds
 from .utility import Utility
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
-
-# Calls after which a model that nobody queues for is planned with anew.
-_REPLANNED_CALLS = 16
 
 _since = attrgetter("since")
 _score = attrgetter("head.score")
@@ -103,24 +100,22 @@ class DeadlineAware(BatchScheduler):
         allowed: Allowed | None = None,
     ) -> list[InferenceRequest]:
         board = self._boards[model_id]
-        lanes = self.lanes.get(model_id, 1)
+        seconds = board.timing.refresh(latency, limit, self.lanes.get(model_id, 1))
         waiting = self.pending.count(model_id)
         if board.arrived:
-            self._look(board, latency, limit, lanes, _REPLANNED_CALLS)
             if (
-                board.negligible_latency
+                board.timing.negligible_latency
                 and len(board.arrived) == waiting <= limit
                 and allowed is None
+                and self._scoring is None
             ):
                 return board.dispatch_all_directly(now)
             board.place_arrived(self.pending, self._worth)
         if waiting == 1 and allowed is None and self._scoring is None:
             # nothing to decide: the usual case of an idle model
-            seconds = self._look(board, latency, limit, lanes, _REPLANNED_CALLS)
-            line = board.unrivalled(now, seconds)
+            line = board.unrivalled(now)
             if line is not None:
                 return self._serve([line], now)
-        seconds = self._look(board, latency, limit, lanes)
         self._guard.earn(board, now, seconds)
         if board.review(now, now + seconds[1]):
             board.contended_until = now + CALM_S
@@ -138,21 +133,17 @@ class DeadlineAware(BatchScheduler):
         self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
     ) -> bool:
         board = self._boards[request.model_id]
-        if not board.negligible_latency or limit < 1:
+        timing = board.timing
+        if not timing.negligible_latency or limit < 1:
             return False
-        self._look(board, latency, limit, self.lanes.get(request.model_id, 1), _REPLANNED_CALLS)
-        if board.negligible_latency:
+        timing.refresh(latency, limit, self.lanes.get(request.model_id, 1))
+        if timing.negligible_latency:
             board.dispatch_directly(request, now)
-        return board.negligible_latency
+        return timing.negligible_latency
 
-    def _look(
-        self, board: ModelQueue, latency: LatencyModel, limit: int, lanes: int, calls: int = 1
-    ) -> list[float]:
-        """How long batches take, and whether even the largest one takes no time."""
-        seconds = board.timing.look(latency, limit, lanes, calls)
-        known = latency.calls > 1 and self._scoring is None
-        board.negligible_latency = known and seconds[-1] <= NEGLIGIBLE_S
-        return seconds
+    def timing(self, model_id: str) -> Timing:
+        """The plan that the newest batch of a model was formed with."""
+        return self._boards[model_id].timing
 
     def _choose(
         self, board: ModelQueue, now: float, seconds: Sequence[float]

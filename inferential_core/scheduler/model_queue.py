@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -23,7 +23,6 @@ from .utility import Utility
 _LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
 _FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
 _ASKS_S = 2.0  # a client heard this recently asks, however fast it used to
-NEGLIGIBLE_S = 1e-3  # a batch that is done so soon takes nothing from whoever comes meanwhile
 _ALONE_S = 1.0  # without a second client being heard
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
@@ -44,7 +43,6 @@ class ModelQueue:
     lines: dict[str, ClientQueue] = field(
         default_factory=dict
     )  # all, also those that wait for nothing
-    negligible_latency: bool = False
     arrived: dict[InferenceRequest, None] = field(default_factory=dict)  # not in its line yet
     arrived_at: float = -math.inf  # newest of those
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
@@ -61,7 +59,7 @@ class ModelQueue:
     others_at: float = -math.inf  # when any other client than that one was heard
 
     def entered(self, request: InferenceRequest, pending: Pending, worth: Utility) -> None:
-        if self.negligible_latency and request.received_at >= self.arrived_at:
+        if self.timing.negligible_latency and request.received_at >= self.arrived_at:
             self.arrived[request] = None
             self.arrived_at = request.received_at
         else:
@@ -201,15 +199,15 @@ class ModelQueue:
         """Whether one client only has been heard lately: it takes nothing from anybody."""
         return self.others_at < now - _ALONE_S
 
-    def unrivalled(self, now: float, seconds: Sequence[float]) -> ClientQueue | None:
+    def unrivalled(self, now: float) -> ClientQueue | None:
         """The only line that waits, if serving it at once takes nothing from anybody: because it
         can be in time, the model is done with it in no time, or no other client asks.
         """
-        batch_size_without_harm = seconds[-1] <= NEGLIGIBLE_S or self.alone(now)
+        harmless = self.timing.harmless or self.alone(now)
         if self.due:
             line = self.due.first(1)[0]
-            return line if batch_size_without_harm or line.due >= now + seconds[1] else None
-        if not batch_size_without_harm:
+            return line if harmless or line.due >= now + self.timing.seconds[1] else None
+        if not harmless:
             return None
         return next(iter(self.late), None) or next(iter(self.charged), None)
 

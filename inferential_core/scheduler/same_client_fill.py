@@ -7,7 +7,7 @@ from itertools import islice
 from ..request import InferenceRequest
 from .client_queue import ClientQueue
 from .fair_share import record_service
-from .model_queue import NEGLIGIBLE_S, ModelQueue
+from .model_queue import ModelQueue
 from .pending import Pending
 from .selection import batch_size_without_harm
 
@@ -25,17 +25,15 @@ def fill_from_same_clients(
     if waiting == len(lines) or len(lines) < board.waiting():
         return []
     seconds = board.timing.seconds
-    negligible_latency = seconds[-1] <= NEGLIGIBLE_S
-    room = (
-        len(seconds) - 1
-        if negligible_latency or board.alone(now)
-        else batch_size_without_harm(board, seconds)
-    )
+    harmless = board.timing.harmless
+    room = len(seconds) - 1
+    if not (harmless or board.alone(now)):
+        room = batch_size_without_harm(board, seconds)
     room = min(room, waiting) - len(lines)
     queues = [
         (line, islice(pending.of_client(line.client_id, model_id), 1, None))
         for line in lines
-        if negligible_latency or line not in board.charged
+        if harmless or line not in board.charged
     ]
     chosen: list[InferenceRequest] = []
     while queues and len(chosen) < room:

@@ -20,6 +20,7 @@ class LatencyModel:
         self.calls = 0
         self.fixed = math.nan  # a, s
         self.per_observation = math.nan  # c, s
+        self.largest_batch = 0  # of those learned from
         self._weight = 0.0
         self._mean_size = 0.0
         self._mean_seconds = 0.0
@@ -32,6 +33,8 @@ class LatencyModel:
         self.calls += 1
         if self.calls == 1:
             return
+        if batch_size > self.largest_batch:
+            self.largest_batch = batch_size
         keep = self.FORGETTING
         self._weight = weight = keep * self._weight + 1.0
         from_mean = batch_size - self._mean_size
