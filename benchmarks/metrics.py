@@ -25,8 +25,7 @@ from inferential_core import LocalDispatcher, Server
 from inferential_core.metrics import MetricsStore
 from inferential_core.metrics.prometheus import exposition
 from inferential_core.metrics.recorder import Recorder
-from inferential_core.pipeline.reply import Call
-from inferential_core.request import InferenceRequest
+from inferential_core.request import Call, InferenceRequest
 from inferential_core.status import Status
 
 from .builds import HERE, Build

@@ -1,11 +1,11 @@
-"""One observation on its way through the server."""
+"""One observation on its way through the server, and the call of a model that served it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .clock import SystemClock
 
@@ -62,3 +62,38 @@ class InferenceRequest:
     def slack(self, now: float) -> float:
         """Seconds left until the deadline; negative once it has passed, inf without one."""
         return self.deadline - now
+
+    def in_time(self, left_at: float) -> bool:
+        """Whether an answer that leaves the server then is in time."""
+        return left_at <= self.deadline
+
+    def runs_dry_at(self) -> float:
+        """When an answer has to leave the server so that it arrives with the robot's last action.
+
+        received_at + steps_remaining x control_period_s - 2 x one way. Counted from when the
+        observation was sent, where that is known; the way back is taken to last as long as the way
+        here. NaN where the robot does not say how many actions it has, or how long one lasts.
+        """
+        if self.steps_remaining is None or not self.control_period_s:
+            return math.nan
+        dry = self.received_at + self.steps_remaining * self.control_period_s
+        return dry - 2.0 * self.one_way()
+
+    def one_way(self) -> float:
+        """Seconds that the observation took to get here; 0 where that is unknown."""
+        return 0.0 if math.isnan(self.sent_at) else self.received_at - self.sent_at
+
+    def runway(self, left_at: float) -> float:
+        """Seconds of actions that the robot has when an answer that leaves the server then reaches
+        it; negative: it stands still for so long. NaN as for `runs_dry_at`.
+        """
+        return self.runs_dry_at() - left_at
+
+
+class Call(NamedTuple):
+    """The call of a model that served a request."""
+
+    version: str
+    batch_size: int  # observations that shared it
+    seconds: float
+    valid_for_ms: float = 0.0  # lease on its answers, counted from their observation; 0: none

@@ -1,4 +1,4 @@
-"""The server's own classes in simulated time: intake, tracking, scheduler, learned latency.
+"""The server's own classes in simulated time: admission, tracking, scheduler, learned latency.
 
 No socket, no thread, no clock but the one that the simulation moves. Whatever is registered as a
 scheduler is driven in the same way, the baselines too.
@@ -6,27 +6,32 @@ scheduler is driven in the same way, the baselines too.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from inferential_core.config.schema import InferentialConfig
-from inferential_core.errors import RejectedError
-from inferential_core.pipeline.admission import Intake
+from inferential_core.log.throttled import ThrottledLog
+from inferential_core.metrics.recorder import Recorder
+from inferential_core.metrics.store import MetricsStore
+from inferential_core.pipeline.admission import Admission
+from inferential_core.pipeline.outcome import Outcomes
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.scheduler.deadline_aware import DeadlineAware
+from inferential_core.security.authorization import Authorization
 from inferential_core.status import Status
 from inferential_core.tracking.clients import ClientRegistry
 from inferential_core.tracking.models import ModelRecord
+from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire import inferential_pb2 as pb
 
 from .robots import Observation
 from .workloads import Workload
 
 MODEL = "policy"
-_FRAMES = (b"", b"")  # delimiter and envelope, whose sizes are of no interest here
 
 
 class SimulatedClock:
@@ -65,10 +70,20 @@ class OurServer:
         cls = scheduler_class(strategy)
         assert issubclass(cls, BatchScheduler)
         self.scheduler = cls(self.config.scheduling, self.clock)
-        self.intake = Intake(self.config)
         tracking = self.config.response_tracking
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
         self.model = ModelRecord(MODEL, workload.max_batch, lanes=1)
+        recorder = Recorder(MetricsStore(clock=self.clock), enabled=False)
+        throttled = ThrottledLog(logging.getLogger(__name__))
+        self.admission = Admission(
+            self.config,
+            self.clients,
+            {MODEL: self.model},
+            Outcomes(MemoryTransport(), self.clients, self.clock, recorder, throttled),
+            recorder,
+            throttled,
+            Authorization(),
+        )
         self.longest_wait_s = 0.0
         self._supersedes = supersedes
         self._asked: dict[InferenceRequest, Observation] = {}
@@ -81,25 +96,19 @@ class OurServer:
         message = message_of(observation)
         message.supersede &= self._supersedes
         identity = robot.name.encode()
-        client = self.clients.heard(robot.name, identity, now)
-        request = self.intake.request(message, robot.name, identity, now)
-        client.received += 1
-        client.open += 1
-        self._asked[request] = observation
-        try:
-            self.intake.admit(request, message, _FRAMES, (MODEL,), client)
-        except RejectedError:
-            self._end(request, Status.REJECTED)
-            return
-        cadence = self.clients.observed(client, MODEL, now)
-        self.intake.schedule(request, message, cadence)
-        self.scheduler.submit(request)
+        frames = [b"", message.SerializeToString()]
+        request = self.admission.admit(identity, frames, "", self.scheduler.pending, now)
+        if request is None:  # rejected
+            self._ended.append(observation)
+        else:
+            self._asked[request] = observation
+            self.scheduler.submit(request)
 
     def next_batch(self, now: float) -> list[Observation]:
         self.clock.time = now
         if not self.scheduler.pending.count(MODEL):
             return []
-        limit = min(self.model.most_at_once(), self.scheduler.max_batch_size)
+        limit = self.model.most_at_once(self.scheduler.max_batch_size)
         requests = self.scheduler.pick(MODEL, limit, now, self.model.latency)
         if requests:
             self.model.begin(len(requests))
@@ -145,7 +154,9 @@ class OurServer:
             self.longest_wait_s = max(self.longest_wait_s, now - request.waiting_since)
 
     def _end(self, request: InferenceRequest, status: Status) -> None:
-        self.clients.by_id[request.client_id].open -= 1
+        client = self.clients.by_id[request.client_id]
+        client.open -= 1
+        client.open_bytes -= request.size
         observation = self._asked.pop(request)
         if status is not Status.OK:
             self._ended.append(observation)

@@ -6,19 +6,16 @@ The names stand in metrics/catalog.py, with units and meanings.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TypeAlias
 
-from ..pipeline.reply import Call
-from ..request import InferenceRequest
+from ..request import Call, InferenceRequest
 from ..status import Status
 from ..tracking.clients import Changes, ClientRegistry
 from ..tracking.models import ModelRecord
 from .histograms import Counts, Histograms
 from .labels import NO_LABELS, Labels, LabelSet
 from .store import MetricsStore
+from .traces import NO_TRACING, Tracing
 
-Traced: TypeAlias = Callable[[InferenceRequest, Status, "Call | None", float], None]
 _NAN = math.nan
 
 
@@ -26,11 +23,14 @@ class Recorder:
     """One method for each station of a request. Times in milliseconds.
 
     store: where it goes; a server without metrics has one that nobody asks, switched off.
+    tracing: hears of every request that ended.
     """
 
-    def __init__(self, store: MetricsStore, enabled: bool = True) -> None:
+    def __init__(
+        self, store: MetricsStore, enabled: bool = True, tracing: Tracing = NO_TRACING
+    ) -> None:
         self.enabled = enabled
-        self.traced: Traced | None = None  # told of every request that ended
+        self.tracing = tracing
         self._store = store
         self._histograms = Histograms()
         self._labels_of = store.labels.of_client
@@ -69,8 +69,7 @@ class Recorder:
             self._outcomes(now, self._outcome_labels[status], 1.0)
             if request.payload_bytes >= 0:  # it was admitted
                 self._measure(request, call if status is Status.OK else None, now)
-        if self.traced is not None:
-            self.traced(request, status, call, now)
+        self.tracing.ended(request, status, call, now)
 
     def _measure(self, request: InferenceRequest, call: Call | None, now: float) -> None:
         received, served = request.received_at, request.dispatched_at
@@ -79,9 +78,8 @@ class Recorder:
         passed = seconds = hit = runway = _NAN
         if call is not None:
             passed, seconds = now - received, call.seconds
-            hit = 1.0 if now <= request.deadline else 0.0
-            if request.control_period_s:
-                runway = _runway(request, now)
+            hit = 1.0 if request.in_time(now) else 0.0
+            runway = request.runway(now)
         self._requests(
             now,
             self._labels_of(request.client_id, request.model_id),
@@ -104,12 +102,12 @@ class Recorder:
     # --- of what happens seldom, and once a second ---
 
     def count(self, name: str, now: float, labels: Labels = NO_LABELS, value: float = 1.0) -> None:
-        """Something that happens seldom."""
+        """Record something that happens seldom."""
         if self.enabled:
             self._store.table(name).add(now, self._store.labels.of(labels), value)
 
-    def look_at_clients(self, clients: ClientRegistry, changes: Changes, now: float) -> None:
-        """Who is there, and what changed since the last time."""
+    def record_clients(self, clients: ClientRegistry, changes: Changes, now: float) -> None:
+        """Record who is there, and who came, left or was late since the last time."""
         for name, which in (
             ("client_connected", changes.came),
             ("client_disconnected", changes.gone),
@@ -120,8 +118,8 @@ class Recorder:
         self.count("active_clients", now, value=clients.active())
         self.count("overdue_clients", now, value=clients.overdue(now))
 
-    def look_at_model(self, model: ModelRecord, headroom: float, most: int, now: float) -> None:
-        """How it does; headroom in robots, most: observations that one call may get."""
+    def record_model(self, model: ModelRecord, headroom: float, most: int, now: float) -> None:
+        """Record how a model does; headroom in robots, most: observations one call may get."""
         if not self.enabled:
             return
         self._histograms.fold()
@@ -154,15 +152,3 @@ class Recorder:
 
     def labels(self, request: InferenceRequest) -> LabelSet:
         return self._labels_of(request.client_id, request.model_id)
-
-
-def _runway(request: InferenceRequest, now: float) -> float:
-    """Seconds of actions that the robot has left when the answer reaches it; negative: it waits.
-
-    NaN where it does not say how many it has.
-    """
-    if request.steps_remaining is None:
-        return _NAN
-    away = 0.0 if math.isnan(request.sent_at) else request.received_at - request.sent_at
-    left = request.steps_remaining * request.control_period_s
-    return left - request.staleness(now) - away

@@ -14,14 +14,11 @@ import math
 import sys
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..clock import Clock
+from ..request import Call, InferenceRequest
 from ..status import Status
-
-if TYPE_CHECKING:
-    from ..pipeline.reply import Call
-    from ..request import InferenceRequest
 
 _GATHER_S = 0.2  # how long they wait for each other, so that the thread seldom wakes
 
@@ -34,6 +31,24 @@ class _Ended(NamedTuple):
 
 
 class Tracing:
+    """Traces nothing: for a process in which nobody set a tracer provider."""
+
+    def limit(self, most_per_s: float) -> None:
+        """Trace at most so many requests a second from now on."""
+
+    def ended(
+        self, request: InferenceRequest, status: Status, call: Call | None, at: float
+    ) -> None:
+        """A request ended. From one thread at a time; never waits."""
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Make the spans of what ended, and end."""
+
+
+NO_TRACING = Tracing()
+
+
+class SpanTracing(Tracing):
     """Turns requests that ended into spans; at most `most_per_s`, the rest counts as `lost`."""
 
     def __init__(self, tracer: Any, clock: Clock, most_per_s: float) -> None:
@@ -48,13 +63,11 @@ class Tracing:
         self._thread.start()
 
     def limit(self, most_per_s: float) -> None:
-        """Trace at most so many requests a second from now on."""
         self._most = math.ceil(most_per_s * _GATHER_S)
 
     def ended(
         self, request: InferenceRequest, status: Status, call: Call | None, at: float
     ) -> None:
-        """A request ended. From one thread at a time; never waits."""
         if len(self._ended) >= self._most:
             self.lost += 1
             return
@@ -63,7 +76,6 @@ class Tracing:
             self._news.set()
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Make the spans of what ended, and end."""
         self._closing.set()
         self._news.set()
         self._thread.join(timeout_s)
@@ -99,7 +111,7 @@ def make_spans(tracer: Any, wall_offset_ns: int, ended: _Ended) -> None:
         "inferential.outcome": str(status),
         "inferential.priority": request.priority,
         "inferential.retries": request.retry_count,
-        "inferential.in_time": end <= request.deadline,
+        "inferential.in_time": request.in_time(end),
     }
     if call is not None:
         attributes["inferential.batch_size"] = call.batch_size
@@ -129,15 +141,15 @@ def make_spans(tracer: Any, wall_offset_ns: int, ended: _Ended) -> None:
     root.end(end_time=at_ns(end))
 
 
-def tracing(clock: Clock, most_per_s: float) -> Tracing | None:
-    """What traces from now on, or None where nobody set a tracer provider.
+def tracing(clock: Clock, most_per_s: float) -> Tracing:
+    """What traces from now on; nothing where nobody set a tracer provider.
 
     Who set one has imported the API: it is not imported for that.
     """
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
-        return None
+        return NO_TRACING
     provider = trace.get_tracer_provider()
     if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)):
-        return None
-    return Tracing(trace.get_tracer("inferential"), clock, most_per_s)
+        return NO_TRACING
+    return SpanTracing(trace.get_tracer("inferential"), clock, most_per_s)

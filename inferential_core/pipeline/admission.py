@@ -1,28 +1,58 @@
-"""From a decoded message to a request: whose it is, when it is due, whether it is served."""
+"""From the frames of a message to a request that may wait, or to its end.
+
+parse > authorize > limits > specification > health > deadline
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RejectedError
+from ..errors import MalformedError, RejectedError
+from ..log.throttled import ThrottledLog, about
+from ..metrics.recorder import Recorder
 from ..request import InferenceRequest
+from ..scheduler.pending import Pending
+from ..security.authorization import Authorization
+from ..status import Status
+from ..tracking.clients import Client, ClientRegistry
+from ..tracking.models import ModelRecord
 from ..tracking.quota import Quota
 from ..wire.images import Buffer
 from ..wire.observation import cut_names, decode_values, parse_observation
+from .deadline import deadline_of
+from .outcome import Outcomes
 
 if TYPE_CHECKING:
     from ..config.schema import ClientEntry, InferentialConfig
-    from ..tracking.cadence import Cadence
-    from ..tracking.clients import Client
 
 
-class Intake:
-    """Applies the client configuration and the limits to observations as they arrive."""
+class Admission:
+    """Takes in messages. clients and models are those of the pipeline, looked up each time."""
 
-    def __init__(self, config: InferentialConfig) -> None:
+    def __init__(
+        self,
+        config: InferentialConfig,
+        clients: ClientRegistry,
+        models: Mapping[str, ModelRecord],
+        outcomes: Outcomes,
+        recorder: Recorder,
+        throttled: ThrottledLog,
+        authorization: Authorization,
+    ) -> None:
+        self._clients = clients
+        self._models = models
+        self._outcomes = outcomes
+        self._recorder = recorder
+        self._throttled = throttled
+        self._authorization = authorization
+        self.configure(config)
+
+    def configure(self, config: InferentialConfig) -> None:
+        """Go by other limits and known clients from now on."""
         # plain values: reading a pydantic field costs as much as ten of another object
         self._accept_unknown = config.clients.accept_unknown
         self._default_priority = config.clients.defaults.priority
@@ -34,38 +64,122 @@ class Intake:
         for entry in config.clients.known:
             self._known.setdefault(str(entry.id), []).append(entry)
 
-    def parse(self, frames: Sequence[Buffer]) -> Any:
-        """The message in `frames`; MalformedError where there is none."""
-        return parse_observation(frames, self._limits)
+    def admit(
+        self, identity: bytes, frames: Sequence[Buffer], key: str, pending: Pending, now: float
+    ) -> InferenceRequest | None:
+        """The request a message makes; None if there is none, or if it has ended already.
 
-    def cut_names(self, message: Any, frames: Sequence[Buffer]) -> str:
-        """Why a message is rejected whose names are too long, and were cut; or ''."""
-        if len(frames[1]) <= self._limits.max_id_bytes:  # no name in it can be too long
-            return ""
-        return cut_names(message, self._limits)
+        Never raises, whatever is in it. identity: of the connection it came on. key: the public
+        key its sender proved to have. pending: what of that client waits, should another
+        connection have taken its id over.
+        """
+        # parse
+        limits = self._limits
+        try:
+            message = parse_observation(frames, limits)
+        except MalformedError as error:
+            self._outcomes.ledger.malformed += 1
+            self._recorder.count("observation_errors", now)
+            what = f"a malformed message from {identity!r}: {error}"
+            self._throttled.log(now, what, kind="malformed messages")
+            return None
+        # a shorter message has no name in it that could be too long
+        too_long = cut_names(message, limits) if len(frames[1]) > limits.max_id_bytes else ""
 
-    def request(
-        self, message: Any, client_id: str, identity: bytes, now: float, most_important: int = 0
+        # authorize
+        grant = self._authorization.grant(key, message.client.id, identity)
+        if grant.refusal:
+            self._turn_away(message, grant.name, identity, too_long or grant.refusal, now)
+            return None
+        client_id = message.client.id or f"anonymous-{identity.hex()}"
+        client = self._clients.heard(client_id, identity, now)
+        client.type = message.client.type
+        if message.session and message.session != client.session:
+            self._on_new_session(client, message.session, pending, now)
+        entry = self._entry(client_id, message.model_id) if self._known else None
+        request = self._request(message, client, now, entry, grant.priority)
+        request.size = sum(map(len, frames))
+        client.open_bytes += request.size
+        try:
+            if too_long:
+                raise RejectedError(too_long)
+            self._authorization.admit(key, request)
+
+            # limits
+            self._check_limits(client, request)
+            model = self._models.get(request.model_id)
+            if model is None:
+                raise RejectedError(unknown_model(request.model_id, self._models))
+            request.inputs = decode_values(message, frames, limits)
+
+            # specification
+            if not message.describe_model:
+                model.check(request.inputs)
+        except Exception as error:
+            self._reject(request, error, now)
+            return None
+        if message.describe_model:
+            values = {"specification": json.dumps(model.specification)}
+            self._outcomes.settle(request, Status.OK, values=values)
+            return None
+
+        # health
+        refusal = model.health.refusal(now)
+        if refusal:
+            self._recorder.count("requests_refused", now, self._recorder.labels(request))
+            self._outcomes.settle(request, Status.ERROR, refusal)
+            return None
+
+        # deadline
+        next_at = self._clients.observed(client, request.model_id, now).expected()
+        if now < next_at < math.inf:
+            request.time_until_next = next_at - now
+        stated = 0.0 < message.latency_budget_ms < math.inf
+        stated = stated or (entry is not None and entry.latency_budget_ms is not None)
+        request.deadline = deadline_of(request, stated)
+        request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
+        client.epochs[request.model_id] = request.epoch
+        request.payload_bytes = request.size - len(frames[1])
+        self._outcomes.begin(request)
+        return request
+
+    def _request(
+        self,
+        message: Any,
+        client: Client,
+        now: float,
+        entry: ClientEntry | None,
+        most_important: int,
     ) -> InferenceRequest:
-        """The request a message makes, still without values and deadline.
+        """The request a message makes, counted as received; without values and deadline.
 
+        entry: what the operator configured, which wins over what the client claims.
         most_important: the tier this client may claim at most.
         """
-        entry = self._entry(client_id, message.model_id) if self._known else None
+        self._outcomes.ledger.received += 1
+        client.received += 1
+        client.open += 1
         priority = self._default_priority
         if message.HasField("priority"):
             priority = max(message.priority, most_important)
-        budget_ms = _positive(message.latency_budget_ms) or self._default_budget_ms
-        if entry is not None:  # what the operator configured wins over what the client claims
+        # Of what a client claims, NaN and other nonsense counts as not stated.
+        budget_ms = message.latency_budget_ms
+        if not 0.0 < budget_ms < math.inf:
+            budget_ms = self._default_budget_ms
+        if entry is not None:
             priority = priority if entry.priority is None else entry.priority
             budget_ms = entry.latency_budget_ms or budget_ms
+        period_ms = message.control_period_ms
         urgency = message.urgency
         if urgency != 0.0:
             urgency = min(1.0, max(0.0, urgency))  # in this order NaN becomes 0
+        sent_at = math.nan  # on our clock
+        if message.clock_offset_known:
+            sent_at = min(now, (message.client_send_ns + message.clock_offset_ns) / 1e9)
         return InferenceRequest(
-            client_id=client_id,
+            client_id=client.id,
             model_id=message.model_id,
-            identity=identity,
+            identity=client.identity,
             received_at=now,
             urgency=urgency,
             steps_remaining=message.steps_remaining
@@ -77,26 +191,23 @@ class Intake:
             request_id=message.request_id,
             epoch=message.epoch,
             client_send_ns=message.client_send_ns,
-            sent_at=_sent_at(message, now),
+            sent_at=sent_at,
             accepts_frames=message.accepts_frames,
+            control_period_s=period_ms / 1000.0 if 0.0 < period_ms < math.inf else 0.0,
         )
 
-    def admit(
-        self,
-        request: InferenceRequest,
-        message: Any,
-        frames: Sequence[Buffer],
-        models: Iterable[str],
-        client: Client,
-    ) -> None:
-        """Check a request of this client against configuration and limits, and decode its values.
+    def _entry(self, client_id: str, model_id: str) -> ClientEntry | None:
+        for entry in self._known.get(client_id, ()):
+            if entry.model in (None, model_id):
+                return entry
+        return None
 
-        The client's open requests have this one counted in. RejectedError says what is wrong.
-        """
-        if not self._accept_unknown and request.client_id not in self._known:
-            raise RejectedError(f"client {request.client_id!r} is not among the known clients")
+    def _check_limits(self, client: Client, request: InferenceRequest) -> None:
+        """RejectedError if the client may not ask, or not so much; this request is counted in."""
+        if not self._accept_unknown and client.id not in self._known:
+            raise RejectedError(f"client {client.id!r} is not among the known clients")
         if request.received_at < client.takeovers.contested_until:
-            raise RejectedError(f"another robot uses the client id {request.client_id!r}, too")
+            raise RejectedError(f"another robot uses the client id {client.id!r}, too")
         limits = self._limits
         if client.open > limits.max_requests_per_client:
             raise RejectedError(
@@ -109,70 +220,53 @@ class Intake:
                 f" limit {limits.max_bytes_per_client}"
             )
         if self._has_rates:
-            self._charge(client, request)
-        if request.model_id not in models:
-            raise RejectedError(unknown_model(request.model_id, models))
-        request.inputs = decode_values(message, frames, self._limits)
+            if client.quota is None or client.quota.limits != self._rates:
+                client.quota = Quota(*self._rates)
+            exceeded = client.quota.exceeded(request.size, request.received_at)
+            if exceeded:
+                raise RejectedError(f"a client may send {exceeded}")
 
-    def _charge(self, client: Client, request: InferenceRequest) -> None:
-        if client.quota is None or client.quota.limits != self._rates:
-            client.quota = Quota(*self._rates)
-        exceeded = client.quota.exceeded(request.size, request.received_at)
-        if exceeded:
-            raise RejectedError(f"a client may send {exceeded}")
-
-    def schedule(self, request: InferenceRequest, message: Any, cadence: Cadence) -> None:
-        """Say when the answer has to leave the server.
-
-        Where the robot tells when its actions run out (steps_remaining x control period), that
-        moment counts, and its latency budget where it is stated and earlier. Where it does not:
-        the budget, or the one that is configured, and the next observation its cadence makes
-        expect, which makes this one stale; the earlier of both. All are counted from when it
-        was sent, where that is known, and the way back is taken to last as long as the way here.
-        """
-        now = request.received_at
-        away = 0.0 if math.isnan(request.sent_at) else now - request.sent_at  # s, one way
-        budget = now + request.latency_budget_ms / 1000.0
-        next_observation = cadence.expected()
-        if now < next_observation < math.inf:
-            request.time_until_next = next_observation - now
-        request.control_period_s = _positive(message.control_period_ms) / 1000.0
-        if request.steps_remaining is not None and request.control_period_s > 0.0:
-            due = now + request.steps_remaining * request.control_period_s
-            if self._states_budget(request, message):
-                due = min(due, budget)
+    def _reject(self, request: InferenceRequest, error: Exception, now: float) -> None:
+        if isinstance(error, RejectedError):
+            self._throttled.log_outcome(now, request, Status.REJECTED, str(error))
         else:
-            due = min(budget, now + request.time_until_next)
-        request.deadline = due - 2 * away
+            what = "an observation could not be read"
+            self._throttled.log(now, what, error, fields=about(request))
+        self._recorder.count("observation_errors", now, self._recorder.labels(request))
+        self._outcomes.settle(request, Status.REJECTED, str(error))
 
-    def _states_budget(self, request: InferenceRequest, message: Any) -> bool:
-        """Whether somebody wants this latency budget, rather than having it by default."""
-        if _positive(message.latency_budget_ms):
-            return True
-        entry = self._entry(request.client_id, request.model_id)
-        return entry is not None and entry.latency_budget_ms is not None
+    def _turn_away(
+        self, message: Any, name: str, identity: bytes, refusal: str, now: float
+    ) -> None:
+        """End what a key does not let its holder say as the client that it claims to be.
 
-    def _entry(self, client_id: str, model_id: str) -> ClientEntry | None:
-        for entry in self._known.get(client_id, ()):
-            if entry.model in (None, model_id):
-                return entry
-        return None
+        Counted apart, so that nobody else's figures, cadence and episodes are touched; and the
+        client it claims to be hears nothing.
+        """
+        client = self._clients.heard(f"refused: {name}", identity, now)
+        request = self._request(message, client, now, None, 0)
+        self._outcomes.settle(request, Status.REJECTED, refusal)
 
-
-def _positive(value: float) -> float:
-    """The value, or 0 where it is absent or nonsense such as NaN."""
-    return value if 0 < value < math.inf else 0.0
-
-
-def _sent_at(message: Any, now: float) -> float:
-    """When the client sent it, on our clock; NaN where it does not know the offset."""
-    if not message.clock_offset_known:
-        return math.nan
-    sent_at: float = (message.client_send_ns + message.clock_offset_ns) / 1e9
-    return min(now, sent_at)
+    def _on_new_session(self, client: Client, session: int, pending: Pending, now: float) -> None:
+        """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""
+        if client.session:
+            client.takeovers.note(client.session, session, now)
+            self._recorder.count("client_takeovers", now, {"client": client.id})
+            self._throttled.log(
+                now,
+                f"client {client.id!r} was taken over by a new connection",
+                kind="a client was taken over",
+                fields={"client": client.id},
+            )
+            pending.remove_client(client.id, "another connection took this id over")
+            client.epochs.clear()
+            for model in self._models.values():
+                model.placement.begin_anew(client.id)
+        client.session = session
 
 
 def unknown_model(model_id: str, models: Iterable[str]) -> str:
+    """Why an observation for this model is rejected, and what it may have been meant for."""
     known = ", ".join(sorted(models))
     if not known:
         return f"model {model_id!r} is unknown: this server serves no models"

@@ -1,26 +1,25 @@
-"""What comes back from a model: results to their clients, failures to the queue again, and what
-it all says of the model.
+"""What comes back from a model: results go to their clients, failures to the queue again, and the
+model's record learns from all of it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..clock import Clock
-from ..dispatch.base import Completion, Result
+from ..dispatch.base import Completion
 from ..errors import ModelUnavailable, RejectedError
 from ..log.throttled import ThrottledLog, about, in_one_line
 from ..metrics.recorder import Recorder
-from ..request import InferenceRequest
+from ..request import Call, InferenceRequest
 from ..scheduler.batching import BatchScheduler
 from ..scheduler.hints import chunk_length
 from ..status import Status
 from ..tracking.models import ModelRecord
 from ..tracking.recent import Served
 from .outcome import Outcomes
-from .reply import Call
 
 _log = logging.getLogger(__name__)
 
@@ -29,23 +28,29 @@ class CompletionHandler:
     """Takes in completed batches."""
 
     def __init__(
-        self, outcomes: Outcomes, clock: Clock, measuring: Recorder, throttled: ThrottledLog
+        self, outcomes: Outcomes, clock: Clock, recorder: Recorder, throttled: ThrottledLog
     ) -> None:
         self._outcomes = outcomes
         self._clock = clock
-        self._measuring = measuring
+        self._recorder = recorder
         self._throttled = throttled
 
-    def take(
+    def handle(
         self, completion: Completion, model: ModelRecord, scheduler: BatchScheduler, retries: int
     ) -> None:
-        """Results of a batch; what failed goes back to the scheduler up to `retries` times."""
+        """End what a batch answered; what failed goes back to the scheduler `retries` times."""
         batch = completion.batch
         size = len(batch.requests)
-        results = _as_many(completion.results, size)
+        results = completion.results
+        if len(results) != size:
+            reason = f"the dispatcher returned {len(results)} results for {size} requests"
+            results = [RuntimeError(reason)] * size
         together = model.in_one_call(size)
         call = Call(
-            completion.version or model.version, together, completion.duration * together / size
+            completion.version or model.version,
+            together,
+            completion.duration * together / size,
+            model.valid_for_ms,
         )
         failed = failures = 0
         for request, result in zip(batch.requests, results):
@@ -55,14 +60,13 @@ class CompletionHandler:
             else:
                 self._succeeded(request, result, call, scheduler)
         model.end(size, completion.duration, failed)
-        if model.placement is not None:
-            lost = any(isinstance(result, ModelUnavailable) for result in results)
-            model.placement.end(batch.lane, lost)
+        lost = failed > 0 and any(isinstance(result, ModelUnavailable) for result in results)
+        model.placement.end(batch.lane, lost)
         which = [isinstance(result, Exception) for result in results] if failed else None
         self._outcomes.recent.served(
             Served(self._clock.now(), batch, call.seconds, together, which)
         )
-        self._judge(model, size - failed, failures, call, scheduler)
+        self._learn(model, size - failed, failures, call, scheduler)
 
     def _succeeded(
         self,
@@ -103,17 +107,17 @@ class CompletionHandler:
             kind=f"model {model.id!r} failed",
             fields=about(request),
         )
-        labels = self._measuring.labels(request)
-        self._measuring.count("dispatch_errors", now, labels)
+        labels = self._recorder.labels(request)
+        self._recorder.count("dispatch_errors", now, labels)
         if request.retry_count < retries and not model.health.refusal(now):
             request.retry_count += 1
-            self._measuring.count("dispatch_retries", now, labels)
+            self._recorder.count("dispatch_retries", now, labels)
             scheduler.put_back(request)
         else:
             self._outcomes.settle(request, Status.ERROR, reason)
         return True
 
-    def _judge(
+    def _learn(
         self,
         model: ModelRecord,
         succeeded: int,
@@ -121,23 +125,15 @@ class CompletionHandler:
         call: Call,
         scheduler: BatchScheduler,
     ) -> None:
-        """What a call says of the model; while its circuit is open nobody waits for it."""
+        """Learn what a call says of the model's health; nobody waits while its circuit is open."""
         now = self._clock.now()
         health = model.health
         if succeeded:
             if health.succeeded(succeeded, call.seconds):
                 _log.warning("model %r answers again", model.id)
-                self._measuring.count("circuit_closed", now, model.labels)
+                self._recorder.count("circuit_closed", now, model.labels)
         elif health.batch_failed(failures, now):
             _log.error("model %r: %s", model.id, health.refusal(now))
-            self._measuring.count("circuit_opened", now, model.labels)
+            self._recorder.count("circuit_opened", now, model.labels)
             for request in list(scheduler.pending.of(model.id)):
                 scheduler.pending.remove(request, Status.ERROR, health.refusal(now))
-
-
-def _as_many(results: Sequence[Result], count: int) -> Sequence[Result]:
-    """One result for each request, whatever the dispatcher returned."""
-    if len(results) == count:
-        return results
-    reason = RuntimeError(f"the dispatcher returned {len(results)} results for {count} requests")
-    return [reason] * count

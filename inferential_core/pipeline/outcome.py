@@ -1,4 +1,4 @@
-"""The one end of every observation: counted, and told to a client that understands it."""
+"""The one end of every observation: it is counted, and its client gets a reply."""
 
 from __future__ import annotations
 
@@ -6,32 +6,40 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..clock import Clock
+from ..log.throttled import ThrottledLog
 from ..metrics.recorder import Recorder
-from ..request import InferenceRequest
+from ..request import Call, InferenceRequest
 from ..status import Status
 from ..tracking.clients import ClientRegistry
 from ..tracking.ledger import Ledger
 from ..tracking.recent import Recent
 from ..transport.base import Transport
 from ..wire.images import Buffer
-from .reply import Call, Replies
+from .reply import Replies
 from .reply_order import ReplyOrder
 
 _NOTHING: Mapping[str, Any] = {}
+_METRIC_OF_UNSERVED = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
 
 
 class Outcomes:
     """Settles requests, each once."""
 
     def __init__(
-        self, transport: Transport, clients: ClientRegistry, clock: Clock, measuring: Recorder
+        self,
+        transport: Transport,
+        clients: ClientRegistry,
+        clock: Clock,
+        recorder: Recorder,
+        throttled: ThrottledLog,
     ) -> None:
         self.ledger = Ledger()
         self.recent = Recent()
         self._transport = transport
         self._clients = clients
         self._clock = clock
-        self._measuring = measuring
+        self._recorder = recorder
+        self._throttled = throttled
         self._replies = Replies(clock)
         self._order = ReplyOrder()
 
@@ -54,7 +62,7 @@ class Outcomes:
         if status is Status.OK or request.request_id:  # a published client knows results only
             frames = self._replies.frames(request, status, error, values or {}, call, now)
         # Before the client hears: who has the reply finds it measured, and its next image room.
-        self._measuring.ended(request, status, call, now)
+        self._recorder.ended(request, status, call, now)
         request.inputs = _NOTHING
         if request.request_id and frames is not None:
             self._send(request, frames, now)
@@ -71,12 +79,21 @@ class Outcomes:
         client.open_bytes -= request.size
         client.settle(status, error)
         if call is not None and status is Status.OK:
-            if now <= request.deadline:
+            if request.in_time(now):
                 client.deadline_hits += 1
             else:
                 client.deadline_misses += 1
 
+    def settle_unserved(self, request: InferenceRequest, status: Status, reason: str) -> None:
+        """End a request that left the queue without having been with a model."""
+        name = _METRIC_OF_UNSERVED.get(status)
+        if name is not None:
+            now = self._clock.now()
+            self._recorder.count(name, now, self._recorder.labels(request))
+            self._throttled.log_outcome(now, request, status, reason)
+        self.settle(request, status, reason)
+
     def _send(self, request: InferenceRequest, frames: Sequence[Buffer], now: float) -> None:
         if not self._transport.send(request.identity, frames):
             self.ledger.undelivered += 1
-            self._measuring.count("replies_undelivered", now, self._measuring.labels(request))
+            self._recorder.count("replies_undelivered", now, self._recorder.labels(request))

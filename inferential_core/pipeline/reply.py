@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..clock import Clock
-from ..request import InferenceRequest
+from ..request import Call, InferenceRequest
 from ..status import Status
 from ..wire.images import Buffer
 from ..wire.response import STATUS_TO_WIRE, response_writer
 from ..wire.writer import MessageWriter
-
-
-class Call(NamedTuple):
-    """The call of a model that served a request."""
-
-    version: str
-    batch_size: int  # observations that shared it
-    seconds: float
 
 
 class Replies:
@@ -44,7 +36,12 @@ class Replies:
         self._count += 1
         received = request.received_at
         served = request.dispatched_at
-        writer = self._writer(request.model_id, call)
+        # Whatever a client calls a model is not worth remembering, unless it served something.
+        writer = self._writers.get(request.model_id) if call is not None else None
+        if writer is None:
+            writer = response_writer(request.model_id)
+            if call is not None:
+                self._writers[request.model_id] = writer
         message = writer.message
         message.client.id = request.client_id
         message.response_id = f"{self._run}-{self._count}"
@@ -62,12 +59,5 @@ class Replies:
             message.requery_after_steps = request.requery_after_steps
             message.batch_size = call.batch_size
             message.inference_latency_ms = 1000 * call.seconds
+            message.valid_for_ms = call.valid_for_ms
         return writer.frames(values, one_frame_each=request.accepts_frames)
-
-    def _writer(self, model_id: str, call: Call | None) -> MessageWriter:
-        if call is None:  # whatever a client calls a model is not worth remembering
-            return response_writer(model_id)
-        writer = self._writers.get(model_id)
-        if writer is None:
-            writer = self._writers[model_id] = response_writer(model_id)
-        return writer

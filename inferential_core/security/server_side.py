@@ -6,9 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
+from .authorization import Authorization, KeyAuthorization
 from .exposure import is_local
 from .gate import Gate
-from .guard import Authorization
 from .keyring import Keyring
 from .refusals import Record, Refusals
 
@@ -22,18 +22,18 @@ KEYS, THIS_MACHINE, ANYBODY = "keys", "this machine", "anybody"
 
 
 class ServerSecurity:
-    """mode: "keys", "this machine" or "anybody". guard, gate: None where nothing is asked."""
+    """mode: "keys", "this machine" or "anybody". gate: None where nothing is asked of peers."""
 
     def __init__(self, config: InferentialConfig, clock: Clock, record: Record | None) -> None:
         bind, allow_insecure = config.transport.bind, config.security.allow_insecure
         self.refusals = Refusals(clock, record)
         self.keyring = Keyring(keys) if (keys := config.security.keys) else None
-        self.guard: Authorization | None = None
+        self.authorization = Authorization()
         self._guarded = False
         if self.keyring is not None:
             self.mode = KEYS
             self._guarded = True
-            self.guard = Authorization(self.keyring, self.refusals)
+            self.authorization = KeyAuthorization(self.keyring, self.refusals)
         elif is_local(bind):
             self.mode = THIS_MACHINE
         elif allow_insecure:

@@ -259,8 +259,8 @@ class Server:
 
     def telemetry(self) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
         """`status()`, and of the same moment the histograms of every model, see `Recorder`."""
-        measuring = self._ran().measuring
-        return self.look(lambda pipeline, now: measuring.histograms())
+        recorder = self._ran().recorder
+        return self.look(lambda pipeline, now: recorder.histograms())
 
     # --- inside ---
 

@@ -46,21 +46,20 @@ class Service:
         self._max_frames = max(_FRAMES, 2 + config.limits.max_tensors)
         self._security = ServerSecurity(config, clock, metrics.record if measured else None)
         self.transport = transport or self._bound(config)
-        self.measuring = Recorder(metrics, measured)
+        self._tracing = tracing(clock, config.metrics.traces_per_s)
+        self.recorder = Recorder(metrics, measured, self._tracing)
         self.pipeline = Pipeline(
             config,
             self.transport,
             scheduler,
             dispatcher,
             clock,
-            self.measuring,
-            self._security.guard,
+            self.recorder,
+            self._security.authorization,
         )
         self.engine = EventLoop(self.pipeline, self.transport, clock)
         self._dispatcher = dispatcher
         self._clock = clock
-        self._tracing = tracing(clock, config.metrics.traces_per_s)
-        self.measuring.traced = None if self._tracing is None else self._tracing.ended
         self._started_at = clock.now()
 
     def _bound(self, config: InferentialConfig) -> Transport:
@@ -107,8 +106,7 @@ class Service:
         if scheduler is not None:
             self.pipeline.use_scheduler(scheduler, config)
         self.pipeline.reconfigure(config)
-        if self._tracing is not None:
-            self._tracing.limit(config.metrics.traces_per_s)
+        self._tracing.limit(config.metrics.traces_per_s)
         waits = []  # the socket cuts larger ones off
         if config.limits.max_message_bytes > self._max_frame_bytes:
             waits.append("limits.max_message_bytes")
@@ -124,8 +122,7 @@ class Service:
     def stop(self) -> None:
         self.engine.stop()
         self._dispatcher.close()
-        if self._tracing is not None:
-            self._tracing.close()
+        self._tracing.close()
 
     # --- from any thread ---
 

@@ -14,7 +14,7 @@ from ..models.specification import compile_specification
 from ..models.validation import Specification
 from .health import BreakerRule, Health
 from .latency import LatencyModel
-from .placement import Placement
+from .placement import ANYWHERE, Anywhere
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,8 @@ class ModelRecord:
     replicas: int = 1
     takes: Specification | None = None  # what observations are checked against
     unavailable: str = ""  # why its dispatcher cannot ask it now
-    placement: Placement | None = None  # of the clients of a stateful model
+    valid_for_ms: float = 0.0  # lease on its answers, from their observation on; 0: none
+    placement: Anywhere = ANYWHERE  # of the clients of a stateful model
     health: Health = field(default_factory=Health)
     latency: LatencyModel = field(default_factory=LatencyModel)
     busy_lanes: int = 0
@@ -50,11 +51,11 @@ class ModelRecord:
     labels: Mapping[str, str] = field(init=False)  # of its metrics
 
     _MEMORY = 0.05  # weight of the newest batch in mean_batch
-    _UTILIZATION_MEMORY = 0.3  # weight of the time since the last look in utilization
+    _UTILIZATION_MEMORY = 0.3  # weight of the newest second in utilization
 
     def __post_init__(self) -> None:
         self.labels = {"model": self.id}
-        self._looked: tuple[float, float] | None = None  # when, and busy_s then
+        self._updated: tuple[float, float] | None = None  # when, and busy_s then
 
     @classmethod
     def of(cls, info: ModelInfo, rule: BreakerRule | None = None) -> ModelRecord:
@@ -72,12 +73,7 @@ class ModelRecord:
         if info.specification != self.specification:
             self.specification = info.specification
             self.takes = _compiled(info)
-        if not info.stateful:
-            self.placement = None
-        elif self.placement is None:
-            self.placement = Placement(info.lanes)
-        else:
-            self.placement.resize(info.lanes)
+        self.placement = self.placement.resized(info.lanes) if info.stateful else ANYWHERE
         if self.unavailable and not info.unavailable:
             self.health.recovered()
         self.unavailable = info.unavailable
@@ -92,14 +88,14 @@ class ModelRecord:
         if self.takes is not None:
             self.takes.check(inputs)
 
-    def most_at_once(self) -> int:
-        """How many observations to hand over together.
+    def most_at_once(self, max_batch_size: int) -> int:
+        """How many observations to hand over together, where one call gets `max_batch_size`.
 
         A model that takes one per call gets more only if it is done with all of them within a
         millisecond: then waking it for each would cost more than the work itself.
         """
         if not self.one_by_one:
-            return self.max_batch
+            return min(self.max_batch, max_batch_size)
         each = self.latency.predict(1)
         if each <= 0.0:  # nothing is known
             return 1
@@ -137,16 +133,16 @@ class ModelRecord:
         else:
             self.mean_batch += self._MEMORY * (shared - self.mean_batch)
 
-    def look(self, now: float) -> None:
+    def update_utilization(self, now: float) -> None:
         """Bring `utilization` up to date: about once a second."""
-        if self._looked is not None and now > self._looked[0] and self.lanes:
-            then, busy_s = self._looked
+        if self._updated is not None and now > self._updated[0] and self.lanes:
+            then, busy_s = self._updated
             newest = min(1.0, (self.busy_s - busy_s) / ((now - then) * self.lanes))
             if math.isnan(self.utilization):
                 self.utilization = newest
             else:
                 self.utilization += self._UTILIZATION_MEMORY * (newest - self.utilization)
-        self._looked = (now, self.busy_s)
+        self._updated = (now, self.busy_s)
 
     def batch_efficiency(self, most: int) -> float:
         """Observations per second of work, as a share of what batches of `most` would reach.

@@ -10,11 +10,51 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..request import InferenceRequest
 
+# From those that wait, longest waiting first, those that may go to a lane together.
 Eligible = Callable[[Sequence[InferenceRequest]], list[InferenceRequest]]
+# Gives a lane the batch that the scheduler chooses; False if it chooses nothing.
+Begin = Callable[[int, Eligible | None], bool]
 
 
-class Placement:
+class Anywhere:
+    """For a model without a state: its batches run on whatever lane is free."""
+
+    by_lane = False  # whether a client stays on one lane
+
+    def fill(self, begin: Begin) -> None:
+        """Begin batches, `begin(lane, eligible)` each, until it says that there is none."""
+        while begin(0, None):
+            pass
+
+    def begin(self, lane: int, requests: Iterable[InferenceRequest]) -> None:
+        """These go to the model now, on this lane."""
+
+    def end(self, lane: int, lost: bool) -> None:
+        """The lane is free. lost: what its model remembered is gone."""
+
+    def begin_anew(self, client_id: str) -> None:
+        """Whatever this client sends next begins an episode."""
+
+    def clients(self) -> list[str]:
+        """Those that have a lane."""
+        return []
+
+    def forget(self, client_id: str) -> int | None:
+        """The client is gone; the lane it lived on, None if on none."""
+        return None
+
+    def resized(self, lanes: int) -> Placement:
+        """The placement for a model that has a state, with so many lanes."""
+        return Placement(lanes)
+
+
+ANYWHERE = Anywhere()
+
+
+class Placement(Anywhere):
     """Clients by lane, the episode each is in, and the lanes at work."""
+
+    by_lane = True
 
     def __init__(self, lanes: int) -> None:
         self._clients = [0] * lanes  # how many live on each
@@ -54,6 +94,10 @@ class Placement:
 
         return of_lane
 
+    def fill(self, begin: Begin) -> None:
+        for lane in self.free_lanes():
+            begin(lane, self.eligible(lane))
+
     def begin(self, lane: int, requests: Iterable[InferenceRequest]) -> None:
         """These go to the model now: say of each whether its episode begins for the model.
 
@@ -74,23 +118,22 @@ class Placement:
                     self._episode_of.pop(client_id, None)
 
     def begin_anew(self, client_id: str) -> None:
-        """Whatever this client sends next begins an episode."""
         self._episode_of.pop(client_id, None)
 
     def forget(self, client_id: str) -> int | None:
-        """The client is gone; the lane it lived on, None if on none."""
         self._episode_of.pop(client_id, None)
         lane = self._lane_of.pop(client_id, None)
         if lane is not None and lane < len(self._clients):
             self._clients[lane] -= 1
         return lane
 
-    def resize(self, lanes: int) -> None:
-        """The model has so many lanes now; the clients of those that went are placed anew."""
+    def resized(self, lanes: int) -> Placement:
+        """This one, with so many lanes now; the clients of those that went are placed anew."""
         before = len(self._clients)
         if lanes >= before:
             self._clients.extend([0] * (lanes - before))
-            return
+            return self
         for client_id in [name for name, lane in self._lane_of.items() if lane >= lanes]:
             self.forget(client_id)
         del self._clients[lanes:]
+        return self

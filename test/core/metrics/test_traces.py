@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from inferential_core.clock import FakeClock
-from inferential_core.metrics.traces import Tracing, tracing
-from inferential_core.pipeline.reply import Call
-from inferential_core.request import InferenceRequest
+from inferential_core.metrics.traces import NO_TRACING, SpanTracing, tracing
+from inferential_core.request import Call, InferenceRequest
 from inferential_core.status import Status
 
 pytest.importorskip("opentelemetry.sdk")
@@ -35,7 +34,7 @@ class Bench:
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         clock = FakeClock(100.0, EPOCH_NS)
-        self.tracing = Tracing(provider.get_tracer("test"), clock, most_per_s)
+        self.tracing = SpanTracing(provider.get_tracer("test"), clock, most_per_s)
 
     def spans(self) -> dict[str, Any]:
         self.tracing.close(SOON_S)
@@ -119,7 +118,7 @@ def test_an_exporter_that_raises_or_hangs_costs_only_spans() -> None:
 
 
 def test_without_a_provider_nothing_is_traced() -> None:
-    assert tracing(FakeClock(), 100.0) is None
+    assert tracing(FakeClock(), 100.0) is NO_TRACING
 
 
 PROGRAM = """

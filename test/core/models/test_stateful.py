@@ -240,9 +240,9 @@ def test_who_left_makes_room_and_begins_anew_on_return() -> None:
 def test_with_fewer_lanes_those_without_one_are_placed_anew() -> None:
     placement = Placement(3)
     lanes = {name: placement.lane_of(name) for name in "abc"}
-    placement.resize(2)
+    placement.resized(2)
     assert {name: placement.lane_of(name) for name in "ab"} == {"a": 0, "b": 1}
     assert lanes["c"] == 2 and placement.lane_of("c") in (0, 1)
-    placement.resize(4)
+    placement.resized(4)
     assert placement.free_lanes() == [0, 1, 2, 3]
     assert {placement.lane_of(name) for name in "xy"} == {2, 3}

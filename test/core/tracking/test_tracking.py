@@ -309,13 +309,13 @@ def test_an_observation_that_its_own_client_replaced_is_no_error_of_it() -> None
 
 def test_utilization_is_the_share_of_time_that_lanes_work() -> None:
     model = ModelRecord("policy", max_batch=8, lanes=2)
-    model.look(0.0)
+    model.update_utilization(0.0)
     assert math.isnan(model.utilization)
     for second in range(1, 20):
         for _ in range(10):
             model.begin(1)
             model.end(1, 0.05, failed=0)
-        model.look(float(second))
+        model.update_utilization(float(second))
     assert model.utilization == pytest.approx(0.25)
 
 
@@ -330,3 +330,14 @@ def test_batch_efficiency_compares_with_the_largest_batch() -> None:
         model.end(1, 0.04, failed=0)
     assert model.batch_efficiency(8) == pytest.approx((1 / 0.04) / (8 / 0.11), rel=0.05)
     assert model.batch_efficiency(1) == pytest.approx(1.0, rel=0.05)
+
+
+def test_an_exact_model_is_planned_with_exactly_after_a_few_calls() -> None:
+    latency = LatencyModel()
+    for size in (1, 1, 8, 4, 2):
+        latency.learn(size, 0.02 + 0.01 * size)
+    assert latency.predict(8) == pytest.approx(0.1, rel=1e-3)
+    assert latency.deviation < 1e-3
+    for size in (1, 8, 4, 2) * 50:
+        latency.learn(size, (0.02 + 0.01 * size) * (1.1 if size % 8 else 0.9))
+    assert latency.deviation > 2e-3

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import pytest
 
 from inferential_core import InferentialConfig
-from inferential_core.pipeline.admission import Intake
+from inferential_core.clock import FakeClock
+from inferential_core.log.throttled import ThrottledLog
+from inferential_core.metrics import MetricsStore
+from inferential_core.metrics.recorder import Recorder
+from inferential_core.pipeline.admission import Admission
+from inferential_core.pipeline.outcome import Outcomes
 from inferential_core.request import InferenceRequest
-from inferential_core.tracking.cadence import Cadence
-from inferential_core.tracking.latency import LatencyModel
+from inferential_core.scheduler.pending import Pending
+from inferential_core.security.authorization import Authorization
+from inferential_core.tracking.clients import ClientRegistry
+from inferential_core.tracking.models import ModelRecord
+from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire import inferential_pb2 as pb
+
+
+def admission_of(config: InferentialConfig) -> Admission:
+    """An admission with nothing behind it."""
+    clients, clock = ClientRegistry(0.3, 10.0), FakeClock()
+    recorder = Recorder(MetricsStore(clock=clock))
+    throttled = ThrottledLog(logging.getLogger(__name__))
+    outcomes = Outcomes(MemoryTransport(), clients, clock, recorder, throttled)
+    models = {"policy": ModelRecord("policy", max_batch=1, lanes=1)}
+    return Admission(config, clients, models, outcomes, recorder, throttled, Authorization())
 
 
 def scheduled(
@@ -21,18 +40,18 @@ def scheduled(
     **fields: object,
 ) -> InferenceRequest:
     """A request that arrived at 100.0, with its deadline."""
-    clients = {"known": [{"id": "a", **known}]} if known else {}
-    intake = Intake(InferentialConfig(clients=clients))
+    config = InferentialConfig(clients={"known": [{"id": "a", **known}]} if known else {})
+    admission, pending = admission_of(config), Pending(config.scheduling)
     message = pb.Observation(client=pb.Client(id="a"), model_id="policy", **fields)
     if uplink_s is not None:
         message.clock_offset_known = True
         message.client_send_ns = int((100.0 - uplink_s) * 1e9)
-    cadence = Cadence(0.3)
+    frames = [b"", message.SerializeToString()]
     if not math.isnan(arrives_every):
-        for back in (2, 1, 0):
-            cadence.event(100.0 - back * arrives_every)
-    request = intake.request(message, "a", b"a", 100.0)
-    intake.schedule(request, message, cadence)
+        for back in (2, 1):
+            admission.admit(b"a", frames, "", pending, 100.0 - back * arrives_every)
+    request = admission.admit(b"a", frames, "", pending, 100.0)
+    assert request is not None
     return request
 
 
@@ -84,14 +103,3 @@ def test_a_control_period_that_is_none_says_nothing(period_ms: float) -> None:
     request = scheduled(steps_remaining=25, control_period_ms=period_ms)
     assert request.control_period_s == 0.0
     assert request.deadline == pytest.approx(100.05)
-
-
-def test_an_exact_model_is_planned_with_exactly_after_a_few_calls() -> None:
-    latency = LatencyModel()
-    for size in (1, 1, 8, 4, 2):
-        latency.learn(size, 0.02 + 0.01 * size)
-    assert latency.predict(8) == pytest.approx(0.1, rel=1e-3)
-    assert latency.deviation < 1e-3
-    for size in (1, 8, 4, 2) * 50:
-        latency.learn(size, (0.02 + 0.01 * size) * (1.1 if size % 8 else 0.9))
-    assert latency.deviation > 2e-3

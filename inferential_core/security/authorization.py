@@ -6,6 +6,8 @@ exist already. Called by whoever has the server's lock.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..errors import RejectedError
 from ..request import InferenceRequest
 from ..tracking.quota import Quota
@@ -14,44 +16,56 @@ from .refusals import OBSERVATION, Refusals
 from .rights import Identity
 
 
+class Grant(NamedTuple):
+    """What a key lets its holder say as the client that it claims to be."""
+
+    name: str = ""  # whose key it is, for people
+    refusal: str = ""  # why it may not speak as that client; empty: it may
+    priority: int = 0  # the most important tier that it may claim
+
+
+_EVERYTHING = Grant()
+
+
 class Authorization:
-    """The rights in `keyring`, applied."""
+    """Grants everything to everybody: for servers without keys."""
+
+    def grant(self, key: str, client_id: str, routing_id: bytes) -> Grant:
+        """Whether the holder of `key` may speak as this client, and how important it may be."""
+        return _EVERYTHING
+
+    def admit(self, key: str, request: InferenceRequest) -> None:
+        """RejectedError if the key does not grant this request."""
+
+
+class KeyAuthorization(Authorization):
+    """Grants what the rights in `keyring` say."""
 
     def __init__(self, keyring: Keyring, refusals: Refusals) -> None:
         self._keyring = keyring
         self._refusals = refusals
         self._quotas: dict[str, Quota] = {}  # by key
 
-    def name(self, user: str) -> str:
-        """Whose key it is, for people."""
-        identity = self._keyring.find(user)
-        return identity.name if identity is not None else f"key {user[:8]}"
-
-    def refusal(self, user: str, client_id: str, routing_id: bytes) -> str:
-        """Why the key `user` may not speak as this client, or ''."""
-        identity = self._keyring.find(user)
+    def grant(self, key: str, client_id: str, routing_id: bytes) -> Grant:
+        identity = self._keyring.find(key)
         if identity is None:
-            return self._refuse("unknown key", "this key is not authorized any more")
+            why = self._refuse("unknown key", "this key is not authorized any more")
+            return Grant(f"key {key[:8]}", why)
+        why = ""
         if identity.revoked:
-            return self._refuse("revoked key", f"the key of {identity.name!r} is revoked")
-        if not client_id or not identity.speaks_for(client_id):
+            why = self._refuse("revoked key", f"the key of {identity.name!r} is revoked")
+        elif not client_id or not identity.speaks_for(client_id):
             speaks_for = ", ".join(identity.patterns)
             told = f"the key of {identity.name!r} speaks for {speaks_for}, not for {client_id!r}"
-            return self._refuse("client id not granted", told)
-        if routing_id == client_id.encode():
+            why = self._refuse("client id not granted", told)
+        elif routing_id == client_id.encode():
             told = "with keys, the ZeroMQ identity must not be the client id: others may guess it"
-            return self._refuse("routing id can be guessed", told)
-        return ""
+            why = self._refuse("routing id can be guessed", told)
+        return Grant(identity.name, why, identity.priority)
 
-    def most_important(self, user: str) -> int:
-        """The tier that the key may claim at most."""
-        identity = self._keyring.find(user)
-        return 0 if identity is None else identity.priority
-
-    def admit(self, user: str, request: InferenceRequest) -> None:
-        """RejectedError if the key does not grant this request."""
-        identity = self._keyring.find(user)
-        if identity is None:  # revoked between two looks
+    def admit(self, key: str, request: InferenceRequest) -> None:
+        identity = self._keyring.find(key)
+        if identity is None:  # the rights were read again since it was granted
             raise RejectedError("this key is not authorized any more")
         if not identity.may_ask(request.model_id):
             models = ", ".join(identity.models)

@@ -1,0 +1,77 @@
+"""The way past the queue: an observation that comes while nobody waits goes to its model at once.
+
+For a model that takes under a millisecond, being put into the order of a scheduler and taken out
+of it again costs more than the call. So an observation that arrives while nobody waits is kept
+here, until batches are formed or anything else happens. It then goes straight to its model, if the
+scheduler has nothing to decide about it (`BatchScheduler.bypass`), or waits like all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..clock import Clock
+from ..request import InferenceRequest
+from ..scheduler.batching import BatchScheduler
+from ..tracking.models import ModelRecord
+
+Give = Callable[[ModelRecord, list[InferenceRequest], float], None]
+
+
+class NoBypass:
+    """Everybody waits in the queue: for schedulers that always have something to decide."""
+
+    def __init__(self, scheduler: BatchScheduler) -> None:
+        self._scheduler = scheduler
+
+    def enter(self, request: InferenceRequest) -> None:
+        """A request was admitted."""
+        self._scheduler.submit(request)
+
+    def rejoin_queue(self) -> None:
+        """Something else happens: whoever is kept here waits in the queue from now on."""
+
+    def dispatch_directly(self) -> None:
+        """Give the request that is kept here to its model, or let it wait in the queue."""
+
+
+class Bypass(NoBypass):
+    """Keeps the request that arrived last, while nobody waits. give: hands it to a model."""
+
+    def __init__(
+        self,
+        scheduler: BatchScheduler,
+        models: Mapping[str, ModelRecord],
+        clock: Clock,
+        give: Give,
+    ) -> None:
+        super().__init__(scheduler)
+        self._models = models
+        self._clock = clock
+        self._give = give
+        self._request: InferenceRequest | None = None
+
+    def enter(self, request: InferenceRequest) -> None:
+        if len(self._scheduler.pending):
+            self._scheduler.submit(request)
+        else:
+            self._request = request
+
+    def rejoin_queue(self) -> None:
+        if self._request is not None:
+            request, self._request = self._request, None
+            self._scheduler.submit(request)
+
+    def dispatch_directly(self) -> None:
+        request = self._request
+        if request is None:
+            return
+        self._request = None
+        scheduler, model = self._scheduler, self._models[request.model_id]
+        if model.free and not model.placement.by_lane:
+            limit = model.most_at_once(scheduler.max_batch_size)
+            now = self._clock.now()
+            if scheduler.bypass(request, limit, now, model.latency):
+                self._give(model, [request], now)
+                return
+        scheduler.submit(request)
