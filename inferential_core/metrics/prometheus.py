@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -17,9 +17,7 @@ from prometheus_client.core import HistogramMetricFamily, Metric, Sample
 from ..version import __version__
 from .histograms import Counts
 from .shown import COUNTED, OTHER, ShownClients
-
-if TYPE_CHECKING:
-    from ..server.server import Server
+from .telemetry import Telemetry
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OUTCOMES = {
@@ -97,7 +95,7 @@ _HISTOGRAMS = {
 }
 
 
-_shown_of: WeakKeyDictionary[Server, ShownClients] = WeakKeyDictionary()
+_shown_of: WeakKeyDictionary[Telemetry, ShownClients] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -107,7 +105,7 @@ class ServerCollector:
     Several of one server choose the same clients to show.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Telemetry) -> None:
         self._server = server
         with _lock:
             self._shown = _shown_of.setdefault(server, ShownClients(0))
@@ -117,14 +115,14 @@ class ServerCollector:
         status, histograms = self._server.telemetry()
         with _lock:  # two may scrape at once
             self._shown.most = self._server.config.metrics.prometheus_clients
-            clients, others = self._shown.look(status["clients"])
+            clients, others = self._shown.choose(status["clients"])
         yield from _of_server(status)
         yield from _of_models(status["models"])
         yield from _of_clients(clients, others if len(clients) < len(status["clients"]) else {})
         yield from _histograms(histograms)
 
 
-def exposition(server: Server) -> bytes:
+def exposition(server: Telemetry) -> bytes:
     """The server's metrics in Prometheus's text format (CONTENT_TYPE), with those of the process.
 
     UsageError if it was never started.

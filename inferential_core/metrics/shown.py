@@ -15,15 +15,15 @@ COUNTED = ("received", "ok", "failed", "deadline_hits", "deadline_misses", "take
 
 
 class ShownClients:
-    """Chooses at most `most` of them, again at each look."""
+    """Chooses at most `most` of them, anew each time."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._shown: set[str] = set()
-        self._seen: dict[str, dict[str, int]] = {}  # counters at the last look
+        self._seen: dict[str, dict[str, int]] = {}  # counters the last time
         self._others: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
-    def look(self, clients: Sequence[Row]) -> tuple[list[Row], dict[str, int]]:
+    def choose(self, clients: Sequence[Row]) -> tuple[list[Row], dict[str, int]]:
         """Those shown, and counters of all others together.
 
         The others' grow by what each of them did while it was not shown.

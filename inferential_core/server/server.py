@@ -1,11 +1,12 @@
-"""The server: what users construct, its lifecycle, and what they may ask it while it runs.
+"""The server: what users construct, its lifecycle in call order, and what they may ask of it.
 
-The way of an observation through it is in `pipeline`, what drives that in `engine`.
+The way of an observation through it is in `pipeline`, what drives that in `event_loop`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,14 +22,17 @@ from ..errors import UsageError
 from ..metrics.callbacks import Callback, CallbackRunner
 from ..metrics.histograms import Counts
 from ..metrics.store import MetricsStore
-from ..pipeline.pipeline import Pipeline
 from ..scheduler.base import scheduler_class
 from ..scheduler.batching import BatchScheduler
 from ..scheduler.custom import CustomScheduler
 from ..scheduler.options import with_options
+from ..tracking.recent import Cursor, Events
 from ..transport.base import Transport
-from ..web.service import WebServer, open_web
-from .service import Service
+from ..web.service import NO_WEB, open_web
+from .parts import Parts, assemble
+from .status_report import report
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -64,10 +68,11 @@ class Server:
         self._given_transport = transport
         self._metrics = MetricsStore(self.config.metrics.ring_buffer_size, self._clock)
         self._callbacks = CallbackRunner()
-        self._service: Service | None = None  # the running one, or the last one
+        self._parts: Parts | None = None  # of the present run, or of the last one
+        self._started_at = self._clock.now()
         self._serving = False
-        self._web: WebServer | None = None
-        self._make_scheduler(self.config)  # a wrong strategy is told here, not at start
+        self._web = NO_WEB
+        self._make_scheduler(self.config)  # a wrong strategy is an error here, not at start
 
     # --- lifecycle, in call order ---
 
@@ -76,10 +81,10 @@ class Server:
         if not self._serving:
             self.start()
         try:
-            engine = self._ran().engine
-            await asyncio.get_running_loop().run_in_executor(None, engine.stopped.wait)
-            if engine.failure is not None:
-                raise engine.failure
+            loop = self._ran.loop
+            await asyncio.get_running_loop().run_in_executor(None, loop.stopped.wait)
+            if loop.failure is not None:
+                raise loop.failure
         finally:
             self.stop()
 
@@ -90,40 +95,56 @@ class Server:
         self._settings.begin()
         web = open_web(self.config.http)
         try:
-            self._begin()
+            self._serve(
+                assemble(
+                    self.config,
+                    self._make_scheduler(self.config),
+                    self._dispatcher,
+                    self._metrics,
+                    self._clock,
+                    self._given_transport,
+                )
+            )
         except BaseException:
-            if web is not None:
-                web.stop()
+            web.stop()
             raise
-        if web is not None:
-            self._web = web
-            web.start(self)
-
-    def _begin(self) -> None:
-        service = Service(
-            self.config,
-            self._make_scheduler(self.config),
-            self._dispatcher,
-            self._metrics,
-            self._clock,
-            self._given_transport,
-        )
-        service.start()
-        self._service = service
-        self._serving = True
         if self._reloading is not None:
             self._reloading.start()
+        self._web = web
+        web.start(self)
+
+    def _serve(self, parts: Parts) -> None:
+        """Have the models get ready, then take in observations."""
+        dispatcher, pipeline = self._dispatcher, parts.pipeline
+        pipeline.scheduler.serve(parts.transport.wake)
+        dispatcher.on_change = parts.loop.on_models_changed
+        dispatcher.leadership = parts.loop.leadership
+        try:
+            dispatcher.start(parts.loop.on_done)
+        except BaseException:  # a model that cannot be loaded, a Ctrl-C meanwhile
+            parts.transport.close()
+            raise
+        self._started_at = self._clock.now()
+        parts.loop.start()
+        self._parts = parts
+        self._serving = True
+        address = parts.transport.address
+        if pipeline.models:
+            _log.debug("serving %s on %s", ", ".join(pipeline.models), address)
+        else:
+            _log.warning("serving no model on %s: all is REJECTED", address)
 
     def stop(self) -> None:
         """Stop serving: what waits ends DROPPED, the address is free again. Idempotent."""
-        web, self._web = self._web, None
-        if web is not None:
-            web.stop()
+        web, self._web = self._web, NO_WEB
+        web.stop()
         if not self._serving:
             return
         if self._reloading is not None:
             self._reloading.close()
-        self._ran().stop()
+        self._ran.loop.stop()
+        self._dispatcher.close()
+        self._ran.tracing.close()
         self._serving = False
         self._callbacks.close()
 
@@ -144,22 +165,22 @@ class Server:
     @property
     def address(self) -> str:
         """Where clients reach the server, with the real port while it runs."""
-        return self._ran().transport.address if self._serving else self.config.transport.bind
+        return self._ran.transport.address if self._serving else self.config.transport.bind
 
     @property
     def page(self) -> str:
         """Address of the fleet page; empty where none is served (`http.bind` in the config)."""
-        return "" if self._web is None else self._web.url
+        return self._web.url
 
     @property
     def running(self) -> bool:
         """Whether it serves: started, not stopped, and its loop alive."""
-        return self._serving and not self._ran().engine.stopped.is_set()
+        return self._serving and not self._ran.loop.stopped.is_set()
 
     @property
     def failure(self) -> BaseException | None:
         """What ended the loop of a server that nobody stopped; None if nothing did."""
-        return None if self._service is None else self._service.engine.failure
+        return None if self._parts is None else self._parts.loop.failure
 
     @property
     def metrics(self) -> MetricsStore:
@@ -171,6 +192,23 @@ class Server:
         self._callbacks.add(callback)
         self._metrics.listen(self._callbacks.publish)
         return callback
+
+    def status(self) -> dict[str, Any]:
+        """The server's state, see `status_report.report`; counts are of one moment."""
+        return self._status_with(lambda parts: None)[0]
+
+    def telemetry(self) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
+        """See `Telemetry`, of which a server is one."""
+        return self._status_with(lambda parts: parts.recorder.histograms())
+
+    def status_with_events(self, since: Cursor) -> tuple[dict[str, Any], float, Events]:
+        """See `Telemetry`, of which a server is one."""
+        status, (now, events) = self._status_with(
+            lambda parts: (self._clock.now(), parts.pipeline.recent.since(since))
+        )
+        return status, now, events
+
+    # --- changes while it runs, from any thread ---
 
     def use_scheduler(self, strategy: str, policy: str | None = None, **options: Any) -> None:
         """Change the strategy, also while serving; what waits moves over.
@@ -184,14 +222,14 @@ class Server:
         if not self._serving:
             self._settings.use_scheduling(config)
             return
-        service = self._ran()
-        scheduler.serve(service.transport.wake)
+        parts = self._ran
+        scheduler.serve(parts.transport.wake)
 
-        def take() -> None:
+        def change() -> None:
             self._settings.use_scheduling(config)
-            service.pipeline.use_scheduler(scheduler, self.config)
+            parts.pipeline.use_scheduler(scheduler, self.config)
 
-        service.engine.between_turns(take)
+        parts.loop.between_turns(change)
 
     def reconfigure(self, config: InferentialConfig) -> list[str]:
         """Make this the configuration, also while serving: no request is lost, nobody waits.
@@ -202,27 +240,30 @@ class Server:
         strategy that is not registered, changes nothing.
         """
         holds = self._settings.preview(config)
+        if not self._serving:
+            self._make_scheduler(holds)
+            return self._apply(config)
+        parts = self._ran
         scheduler = None
         if holds.scheduling != self.config.scheduling:
             scheduler = self._make_scheduler(holds)
-        if not self._serving:
-            return list(self._take(config))
-        service = self._ran()
-        if scheduler is not None:
-            scheduler.serve(service.transport.wake)
+            scheduler.serve(parts.transport.wake)
 
-        def take() -> list[str]:
-            waits = self._take(config)
-            waits += service.reconfigure(self.config, scheduler)
-            return list(waits)
+        def change() -> list[str]:
+            waits = self._apply(config)
+            if scheduler is not None:
+                parts.pipeline.use_scheduler(scheduler, self.config)
+            parts.pipeline.reconfigure(self.config)
+            parts.tracing.limit(self.config.metrics.traces_per_s)
+            return waits + parts.beyond_the_socket(self.config)
 
-        return service.engine.between_turns(take)
+        return parts.loop.between_turns(change)
 
     def follow(self, file: str | Path, load: Load = load_config) -> None:
         """Take over what is written into a configuration file from now on, while serving.
 
         It is read again within about a second of a change, and on `reload`. One that is wrong
-        changes nothing: why is logged, and told by `status()["config"]["refused"]`.
+        changes nothing: why is logged, and `status()["config"]["refused"]` says it.
         """
         if self._serving:
             raise UsageError("the server runs already: follow a file before it starts")
@@ -238,43 +279,39 @@ class Server:
 
         ConfigError says what is wrong with it; then the rights stay as they are.
         """
-        if self._serving:
-            self._ran().reload_rights()
-
-    def status(self) -> dict[str, Any]:
-        """The server's state, see `reporting.report`; counts are of one moment."""
-        return self.look(lambda pipeline, now: None)[0]
-
-    def look(self, at: Callable[[Pipeline, float], T]) -> tuple[dict[str, Any], T]:
-        """The status, and what `at(pipeline, monotonic s)` finds at the same moment.
-
-        For what shows the server: `at` runs between two turns and must be quick.
-        """
-        service = self._ran()
-        found, seen = service.engine.between_turns(
-            lambda: (service.status(), at(service.pipeline, self._clock.now()))
-        )
-        about = {"bind": self.address, "config": self._settings.report(), **service.about()}
-        return {**about, **found}, seen
-
-    def telemetry(self) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
-        """`status()`, and of the same moment the histograms of every model, see `Recorder`."""
-        recorder = self._ran().recorder
-        return self.look(lambda pipeline, now: recorder.histograms())
+        if self._serving and (keyring := self._ran.security.keyring) is not None:
+            keyring.reload()
 
     # --- inside ---
 
-    def _ran(self) -> Service:
-        if self._service is None:
+    @property
+    def _ran(self) -> Parts:
+        if self._parts is None:
             raise UsageError("the server was never started")
-        return self._service
+        return self._parts
 
-    def _take(self, config: InferentialConfig) -> list[str]:
+    def _status_with(self, find: Callable[[Parts], T]) -> tuple[dict[str, Any], T]:
+        """The status, and what `find`, which must be quick, finds at the same moment."""
+        parts, clock = self._ran, self._clock
+        found, more = parts.loop.between_turns(
+            lambda: (report(parts.pipeline, clock.now()), find(parts))
+        )
+        status = {
+            "bind": self.address,
+            "config": self._settings.report(),
+            "uptime_s": 0.0 if parts.loop.stopped.is_set() else clock.now() - self._started_at,
+            "security": parts.security.report(),
+            **found,
+        }
+        return status, more
+
+    def _apply(self, config: InferentialConfig) -> list[str]:
+        """Make this the configuration; the keys of it that wait for a restart."""
         size = self.config.metrics.ring_buffer_size
         waits = self._settings.take(config)
         if self.config.metrics.ring_buffer_size != size:
             self._metrics.resize(self.config.metrics.ring_buffer_size)
-        return waits
+        return list(waits)
 
     def _make_scheduler(self, config: InferentialConfig) -> BatchScheduler:
         cls = scheduler_class(config.scheduling.strategy, config.scheduling.modules)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from ..metrics.telemetry import Telemetry
 from .stream import EventStream, Hub
 from .view import Fleet
-
-if TYPE_CHECKING:
-    from ..server.server import Server
 
 PAGE = Path(__file__).parent / "page"
 _FILES = {
@@ -27,7 +24,7 @@ _FILES = {
 }
 
 
-def make_app(server: Server, fleet: Fleet, hub: Hub) -> Starlette:
+def make_app(server: Telemetry, fleet: Fleet, hub: Hub) -> Starlette:
     """The application; what guards it is in `guard`."""
 
     async def status(request: Request) -> Response:

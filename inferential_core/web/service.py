@@ -16,7 +16,7 @@ from .token import load_token
 
 if TYPE_CHECKING:
     from ..config.schema import HttpConfig
-    from ..server.server import Server
+    from ..metrics.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 
@@ -24,21 +24,36 @@ _NEEDS = ("starlette", "uvicorn")
 _JOIN_S = 2.0
 
 
-def open_web(config: HttpConfig) -> WebServer | None:
-    """The web server that is wanted, listening already; None where none is."""
+def open_web(config: HttpConfig) -> NoWeb:
+    """The web server that is wanted, listening already; NO_WEB where none is."""
     if config.bind in ("", address.OFF):
-        return None
+        return NO_WEB
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
         told = f"the page needs {' and '.join(missing)}: pip install 'inferential[server]'"
         if config.bind != address.AUTO:
             raise ConfigError(f"http.bind {config.bind!r}: {told}")
         _log.warning("%s; robots are served without it", told)
-        return None
+        return NO_WEB
     return WebServer(config)
 
 
-class WebServer:
+class NoWeb:
+    """Serves no page."""
+
+    url = ""  # where the page is
+
+    def start(self, server: Telemetry) -> None:
+        """Serve what `server` says of itself."""
+
+    def stop(self) -> None:
+        """Close all streams, let go of the port; returns within a second. Idempotent."""
+
+
+NO_WEB = NoWeb()
+
+
+class WebServer(NoWeb):
     """Listens from the moment it is made; ConfigError if it cannot, or may not."""
 
     def __init__(self, config: HttpConfig) -> None:
@@ -60,15 +75,13 @@ class WebServer:
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, server: Server) -> None:
-        """Serve what `server` tells of itself."""
+    def start(self, server: Telemetry) -> None:
         self._thread = threading.Thread(
             target=self._run, args=(server,), name="inferential-web", daemon=True
         )
         self._thread.start()
 
     def stop(self) -> None:
-        """Close all streams, let go of the port; returns within a second. Idempotent."""
         thread, self._thread = self._thread, None
         if thread is None:
             self._listener.close()
@@ -78,7 +91,7 @@ class WebServer:
             self._loop.call_soon_threadsafe(self._leaving.set)
         thread.join(_JOIN_S)
 
-    def _run(self, server: Server) -> None:
+    def _run(self, server: Telemetry) -> None:
         try:
             asyncio.run(self._serve(server))
         except Exception:  # robots are served all the same
@@ -88,7 +101,7 @@ class WebServer:
             self._loop = None
             self._listener.close()
 
-    async def _serve(self, server: Server) -> None:
+    async def _serve(self, server: Telemetry) -> None:
         # Here, on its own thread: importing them takes longer than starting to serve robots.
         from .app import make_app
         from .connections import Serving

@@ -1,7 +1,7 @@
 """What is shown: the server's status, with what recent requests add to it.
 
-One look at the server takes its counters and the news of one moment; all else is worked out
-here, in small steps between which other threads get their turn.
+The server's counters and its newest events are read in one moment; all else is worked out here,
+in small steps between which other threads get their turn.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ import math
 import re
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..metrics.telemetry import Telemetry
 from ..tracking.recent import Cursor, Served
 from .client_state import ORDER, VISITOR, judge
 from .window import BIN_S, Windows
-
-if TYPE_CHECKING:
-    from ..server.server import Server
 
 MOST_ROWS = 500  # robots told of; the worst ones, where there are more
 MOST_BARS = 300  # batches told of in a frame; the newest ones, where there are more
@@ -43,12 +41,12 @@ _NUMBERS = re.compile(r"(\d+)")
 
 
 class Fleet:
-    """Looks at a server. One thread at a time."""
+    """The fleet of one server, as it is shown. For one thread at a time."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Telemetry) -> None:
         self._server = server
         self._windows = Windows()
-        self._seen = Cursor()
+        self._cursor = Cursor()
         self._now = 0.0
         self._bars: list[Served] = []
         self._model_ids: list[str] = []
@@ -67,7 +65,7 @@ class Fleet:
 
     def _found(self) -> dict[str, Any]:
         """All of it, the clients still as they were found."""
-        status = self._look()
+        status = self._refreshed()
         status["clients"] = [self._client(index, each) for index, each in _numbered(status)]
         status["models"] = [self._model(each) for each in status["models"]]
         status["time"] = time.time()
@@ -83,16 +81,14 @@ class Fleet:
         return self._frame(status, {"history": history, "bin_s": BIN_S})
 
     def frame(self) -> str:
-        """What changed since the last look, for the page."""
+        """A frame with what changed since the last one, for the page."""
         return self._frame(self._found(), {})
 
-    def _look(self) -> dict[str, Any]:
-        status, (self._now, news) = self._server.look(
-            lambda pipeline, now: (now, pipeline.recent.since(self._seen))
-        )
+    def _refreshed(self) -> dict[str, Any]:
+        status, self._now, events = self._server.status_with_events(self._cursor)
         windows = self._windows
-        windows.take(news, self._now)
-        self._bars = news.served[-MOST_BARS:]
+        windows.add(events, self._now)
+        self._bars = events.served[-MOST_BARS:]
         self._model_ids = [model["id"] for model in status["models"]]
         windows.keep({each["id"] for each in status["clients"]}, set(self._model_ids))
         if len(self._order) > 2 * len(status["clients"]):

@@ -120,15 +120,16 @@ class Windows:
         self.clients: dict[str, ClientWindow] = {}
         self.models: dict[str, ModelWindow] = {}
 
-    def take(self, news: Events, now: float) -> None:
-        for served in news.served:
+    def add(self, events: Events, now: float) -> None:
+        """Work in what happened; now: monotonic s."""
+        for served in events.served:
             self._model(served.batch.model_id).add(served)
             at, failed = served.at, served.failed
             for index, request in enumerate(served.batch.requests):
                 if failed is None or not failed[index]:
                     left = request.deadline - at
                     self.client(request.client_id, now).add(at, at - request.received_at, left)
-        for at, request, status in news.ended:
+        for at, request, status in events.ended:
             if status is not Status.SUPERSEDED:  # its robot has a newer one on the way
                 left = min(0.0, request.deadline - at)
                 self.client(request.client_id, now).add(at, _GONE, left)

@@ -200,8 +200,8 @@ def test_the_server_stops_while_a_lane_that_listened_hangs(house: House) -> None
 def test_a_model_that_listened_may_stop_the_server(house: House) -> None:
     house.until_the_lane_listens()
     house.ask(stop=1)
-    assert house.server._service is not None
-    assert house.server._service.engine.stopped.wait(SOON_S)
+    assert house.server._parts is not None
+    assert house.server._parts.loop.stopped.wait(SOON_S)
     assert house.server.failure is None
 
 

@@ -194,11 +194,11 @@ def row(name: str, received: int, connected: bool = True) -> dict[str, Any]:
 
 def test_the_busiest_are_shown_and_who_is_shown_stays() -> None:
     shown = ShownClients(2)
-    first, others = shown.look([row("a", 5), row("b", 9), row("c", 7)])
+    first, others = shown.choose([row("a", 5), row("b", 9), row("c", 7)])
     assert ([each["id"] for each in first], others["received"]) == (["b", "c"], 5)
-    second, others = shown.look([row("a", 100), row("b", 9), row("c", 7)])
+    second, others = shown.choose([row("a", 100), row("b", 9), row("c", 7)])
     assert ({each["id"] for each in second}, others["received"]) == ({"b", "c"}, 100)
-    third, others = shown.look([row("a", 100), row("b", 9, connected=False), row("c", 7)])
+    third, others = shown.choose([row("a", 100), row("b", 9, connected=False), row("c", 7)])
     assert ({each["id"] for each in third}, others["received"]) == ({"a", "c"}, 100)
 
 
@@ -219,7 +219,7 @@ def test_counters_never_go_back_and_lose_nothing(looks: list[dict[str, Any]], mo
     for look in looks:
         done = {name: done.get(name, 0) + more for name, (more, _) in look.items()}
         rows = [row(name, done[name], connected) for name, (_, connected) in look.items()]
-        chosen, others = shown.look(rows)
+        chosen, others = shown.choose(rows)
         assert len(chosen) <= most
         assert others["received"] >= before
         before = others["received"]

@@ -103,7 +103,7 @@ def test_news_that_come_while_the_lock_is_taken_are_left_to_its_holder(house):
         assert not lane.is_alive()  # it did not wait for us
         return list(transport.senders)
 
-    assert server._service.engine.between_turns(somebody_looks) == []
+    assert server._parts.loop.between_turns(somebody_looks) == []
     transport.wait_for_replies(1)
     assert transport.senders == ["inferential-server"]
     assert server.status()["ok"] == 1
@@ -111,7 +111,7 @@ def test_news_that_come_while_the_lock_is_taken_are_left_to_its_holder(house):
 
 def test_a_lane_that_is_done_takes_in_what_arrived_meanwhile(house):
     server, transport, dispatcher = house
-    server._service.engine.between_turns(lambda: None)
+    server._parts.loop.between_turns(lambda: None)
     for number in range(1, 9):
         observe(transport, number)
     for _ in range(8):

@@ -128,7 +128,7 @@ def test_of_a_batch_those_that_failed_are_no_answers_and_superseded_ones_do_not_
         [Ended(NOW, bad, Status.ERROR), Ended(NOW, old, Status.SUPERSEDED)],
     )
     windows = Windows()
-    windows.take(news, NOW)
+    windows.add(news, NOW)
     assert set(windows.clients) == {"good", "bad"}
     assert windows.clients["good"].judged(NOW) == (1, 1, 0)
     assert windows.clients["bad"].judged(NOW) == (1, 0, 1)

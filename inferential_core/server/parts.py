@@ -1,0 +1,82 @@
+"""What a server is made of from a start to a stop, put together."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..clock import Clock
+from ..config.schema import InferentialConfig
+from ..dispatch.base import Dispatcher
+from ..metrics.recorder import Recorder
+from ..metrics.store import MetricsStore
+from ..metrics.traces import Tracing, tracing
+from ..pipeline.pipeline import Pipeline
+from ..scheduler.batching import BatchScheduler
+from ..security.server_side import ServerSecurity
+from ..transport.base import Transport
+from ..transport.zmq_router import ZmqRouter
+from .event_loop import EventLoop
+
+_HEARD_OUT = 2  # what is too large is received up to so many times the limit, to say so
+_FRAMES = 1024  # of one message, or as many as limits.max_tensors makes
+
+
+class Parts(NamedTuple):
+    """Of one run of a server; they are looked at also after its end."""
+
+    transport: Transport
+    security: ServerSecurity
+    recorder: Recorder
+    tracing: Tracing
+    pipeline: Pipeline
+    loop: EventLoop
+    max_frame_bytes: int  # that the socket takes in; it cuts off larger frames
+    max_frames: int
+
+    def beyond_the_socket(self, config: InferentialConfig) -> list[str]:
+        """Keys of a configuration that allow more than the socket takes in until a restart."""
+        keys = []
+        if config.limits.max_message_bytes > self.max_frame_bytes:
+            keys.append("limits.max_message_bytes")
+        if 2 + config.limits.max_tensors > self.max_frames:
+            keys.append("limits.max_tensors")
+        return keys
+
+
+def assemble(
+    config: InferentialConfig,
+    scheduler: BatchScheduler,
+    dispatcher: Dispatcher,
+    metrics: MetricsStore,
+    clock: Clock,
+    transport: Transport | None,
+) -> Parts:
+    """The parts of a server that is about to start; the socket is bound unless one is given.
+
+    ConfigError if the address is taken or the keys cannot be used.
+    """
+    max_frame_bytes = _HEARD_OUT * config.limits.max_message_bytes
+    max_frames = max(_FRAMES, 2 + config.limits.max_tensors)
+    measured = config.metrics.enabled
+    security = ServerSecurity(config, clock, metrics.record if measured else None)
+    if transport is None:
+        socket = config.transport
+        transport = ZmqRouter(
+            socket.bind,
+            recv_hwm=socket.recv_hwm,
+            send_hwm=socket.send_hwm,
+            max_frame_bytes=max_frame_bytes,
+            max_frames=max_frames,
+            heartbeat_ms=socket.heartbeat_ms,
+            gate=security.gate(),
+            io_threads=socket.io_threads,
+        )
+    traces = tracing(clock, config.metrics.traces_per_s)
+    recorder = Recorder(metrics, measured, traces)
+    pipeline = Pipeline(
+        config, transport, scheduler, dispatcher, clock, recorder, security.authorization
+    )
+    loop = EventLoop(pipeline, transport, clock)
+    return Parts(
+        transport, security, recorder, traces, pipeline, loop, max_frame_bytes, max_frames
+    )
