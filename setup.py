@@ -29,9 +29,10 @@ def readme() -> str:
 IMAGES = ["pillow>=9"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
 WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
-SERVER = ["ray[serve]>=2.40", "pydantic>=2", "PyYAML>=5.4", *WEB, *IMAGES, *BFLOAT16]
-DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", "PyYAML>=5.4", *WEB]
-BAGS = ["rosbags>=0.9.20", "PyYAML>=5.4"]
+YAML = "ruamel.yaml>=0.17.16"
+SERVER = ["ray[serve]>=2.40", "pydantic>=2", YAML, *WEB, *IMAGES, *BFLOAT16]
+DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", YAML, *WEB]
+BAGS = ["rosbags>=0.9.20", YAML]
 DEV = [
     "grpcio-tools>=1.60",
     "hypothesis>=6",
@@ -72,7 +73,7 @@ setup(
         "server": SERVER,
         "demo": DEMO,
         "bags": BAGS,
-        "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", "PyYAML>=5.4"],
+        "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", YAML, "PyYAML>=5.4"],
     },
     entry_points={"console_scripts": ["inferential = inferential_core.cli:main"]},
 )

@@ -27,6 +27,7 @@ from inferential_ros.contract.live import check_live
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
 from inferential_ros.contract.schema import Contract
+from inferential_ros.contract.yaml_file import located
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
 from inferential_ros.parameters import declare
 
@@ -137,7 +138,7 @@ class BridgeNode(ManagedNode):
             if timeout_s > 0.0:
                 self._check(contract, server, client_id, keys, timeout_s)
         except ContractError as error:
-            raise WrongSetup(f"contract {path}: {error}") from None
+            raise WrongSetup(f"contract {located(error, path)}") from None
         except InferentialError as error:
             raise WrongSetup(str(error)) from None
         for warning in contract.warnings:

@@ -21,7 +21,7 @@ REQUIREMENTS = ROOT / "requirements"
 
 # ROS 2's compiled messages and its pytest plugins fit the versions the installation has, and the
 # robot side is tested on them. The number: from which major version on it serves us.
-KEEP = {"numpy": 1, "protobuf": 4, "pytest": 6, "PyYAML": 5, "pyzmq": 22}
+KEEP = {"numpy": 1, "protobuf": 4, "pytest": 6, "PyYAML": 5, "pyzmq": 22, "ruamel.yaml": 0}
 
 
 def installed_versions() -> str:

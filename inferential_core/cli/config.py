@@ -12,7 +12,7 @@ from pathlib import Path
 from ..config import keys
 from ..config.loading import Loaded, load
 from ..config.section import Section
-from ..config.source import Keys, dotted, place
+from ..config.yaml_source import Keys, dotted, place
 from ..errors import ConfigError
 from ..models.loading import targets
 from ..scheduler.base import create_scheduler

@@ -33,7 +33,7 @@ def _new(options: argparse.Namespace) -> None:
 
 
 def _authorize(options: argparse.Namespace) -> None:
-    from ..security.rights_file import authorize  # PyYAML and pydantic: the server's side
+    from ..security.rights_file import authorize  # ruamel.yaml and pydantic: the server's side
 
     given = {
         "clients": options.client,

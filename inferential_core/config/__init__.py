@@ -1,17 +1,33 @@
-"""Server configuration: the schema, and loading it from YAML or JSON. Needs pydantic 2."""
+"""Server configuration: the schema, and loading it from YAML or JSON.
+
+All of it needs pydantic 2 but `yaml_source`, with which a robot reads its contract: so the rest is
+imported when it is first used.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
-from .loading import load_config
-from .schema import InferentialConfig
+if TYPE_CHECKING:
+    from .loading import load_config
+    from .schema import InferentialConfig
 
 # Where commands and nodes listen unless told otherwise; the Python API keeps the published
 # default, every interface.
 LOOPBACK = "tcp://127.0.0.1:5555"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load_config":
+        from .loading import load_config
+
+        return load_config
+    if name == "InferentialConfig":
+        from .schema import InferentialConfig
+
+        return InferentialConfig
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def chosen_bind(config: InferentialConfig, explicit: str | None = None) -> str:
@@ -33,8 +49,10 @@ def command_config(
 
     Where nobody names an address it is loopback, also for the fleet's page.
     """
+    from .loading import load_config
+
     config = load_config(file or None)
-    sections: dict[str, BaseModel] = {
+    sections: dict[str, Any] = {
         "transport": config.transport.model_copy(update={"bind": chosen_bind(config, bind)}),
         "http": config.http.model_copy(update={"bind": http or config.http.bind or "auto"}),
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..suggestion import nearest
 from .keys import all_keys
-from .source import Places
+from .yaml_source import Places
 
 PREFIX = "INFERENTIAL_"
 

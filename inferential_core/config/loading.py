@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from ..suggestion import nearest
 from . import environment, keys
 from .schema import InferentialConfig
-from .source import Keys, Places, dotted, line, place, read
+from .yaml_source import Keys, Places, dotted, line, place, read
 
 _SHOWN = 60  # characters of a wrong value
 

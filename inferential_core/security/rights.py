@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import stat
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -23,10 +22,10 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
 
 from ..config.section import Section
+from ..config.yaml_source import SourceError, parse_yaml
 from ..errors import ConfigError
 from .keyfiles import check_mode, is_key
 
@@ -94,28 +93,16 @@ def as_identity(name: str, entry: Any, path: Path) -> Identity:
 def read_entries(text: str, path: Path) -> dict[str, Any]:
     """The entries by name, as they are written; a name that is there twice is an error."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-        twice = list(_twice(node)) if isinstance(node, yaml.MappingNode) else []
-    # PyYAML itself fails on dates like 2001-99-99 and on lists a thousand deep.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if data is None:
+        source = parse_yaml(text)
+    except SourceError as error:
+        raise error.within(path) from None
+    if source.data is None:
         return {}
-    if not isinstance(data, dict):
+    if not isinstance(source.data, dict):
         raise ConfigError(f"{path}: expected identities by name")
-    if twice:
-        raise ConfigError(f"{path}: {twice[0]} is there twice")
-    return {str(name): entry for name, entry in data.items()}
-
-
-def _twice(node: yaml.MappingNode, above: str = "") -> Iterator[str]:
-    """Keys that stand there again: YAML would take the last one, and a revocation be lost."""
-    names = Counter(str(key.value) for key, _ in node.value)
-    yield from (above + name for name, count in names.items() if count > 1)
-    for key, value in node.value:
-        if isinstance(value, yaml.MappingNode):
-            yield from _twice(value, f"{above}{key.value}: ")
+    for keys, line in source.twice:  # YAML would take the last one, and a revocation be lost
+        raise ConfigError(f"{path}:{line}: {': '.join(map(str, keys))} is there twice")
+    return {str(name): entry for name, entry in source.data.items()}
 
 
 def _told(error: ValidationError) -> Iterator[str]:

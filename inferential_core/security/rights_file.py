@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
+from ..config.yaml_source import parse_yaml
 from ..errors import ConfigError
 from ..suggestion import nearest
 from .keyfiles import SERVER
@@ -109,7 +110,7 @@ def _write(path: Path, text: str, entries: Mapping[str, Any], changed: str) -> N
     except ConfigError:
         same = False
     if not same:  # written in a way that lines do not tell apart
-        new = _HEAD + yaml.safe_dump(dict(entries), sort_keys=False)
+        new = _HEAD + _dumped(entries)
     draft = path.with_name(path.name + ".new")
     try:
         draft.write_text(new, "utf-8")
@@ -120,15 +121,29 @@ def _write(path: Path, text: str, entries: Mapping[str, Any], changed: str) -> N
 
 
 def _replaced(text: str, name: str, entry: Mapping[str, Any]) -> str:
-    """The text with this entry in place of the one that begins at a line `name:`, or added."""
+    """The text with this entry in place of the one of that name, or added at its end.
+
+    By lines: ruamel.yaml's round trip hangs a comment above an entry on the last value of the
+    entry before, and loses it with that.
+    """
     lines = text.splitlines(keepends=True)
-    begins = re.compile(rf"""['"]?{re.escape(name)}['"]?\s*:""")
-    first = next((i for i, line in enumerate(lines) if begins.match(line)), len(lines))
+    starts = {
+        str(keys[0]): line - 1 for keys, line in parse_yaml(text).lines.items() if len(keys) == 1
+    }
+    first = starts.get(name, len(lines))
     last = first + 1
     while last < len(lines) and lines[last][:1] in (" ", "\t"):
         last += 1
-    block = yaml.safe_dump({name: dict(entry)}, sort_keys=False)
     before = "".join(lines[:first])
     if before and not before.endswith("\n"):
         before += "\n"
-    return before + block + "".join(lines[last:])
+    return before + _dumped({name: entry}) + "".join(lines[last:])
+
+
+def _dumped(entries: Mapping[str, Any]) -> str:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    written = io.StringIO()
+    yaml.dump({name: dict(entry) for name, entry in entries.items()}, written)
+    return written.getvalue()

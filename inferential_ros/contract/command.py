@@ -15,6 +15,7 @@ from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
+from inferential_ros.contract.yaml_file import located
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,12 +25,13 @@ def main(argv: Sequence[str]) -> int:
     try:
         return int(options.run(options))
     except ContractError as error:
-        print(f"{getattr(options, 'file', 'contract')}: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
 
 
 def check(options: argparse.Namespace) -> int:
-    contract = load_contract(find_contract(options.file))
+    path = find_contract(options.file)
+    contract = load_contract(path)
     for warning in contract.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(describe(contract))
@@ -44,7 +46,10 @@ def check(options: argparse.Namespace) -> int:
         if reason:
             print(f"model.id: not checked: {reason}", file=sys.stderr)
             return 1
-        check_model(contract, specification)
+        try:
+            check_model(contract, specification)
+        except ContractError as error:
+            raise located(error, path) from None
         told = "fits its specification" if specification else "declares no specification"
         print(f"model {contract.model.id!r} at {options.server} {told}")
     return 0

@@ -10,12 +10,16 @@ DIGITS = re.compile(r"\d+")
 
 
 class ContractError(Exception):
-    """A contract cannot be used. `path` is the wrong key, such as `action.outputs[0].type`."""
+    """A contract cannot be used. `path` is the wrong key, such as `action.outputs[0].type`.
 
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}" if path else problem)
-        self.path = path
-        self.problem = problem
+    file, line: where that key, or the nearest around it, stands; empty and 0 where nobody knows.
+    """
+
+    def __init__(self, path: str, problem: str, file: str = "", line: int = 0) -> None:
+        where = f"{file}:{line}" if file and line else file or (f"line {line}" if line else "")
+        super().__init__(": ".join(filter(None, (where, path, problem))))
+        self.path, self.problem = path, problem
+        self.file, self.line = file, line
 
 
 def suggestion(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:

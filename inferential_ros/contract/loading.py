@@ -11,14 +11,17 @@ from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.observation import read_observation
 from inferential_ros.contract.plugins import load_announced, load_named
 from inferential_ros.contract.schema import ALWAYS, NEVER, WHEN_DRY, Contract, Model, Trigger
-from inferential_ros.contract.yaml_file import read_yaml
+from inferential_ros.contract.yaml_file import located, read_yaml
 from inferential_ros.contract.yaml_values import Section, integer, names, positive, text
 from inferential_ros.execution.modes import OPEN_LOOP
 
 
 def load_contract(path: str | Path) -> Contract:
-    """The contract in a file; ContractError says where it is wrong."""
-    return parse_contract(read_yaml(path))
+    """The contract in a file; ContractError names file, line and key that are wrong."""
+    try:
+        return parse_contract(read_yaml(path))
+    except ContractError as error:
+        raise located(error, path) from None
 
 
 def parse_contract(values: Any) -> Contract:

@@ -1,54 +1,65 @@
-"""YAML as a contract means it: `on` is a word, and a key given twice is a mistake."""
+"""The values of a contract file, and where in it a complaint belongs."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from inferential_core.config.yaml_source import Keys, Source, SourceError
+from inferential_core.config.yaml_source import parse_yaml as parse
 from inferential_ros.contract.errors import ContractError
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with the booleans of YAML 1.2: in 1.1 the key `on` would be the value true."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue  # the constructor tells what is wrong with it
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise ContractError("", f"line {line}: key {key.value!r} is given twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
 
 
 def read_yaml(path: str | Path) -> Any:
     """The values in a file; ContractError if it is not there or is no YAML."""
-    try:
-        content = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError("", f"cannot be read: {error}") from None
-    return parse_yaml(content)
+    return _read(path).data
 
 
 def parse_yaml(content: str) -> Any:
     """The values in a text."""
+    return _parsed(content).data
+
+
+def located(error: ContractError, path: str | Path) -> ContractError:
+    """The error with a contract's file and the line of its key, or of the nearest around that."""
+    if error.file:
+        return error
     try:
-        return yaml.load(content, _Loader)
-    # PyYAML itself fails on dates like 2001-99-99 and on lists a thousand deep.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ContractError("", f"is not valid YAML: {error}") from None
+        lines = {_path(keys): line for keys, line in _read(path).lines.items()}
+    except ContractError:  # it is not the file any more that was read
+        lines = {}
+    around = [each for each in lines if _is_within(error.path, each)]
+    line = lines[max(around, key=len)] if around else 0
+    return ContractError(error.path, error.problem, str(path), line)
+
+
+def _read(path: str | Path) -> Source:
+    try:
+        return _parsed(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError("", f"cannot be read: {error}", str(path)) from None
+    except ContractError as error:
+        raise ContractError("", error.problem, str(path), error.line) from None
+
+
+def _parsed(content: str) -> Source:
+    try:
+        source = parse(content)
+    except SourceError as error:
+        problem = error.problem.removeprefix("this is no YAML: ")
+        raise ContractError("", f"is not valid YAML: {problem}", line=error.line) from None
+    for keys, line in source.twice:
+        raise ContractError("", f"key {keys[-1]!r} is given twice", line=line)
+    return source
+
+
+def _path(keys: Keys) -> str:
+    """As `Section.at` and the readers of lists write it: `action.outputs[0].type`."""
+    path = ""
+    for key in keys:
+        path += f"[{key}]" if isinstance(key, int) else f".{key}" if path else str(key)
+    return path
+
+
+def _is_within(path: str, around: str) -> bool:
+    return path == around or (path.startswith(around) and path[len(around)] in ".[")

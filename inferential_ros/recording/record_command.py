@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         contract = load_contract(find_contract(options.contract))
     except ContractError as error:
-        print(f"{options.contract}: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     writer = BagWriter(options.output)
     try:

@@ -358,3 +358,51 @@ def test_a_parameter_is_one_key() -> None:
         values["observation"]["keys"][name] = {"parameter": "task"}
     with pytest.raises(ContractError, match=r"keys\.again\.parameter.*is key 'order' already"):
         parse_contract(values)
+
+
+PLACES = """\
+robot: arm
+observation:
+  keys:
+    observation.state:
+      topic: joint_states
+      type: sensor_msgs/msg/JointState
+      joints: [a, b]
+      fields: [position]
+model: {id: policy}
+action:
+  names: [a, b]
+  rate_hz: 50
+  outputs:
+    - {topic: commands, type: std_msgs/msg/Float64MultiArray, kind: position}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        (
+            "fields",
+            "feilds",
+            ":8: observation.keys.observation.state.feilds: unknown key; did you",
+        ),
+        ("50", "fast", ":12: action.rate_hz: expected a number, got str 'fast'"),
+        ("  rate_hz: 50\n", "", ":10: action.rate_hz: is missing"),
+        ("robot: arm\n", "rubbish: 1\n", ":1: rubbish: unknown key"),
+        ("{id: policy}", "{}", ":9: model.id: is missing"),
+        ("position}", "pose}", ":14: action.outputs[0].kind: unknown value 'pose'"),
+        ("joints: [a, b]", "joints: [a, 7]", ":7: observation.keys.observation.state.joints[1]"),
+        ("robot: arm", "robot: [", ":3: is not valid YAML: while parsing a flow"),
+        ("robot: arm", "robot: arm\nrobot: arm", ":2: key 'robot' is given twice"),
+    ],
+)
+def test_an_error_names_the_file_and_the_line_of_the_key(
+    tmp_path: Path, right: str, wrong: str, told: str
+) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text(PLACES)
+    load_contract(file)
+    file.write_text(PLACES.replace(right, wrong))
+    with pytest.raises(ContractError) as caught:
+        load_contract(file)
+    assert str(caught.value).startswith(f"{file}{told}"), str(caught.value)

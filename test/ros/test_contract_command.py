@@ -54,7 +54,9 @@ def test_check_names_the_wrong_key_and_warns(tmp_path: Path, capsys: Any) -> Non
     text = draft([Seen("/joint_states", "sensor_msgs/msg/JointState", sample=JOINTS)])
     path.write_text(text.replace("rate_hz:", "rate:"))
     assert main(["contract", "check", str(path)]) == 1
-    assert f"{path}: action.rate: unknown key; did you mean 'rate_hz'?" in capsys.readouterr().err
+    line = 1 + text[: text.index("rate_hz:")].count("\n")
+    told = f"{path}:{line}: action.rate: unknown key; did you mean 'rate_hz'?"
+    assert told in capsys.readouterr().err
     path.write_text(text + "      fallback: zeros\n")
     assert main(["contract", "check", str(path)]) == 0
     assert "zero pose" in capsys.readouterr().err

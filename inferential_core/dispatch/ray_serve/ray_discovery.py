@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ...config.yaml_source import read
 from ...errors import ConfigError
 
 _PROBE_S = 1.0
@@ -53,15 +54,10 @@ def check_target(name: str, target: str) -> None:
 
 def serve_config_file(path: Path) -> dict[str, Any]:
     """What a Serve config file says; ConfigError says what is wrong with it."""
-    import yaml
-
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    applications = config.get("applications") if isinstance(config, dict) else None
+    config, _ = read(path)
+    applications = config.get("applications")
     if not isinstance(applications, list) or not all(
         isinstance(each, dict) and isinstance(each.get("name"), str) for each in applications
     ):
         raise ConfigError(f"{path}: a Serve config file has `applications`, each with a `name`")
-    return dict(config)
+    return config

@@ -131,7 +131,7 @@ def test_one_key_without_the_other_is_told(keys: Keys, monkeypatch: pytest.Monke
 def test_a_robot_needs_nothing_of_the_server_s_side_for_its_keys(tmp_path: Path) -> None:
     program = """
 import sys
-sys.modules.update(dict.fromkeys(("pydantic", "yaml", "starlette", "ray")))  # not installed
+sys.modules.update(dict.fromkeys(("pydantic", "ruamel.yaml", "starlette", "ray")))  # not installed
 from inferential_core.cli import main
 assert main(["keys", "new", "robot_1", "--keys", "robot"]) == 0
 assert main(["keys", "new", "server", "--keys", "robot"]) == 0
@@ -179,6 +179,14 @@ def test_commands_change_one_entry_and_leave_what_people_wrote(keys: Keys) -> No
     keys.run("authorize", "robot_1")
     assert "revoked" not in path.read_text()
     assert not path.with_name("authorized.yaml.new").exists()
+
+
+@pytest.mark.parametrize("name", ["on", "no", "012", "1e3", "null", "true"])
+def test_a_name_that_could_be_another_value_stays_a_name(keys: Keys, name: str) -> None:
+    keys.run("new", name)
+    keys.run("authorize", name, "--client", name, "--model", name)
+    rights = {each.name: each for each in read_rights(keys.folder / "authorized.yaml").values()}
+    assert (rights[name].clients, rights[name].models) == ((name,), (name,))
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_sdk_connects_and_observes_with_nothing_else_installed(bare: Path) -
 
 
 def test_importing_the_sdk_brings_nothing_of_the_server_along(bare: Path) -> None:
-    unwanted = ("ray", "pydantic", "rclpy", "yaml", "PIL")
+    unwanted = ("ray", "pydantic", "rclpy", "yaml", "ruamel", "PIL")
     loaded = run(
         "import inferential_core, inferential_core.client\n"
         f"print([name for name in {unwanted!r} if name in sys.modules])",
