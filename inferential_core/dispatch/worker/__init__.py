@@ -12,7 +12,7 @@ end (Ray's, say). What one has to write is a Dispatcher, or a function that retu
 
         # and, where it has something to say beside results:
         def listen(self, emit): ...              # before start; emit(kind, fields), any thread
-        def told(self, kind, fields): ...        # from WorkerProcess.tell
+        def notified(self, kind, fields): ...    # by WorkerProcess.notify
         def cancel(self, batch): ...             # nobody waits for it any more
 
 and in the server's process
@@ -26,26 +26,24 @@ In the child it gets batches as anywhere: `batch.model_id`, and requests with `c
 (arrays are read-only views of shared memory, compressed images still compressed). Many batches
 may be in flight and end in any order, from any thread.
 
-    process      WorkerProcess: what users hold                                (in the server)
-    dispatcher   ChildDispatcher: the same as a Dispatcher                    (in the server)
-    supervision  start a child, notice its end, start it again                (in the server)
-    restarts     and when                                                     (in the server)
-    life         one child from its start to its end                          (in the server)
-    spawning     the process itself                                           (in the server)
-    in_flight    the batches it is at                                         (in the server)
-    outlet       who hears of results and events                              (in the server)
-    serving      the loop between the channel and the Dispatcher              (in the child)
-    jobs         batches and completions as messages                          (both)
-    channel      messages over a socket pair, large buffers in shared memory  (both)
-    frames       and as bytes                                                 (both)
-    values       observations and answers as plain data and buffers           (both)
-    blocks       the shared memory                                            (both)
+    process          WorkerProcess: what users hold                               (in the server)
+    supervision      starts a child, notices its end, starts it again             (in the server)
+    restarts         when it is started again                                     (in the server)
+    process_run      one child from its start to its end                          (in the server)
+    spawning         the process itself                                           (in the server)
+    in_flight        the batches that the child works on                          (in the server)
+    callback_thread  the thread on which results and events are handed out        (in the server)
+    serving          the loop between the channel and the Dispatcher              (in the child)
+    jobs             batches and completions as messages                          (both)
+    channel          messages over a socket pair, large buffers in shared memory  (both)
+    frames           messages as bytes                                            (both)
+    values           observations and answers as plain data and buffers           (both)
+    blocks           the shared memory                                            (both)
 
 Linux (and, with everything through the socket, other POSIX systems).
 """
 
-from .dispatcher import ChildDispatcher
 from .process import WorkerProcess
 from .restarts import Restarts
 
-__all__ = ["ChildDispatcher", "WorkerProcess", "Restarts"]
+__all__ = ["WorkerProcess", "Restarts"]

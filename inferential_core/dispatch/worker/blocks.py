@@ -50,7 +50,7 @@ class Block:
 class Pool:
     """The writer's blocks: taken for a message, given back by the reader. From any thread.
 
-    limit: bytes in all. Beyond it `take` gives nothing, and the message goes through the socket.
+    limit: bytes in all. Beyond it `lend` gives nothing, and the message goes through the socket.
     """
 
     def __init__(self, limit: int = 1 << 30) -> None:
@@ -61,7 +61,7 @@ class Pool:
         self._made = 0
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> Block | None:
+    def lend(self, size: int) -> Block | None:
         """A block of at least `size` bytes, the smallest free one if one is large enough."""
         with self._lock:
             fitting = [block for block in self._free if block.capacity >= size]
@@ -83,7 +83,7 @@ class Pool:
                 if block is not None:
                     self._free.append(block)
 
-    def take_dropped(self) -> tuple[int, ...]:
+    def collect_dropped(self) -> tuple[int, ...]:
         """Blocks that the reader may let go of as well."""
         with self._lock:
             dropped, self._dropped = tuple(self._dropped), []
@@ -156,7 +156,7 @@ class Mapped:
         view.flags.writeable = False
         return view
 
-    def take_released(self) -> tuple[int, ...]:
+    def collect_released(self) -> tuple[int, ...]:
         numbers = []
         with contextlib.suppress(IndexError):
             while True:

@@ -1,10 +1,10 @@
 """Messages as bytes on a channel.
 
-Sizes of what is told and of the payload, what is told, the payload. Told are the message's head,
-where its buffers lie, in which shared memory, and `notes` of the two ends' housekeeping. It is
-marshal: both ends are the same interpreter and program, what it carries is plain, and it is
-several times as fast as JSON. Nothing that a client sends is ever unmarshalled or unpickled, only
-carried.
+A message is the sizes of its description and of its payload, the description, and the payload. The
+description holds the message's head, where its buffers lie, in which shared memory, and `notes` of
+the two ends' housekeeping. It is made by marshal: both ends are the same interpreter and program,
+what it carries is plain, and it is several times as fast as JSON. Nothing that a client sends is
+ever unmarshalled or unpickled, only carried.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Frame:
             rights = []
             if descriptor is not None:
                 rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
-            self._took(to.sendmsg(self._parts[:64], rights, flags))
+            self._advance(to.sendmsg(self._parts[:64], rights, flags))
 
-    def _took(self, count: int) -> None:
+    def _advance(self, count: int) -> None:
         self.forget()
         while count and count >= len(self._parts[0]):
             count -= len(self._parts.pop(0))
@@ -62,7 +62,7 @@ def pack(head: Any, buffers: Sequence[Buffer], pool: blocks.Pool, mapped: blocks
     """A message; large buffers are copied to a block of the pool."""
     block = None
     if sum(map(len, buffers)) >= _SHARED_FROM and blocks.AVAILABLE:
-        block = pool.take(sum(map(_aligned, map(len, buffers))))
+        block = pool.lend(sum(map(_aligned, map(len, buffers))))
     where: list[tuple[int, int]] = []
     inline: list[Buffer] = []
     offset = 0
@@ -78,10 +78,10 @@ def pack(head: Any, buffers: Sequence[Buffer], pool: blocks.Pool, mapped: blocks
     shared = None
     if block is not None:
         shared = (block.number, 0 if block.descriptor is None else block.capacity)
-    notes: Notes = (mapped.take_released(), pool.take_dropped())
-    told = marshal.dumps((head, where, shared, notes))
-    sizes = _SIZES.pack(len(told), sum(map(len, inline)))
-    return Frame([memoryview(part) for part in (sizes + told, *inline) if len(part)], block)
+    notes: Notes = (mapped.collect_released(), pool.collect_dropped())
+    description = marshal.dumps((head, where, shared, notes))
+    sizes = _SIZES.pack(len(description), sum(map(len, inline)))
+    return Frame([memoryview(part) for part in (sizes + description, *inline) if len(part)], block)
 
 
 class Arrived(NamedTuple):
@@ -98,16 +98,16 @@ def unpack(incoming: bytearray) -> Arrived | None:
     """The first message, taken out of `incoming`; None if not all of it is there."""
     if len(incoming) < _SIZES.size:
         return None
-    told_size, inline_size = _SIZES.unpack_from(incoming)
-    at = _SIZES.size + told_size
+    description_size, inline_size = _SIZES.unpack_from(incoming)
+    at = _SIZES.size + description_size
     end = at + inline_size
     if len(incoming) < end:
         return None
     with memoryview(incoming) as view:
-        told = bytes(view[_SIZES.size : at])
+        description = bytes(view[_SIZES.size : at])
         inline = memoryview(bytes(view[at:end]))
     del incoming[:end]
-    head, where, shared, notes = marshal.loads(told)
+    head, where, shared, notes = marshal.loads(description)
     return Arrived(head, where, shared, notes, inline)
 
 

@@ -35,14 +35,14 @@ class InFlight:
             self._numbered[batch] = number
             return number
 
-    def take(self, batch: Batch) -> int:
+    def remove(self, batch: Batch) -> int:
         """The number it had; 0 if it is not there."""
         with self._lock:
             number = self._numbered.pop(batch, 0)
             self._batches.pop(number, None)
             return number
 
-    def take_number(self, number: int) -> Batch | None:
+    def remove_number(self, number: int) -> Batch | None:
         """The batch of that number; None if it is not there."""
         with self._lock:
             batch = self._batches.pop(number, None)

@@ -1,6 +1,6 @@
 """Batches and their completions as messages. The first item of a message's head is its kind.
 
-to the child    begin, batch, cancel, tell, end
+to the child    begin, batch, cancel, forget, notify, end
 to the server   ready, failed, done, event
 """
 

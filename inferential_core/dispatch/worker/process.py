@@ -14,7 +14,7 @@ from ..base import Batch, ModelInfo, OnDone
 from .callback_thread import CallbackThread, OnEvent
 from .restarts import Restarts
 from .spawning import surroundings
-from .supervision import Supervisor
+from .supervision import WorkerSupervisor
 
 
 class WorkerProcess:
@@ -59,7 +59,7 @@ class WorkerProcess:
         self._restarts = restarts or Restarts()
         self._ready_timeout_s = ready_timeout_s
         self._grace_s = grace_s
-        self._run: Supervisor | None = None  # from `launch` to `close`
+        self._run: WorkerSupervisor | None = None  # from `launch` to `close`
 
     def start(self, on_done: OnDone, on_event: OnEvent | None = None) -> Mapping[str, ModelInfo]:
         """Start it and wait until it is ready; its models. ConfigError says why it is not."""
@@ -72,9 +72,9 @@ class WorkerProcess:
             raise UsageError(f"the process of {self.name} runs already")
         pickled = self._pickle()
         message = {**self._begin, "pickled": pickled, **surroundings(self.name, pickled)}
-        outlet = CallbackThread(self.name, on_done, on_event or _ignore)
-        self._run = run = Supervisor(
-            self.name, message, self._restarts, self._ready_timeout_s, outlet
+        callbacks = CallbackThread(self.name, on_done, on_event or _ignore)
+        self._run = run = WorkerSupervisor(
+            self.name, message, self._restarts, self._ready_timeout_s, callbacks
         )
         # Whoever lets go of it without `close` leaves no process behind.
         self._abandoned = weakref.finalize(self, run.close, 0.0)
@@ -125,10 +125,10 @@ class WorkerProcess:
         """
         return (run := self._run) is not None and run.cancel(batch, reason)
 
-    def tell(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Say something to the dispatcher's `told(kind, fields)`: plain data. Lost while down."""
+    def notify(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Call the dispatcher's `notified(kind, fields)`: plain data. Lost while it is down."""
         if (run := self._run) is not None:
-            run.send(("tell", kind, dict(fields)))
+            run.send(("notify", kind, dict(fields)))
 
     def forget(self, model_id: str, client_id: str, lane: int) -> None:
         """As `Dispatcher.forget`."""

@@ -27,9 +27,9 @@ class ProcessRun:
     `end` is called whatever came of the others.
     """
 
-    def __init__(self, outlet: CallbackThread) -> None:
+    def __init__(self, callbacks: CallbackThread) -> None:
         self.process: Process | None = None
-        self._outlet = outlet
+        self._callbacks = callbacks
         self._channel: Channel | None = None
         self._in_flight = InFlight()
         self._lock = threading.Lock()  # of the process, so that none escapes a `kill`
@@ -61,7 +61,7 @@ class ProcessRun:
     def _await_ready(self, process: Process, channel: Channel) -> dict[str, ModelInfo]:
         try:
             while (head := channel.receive()[0])[0] == "event":
-                self._outlet.event(head[1], head[2])
+                self._callbacks.event(head[1], head[2])
         except EOFError:
             ended = end_of(process, 1.0)
             why = self._killed_because or f"it ended before it was ready: {ended}"
@@ -79,15 +79,15 @@ class ProcessRun:
         assert self._channel is not None
         with contextlib.suppress(EOFError):
             while True:
-                self._hear(*self._channel.receive())
+                self._handle(*self._channel.receive())
 
-    def _hear(self, head: Any, buffers: list[Any]) -> None:
+    def _handle(self, head: Any, buffers: list[Any]) -> None:
         if head[0] == "event":
-            self._outlet.event(head[1], head[2])
+            self._callbacks.event(head[1], head[2])
         elif head[0] == "done":
-            batch = self._in_flight.take_number(head[1])
+            batch = self._in_flight.remove_number(head[1])
             if batch is not None:  # else it was cancelled
-                self._outlet.done(jobs.unpack_done(head, buffers, batch))
+                self._callbacks.done(jobs.unpack_done(head, buffers, batch))
 
     def end(self, patience_s: float) -> tuple[str, list[Batch]]:
         """Nothing is left of it: why it ended, and what it left undone."""
@@ -112,15 +112,15 @@ class ProcessRun:
         try:
             head, buffers = jobs.pack_batch(number, batch)
         except Exception as error:
-            if self._in_flight.take(batch):
-                self._outlet.refuse(batch, error)
+            if self._in_flight.remove(batch):
+                self._callbacks.refuse(batch, error)
         else:
             self.send(head, buffers)
         return True
 
     def withdraw(self, batch: Batch) -> bool:
         """It need not work on a batch any longer; False if that had ended."""
-        number = self._in_flight.take(batch)
+        number = self._in_flight.remove(batch)
         if number:
             self.send(("cancel", number))
         return bool(number)

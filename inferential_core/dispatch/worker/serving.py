@@ -71,12 +71,12 @@ class _Serving:
             return 1
         self._channel.send(("ready", facts))
         with contextlib.suppress(EOFError):
-            while self._obey(dispatcher):
+            while self._handle(dispatcher):
                 pass
         self._end(dispatcher, begin["grace_s"])
         return 0
 
-    def _obey(self, dispatcher: Dispatcher) -> bool:
+    def _handle(self, dispatcher: Dispatcher) -> bool:
         head, buffers = self._channel.receive()
         kind = head[0]
         if kind == "batch":
@@ -87,9 +87,9 @@ class _Serving:
                 _guarded(dispatcher.cancel, batch)
         elif kind == "forget":
             _guarded(dispatcher.forget, *head[1:])
-        elif kind == "tell":
-            if hasattr(dispatcher, "told"):
-                _guarded(dispatcher.told, head[1], head[2])
+        elif kind == "notify":
+            if hasattr(dispatcher, "notified"):
+                _guarded(dispatcher.notified, head[1], head[2])
         return bool(kind != "end")
 
     def _submit(self, dispatcher: Dispatcher, head: Any, buffers: Any) -> None:

@@ -1,4 +1,4 @@
-"""Start a child, notice its end at once, start it again."""
+"""Starting a child process, noticing its end at once, and starting it again."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .restarts import Restarts
 _log = logging.getLogger(__name__)
 
 
-class Supervisor:
-    """One life after another, from `begin` to `close`, all on one thread.
+class WorkerSupervisor:
+    """One run of the process after another, from `begin` to `close`, all on one thread.
 
     One, because the kernel's parent-death signal comes when the thread that started a process
-    ends. Between two lives batches are refused.
+    ends. Between two runs batches are refused.
     """
 
     def __init__(
@@ -30,14 +30,14 @@ class Supervisor:
         message: Mapping[str, Any],
         restarts: Restarts,
         ready_timeout_s: float,
-        outlet: CallbackThread,
+        callbacks: CallbackThread,
     ) -> None:
         self._name = name
         self._message = message  # what each child is told first
         self._restarts = restarts
         self._ready_timeout_s = ready_timeout_s
-        self._outlet = outlet
-        self._life = ProcessRun(outlet)  # the present one, or the last one
+        self._callbacks = callbacks
+        self._process_run = ProcessRun(callbacks)  # the present one, or the last one
         self._models: Mapping[str, ModelInfo] = {}
         self._failure: Exception | None = None  # of the first start
         self._down_because = "it is being started"
@@ -48,7 +48,7 @@ class Supervisor:
         )
 
     def begin(self) -> None:
-        self._outlet.open()
+        self._callbacks.open()
         self._thread.start()
 
     def wait_ready(self) -> Mapping[str, ModelInfo]:
@@ -61,12 +61,12 @@ class Supervisor:
     def close(self, grace_s: float) -> None:
         """End it all, the process within `grace_s` or by force. Returns when it is gone."""
         self._closing.set()
-        self._life.send(("end",))
-        threads = (self._thread, self._outlet.thread)
+        self._process_run.send(("end",))
+        threads = (self._thread, self._callbacks.thread)
         # Not from on_done or on_event; and one that still loads its weights would not hear it.
-        if self._life.up and threading.current_thread() not in threads:
+        if self._process_run.up and threading.current_thread() not in threads:
             self._thread.join(grace_s)
-        self._life.kill("it is closed")
+        self._process_run.kill("it is closed")
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join()
@@ -75,30 +75,30 @@ class Supervisor:
 
     @property
     def up(self) -> bool:
-        return self._life.up
+        return self._process_run.up
 
     @property
     def pid(self) -> int | None:
-        life = self._life
-        return life.process.pid if life.up and life.process else None
+        run = self._process_run
+        return run.process.pid if run.up and run.process else None
 
     def submit(self, batch: Batch) -> None:
-        if not self._life.submit(batch):
-            self._outlet.refuse(batch, self._unavailable())
+        if not self._process_run.submit(batch):
+            self._callbacks.refuse(batch, self._unavailable())
 
     def cancel(self, batch: Batch, reason: Exception) -> bool:
-        if not self._life.withdraw(batch):
+        if not self._process_run.withdraw(batch):
             return False
-        self._outlet.fail(batch, reason)
+        self._callbacks.fail(batch, reason)
         return True
 
     def send(self, head: tuple[Any, ...]) -> None:
-        life = self._life
-        if life.up:
-            life.send(head)
+        run = self._process_run
+        if run.up:
+            run.send(head)
 
     def kill(self, reason: str) -> None:
-        self._life.kill(reason)
+        self._process_run.kill(reason)
 
     # --- the thread ---
 
@@ -107,7 +107,7 @@ class Supervisor:
         try:
             while True:
                 begun = time.monotonic()
-                self._one_life()
+                self._run_once()
                 if self._failure is not None or self._closing.is_set():
                     return
                 if time.monotonic() - begun > self._restarts.calm_s:
@@ -118,27 +118,27 @@ class Supervisor:
                 _log.error("%s in %.2f s", told, delay)
                 if self._closing.wait(delay):
                     return
-                self._life = ProcessRun(self._outlet)
+                self._process_run = ProcessRun(self._callbacks)
         finally:
-            self._outlet.close()
+            self._callbacks.close()
             self._started.set()
 
-    def _one_life(self) -> None:
+    def _run_once(self) -> None:
         """Start a child and serve until it ends."""
-        life = self._life
+        run = self._process_run
         failure = ""
         try:
             if not self._closing.is_set():
-                self._models = life.begin(self._message, self._ready_timeout_s)
-                self._outlet.event("up", {"models": self._models, "pid": self.pid})
+                self._models = run.begin(self._message, self._ready_timeout_s)
+                self._callbacks.event("up", {"models": self._models, "pid": self.pid})
                 self._started.set()
-                life.serve()
+                run.serve()
         except NotReady as error:
             failure = self._could_not_start(str(error), error.__cause__)
         except OSError as error:  # no memory or no descriptors for another process
             failure = self._could_not_start(f"{type(error).__name__}: {error}", None)
         finally:
-            self._on_exit(life, failure)
+            self._on_exit(run, failure)
 
     def _could_not_start(self, reason: str, cause: BaseException | None) -> str:
         if not self._started.is_set():
@@ -148,15 +148,15 @@ class Supervisor:
             _log.error("%s could not start again", self._name, exc_info=cause)
         return reason
 
-    def _on_exit(self, life: ProcessRun, failure: str) -> None:
-        """What a life left undone ends now."""
+    def _on_exit(self, run: ProcessRun, failure: str) -> None:
+        """What a run left undone ends now."""
         # One that failed by itself or is not wanted any more is not waited for.
-        how, lost = life.end(0.0 if failure or self._closing.is_set() else 1.0)
+        how, lost = run.end(0.0 if failure or self._closing.is_set() else 1.0)
         self._down_because = failure or how
         for batch in lost:
-            self._outlet.fail(batch, self._unavailable())
+            self._callbacks.fail(batch, self._unavailable())
         if self._started.is_set() and not self._closing.is_set():
-            self._outlet.event("down", {"reason": self._down_because})
+            self._callbacks.event("down", {"reason": self._down_because})
 
     def _unavailable(self) -> ModelUnavailable:
         return ModelUnavailable(f"the process of {self._name} is down: {self._down_because}")

@@ -78,7 +78,7 @@ class Driver(Dispatcher):
         ]
         self.on_done(Completion(batch, results, 0.5))
 
-    def told(self, kind, fields):
+    def notified(self, kind, fields):
         self.emit("heard", {"kind": kind, **fields})
 
     def cancel(self, batch):
@@ -304,7 +304,7 @@ def test_a_batch_that_cannot_be_begun_fails_alone(site: Callable[..., Site]) -> 
 def test_control_messages_and_events_travel_both_ways(site: Callable[..., Site]) -> None:
     here = site()
     assert here.event("starting") == {"pid": here.child.pid}
-    here.child.tell("redeploy", {"model": "policy", "replicas": 2})
+    here.child.notify("redeploy", {"model": "policy", "replicas": 2})
     assert here.event("heard") == {"kind": "redeploy", "model": "policy", "replicas": 2}
 
 
