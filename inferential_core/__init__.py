@@ -22,8 +22,9 @@ from .wire.images import EncodedImage
 if TYPE_CHECKING:
     from .client.aio import AsyncConnection, AsyncModel
     from .config.schema import InferentialConfig
-    from .dispatch.base import Dispatcher, InferenceContext
+    from .dispatch.base import Dispatcher
     from .dispatch.local.dispatcher import LocalDispatcher
+    from .models.context import InferenceContext
     from .models.stacking import stacked
     from .request import InferenceRequest
     from .scheduler.base import Scheduler, register_policy, register_scheduler
@@ -33,7 +34,7 @@ _LATER = {
     "AsyncConnection": ".client.aio",
     "AsyncModel": ".client.aio",
     "Dispatcher": ".dispatch.base",
-    "InferenceContext": ".dispatch.base",
+    "InferenceContext": ".models.context",
     "InferenceRequest": ".request",
     "InferentialConfig": ".config.schema",
     "LocalDispatcher": ".dispatch.local",

@@ -9,10 +9,19 @@
         +-- RejectedError      they can: the observation ends REJECTED with this text
 
 WireError is about the peer, UsageError about the caller. What a model raises is not in this tree:
-it ends as the ERROR of its own requests.
+it ends as the ERROR of its own requests. The functions below put any error into words. They cannot
+raise, whatever the error is: a model's own one may fail when it is asked for its text.
+
+This module is also sent to Ray's replicas by value: it imports nothing but the standard library.
 """
 
 from __future__ import annotations
+
+import os
+import traceback
+
+MOST_TEXT = 2000  # characters of an error's text that are told; a model may put its weights there
+_MOST_TRACEBACK = 20_000
 
 
 class InferentialError(Exception):
@@ -41,3 +50,53 @@ class MalformedError(WireError):
 
 class RejectedError(WireError):
     """A message whose sender and model are known, and which is refused all the same."""
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error, of at most `MOST_TEXT` characters, all of which UTF-8 can carry."""
+    try:
+        text = str(error)
+        short = str.__getitem__(text, slice(0, MOST_TEXT))  # a `str`, whatever class `text` has
+        if len(short) < str.__len__(text):
+            short += "..."
+        return short if short.isascii() else short.encode("utf-8", "backslashreplace").decode()
+    except BaseException as failure:
+        return f"its text cannot be made: {type(failure).__name__}"
+
+
+def place_of(error: BaseException) -> str:
+    """Where an error was raised, as `file.py:12`.
+
+    Nothing where it is not known, nor for an error of this package, whose text says it all.
+    """
+    # By name: in a replica of Ray's, this module may be there twice.
+    if any(each.__name__ == "InferentialError" for each in type(error).__mro__):
+        return ""
+    frames = error.__traceback__
+    if frames is None:
+        return ""
+    while frames.tb_next is not None:
+        frames = frames.tb_next
+    return f"{os.path.basename(frames.tb_frame.f_code.co_filename)}:{frames.tb_lineno}"
+
+
+def located_text(error: BaseException) -> str:
+    """The text of an error, with the place where it was raised."""
+    place = place_of(error)
+    return f"{text_of(error)} ({place})" if place else text_of(error)
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line: its class, its text, and the place where it was raised."""
+    return f"{type(error).__name__}: {located_text(error)}"
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of an error and of its causes; nothing for one that was never raised."""
+    if error.__traceback__ is None and error.__cause__ is None:
+        return ""
+    try:
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        return "".join(lines)[:_MOST_TRACEBACK]
+    except BaseException as failure:
+        return f"its traceback cannot be made: {type(failure).__name__}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..models.specification import compile_specification
-from ..wire import dtypes
+from ..wire.arrays import SUPPORTED
 
 _FORM = re.compile(r"(?P<key>[^=]+)=(?P<dtype>\w+)(\[(?P<sizes>[\d,\s]*)\])?")
 _UNKNOWN = "state=float32[8]"  # where neither model nor caller says
@@ -48,10 +48,10 @@ def observation(declared: Mapping[str, Any], told: Sequence[str]) -> tuple[dict[
 
 def _value(text: str) -> tuple[str, Any]:
     found = _FORM.fullmatch(text.strip())
-    if found is None or found["dtype"] not in dtypes.SUPPORTED.split(", "):
+    if found is None or found["dtype"] not in SUPPORTED.split(", "):
         raise UsageError(
             f"--shape {text!r}: write KEY=DTYPE[SIZES], such as joints=float32[7]; DTYPE is one of"
-            f" {dtypes.SUPPORTED}"
+            f" {SUPPORTED}"
         )
     sizes = [int(size) for size in (found["sizes"] or "").split(",") if size.strip()]
     return found["key"], _filled(np.zeros(sizes, found["dtype"]))

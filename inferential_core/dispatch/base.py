@@ -5,12 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from ..models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
+from ..models.answers import Result
+from ..models.context import InferenceContext
 from ..request import InferenceRequest
+
+__all__ = [
+    "NO_LEADERSHIP",
+    "Batch",
+    "Completion",
+    "Dispatcher",
+    "InferenceContext",
+    "Leadership",
+    "ModelInfo",
+    "OnDone",
+    "Result",
+]
 
 
 @dataclass(frozen=True)
@@ -28,38 +39,6 @@ class ModelInfo:
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
 
 
-class InferenceContext(NamedTuple):
-    """Second argument of a model that takes one: who asks, beside what was observed."""
-
-    client_id: str
-    epoch: int
-    request_id: int
-    first_of_episode: bool
-    deadline: float  # monotonic seconds, inf where there is none
-    left_over: np.ndarray | None = None  # (H, D), of the chunk being executed: see `rtc`
-    left_over_steps: int = 0  # rows of it that are not padding
-    inference_delay: int = 0  # steps expected to pass until the answer comes
-
-    @classmethod
-    def of(cls, request: InferenceRequest) -> InferenceContext:
-        return cls(
-            request.client_id,
-            request.epoch,
-            request.request_id,
-            request.first_of_episode,
-            request.deadline,
-        )
-
-    def with_left_over(self, values: Mapping[str, Any]) -> InferenceContext:
-        """With what an observation says of the chunk being executed."""
-        if LEFT_OVER not in values:
-            return self
-        steps, delay = values.get(LEFT_OVER_STEPS, 0), values.get(DELAY, 0)
-        return self._replace(
-            left_over=values[LEFT_OVER], left_over_steps=int(steps), inference_delay=int(delay)
-        )
-
-
 @dataclass(eq=False)
 class Batch:
     """Requests for one model that are served by one call, or in turn where it is `one_by_one`.
@@ -71,9 +50,6 @@ class Batch:
     requests: list[InferenceRequest]
     dispatched_at: float = 0.0
     lane: int = 0  # of a stateful model, from 0; others run where there is room
-
-
-Result = Mapping[str, Any] | Exception
 
 
 @dataclass

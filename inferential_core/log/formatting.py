@@ -20,6 +20,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from ..errors import text_of
+
 FORMATS = ("text", "json")
 _BACKLOG = 10_000  # lines
 _PATIENCE_S = 1.0  # for the last lines at the end
@@ -130,7 +132,11 @@ class TextLines(logging.Formatter):
         fields = dict(_fields(record))
         error = _error(record)
         if error is not None:
-            fields = {"error": f"{type(error).__name__}: {error}", "at": _places(error), **fields}
+            fields = {
+                "error": f"{type(error).__name__}: {text_of(error)}",
+                "at": _places(error),
+                **fields,
+            }
         pairs = "".join(f" {key}={_quoted(value)}" for key, value in fields.items())
         line = _one_line(record.getMessage()) + pairs
         if self._stamped:
@@ -153,7 +159,7 @@ class JsonLines(logging.Formatter):
         }
         error = _error(record)
         if error is not None:
-            said["error"] = f"{type(error).__name__}: {error}"
+            said["error"] = f"{type(error).__name__}: {text_of(error)}"
             said["traceback"] = _traceback(error)
         return json.dumps(said, default=str, ensure_ascii=False)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import traceback
 
 from ..request import InferenceRequest
 from ..status import Status
@@ -103,10 +101,3 @@ def about(request: InferenceRequest) -> Fields:
         "request_id": request.request_id,
         "epoch": request.epoch,
     }
-
-
-def in_one_line(error: BaseException) -> str:
-    """An exception, and the place where it was raised: what a client gets to read."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"

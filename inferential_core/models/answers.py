@@ -1,17 +1,22 @@
-"""A model's answer, and the form it is brought into: arrays and strings by key, or an error."""
+"""A model's answer, and the form it is brought into: arrays and strings by key, or an error.
+
+This module is also sent to Ray's replicas by value: it imports numpy, the standard library and
+modules that are sent as well, and nothing else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..dispatch.base import Result
-from ..errors import UsageError
+from ..errors import UsageError, text_of
+from ..wire.arrays import as_array
 from ..wire.images import EncodedImage
-from ..wire.tensors import as_array
 
 # The key under which a model's bare array comes back.
 ACTIONS = "actions"
+
+Result = Mapping[str, Any] | Exception
 
 
 def as_values(answer: Any) -> Mapping[str, Any]:
@@ -25,29 +30,31 @@ def as_values(answer: Any) -> Mapping[str, Any]:
         answer = {ACTIONS: answer}
     values: dict[str, Any] = {}
     for key, value in answer.items():
-        if isinstance(value, (str, EncodedImage)):
-            values[key] = value
+        # By name: in a replica of Ray's, this package's classes may be there twice.
+        if isinstance(value, str) or type(value).__name__ == EncodedImage.__name__:
+            values[str(key)] = value
         else:
             # Copied, because the model may reuse its buffers before these have left the machine.
-            values[key] = as_array(key, value).copy()
+            values[str(key)] = as_array(key, value).copy()
     return values
 
 
 def as_result(answer: Any) -> Result:
     """As `as_values`, but an error is returned, and so is one that is the answer."""
-    if isinstance(answer, Exception):  # infer_batch may fail single observations this way
-        return answer
+    if isinstance(answer, BaseException):  # infer_batch may fail single observations this way
+        return as_exception(answer)
     try:
         return as_values(answer)
-    except Exception as error:
-        return error
+    except BaseException as error:
+        return as_exception(error)
 
 
 def as_exception(error: BaseException) -> Exception:
     """What a model raised, which may be more than an Exception: it may call sys.exit."""
     if isinstance(error, Exception):
         return error
-    return RuntimeError(f"the model raised {type(error).__name__}: {error}")
+    told = RuntimeError(f"the model raised {type(error).__name__}: {text_of(error)}")
+    return told.with_traceback(error.__traceback__)
 
 
 def one_for_each(answers: Any, count: int) -> list[Any]:

@@ -1,4 +1,8 @@
-"""Models named on a command line or in a parameter: `name:=module:attribute`."""
+"""Models named on a command line or in a parameter: `name:=module:attribute`.
+
+This module is also sent to Ray's replicas by value: it imports the standard library and `errors`,
+and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import inspect
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, text_of
 
 
 def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def made(found: Any, spec: str = "") -> Any:
             return found()
         except Exception as error:
             said = f"model {spec!r}: " if spec else ""
-            raise ConfigError(f"{said}{type(error).__name__}: {error}") from error
+            raise ConfigError(f"{said}{type(error).__name__}: {text_of(error)}") from error
     return found
 
 
@@ -76,7 +80,7 @@ def _resolve(spec: str, target: str) -> Any:
         raise ConfigError(f"model {spec!r}: cannot import {module_name!r}: {error}") from None
     except Exception as error:  # whatever the module does when it is imported
         raise ConfigError(
-            f"model {spec!r}: importing {module_name!r}: {type(error).__name__}: {error}"
+            f"model {spec!r}: importing {module_name!r}: {type(error).__name__}: {text_of(error)}"
         ) from error
     for part in path.split("."):
         if not hasattr(found, part):

@@ -28,10 +28,10 @@ from typing import Any
 
 from ..errors import UsageError
 from ..suggestion import nearest
-from ..wire import dtypes
+from ..wire.arrays import SUPPORTED
 from .validation import TEXT, Entry, Specification
 
-_DTYPES = tuple(dtypes.SUPPORTED.split(", "))
+_DTYPES = tuple(SUPPORTED.split(", "))
 
 
 def compile_specification(declared: Any) -> Specification:

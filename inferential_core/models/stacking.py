@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-
-ACTIONS = "actions"
+from .answers import ACTIONS
 
 Observation = Mapping[str, Any]
 

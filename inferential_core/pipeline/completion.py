@@ -10,8 +10,8 @@ from typing import Any
 
 from ..clock import Clock
 from ..dispatch.base import Completion
-from ..errors import ModelUnavailable, RejectedError
-from ..log.throttled import ThrottledLog, about, in_one_line
+from ..errors import ModelUnavailable, RejectedError, describe, text_of
+from ..log.throttled import ThrottledLog, about
 from ..metrics.recorder import Recorder
 from ..request import Call, InferenceRequest
 from ..scheduler.batching import BatchScheduler
@@ -82,7 +82,7 @@ class CompletionHandler:
         try:
             self._outcomes.settle(request, Status.OK, values=values, call=call)
         except Exception as error:  # only where a dispatcher did not check them
-            reason = f"the result cannot be sent: {error}"
+            reason = f"the result cannot be sent: {text_of(error)}"
             self._outcomes.settle(request, Status.ERROR, reason)
 
     def _failed(
@@ -94,9 +94,9 @@ class CompletionHandler:
         retries: int,
     ) -> bool:
         """Settle or retry it; whether the model is to blame."""
-        reason = in_one_line(error)
+        reason = describe(error)
         if isinstance(error, RejectedError):
-            self._outcomes.settle(request, Status.REJECTED, str(error))
+            self._outcomes.settle(request, Status.REJECTED, text_of(error))
             return False
         now = self._clock.now()
         model.health.failed(request.client_id, error, reason, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import inferential_pb2 as pb
+from .arrays import SUPPORTED, cannot_be_sent
 
 _BY_WIRE: dict[int, np.dtype] = {
     pb.FLOAT16: np.dtype("<f2"),
@@ -17,8 +18,6 @@ _BY_WIRE: dict[int, np.dtype] = {
 }
 
 BY_NUMPY = {dtype: wire for wire, dtype in _BY_WIRE.items()}
-
-SUPPORTED = "float16, float32, float64, bfloat16, uint8, int32, int64, bool"
 
 
 def to_numpy(wire: int) -> np.dtype:
@@ -37,7 +36,7 @@ def to_wire(dtype: np.dtype) -> int:
     if wire is None and dtype.name == "bfloat16":
         return pb.BFLOAT16
     if wire is None:
-        raise TypeError(f"dtype {dtype} cannot be sent; the wire carries {SUPPORTED}")
+        raise TypeError(cannot_be_sent(dtype))
     return wire
 
 

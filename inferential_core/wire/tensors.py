@@ -1,4 +1,4 @@
-"""What can be a tensor on the wire, and tensors out of the frames they came in, as views."""
+"""Tensors out of the frames they came in, as views."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import RejectedError, WireError
+from ..errors import RejectedError
 from . import dtypes
 from . import inferential_pb2 as pb
 from .images import Buffer, EncodedImage
@@ -18,26 +18,6 @@ Value = np.ndarray | EncodedImage
 
 _PLAIN = (pb.RAW, pb.ENCODING_UNSPECIFIED)
 _ENCODING_NAMES = {pb.JPEG: "jpeg", pb.PNG: "png"}
-
-
-def as_array(key: str, value: Any) -> np.ndarray:
-    """`value` as a C-contiguous little-endian array of a dtype the wire carries."""
-    if type(value) is np.ndarray and value.dtype in dtypes.BY_NUMPY and value.flags.c_contiguous:
-        return value  # as nearly all are
-    try:
-        array = np.asarray(value)
-    except Exception as error:
-        raise WireError(f"{key!r}: {type(value).__name__} is no array: {error}") from None
-    if array.dtype == object:
-        raise WireError(f"{key!r}: {type(value).__name__} is no array, number or string")
-    if array.dtype.byteorder == ">":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    try:
-        dtypes.to_wire(array.dtype)
-    except TypeError as error:
-        raise WireError(f"{key!r}: {error}") from None
-    # ascontiguousarray would make a scalar one-dimensional
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
 def unpack(

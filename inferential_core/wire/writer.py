@@ -14,8 +14,9 @@ import numpy as np
 
 from . import dtypes
 from . import inferential_pb2 as pb
+from .arrays import as_array
 from .images import Buffer, EncodedImage
-from .tensors import Value, as_array
+from .tensors import Value
 
 # So many bytes of envelopes are written with one message object.
 _RENEWED_AFTER = 64 * 1024

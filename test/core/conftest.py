@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[2]))  # `benchmarks`, behind the packages under test
 
 
 @pytest.fixture(scope="module")

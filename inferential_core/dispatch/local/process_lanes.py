@@ -16,12 +16,14 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ModelUnavailable
-from ...models.loading import load_model, made
-from ..base import Batch, Completion, Dispatcher, Leadership, ModelInfo, OnDone
+from ..base import Batch, Completion, Leadership, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from ..worker import WorkerProcess
 
 _log = logging.getLogger(__name__)
+
+# What runs in each process; by its name, as it uses the same dispatcher as this one does.
+_HOST = "inferential_core.dispatch.local.worker_host:host"
 
 
 class ProcessLanes:
@@ -47,7 +49,7 @@ class ProcessLanes:
             _Lane(
                 self,
                 WorkerProcess(
-                    f"{__name__}:host",
+                    _HOST,
                     {**options, "target": model} if named else options,
                     pickled=None if named else {"model": model},
                     name=f"model {info.id!r}",
@@ -184,16 +186,6 @@ class _Lane:
         self.due = math.inf
         completion.duration = time.monotonic() - self._begun  # as long as the lane was taken
         self._lanes.done(self, completion)
-
-
-def host(
-    model_id: str, max_batch: int, warm_up: bool, target: str = "", model: Any = None
-) -> Dispatcher:
-    """In the child: a dispatcher of that one model."""
-    from .dispatcher import LocalDispatcher
-
-    loaded: Mapping[str, Any] = {model_id: load_model(target) if target else made(model)}
-    return LocalDispatcher(loaded, max_batch=max_batch, warm_up=warm_up, timeout_s=None)
 
 
 def _ignore(completion: Completion) -> None:

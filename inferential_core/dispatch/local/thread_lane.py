@@ -1,19 +1,24 @@
-"""One thread that calls a model of this process, and leads the server while it has no work."""
+"""One thread that calls a model of this process, and leads the server while it has no work; and
+the run of such threads that share the model's queue.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from ...errors import ConfigError, ModelUnavailable
-from ..base import Batch, Completion, InferenceContext
+from ...errors import ConfigError, ModelUnavailable, describe
+from ...models.caller import ModelCaller
+from ...models.context import InferenceContext
+from ..base import NO_LEADERSHIP, Batch, Completion, Leadership, ModelInfo, OnDone
+from ..watchdog import Watchdog
 
-if TYPE_CHECKING:
-    from .thread_lanes import Inbox, Item, Run
+Item = Batch | Callable[[], None] | None  # to answer, to call, or the end
+Inbox = queue.SimpleQueue[Item]
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +40,7 @@ class Lane:
     def __init__(self, run: Run, index: int) -> None:
         self.index = index
         self.due = math.inf
-        self.timeout_s = run.lanes.timeout_s
+        self.timeout_s = run.timeout_s
         self._run = run
         self._batch: Batch | None = None  # until it is answered, here or by `overdue`
         self._begun = math.nan
@@ -44,7 +49,7 @@ class Lane:
         self._ended = False
         self._away = False  # at something that may take its time, and is no batch
         self._lock = threading.Lock()
-        self._name = run.lanes.info.id
+        self._name = run.model_id
         self.thread = threading.Thread(
             target=self._work,
             name=f"inferential-model-{self._name}-{index}",
@@ -72,7 +77,7 @@ class Lane:
         self._run.on_done(Completion.failed(batch, ModelUnavailable(told), self.timeout_s))
 
     def _work(self) -> None:
-        run, caller = self._run, self._run.lanes.caller
+        run, caller = self._run, self._run.caller
         inbox = run.inbox(self.index)
         try:
             self._prepare()
@@ -134,10 +139,10 @@ class Lane:
         run = self._run
         if self.index == 0 and not run.warm.is_set():
             try:
-                run.lanes.prepare()
-            except (Exception, SystemExit) as error:
+                run.caller.warm_up()
+            except BaseException as error:
                 run.failure = ConfigError(
-                    f"model {self._name!r}: warming it up: {type(error).__name__}: {error}"
+                    f"model {self._name!r}: warming it up: {describe(error)}"
                 )
                 run.failure.__cause__ = error
             finally:
@@ -159,7 +164,7 @@ class Lane:
         run.watchdog.began(self.due)
         inputs = [request.inputs for request in batch.requests]
         contexts = [InferenceContext.of(request) for request in batch.requests]
-        results = run.lanes.caller.call(inputs, contexts)
+        results = run.caller.call(inputs, contexts)
         duration = time.monotonic() - begun
         self._usual_s += _NEWEST * (duration - self._usual_s)
         del inputs
@@ -174,6 +179,57 @@ class Lane:
             self.due = math.inf
             batch, self._batch = self._batch, None
             return batch
+
+
+class Run:
+    """From `start` to `dismiss`. A lane that hangs at its end goes on in this one, unheard."""
+
+    def __init__(
+        self,
+        caller: ModelCaller,
+        info: ModelInfo,
+        timeout_s: float,
+        warm_up: bool,
+        on_done: OnDone,
+        watchdog: Watchdog,
+        leadership: Leadership,
+    ) -> None:
+        self.caller = caller
+        self.model_id = info.id
+        self.timeout_s = timeout_s
+        self.on_done = on_done
+        self.watchdog = watchdog
+        own_inbox = info.stateful or info.lanes == 1
+        self.leadership = leadership if own_inbox else NO_LEADERSHIP
+        self.hanging = 0
+        self.warm = threading.Event()  # or known to fail at it
+        if not warm_up:
+            self.warm.set()
+        self.failure: ConfigError | None = None
+        count = info.lanes
+        self._inboxes = [Inbox() for _ in range(count if info.stateful else 1)]
+        self._lock = threading.Lock()
+        self._lanes = [Lane(self, index) for index in range(count)]
+
+    def inbox(self, lane: int) -> Inbox:
+        # Modulo, as a process with one lane is one of several for the server.
+        return self._inboxes[lane % len(self._inboxes)]
+
+    def dismiss(self) -> list[threading.Thread]:
+        for lane in self._lanes:
+            self.watchdog.unwatch(lane)
+            self.inbox(lane.index).put(None)
+        return [lane.thread for lane in self._lanes]
+
+    def replace(self, lane: Lane) -> None:
+        with self._lock:
+            self.hanging += 1
+            self._lanes[lane.index] = Lane(self, lane.index)
+        self.watchdog.unwatch(lane)
+
+    def came_back(self) -> None:
+        with self._lock:
+            self.hanging -= 1
 
 
 def _nothing() -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
-import inspect
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,17 +17,13 @@ from typing import Any
 
 from ...errors import ModelUnavailable
 from ..base import ModelInfo
-from . import cluster, one_replica, payload, replica_memory, replica_values
-from . import replica as replica_code
+from . import cluster, one_replica, payload, replica
 from .payload import Packed, Stayed
 from .replica_memory import Block
 from .replica_values import Observation, Outcome
+from .shipped import METHOD
 
 _log = logging.getLogger(__name__)
-
-# Named after its code: a replica that serves several versions of this package has them all.
-_CODE = "".join(map(inspect.getsource, (replica_code, replica_memory, replica_values)))
-METHOD = "inferential_" + hashlib.sha256(_CODE.encode()).hexdigest()[:12]
 
 BY_REFERENCE_FROM = 1 << 20  # bytes of a batch: below, gRPC's copies cost less than Ray's store
 # A call costs about a millisecond beside the work: of models that take one observation a call,
@@ -166,7 +160,7 @@ class Application:
     async def _attach(self, name: str) -> Mapping[str, Any]:
         actor = await cluster.actor(name)
         call = actor.__ray_call__.remote(
-            replica_code.attach, METHOD, self._concurrency, *payload.probe()
+            replica.attach, METHOD, self._concurrency, *payload.probe()
         )
         described: Mapping[str, Any] = await asyncio.wait_for(call, _ATTACH_S)
         return described

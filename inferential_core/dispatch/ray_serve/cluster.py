@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import descendants, hosted, replica, replica_memory, replica_values
+from . import descendants, shipped
 
 # Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
 # call of Ray's interface starts a cluster, as one does by default that finds itself disconnected.
@@ -49,7 +49,6 @@ def join(address: str) -> None:
     try:
         import ray
         from ray import serve
-        from ray.cloudpickle import register_pickle_by_value
     except ImportError as error:
         raise Unreachable(f"{error}: pip install 'inferential[server]'") from error
     if ray.is_initialized():
@@ -60,8 +59,7 @@ def join(address: str) -> None:
         ray.init(address="local", include_dashboard=False, **_QUIETLY)
     else:
         _join_running(ray, address)
-    for module in (replica, replica_memory, replica_values, hosted):
-        register_pickle_by_value(module)
+    shipped.pickle_by_value()
     if address == "local":
         serve.start(proxy_location="Disabled")  # nobody asks it but us
 

@@ -5,17 +5,66 @@ Knows nothing of applications that others deployed: those stay as they are.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ray import serve
-
+from ...errors import text_of
 from .hosted import Hosted
 
 _log = logging.getLogger(__name__)
+
+
+class Deployments:
+    """What a driver is to put on the cluster, and what became of it.
+
+    models: by id as module:attribute. serve_config: what a Serve config file says. options: of the
+    deployments that are made for `models`.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, str],
+        serve_config: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.failures: dict[str, str] = {}  # why a model could not be deployed, by id
+        self._models = models
+        self._serve_config = serve_config
+        self._options = options
+        self._deployed: list[str] = []
+
+    async def deploy(self, there: Mapping[str, Any], on_progress: Callable[[], None]) -> None:
+        """Deploy what is not `there` yet (applications by name, as Serve describes them)."""
+        if self._serve_config is not None:
+            try:
+                config = self._serve_config
+                self._deployed += await asyncio.to_thread(deploy_config, config)
+            except Exception as error:
+                for application in self._serve_config["applications"]:
+                    self._failed(application["name"], error)
+        for name, target in self._models.items():
+            try:
+                if there.get(name, {}).get("status", "DELETING") == "DELETING":
+                    self._deployed.append(name)
+                    share = len(self._models)
+                    await asyncio.to_thread(deploy_model, name, target, self._options, share)
+            except Exception as error:
+                self._failed(name, error)
+            on_progress()
+
+    async def remove(self) -> None:
+        """Take off what was put on."""
+        if self._deployed:
+            await asyncio.to_thread(remove, self._deployed)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        lines = text_of(error).strip().splitlines() or [""]
+        self.failures[name] = f"it could not be deployed: {type(error).__name__}: {lines[0]}"
+        _log.error("model %r could not be deployed", name, exc_info=error)
 
 
 def deploy_model(name: str, target: str, options: Mapping[str, Any], share: int) -> None:
@@ -24,6 +73,8 @@ def deploy_model(name: str, target: str, options: Mapping[str, Any], share: int)
     That may be a model in any form, or a Serve application or deployment of the user's own.
     options: of the deployment. share: models that share the cluster's GPUs.
     """
+    from ray import serve
+
     found = _resolve(target)
     if isinstance(found, serve.Application):
         application = found
@@ -41,6 +92,7 @@ def deploy_config(config: Mapping[str, Any]) -> list[str]:
 
     Serve takes off whatever was deployed from another config, so that is deployed along.
     """
+    from ray import serve
     from ray.serve import schema
     from ray.serve.context import _get_global_client
 
@@ -58,6 +110,8 @@ def deploy_config(config: Mapping[str, Any]) -> list[str]:
 
 def remove(names: list[str]) -> None:
     """Take applications off again; those that went meanwhile are no matter."""
+    from ray import serve
+
     for name in names:
         try:
             serve.delete(name, _blocking=False)

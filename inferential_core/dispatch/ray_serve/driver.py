@@ -25,7 +25,7 @@ from ..base import Batch, Completion, Dispatcher, ModelInfo
 from ..worker.jobs import pack_models
 from . import cluster, payload
 from .application import Application, CallLimits
-from .orders import Deployments
+from .deployments import Deployments
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class RayDriver(Dispatcher):
         serve_config: Mapping[str, Any] | None = None,
         deployment: Mapping[str, Any] | None = None,
     ) -> None:
-        self._orders = Deployments(deploy or {}, serve_config, deployment or {})
+        self._deployments = Deployments(deploy or {}, serve_config, deployment or {})
         self._address = address
         self._wanted = tuple(models)
         self._timeout_s = timeout_s
@@ -137,7 +137,7 @@ class RayDriver(Dispatcher):
             call.cancel()
         await asyncio.gather(watching, *self._calls.values(), return_exceptions=True)
         if self._address != "local":  # there they end with the cluster
-            await self._orders.undo()
+            await self._deployments.remove()
         await asyncio.to_thread(cluster.leave, self._address)
 
     async def _watch(self) -> None:
@@ -177,7 +177,7 @@ class RayDriver(Dispatcher):
 
     async def _put_on(self) -> None:
         there = await self._controller.applications()
-        await self._orders.carry_out(there or {}, self._look_soon.set)
+        await self._deployments.deploy(there or {}, self._look_soon.set)
 
     async def _look(self) -> None:
         details = await self._controller.applications()
@@ -193,7 +193,7 @@ class RayDriver(Dispatcher):
         await asyncio.gather(*(each.update(details.get(name)) for name, each in known.items()))
         for name, application in known.items():
             if application.why_not:
-                application.why_not = self._orders.failures.get(name, application.why_not)
+                application.why_not = self._deployments.failures.get(name, application.why_not)
             if name not in details and not self._wanted:
                 del self._applications[name]
 

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...models.answers import as_values
+from ...models.answers import Result
 from ...request import InferenceRequest
 from ...wire.images import EncodedImage
-from ..base import Result
 from ..worker.blocks import place_of
 from ..worker.values import as_exception
 from .replica_memory import Block, started
@@ -86,14 +85,14 @@ def _facts(request: InferenceRequest, left: float) -> tuple[Any, ...]:
 
 
 def unpack(outcomes: Sequence[Outcome]) -> list[Result]:
-    """Values that can be sent, or why there are none, for each observation."""
+    """Values, or why there are none, for each observation."""
     return [_result(outcome) for outcome in outcomes]
 
 
 def _result(outcome: Outcome) -> Result:
-    if isinstance(outcome, tuple):
+    if isinstance(outcome, list):
         return as_exception(*outcome)
-    try:
-        return as_values(outcome)
-    except Exception as error:
-        return error
+    return {
+        key: EncodedImage(value[1], value[0], value[2]) if isinstance(value, tuple) else value
+        for key, value in outcome.items()
+    }

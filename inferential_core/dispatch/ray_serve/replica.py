@@ -1,28 +1,30 @@
 """What runs inside of a replica: one more method on the user's object, which serves whole batches.
 
-Sent to the replicas by value, so that they need nothing of this package installed: this file and
-the other `replica_` files import numpy and, when asked to, Ray and Pillow, and nothing else.
-`attach` gives the deployment's object a method that takes a batch in one call, decodes compressed
-images, passes the context on and returns one result for each observation, whatever form the
-deployment has. Serve calls it as any other method: its routing, limits and counts keep holding.
+Sent to the replicas by value with all that it uses of this package (see `shipped`), so that they
+need nothing of it installed. `attach` gives the deployment's object a method that takes a batch in
+one call and returns one result for each observation, whatever form the deployment has. Serve calls
+it as any other method: its routing, limits and counts keep holding.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
 
+from ...errors import UsageError, describe
+from ...models.answers import Result
+from ...models.form import ModelForm
+from ...models.interface import Call, ModelInterface, Raised, attempt
 from .replica_memory import Neighbours, is_near
-from .replica_values import Observation, Outcome, has_images, in_order, prepare, told, values
+from .replica_values import Observation, has_images, pack_outcome, unpack, unpack_readable
 
 QUICK_S = 2e-3
+
+T = TypeVar("T")
 
 
 def attach(
@@ -41,8 +43,8 @@ def attach(
     if attached is None:
         try:
             serving = Serving(servable, context.replica_tag, concurrency)
-        except Unfit as error:
-            return {"unfit": str(error)}
+        except Exception as error:
+            return {"unfit": str(error) if isinstance(error, UsageError) else describe(error)}
         attached = serving.method()
         attached.description = serving.description
         try:
@@ -52,39 +54,23 @@ def attach(
     return {**attached.description, "near": is_near(probe, token)}
 
 
-class Unfit(Exception):
-    """Why a deployment cannot serve observations."""
-
-
 class Serving:
-    """A user's object, and how it is called."""
+    """A user's object, called on the event loop of its replica. UsageError: it is no model."""
 
     def __init__(self, servable: Any, replica: str, concurrency: int) -> None:
-        self.batches = callable(getattr(servable, "infer_batch", None))
-        name = "infer_batch" if self.batches else "infer"
-        function = getattr(servable, name, None)
-        if inspect.isfunction(servable) or not callable(function):
-            kind = getattr(servable, "__name__", type(servable).__name__)
-            raise Unfit(f"{kind} has neither infer(obs) nor infer_batch(list_of_obs)")
-        self._function: Callable[..., Any] = function
-        self._servable = servable
+        self._form = ModelForm(servable, named_only=True)
+        self._interface = ModelInterface(self._form)
         self._replica = replica
         self._concurrency = max(1, concurrency)
-        self._wants_context = _accepts_second(function)
-        self._stateful = bool(getattr(servable, "stateful", False))
-        self._asynchronous = _is_asynchronous(function)
         self._neighbours = Neighbours()
-        self._reset = _method(servable, "reset")
-        self._forget = _method(servable, "forget") or self._reset
         self._one_at_a_time = asyncio.Lock()  # for what keeps a state
         self._takes_s = math.inf  # a synchronous call, lately
-        self._episodes: dict[str, int] = {}  # the one each client is in, where that is kept here
         self.description = {
-            "batches": self.batches,
-            "asynchronous": self._asynchronous,
-            "stateful": self._stateful,
-            "version": self._version(),
-            "specification": _specification(servable),
+            "batches": self._form.batches,
+            "asynchronous": self._form.asynchronous,
+            "stateful": self._form.stateful,
+            "version": self._form.version,
+            "specification": self._form.specification,
         }
 
     def method(self) -> Any:
@@ -100,155 +86,61 @@ class Serving:
         async def serve_batch(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
             begun = time.monotonic()
             if any(map(has_images, observations)):
-                prepared = await asyncio.to_thread(prepare, observations, self._neighbours)
+                asked = await asyncio.to_thread(unpack_readable, observations, self._neighbours)
             else:
-                prepared = prepare(observations, self._neighbours)
-            if self._stateful:
+                asked = unpack(observations, self._neighbours)
+            if self._form.stateful:
                 async with self._one_at_a_time:
-                    await self._turn_over(gone, prepared)
-                    outcomes = await self._serve(prepared)
+                    await self._run(self._interface.forget(gone))
+                    results = await self._infer(*asked)
             else:
-                outcomes = await self._serve(prepared)
-            del prepared
+                results = await self._infer(*asked)
             took = time.monotonic() - begun
-            return self._replica, self._version(), took, outcomes, self._neighbours.kept()
+            outcomes = [pack_outcome(result) for result in results]
+            del asked, results  # which may refer to a neighbour's memory
+            return self._replica, self._form.version, took, outcomes, self._neighbours.kept()
 
         return serve_batch
 
-    async def _serve(self, prepared: list[Any]) -> list[Outcome]:
-        if not self.batches:
-            if not self._asynchronous or self._stateful:
-                return [await self._one(item) for item in prepared]
-            turns = asyncio.Semaphore(self._concurrency)
-            return await asyncio.gather(*[self._in_turn(item, turns) for item in prepared])
-        good = [item for item in prepared if not isinstance(item, BaseException)]
-        return in_order(prepared, await self._together(good) if good else [])
+    async def _infer(self, inputs: Sequence[Any], contexts: Sequence[Any]) -> list[Result]:
+        form = self._form
+        if form.batches or form.stateful or not form.asynchronous:
+            return await self._run(self._interface.infer(inputs, contexts))
+        turns = asyncio.Semaphore(self._concurrency)
 
-    async def _in_turn(self, item: Any, turns: asyncio.Semaphore) -> Outcome:
-        async with turns:
-            return await self._one(item)
+        async def one(values: Any, context: Any) -> Result:
+            async with turns:
+                return (await self._run(self._interface.infer([values], [context])))[0]
 
-    async def _one(self, item: Any) -> Outcome:
-        if isinstance(item, BaseException):
-            return told(item)
+        return await asyncio.gather(*map(one, inputs, contexts))
+
+    async def _run(self, steps: Generator[Call, Any, T]) -> T:
+        outcome = None
         try:
-            return values(await self._invoke(*item))
-        except asyncio.CancelledError:
+            while True:
+                outcome = await self._attempt(steps.send(outcome))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _attempt(self, call: Call) -> Any:
+        if call.function is self._form.function and not self._form.asynchronous:
+            outcome = await self._attempt_synchronous(call)
+        else:
+            outcome = attempt(call)
+        if not inspect.isawaitable(outcome):
+            return outcome
+        try:
+            return await outcome
+        except (asyncio.CancelledError, GeneratorExit):  # nobody waits for it any more
             raise
         except BaseException as error:  # a model may call sys.exit
-            return told(error)
+            return Raised(error)
 
-    async def _together(self, items: list[Any]) -> list[Any]:
-        """Answers, or errors, of a call with all of them."""
-        observations = [dict(values) for values, _ in items]
-        try:
-            answers = await self._invoke(observations, [context for _, context in items])
-            return _whole(answers, len(items))
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            if len(items) == 1:
-                return [error]
-            # One of them may have spoilt it for all: find out which.
-            return [(await self._together([item]))[0] for item in items]
-
-    async def _invoke(self, observed: Any, context: Any) -> Any:
-        arguments = (observed, context) if self._wants_context else (observed,)
-        if self._asynchronous:
-            return await self._function(*arguments)
+    async def _attempt_synchronous(self, call: Call) -> Any:
         begun = time.monotonic()
-        try:
-            if self._takes_s < QUICK_S:
-                return self._function(*arguments)
-            return await asyncio.to_thread(self._function, *arguments)
-        finally:
-            took = time.monotonic() - begun
-            self._takes_s = took if self._takes_s == math.inf else (self._takes_s + took) / 2
-
-    async def _turn_over(self, gone: Sequence[str], prepared: list[Any]) -> None:
-        """Forget who left, and begin the episodes that begin, before the model is asked.
-
-        An episode begins here also where an earlier part of it was served by a replica that is
-        no more: this one knows nothing of it. Contexts in `prepared` are made to say so; where
-        the model could not be reset, the error takes the place of the observation, which alone
-        fails by it.
-        """
-        for client_id in gone:
-            self._episodes.pop(client_id, None)
-            with contextlib.suppress(Exception):  # what is left behind harms nobody else
-                await _called(self._forget, client_id)
-        for index, item in enumerate(prepared):
-            if isinstance(item, BaseException):
-                continue
-            values, context = item
-            known = self._episodes.get(context.client_id) == context.epoch
-            if known and not context.first_of_episode:
-                continue
-            self._episodes.pop(context.client_id, None)
-            try:
-                await _called(self._reset, context.client_id)
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:
-                prepared[index] = error
-            else:
-                self._episodes[context.client_id] = context.epoch
-                prepared[index] = values, replace(context, first_of_episode=True)
-
-    def _version(self) -> str:
-        """Read anew for each batch: `reconfigure` may change it."""
-        return str(getattr(self._servable, "version", "") or "")
-
-
-async def _called(hook: Callable[[str], Any] | None, client_id: str) -> None:
-    """Call what a model has of `reset` and `forget`, sync or async."""
-    answer = hook(client_id) if hook is not None else None
-    if inspect.isawaitable(answer):
-        await answer
-
-
-def _whole(answers: Any, count: int) -> list[Any]:
-    if isinstance(answers, (Mapping, str)):
-        raise TypeError(
-            f"infer_batch returned one {type(answers).__name__}:"
-            " return a list with a result for each observation"
-        )
-    listed = list(answers)
-    if len(listed) != count:
-        raise TypeError(f"infer_batch returned {len(listed)} results for {count} observations")
-    return listed
-
-
-def _method(servable: Any, name: str) -> Callable[[str], Any] | None:
-    method = getattr(servable, name, None)
-    return method if callable(method) else None
-
-
-def _accepts_second(function: Callable[..., Any]) -> bool:
-    """Whether it takes a context: a second parameter without a default, or one of that name."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    positional = [
-        parameter
-        for parameter in parameters
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    return len(positional) >= 2 and (
-        positional[1].default is inspect.Parameter.empty or positional[1].name == "context"
-    )
-
-
-def _is_asynchronous(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(inspect.unwrap(function))
-
-
-def _specification(servable: Any) -> dict[str, Any]:
-    try:
-        told = json.loads(json.dumps(getattr(servable, "specification", {}) or {}))
-    except (TypeError, ValueError) as error:
-        raise Unfit(f"its specification is no JSON: {error}") from None
-    if not isinstance(told, dict):
-        raise Unfit("its specification is no mapping")
-    return told
+        quick = self._takes_s < QUICK_S
+        outcome = attempt(call) if quick else await asyncio.to_thread(attempt, call)
+        took = time.monotonic() - begun
+        self._takes_s = took if self._takes_s == math.inf else (self._takes_s + took) / 2
+        return outcome

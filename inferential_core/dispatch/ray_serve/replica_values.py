@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import time
-import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from ...errors import located_text, traceback_of
+from ...models.answers import Result, as_exception
+from ...models.context import InferenceContext
+from ...models.interface import readable
+from ...wire.images import EncodedImage
 from .replica_memory import Neighbours
 
-# One observation as it travels: values by key; compressed images by key as (encoding, bytes as
-# uint8, shape of the pixels); context as (client id, epoch, request id, first of its episode,
-# seconds until the deadline). Arrays may lie elsewhere: then a `replica_memory.Shared` each.
-Observation = tuple[dict[str, Any], dict[str, tuple[str, Any, tuple[int, ...]]], tuple[Any, ...]]
+# A compressed image as it travels: its encoding, its bytes as uint8, the shape of its pixels.
+Image = tuple[str, Any, tuple[int, ...]]
 
-# A result as it travels: values by key, or (class of the error, its text, traceback).
-Outcome = dict[str, Any] | tuple[str, str, str]
+# One observation as it travels: values by key; compressed images by key; context as (client id,
+# epoch, request id, first of its episode, seconds until the deadline). Arrays may lie elsewhere:
+# then a `replica_memory.Shared` each.
+Observation = tuple[dict[str, Any], dict[str, Image], tuple[Any, ...]]
 
-
-@dataclass(frozen=True)
-class InferenceContext:
-    """Second argument of a model that takes one; `deadline` is on this machine's clock."""
-
-    client_id: str
-    epoch: int
-    request_id: int
-    first_of_episode: bool
-    deadline: float
-    left_over: np.ndarray | None = None
-    left_over_steps: int = 0
-    inference_delay: int = 0
+# A result as it travels: values by key, compressed images among them as `Image`; or the class of
+# an error, its text with its place, and its traceback, in a list.
+Outcome = dict[str, Any] | list[str]
 
 
 def has_images(observation: Observation) -> bool:
@@ -41,94 +31,69 @@ def has_images(observation: Observation) -> bool:
     return bool(observation[1])
 
 
-def prepare(observations: Sequence[Observation], neighbours: Neighbours) -> list[Any]:
-    """(observation, context) each, images decoded; an exception for one that is broken."""
-    now = time.monotonic()
-    prepared: list[Any] = []
-    for values, images, context in observations:
-        try:
-            for key, value in values.items():
-                if isinstance(value, tuple):
-                    values[key] = neighbours.read(value)
-            for key, (encoding, data, shape) in images.items():
-                file = neighbours.read(data) if isinstance(data, tuple) else data
-                values[key] = _pixels(key, encoding, file, shape)
-        except Exception as error:
-            prepared.append(error)
-            continue
-        client_id, epoch, request_id, first, left = context
-        facts = InferenceContext(
-            client_id,
-            epoch,
-            request_id,
-            first,
-            now + left,
-            values.get("prev_chunk_left_over"),
-            int(values.get("left_over_steps", 0)),
-            int(values.get("inference_delay", 0)),
-        )
-        prepared.append((values, facts))
-    return prepared
+def unpack(
+    observations: Sequence[Observation], neighbours: Neighbours
+) -> tuple[list[Any], list[InferenceContext]]:
+    """Inputs (for one that is broken, an exception) and contexts, images still compressed.
 
-
-def _pixels(key: str, encoding: str, data: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """The pixels, uint8, in the declared shape; nothing is allocated for an image that is not."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ValueError(
-            f"{key!r}: this replica cannot decode images: pip install pillow, in its environment"
-        ) from None
-    with Image.open(io.BytesIO(data), formats=(encoding,)) as picture:
-        if (picture.height, picture.width) != tuple(shape[:2]):
-            raise ValueError(f"{key!r}: the image is not of the declared shape {shape}")
-        pixels = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
-    if pixels.shape != tuple(shape) or pixels.dtype != np.uint8:
-        raise ValueError(f"{key!r}: decoded to {pixels.dtype} {pixels.shape}, declared {shape}")
-    return pixels
-
-
-def in_order(prepared: Sequence[Any], answers: Sequence[Any]) -> list[Outcome]:
-    """The answers, and the errors of those that were not asked, as outcomes."""
-    remaining = iter(answers)
-    outcomes: list[Outcome] = []
-    for item in prepared:
-        answer = item if isinstance(item, BaseException) else next(remaining)
-        try:
-            failed = isinstance(answer, BaseException)
-            outcomes.append(told(answer) if failed else values(answer))
-        except Exception as error:
-            outcomes.append(told(error))
-    return outcomes
-
-
-def values(answer: Any) -> dict[str, Any]:
-    """Arrays and strings by key.
-
-    Arrays of other libraries become numpy's here: the server need not have those installed.
+    Deadlines are on this machine's clock.
     """
-    if answer is None:
-        raise TypeError("the model returned None: return a dict or an array")
-    if not isinstance(answer, Mapping):
-        answer = {"actions": answer}
+    now = time.monotonic()
+    context = _context_class()
+    contexts = []
+    for _, _, (client_id, epoch, request_id, first, left_s) in observations:
+        contexts.append(context(client_id, epoch, request_id, first, now + left_s))
+    return [_inputs(each, neighbours) for each in observations], contexts
+
+
+def unpack_readable(
+    observations: Sequence[Observation], neighbours: Neighbours
+) -> tuple[list[Any], list[InferenceContext]]:
+    """As `unpack`, with images decoded."""
+    inputs, contexts = unpack(observations, neighbours)
+    return [_readable(each) for each in inputs], contexts
+
+
+def pack_outcome(result: Result) -> Outcome:
+    """A result as plain data and arrays."""
+    if isinstance(result, Exception):
+        return [type(result).__name__, located_text(result), traceback_of(result)]
     return {
-        str(key): value if isinstance(value, str) else _array(value)
-        for key, value in answer.items()
+        key: (value.encoding, bytes(value.data), tuple(value.shape))
+        if type(value).__name__ == EncodedImage.__name__
+        else value
+        for key, value in result.items()
     }
 
 
-def _array(value: Any) -> Any:
-    if hasattr(value, "detach"):  # torch
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":
-            value = value.float()
-    return np.asarray(value)
+def _inputs(observation: Observation, neighbours: Neighbours) -> dict[str, Any] | Exception:
+    values, images, _ = observation
+    try:
+        inputs = {
+            key: neighbours.read(value) if isinstance(value, tuple) else value
+            for key, value in values.items()
+        }
+        for key, (encoding, data, shape) in images.items():
+            file: Any = neighbours.read(data) if isinstance(data, tuple) else data
+            inputs[key] = EncodedImage(memoryview(file), encoding, tuple(shape))
+        return inputs
+    except Exception as error:
+        return error
 
 
-def told(error: BaseException) -> tuple[str, str, str]:
-    frames = traceback.extract_tb(error.__traceback__)
-    where = ""
-    if frames:
-        where = f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})"
-    lines = traceback.format_exception(type(error), error, error.__traceback__)
-    return type(error).__name__, f"{error}{where}", "".join(lines)
+def _readable(inputs: dict[str, Any] | Exception) -> dict[str, Any] | Exception:
+    if isinstance(inputs, Exception):
+        return inputs
+    try:
+        return readable(inputs)
+    except BaseException as error:
+        return as_exception(error)
+
+
+def _context_class() -> type[InferenceContext]:
+    """The class that a model finds in this package, where the replica has it in this form."""
+    try:
+        from inferential_core.models.context import InferenceContext as installed
+    except ImportError:
+        return InferenceContext
+    return installed if installed._fields == InferenceContext._fields else InferenceContext

@@ -7,17 +7,22 @@ an array is `("array", dtype, shape, index of its buffer)` and a compressed imag
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...errors import ModelUnavailable, RejectedError, UsageError, WireError
+from ...errors import (
+    ModelUnavailable,
+    RejectedError,
+    UsageError,
+    WireError,
+    located_text,
+    traceback_of,
+)
 from ...wire import dtypes
+from ...wire.arrays import as_array
 from ...wire.images import Buffer, EncodedImage
-from ...wire.tensors import as_array
 
 _ARRAY, _IMAGE, _ERROR = "array", "image", "error"
 _PLAIN = (str, bytes, bool, int, float, type(None))
@@ -78,7 +83,7 @@ def pack_result(result: Mapping[str, Any] | Exception, buffers: list[Buffer]) ->
     """As `pack`, and an exception as `("error", class, text, traceback)`."""
     if not isinstance(result, Exception):
         return pack(result, buffers)
-    return (_ERROR, type(result).__name__, _told(result), _traceback(result))
+    return (_ERROR, *describe_error(result))
 
 
 def unpack_result(described: Any, buffers: Sequence[Buffer]) -> Mapping[str, Any] | Exception:
@@ -99,17 +104,4 @@ def as_exception(name: str, text: str, trace: str = "") -> Exception:
 
 def describe_error(error: BaseException) -> tuple[str, str, str]:
     """Class, text with place, and traceback: the arguments of `as_exception`."""
-    return (type(error).__name__, _told(error), _traceback(error))
-
-
-def _told(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames or isinstance(error, tuple(_KNOWN.values())):
-        return str(error)
-    return f"{error} ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})"
-
-
-def _traceback(error: BaseException) -> str:
-    if error.__traceback__ is None and error.__cause__ is None:
-        return ""
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return (type(error).__name__, located_text(error), traceback_of(error))

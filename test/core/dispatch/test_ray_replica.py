@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inferential_core.dispatch.ray_serve.replica import Serving, Unfit
+from inferential_core import stacked
+from inferential_core.dispatch.ray_serve.replica import Serving
+from inferential_core.errors import UsageError
 
 STATE = np.arange(3, dtype=np.float32)
 METHODS: dict[Any, Any] = {}  # by model, as a replica keeps its own
@@ -56,7 +58,7 @@ def serve(model: Any, *observations: Any, gone: tuple[str, ...] = ()) -> list[An
         METHODS[model] = Serving(model, "replica-1", 4).method()
     _, _, _, outcomes, _ = asyncio.run(METHODS[model](list(observations), gone))
     return [
-        outcome if isinstance(outcome, tuple) else int(outcome["count"][0]) for outcome in outcomes
+        outcome if isinstance(outcome, list) else int(outcome["count"][0]) for outcome in outcomes
     ]
 
 
@@ -69,7 +71,7 @@ def test_a_model_that_cannot_begin_one_episode_serves_the_others(kind: type[Recu
         model, observation("a"), observation("b", epoch=1, first=True), observation("c")
     )
     assert (first, third) == (2, 2)
-    assert second[:1] == ("RuntimeError",) and "no memory for b" in second[1]
+    assert second[:1] == ["RuntimeError"] and "no memory for b" in second[1]
     # It has no state to go on with: the next one begins the episode, told so or not.
     model.broken.clear()
     assert serve(model, observation("a"), observation("b", epoch=1)) == [3, 1]
@@ -99,6 +101,29 @@ def test_one_observation_is_a_batch_of_one() -> None:
     assert serve(model, observation("a"), observation("b")) == [2, 2]
 
 
+def test_an_asynchronous_model_may_be_stacked() -> None:
+    class Stacked:
+        @stacked
+        async def infer_batch(self, batch: dict) -> dict:
+            await asyncio.sleep(0)
+            return {"count": batch["state"].sum(axis=1, dtype=int)[:, None]}
+
+    assert serve(Stacked(), observation("a"), observation("b")) == [3, 3]
+
+
+def test_a_model_that_cannot_be_asked_for_its_form_says_why() -> None:
+    class Policy:
+        def infer(self, obs: dict) -> dict:
+            return obs
+
+        @property
+        def specification(self) -> dict:
+            return {"horizon": object()}
+
+    with pytest.raises(UsageError, match="cannot be told as JSON"):
+        Serving(Policy(), "replica-1", 1)
+
+
 def test_what_cannot_serve_says_so() -> None:
-    with pytest.raises(Unfit, match="has neither infer"):
+    with pytest.raises(UsageError, match="has neither infer"):
         Serving(object(), "replica-1", 1)

@@ -1,0 +1,103 @@
+"""What form a user's model has: a function, an object with `infer` or with `infer_batch`, ...
+
+This module is also sent to Ray's replicas by value: it imports the standard library and `errors`,
+and nothing else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import UsageError, text_of
+
+Function = Callable[..., Any]
+
+
+class ModelForm:
+    """How a model is called, found out once.
+
+    A model is a function, an object that is callable, or one with `infer` or `infer_batch`; sync
+    or async; with or without the context argument. It may have, beside: `version`,
+    `specification`, `stateful`, `warm_up()`, `reset(client_id)`, `forget(client_id)`.
+
+    named_only: it must have `infer` or `infer_batch`. UsageError says why it is no model.
+    """
+
+    def __init__(self, model: Any, named_only: bool = False) -> None:
+        self._model = model
+        self.batches = callable(getattr(model, "infer_batch", None))
+        self.function = _function(model, named_only)
+        self.takes_context = _accepts_second(self.function)
+        self.asynchronous = _is_asynchronous(self.function)
+        self.specification = _specification(model)
+        self.stateful = bool(getattr(model, "stateful", False))
+        self.reset = _method(model, "reset")
+        self.forget = _method(model, "forget") or self.reset
+        self.warm_up = _method(model, "warm_up")
+
+    @property
+    def version(self) -> str:
+        """What the model says its version is now; a deployment may change it at run time."""
+        version = getattr(self._model, "version", None)
+        return "" if version is None else str(version)
+
+
+def _function(model: Any, named_only: bool) -> Function:
+    for name in ("infer_batch", "infer"):
+        method = _method(model, name)
+        if method is not None:
+            return method
+    if named_only:
+        kind = getattr(model, "__name__", type(model).__name__)
+        raise UsageError(f"{kind} has neither infer(obs) nor infer_batch(list_of_obs)")
+    if not callable(model):
+        raise UsageError(
+            f"{type(model).__name__} is not callable and has no infer(obs) or"
+            " infer_batch(list_of_obs)"
+        )
+    function: Function = model
+    return function
+
+
+def _method(model: Any, name: str) -> Function | None:
+    found = getattr(model, name, None)
+    return found if callable(found) else None
+
+
+def _accepts_second(function: Function) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # built-in functions may have no signature
+        return False
+    positional = [
+        parameter
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    # A second parameter with a default is an option of the function's own, unless it says so.
+    return len(positional) >= 2 and (
+        positional[1].default is inspect.Parameter.empty or positional[1].name == "context"
+    )
+
+
+def _is_asynchronous(function: Function) -> bool:
+    return any(
+        inspect.iscoroutinefunction(inspect.unwrap(each))
+        for each in (function, getattr(function, "__call__", function))  # noqa: B004
+    )
+
+
+def _specification(model: Any) -> Mapping[str, Any]:
+    """What a model declares as `specification`, as JSON carries it."""
+    try:
+        carried = json.loads(json.dumps(getattr(model, "specification", None) or {}))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"specification: it cannot be told as JSON: {text_of(error)}") from None
+    if not isinstance(carried, dict):
+        raise UsageError(
+            f"specification: a mapping is expected, not {type(model.specification).__name__}"
+        )
+    return carried

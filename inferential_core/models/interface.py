@@ -1,0 +1,173 @@
+"""What is called of a model, in which order, and what comes of it: the same wherever it runs.
+
+Nothing is called here. `infer` and `forget` are generators that yield each `Call` of a function of
+the model's and are sent what came of it; `attempt` and, for answers that have to be awaited, the
+caller's event loop find that out. `caller` does so on a thread, of the server's or of a process
+of the model's own; `ray_serve.replica` does so on the event loop of a replica of Ray's.
+
+This module is also sent to those replicas by value: it imports numpy, the standard library and
+modules that are sent as well, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import WireError, describe, text_of
+from ..wire.images import EncodedImage, decode
+from .answers import Result, as_exception, as_result, one_for_each
+from .context import InferenceContext
+from .form import ModelForm
+
+_log = logging.getLogger(__name__)
+
+Inputs = Mapping[str, Any]
+
+
+class Call(NamedTuple):
+    """A call of a function of the model's. What it returns is sent back, or `Raised`."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Raised(NamedTuple):
+    """What came of a call that raised."""
+
+    error: BaseException
+
+
+class Asked(NamedTuple):
+    """An observation as the model gets it, and who asks."""
+
+    observation: dict[str, Any]
+    context: InferenceContext
+
+
+Steps = Generator[Call, Any, list[Result]]
+
+
+def attempt(call: Call) -> Any:
+    """What a call returns, or `Raised`, whatever it raises."""
+    try:
+        return call.function(*call.arguments)
+    except BaseException as error:
+        return Raised(error)
+
+
+def readable(values: Inputs) -> dict[str, Any]:
+    """An observation as a model gets it: images decoded, arrays read-only, in a dict of its own.
+
+    WireError names the key of an image that cannot be decoded.
+    """
+    observation: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        elif isinstance(value, EncodedImage):
+            try:
+                value = decode(value)
+            except WireError as error:
+                raise WireError(f"{key!r}: {text_of(error)}") from None
+        observation[key] = value
+    return observation
+
+
+class ModelInterface:
+    """One model. Each observation gets its own result, and a bad one fails alone."""
+
+    def __init__(self, form: ModelForm) -> None:
+        self.form = form
+        self._episodes: dict[str, int] = {}  # of a stateful model: the one each client is in
+
+    def infer(
+        self, inputs: Sequence[Inputs | Exception], contexts: Sequence[InferenceContext]
+    ) -> Steps:
+        """Results in the order of `inputs`; where one of these is an exception, that is it."""
+        if self.form.batches:
+            return (yield from self._infer_batch(inputs, contexts))
+        results: list[Result] = []
+        for values, context in zip(inputs, contexts):
+            asked = yield from self._admit(values, context)
+            if isinstance(asked, Asked):
+                results.append(_result((yield self._call(*asked))))
+            else:
+                results.append(asked)
+        return results
+
+    def forget(self, client_ids: Iterable[str]) -> Generator[Call, Any, None]:
+        """These clients are gone: let the model drop their state."""
+        for client_id in client_ids:
+            self._episodes.pop(client_id, None)
+            if self.form.forget is not None:
+                outcome = yield Call(self.form.forget, (client_id,))
+                if isinstance(outcome, Raised):  # what is left behind harms nobody else
+                    _log.error("%r could not be forgotten: %s", client_id, describe(outcome.error))
+
+    def _admit(
+        self, values: Inputs | Exception, context: InferenceContext
+    ) -> Generator[Call, Any, Asked | Exception]:
+        """What the model is to be asked; of one that keeps a state, an episode that begins has
+        begun. An error where it cannot be asked that.
+        """
+        if isinstance(values, Exception):
+            return values
+        try:
+            asked = Asked(readable(values), context.with_left_over(values))
+        except BaseException as error:
+            return as_exception(error)
+        return (yield from self._begin_episode(asked)) if self.form.stateful else asked
+
+    def _begin_episode(self, asked: Asked) -> Generator[Call, Any, Asked | Exception]:
+        """Have the model begin the episode, unless it is in it.
+
+        It begins here also where an earlier part of it was served by a process or replica that is
+        no more: this one knows nothing of it. The context is made to say so.
+        """
+        client_id, epoch = asked.context.client_id, asked.context.epoch
+        if self._episodes.get(client_id) == epoch and not asked.context.first_of_episode:
+            return asked
+        self._episodes.pop(client_id, None)
+        if self.form.reset is not None:
+            outcome = yield Call(self.form.reset, (client_id,))
+            if isinstance(outcome, Raised):
+                return as_exception(outcome.error)
+        self._episodes[client_id] = epoch
+        return asked._replace(context=asked.context._replace(first_of_episode=True))
+
+    def _infer_batch(
+        self, inputs: Sequence[Inputs | Exception], contexts: Sequence[InferenceContext]
+    ) -> Steps:
+        admitted = []
+        for values, context in zip(inputs, contexts):
+            admitted.append((yield from self._admit(values, context)))
+        asked = [each for each in admitted if isinstance(each, Asked)]
+        answered = iter((yield from self._infer_together(asked)) if asked else ())
+        return [next(answered) if isinstance(each, Asked) else each for each in admitted]
+
+    def _infer_together(self, asked: Sequence[Asked]) -> Steps:
+        observations = [dict(each.observation) for each in asked]
+        outcome = yield self._call(observations, [each.context for each in asked])
+        if not isinstance(outcome, Raised):
+            outcome = attempt(Call(one_for_each, (outcome, len(asked))))
+        if not isinstance(outcome, Raised):
+            return [as_result(answer) for answer in outcome]
+        if len(asked) == 1:
+            return [as_exception(outcome.error)]
+        # One of them may have spoilt it for all: find out which.
+        results: list[Result] = []
+        for each in asked:
+            results += yield from self._infer_together([each])
+        return results
+
+    def _call(self, observed: Any, context: Any) -> Call:
+        form = self.form
+        return Call(form.function, (observed, context) if form.takes_context else (observed,))
+
+
+def _result(outcome: Any) -> Result:
+    return as_exception(outcome.error) if isinstance(outcome, Raised) else as_result(outcome)
