@@ -88,7 +88,7 @@ def measure(queue: Queue, strategy: str, policy: str | None = None) -> Cost:
         forms.append(
             _timed(lambda: scheduler.pick(MODEL, workload.max_batch, clock.time, latency))
         )
-        scheduler.take_removed()
+        scheduler.collect_removed()
     return Cost(1e6 * median(submits[-ROUNDS:]), 1e6 * median(forms))
 
 

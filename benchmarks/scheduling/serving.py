@@ -132,7 +132,7 @@ class OurServer:
         return hints
 
     def ended(self) -> list[Observation]:
-        for request, status, _ in self.scheduler.take_removed():
+        for request, status, _ in self.scheduler.collect_removed():
             if status is not Status.SUPERSEDED:  # whose successor waits on
                 self._waited(request, self.clock.time)
             self._end(request, status)

@@ -161,7 +161,7 @@ class Pipeline:
         self._chosen.append(batch)
 
     def _settle_removed(self) -> None:
-        for removed in self.scheduler.take_removed():
+        for removed in self.scheduler.collect_removed():
             self._outcomes.settle_unserved(*removed)
 
     # --- time, and what is found out between two turns ---

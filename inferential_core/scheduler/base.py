@@ -1,4 +1,8 @@
-"""The published scheduler interface, and the registries of schedulers and scoring policies."""
+"""The published scheduler interface, and the registries of schedulers and scoring policies.
+
+The strategies of this package import this module to register themselves; the package imports them
+all, so that whoever imports this module finds them registered.
+"""
 
 from __future__ import annotations
 
@@ -86,8 +90,6 @@ def scheduler_class(name: str, modules: Iterable[str] = ()) -> type[Scheduler]:
 
     modules: imported first, so that they register theirs; ConfigError if one cannot be.
     """
-    from . import builtin  # noqa: F401  registers the strategies of this package
-
     for module in modules:
         try:
             importlib.import_module(module)

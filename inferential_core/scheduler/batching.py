@@ -137,7 +137,7 @@ class BatchScheduler(Scheduler):
             if not allowed:
                 return []
         batch = self._formed(model_id, limit, now, latency, allowed)
-        self.pending.take(batch)
+        self.pending.begin_service(batch)
         return batch
 
     def _formed(
@@ -174,9 +174,9 @@ class BatchScheduler(Scheduler):
             return waiting
         return [request for request in waiting if request in allowed]
 
-    def take_removed(self) -> list[Removed]:
+    def collect_removed(self) -> list[Removed]:
         """Those that left unserved since the last call."""
-        return self.pending.take_removed()
+        return self.pending.collect_removed()
 
     def put_back(self, request: InferenceRequest) -> None:
         """A request that was out already waits again."""
@@ -201,7 +201,7 @@ class BatchScheduler(Scheduler):
         self.pending.add(request)
 
     def next_batch(self) -> list[InferenceRequest]:
-        self.pending.take_removed()  # without a server, nobody else empties it
+        self.pending.collect_removed()  # without a server, nobody else empties it
         now = self.clock.now()
         self.pending.expire(now)
         unknown = LatencyModel()

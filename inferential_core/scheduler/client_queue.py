@@ -1,4 +1,4 @@
-"""A client of one model: what it waits for, how it asks, and what it has had."""
+"""A client of one model: what it waits for, how often it asks, and what it was given."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 from ..request import InferenceRequest
 
-_SLOW = 0.1  # weight of the newest interval in a line's own rate
-_WOBBLES = 2.0  # average errors of the time on the network, by which a deadline is brought forward
+_SLOW = 0.1  # weight of the newest value in the slow averages of a client
+_JITTERS = 2.0  # average errors of the time on the network, by which a deadline is brought forward
 
 
 @dataclass(eq=False, slots=True)
 class ClientQueue:
-    """Its observations wait in line: only the oldest one, the head, can be chosen."""
+    """The observations of one client, of which only the oldest one, the head, can be chosen."""
 
     client_id: str
     head: InferenceRequest | None = None
-    due: float = math.inf  # earliest deadline in it
-    static: float = 0.0  # greatest worth in it, but for what time adds
-    served_at: float = -math.inf  # when an observation of it was last given to the model
+    deadline: float = math.inf  # the earliest one of its observations
+    static_worth: float = 0.0  # the greatest one of them, but for what time adds
+    served_at: float = -math.inf  # when the model was last given one
     throttled_until: float = -math.inf  # until then it has had more than its cadence asks for
     arrived_at: float = -math.inf
     interval: float = math.nan  # s between arrivals, slow average
-    away_s: float = math.nan  # one way on the network, slow average
-    wobble_s: float = 0.0  # how far it is from that on average
+    uplink_s: float = math.nan  # one way on the network, slow average
+    uplink_jitter_s: float = 0.0  # how far newer ones are from that on average
     horizon: int = 0  # actions in the newest answer, 0 where unknown
     period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
     observed_at: float = math.nan  # when the observation was made that was answered last
@@ -47,8 +47,8 @@ class ClientQueue:
         assert self.head is not None
         return max(self.head.waiting_since, self.served_at)
 
-    def heard(self, request: InferenceRequest) -> None:
-        """An observation arrived: what it tells of the client and of the network."""
+    def record_arrival(self, request: InferenceRequest) -> None:
+        """Learn from an observation that arrived of the client's rate and of the network."""
         received = request.received_at
         passed = received - self.arrived_at
         if passed < math.inf:
@@ -58,15 +58,19 @@ class ClientQueue:
         self.period_s = request.control_period_s
         away = received - request.sent_at
         if away == away:  # the client knows our clock
-            usual = self.away_s
+            usual = self.uplink_s
             if usual == usual:
-                self.wobble_s += _SLOW * (abs(away - usual) - self.wobble_s)
-                self.away_s = usual + _SLOW * (away - usual)
+                self.uplink_jitter_s += _SLOW * (abs(away - usual) - self.uplink_jitter_s)
+                self.uplink_s = usual + _SLOW * (away - usual)
             else:
-                self.away_s = away
+                self.uplink_s = away
 
-    def due_of(self, request: InferenceRequest) -> float:
-        """The deadline, but of a robot that was dry before it got an answer sent meanwhile."""
+    def deadline_of(self, request: InferenceRequest) -> float:
+        """The deadline of an observation, less a margin for the jitter of the network.
+
+        A robot that said it was dry before it could get an answer that was sent to it meanwhile
+        has until that answer's actions end.
+        """
         if request.steps_remaining == 0 and request.received_at <= self.knows_at:
             return max(request.deadline, self.supplied_until)
-        return request.deadline - _WOBBLES * self.wobble_s
+        return request.deadline - _JITTERS * self.uplink_jitter_s

@@ -27,8 +27,8 @@ class CustomScheduler(BatchScheduler):
     What it raises is logged once a method; what it forgets expires; what it returns twice or
     never got is ignored. Its batches may mix models: each model takes its own from them.
 
-    Called directly until `serve`. From then on a thread of its own calls it: it is told what
-    came, is asked for a batch when a model is free, and its answer wakes the server. When a call
+    Called directly until `serve`. From then on a thread of its own calls it: it is given what
+    comes, is asked for a batch when a model is free, and its answer wakes the server. When a call
     takes longer than `PATIENCE_S`, requests are served in the order of their arrival until it
     returns.
     """
@@ -45,7 +45,7 @@ class CustomScheduler(BatchScheduler):
         super().__init__(config, clock)
         self.user = user
         self._ready: dict[str, list[InferenceRequest]] = {}
-        self._complained: set[str] = set()
+        self._logged: set[str] = set()
         self._thread: UserThread | None = None
         self._wake: Callable[[], None] = _nothing
         self._asked: Answer[list[InferenceRequest]] | None = None
@@ -53,7 +53,7 @@ class CustomScheduler(BatchScheduler):
         self._hangs = False
         self._fruitless = 0  # answers in a row that held nothing to serve
         self._silent_until = 0.0  # server's clock; it had nothing to serve
-        self._told: deque[InferenceRequest] = deque()  # what came and it was not told of yet
+        self._unsubmitted: deque[InferenceRequest] = deque()  # what the thread has yet to submit
         self._aside: dict[str, Answer[Any]] = {}  # ticks and status, the newest of each
 
     def serve(self, wake: Callable[[], None]) -> None:
@@ -64,23 +64,25 @@ class CustomScheduler(BatchScheduler):
         if self._thread is not None:
             self._thread.close()
 
-    # --- what it is told ---
+    # --- what waits ---
 
     def submit(self, request: InferenceRequest) -> None:
         if self.pending.add(request):
-            self._tell(request)
+            self._submit(request)
 
     def put_back(self, request: InferenceRequest) -> None:
         if self.pending.put_back(request):
-            self._tell(request)
+            self._submit(request)
 
-    def _tell(self, request: InferenceRequest) -> None:
+    def _submit(self, request: InferenceRequest) -> None:
         if self._thread is None:
             self._call("submit", request)
             return
-        self._told.append(request)
-        if len(self._told) > 2 * self.config.max_queue_size:  # it hangs: let go of what is over
-            self._told = deque(each for each in self._told if each in self.pending)
+        self._unsubmitted.append(request)
+        if (
+            len(self._unsubmitted) > 2 * self.config.max_queue_size
+        ):  # it hangs: let go of what is over
+            self._unsubmitted = deque(each for each in self._unsubmitted if each in self.pending)
 
     def tick(self) -> None:
         super().tick()
@@ -111,7 +113,7 @@ class CustomScheduler(BatchScheduler):
         model_id = waiting[0].model_id
         if not self._alive(model_id):
             if self._thread is None:
-                self._take_in(self._ask(model_id, self._still_waits))
+                self._collect(self._ask(model_id, self._still_waits))
             elif not self._ask_aside(model_id, self._thread):
                 return list(waiting[:limit])  # it hangs
         ready = self._alive(model_id)
@@ -138,28 +140,28 @@ class CustomScheduler(BatchScheduler):
         return list(seen)
 
     def _ask_aside(self, model_id: str, thread: UserThread) -> bool:
-        """Have it asked, or take in what it answered; False if it takes too long."""
+        """Have it asked, or collect what it answered; False if it takes too long."""
         if self._asked is not None:
             if not self._asked.ready():
                 return not self._too_long()
             answered = self._asked.get() or []
             self._asked = None
             self._hangs = False
-            self._fruitless = 0 if self._take_in(answered) else self._fruitless + 1
+            self._fruitless = 0 if self._collect(answered) else self._fruitless + 1
             if not answered or self._fruitless > self.FRUITLESS:
                 self._silent_until = self.clock.now() + self.TICK_S
             if self._alive(model_id):
                 return True
-        if self._told or self.clock.now() >= self._silent_until:
-            told, self._told = self._told, deque()
+        if self._unsubmitted or self.clock.now() >= self._silent_until:
+            new, self._unsubmitted = self._unsubmitted, deque()
             self._asked_at = time.monotonic()
-            self._asked = thread.begin(lambda: self._tell_and_ask(told, model_id), self._wake)
+            self._asked = thread.begin(lambda: self._submit_and_ask(new, model_id), self._wake)
         return True
 
-    def _tell_and_ask(
-        self, told: Iterable[InferenceRequest], model_id: str
+    def _submit_and_ask(
+        self, requests: Iterable[InferenceRequest], model_id: str
     ) -> list[InferenceRequest]:
-        for request in told:
+        for request in requests:
             self._call("submit", request)
         return self._ask(model_id, _any)
 
@@ -179,7 +181,7 @@ class CustomScheduler(BatchScheduler):
     def _still_waits(self, request: InferenceRequest) -> bool:
         return request in self.pending
 
-    def _take_in(self, batch: Iterable[InferenceRequest]) -> bool:
+    def _collect(self, batch: Iterable[InferenceRequest]) -> bool:
         """Keep what can be served; whether there was any."""
         alive = [request for request in batch if request in self.pending]
         for request in alive:
@@ -200,8 +202,8 @@ class CustomScheduler(BatchScheduler):
             answer = getattr(self.user, method)(*args)
             return answer if then is None or answer is None else then(answer)
         except (Exception, SystemExit):
-            if method not in self._complained:
-                self._complained.add(method)
+            if method not in self._logged:
+                self._logged.add(method)
                 _log.exception("%s.%s raised; further ones are not logged", self.user, method)
             return None
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from heapq import nlargest
-from operator import attrgetter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
@@ -15,21 +13,19 @@ from ..tracking.latency import LatencyModel
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .client_queue import ClientQueue
-from .fair_share import answered, record_service
+from .fair_share import record_answer, record_service
 from .headroom import headroom
 from .model_queue import ModelQueue
+from .policy_order import ByPolicy
 from .same_client_fill import fill_from_same_clients
-from .scoring import Scoring
+from .scoring import NoScoring, Scoring
 from .selection import CALM_S, Selection
 from .starvation_guard import StarvationGuard
-from .timing import Timing, batch_seconds
+from .timing import batch_seconds
 from .utility import Utility
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
-
-_since = attrgetter("since")
-_score = attrgetter("head.score")
 
 
 @register_scheduler("deadline_aware")
@@ -54,40 +50,41 @@ class DeadlineAware(BatchScheduler):
 
     With n clients waiting and batches up to B: O(log n) comparisons to submit; a batch costs
     O(log n) where one waits, O(n / B) where all can be in time, and O(n + B^2) where not, for
-    which at most 128 lines are compared. With a policy, n calls of it.
+    which at most 128 clients are compared. With a policy, n calls of it.
     """
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         own = config.deadline_aware
-        self._boards: defaultdict[str, ModelQueue] = defaultdict(ModelQueue)
-        self._worth = Utility(own)
+        self._queues: defaultdict[str, ModelQueue] = defaultdict(ModelQueue)
+        self._utility = Utility(own)
         self._guard = StarvationGuard(own.starvation_guard_ms / 1000.0, own.guard_share)
-        self._selection = Selection(self._worth, self._guard)
+        self._selection = Selection(self._utility, self._guard)
         self._select = self._selection.protecting
         if own.cadence_weight == 0:
             self._select = self._selection.by_worth
         elif own.mode == "fair":
             self._select = self._selection.fairly
+        self._scoring = NoScoring()
         name = config.policy
-        self._scoring = Scoring(name, policy_named(name)) if name else None
+        if name:
+            self._scoring = scoring = Scoring(name, policy_named(name))
+            self._select = ByPolicy(scoring, self._selection, self._select).choose
         super().__init__(config, clock)
-        self.may_bypass_queue = self._trusted and self._scoring is None
+        self.may_bypass_queue = self._trusted and not self._scoring.decides
 
     def serve(self, wake: Callable[[], None]) -> None:
-        if self._scoring is not None:
-            self._scoring.isolate()
+        self._scoring.isolate()
 
     def close(self) -> None:
-        if self._scoring is not None:
-            self._scoring.close()
+        self._scoring.close()
 
     # --- what waits ---
 
     def entered(self, request: InferenceRequest) -> None:
-        self._boards[request.model_id].entered(request, self.pending, self._worth)
+        self._queues[request.model_id].entered(request, self.pending, self._utility)
 
     def left(self, request: InferenceRequest) -> None:
-        self._boards[request.model_id].left(request, self.pending, self._worth)
+        self._queues[request.model_id].left(request, self.pending, self._utility)
 
     # --- who is next ---
 
@@ -99,110 +96,81 @@ class DeadlineAware(BatchScheduler):
         latency: LatencyModel,
         allowed: Allowed | None = None,
     ) -> list[InferenceRequest]:
-        board = self._boards[model_id]
-        seconds = board.timing.refresh(latency, limit, self.lanes.get(model_id, 1))
+        queue = self._queues[model_id]
+        seconds = queue.timing.refresh(latency, limit, self.lanes.get(model_id, 1))
         waiting = self.pending.count(model_id)
-        if board.arrived:
+        if queue.arrived:
             if (
-                board.timing.negligible_latency
-                and len(board.arrived) == waiting <= limit
+                queue.timing.negligible_latency
+                and len(queue.arrived) == waiting <= limit
                 and allowed is None
-                and self._scoring is None
+                and not self._scoring.decides
             ):
-                return board.dispatch_all_directly(now)
-            board.place_arrived(self.pending, self._worth)
-        if waiting == 1 and allowed is None and self._scoring is None:
-            # nothing to decide: the usual case of an idle model
-            line = board.unrivalled(now)
-            if line is not None:
-                return self._serve([line], now)
-        self._guard.earn(board, now, seconds)
-        if board.review(now, now + seconds[1]):
-            board.contended_until = now + CALM_S
+                return queue.dispatch_all_directly(now)
+            queue.place_arrived(self.pending, self._utility)
+        if waiting == 1 and allowed is None and not self._scoring.decides:
+            # There is nothing to decide: the usual case of an idle model.
+            client = queue.unrivalled(now)
+            if client is not None:
+                return self._serve([client], now)
+        self._guard.earn(queue, now, seconds)
+        if queue.review(now, now + seconds[1]):
+            queue.contended_until = now + CALM_S
         if allowed is None:
-            lines = self._choose(board, now, seconds)
-            return self._serve(lines, now) + fill_from_same_clients(
-                board, self.pending, model_id, lines, now
+            clients = self._select(queue, now, seconds)
+            return self._serve(clients, now) + fill_from_same_clients(
+                queue, self.pending, model_id, clients, now
             )
-        few = board.only(allowed)
-        lines = self._choose(few, now, seconds)
-        board.remember(few)
-        return self._serve(lines, now)
+        few = queue.only(allowed)
+        clients = self._select(few, now, seconds)
+        queue.remember(few)
+        return self._serve(clients, now)
 
     def bypass(
         self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
     ) -> bool:
-        board = self._boards[request.model_id]
-        timing = board.timing
+        queue = self._queues[request.model_id]
+        timing = queue.timing
         if not timing.negligible_latency or limit < 1:
             return False
         timing.refresh(latency, limit, self.lanes.get(request.model_id, 1))
         if timing.negligible_latency:
-            board.dispatch_directly(request, now)
+            queue.dispatch_directly(request, now)
         return timing.negligible_latency
 
-    def timing(self, model_id: str) -> Timing:
-        """The plan that the newest batch of a model was formed with."""
-        return self._boards[model_id].timing
-
-    def _choose(
-        self, board: ModelQueue, now: float, seconds: Sequence[float]
-    ) -> list[ClientQueue]:
-        if self._scoring is not None:
-            lines = self._by_policy(board, self._scoring, now, len(seconds) - 1)
-            if lines is not None:
-                return lines
-        return self._select(board, now, seconds)
-
-    def _by_policy(
-        self, board: ModelQueue, scoring: Scoring, now: float, limit: int
-    ) -> list[ClientQueue] | None:
-        """The highest scores first, equal ones oldest first; None if there are no scores."""
-        lines = sorted((*board.due, *board.late, *board.charged), key=_since)
-        heads = [line.head for line in lines if line.head is not None]
-        scores = scoring.scores(heads)
-        if scores is None:
-            return None
-        for line, head, score in zip(lines, heads, scores):
-            if score is None:
-                self._selection.candidate(line, now, line.due - now)
-            else:
-                head.score = score
-        return nlargest(limit, lines, key=_score)
-
     def hold_until(self, model_id: str) -> float:
-        board = self._boards.get(model_id)
-        return math.inf if board is None else board.hold_until
+        queue = self._queues.get(model_id)
+        return math.inf if queue is None else queue.hold_until
 
-    def _serve(self, lines: list[ClientQueue], now: float) -> list[InferenceRequest]:
+    def _serve(self, clients: list[ClientQueue], now: float) -> list[InferenceRequest]:
         batch: list[InferenceRequest] = []
-        for line in lines:
-            head = line.head
+        for client in clients:
+            head = client.head
             assert head is not None
             batch.append(head)
-            line.served_at = now
-            record_service(line, head)
+            client.served_at = now
+            record_service(client, head)
         return batch
 
     # --- what comes of it ---
 
     def answered(self, request: InferenceRequest, now: float, horizon: int = 0) -> int:
-        board = self._boards.get(request.model_id)
-        line = board.lines.get(request.client_id) if board else None
-        if board is None or line is None or not horizon or not request.control_period_s:
+        queue = self._queues.get(request.model_id)
+        client = queue.clients.get(request.client_id) if queue else None
+        if queue is None or client is None or not horizon or not request.control_period_s:
             return 0
-        return answered(board, line, request, now, horizon)
+        return record_answer(queue, client, request, now, horizon)
 
     def headroom(self, model_id: str, now: float, latency: LatencyModel) -> float:
-        board = self._boards.get(model_id)
-        if board is None:
+        queue = self._queues.get(model_id)
+        if queue is None:
             return math.nan
-        seconds = batch_seconds(latency, len(board.timing.seconds) - 1)
+        seconds = batch_seconds(latency, len(queue.timing.seconds) - 1)
         lanes = self.lanes.get(model_id, 1)
-        return headroom(board.rates(now), board.windows, seconds, lanes)
+        return headroom(queue.rates(now), queue.windows, seconds, lanes)
 
     def longest_wait_s(self, model_id: str, clients: int, latency: LatencyModel) -> float:
         """The guard's bound on the longest wait while so many clients wait for the model, s."""
-        board = self._boards.get(model_id)
-        limit = self.max_batch_size if board is None else len(board.timing.seconds) - 1
+        queue = self._queues.get(model_id)
+        limit = self.max_batch_size if queue is None else len(queue.timing.seconds) - 1
         return self._guard.longest_wait_s(clients, batch_seconds(latency, limit))

@@ -14,7 +14,7 @@ _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut ou
 _EARLY = 2  # steps before a hint says so, at which still those ask who go by it
 
 
-def record_service(line: ClientQueue, request: InferenceRequest) -> None:
+def record_service(client: ClientQueue, request: InferenceRequest) -> None:
     """An observation is given to the model: the next one may be asked for in a while.
 
     An honest robot asks again when it has used so many actions as it says it has: horizon -
@@ -22,18 +22,18 @@ def record_service(line: ClientQueue, request: InferenceRequest) -> None:
     Where that is not known, the cadence counts that was learned of it. Until 1 / 1.5 of that time
     has passed, the client goes behind all others. Charged is what is served, not what is asked.
     """
-    interval = line.interval
-    if line.horizon and request.steps_remaining is not None and request.control_period_s > 0.0:
-        used = max(1, line.horizon - request.steps_remaining)
+    interval = client.interval
+    if client.horizon and request.steps_remaining is not None and request.control_period_s > 0.0:
+        used = max(1, client.horizon - request.steps_remaining)
         interval = used * request.control_period_s
     if interval > 0.0:  # known
         pause = interval / _OUTRUN
-        begins = max(line.throttled_until, request.received_at)
-        line.throttled_until = min(begins + pause, line.served_at + _DEBT * pause)
+        begins = max(client.throttled_until, request.received_at)
+        client.throttled_until = min(begins + pause, client.served_at + _DEBT * pause)
 
 
-def answered(
-    board: ModelQueue, line: ClientQueue, request: InferenceRequest, now: float, horizon: int
+def record_answer(
+    queue: ModelQueue, client: ClientQueue, request: InferenceRequest, now: float, horizon: int
 ) -> int:
     """A request was answered with a chunk of `horizon` actions; after how many to ask again.
 
@@ -43,9 +43,9 @@ def answered(
     away = 0.0 if math.isnan(request.sent_at) else request.received_at - request.sent_at
     observed = request.received_at - away
     runs_dry = observed + horizon * period
-    passed = observed - line.observed_at
-    line.horizon, line.observed_at = horizon, observed
-    board.supplied(line, runs_dry - away, now + 2 * away)
+    passed = observed - client.observed_at
+    client.horizon, client.observed_at = horizon, observed
+    queue.record_supply(client, runs_dry - away, now + 2 * away)
     steps = request.steps_remaining
     if not steps:  # it was dry: nothing is known of when it asks by itself
         return 0
@@ -53,18 +53,18 @@ def answered(
     asked_after = max(1.0, horizon - steps)
     if passed < asked_after * period:
         asked_after = max(passed / period, asked_after - 1.0)
-    if line.hinted_steps and asked_after + _EARLY < line.hinted_steps:
-        line.follows_hints = False
-    if not line.hinted_steps or not line.follows_hints:
-        line.natural_steps = asked_after
-    natural = max(now + 2 * away, observed + away + line.natural_steps * period)
-    seconds = board.timing.seconds
+    if client.hinted_steps and asked_after + _EARLY < client.hinted_steps:
+        client.follows_hints = False
+    if not client.hinted_steps or not client.follows_hints:
+        client.natural_steps = asked_after
+    natural = max(now + 2 * away, observed + away + client.natural_steps * period)
+    seconds = queue.timing.seconds
     largest = len(seconds) - 1
     width = seconds[largest]
     told_dry = runs_dry - period  # at the earliest, in whole steps
-    latest = latest_arrival(told_dry, away, width) if line.follows_hints else natural
-    at = board.calendar.book(natural, latest, now, width, largest / board.timing.pace)
-    line.hinted_steps = 0
+    latest = latest_arrival(told_dry, away, width) if client.follows_hints else natural
+    at = queue.calendar.book(natural, latest, now, width, largest / queue.timing.pace)
+    client.hinted_steps = 0
     if at > natural:
-        line.hinted_steps = min(horizon, int((at - away - observed) / period + 0.5))
-    return line.hinted_steps
+        client.hinted_steps = min(horizon, int((at - away - observed) / period + 0.5))
+    return client.hinted_steps

@@ -1,6 +1,6 @@
-"""Who waits for one model: a line for each client, and the lines in the order of their deadlines.
+"""Who waits for one model: a queue for each client, in the order of their deadlines.
 
-Only the oldest observation of a line can be chosen, so that the observations of a client keep
+Only the oldest observation of a client can be chosen, so that the observations of a client keep
 their order however a strategy compares clients.
 """
 
@@ -20,30 +20,28 @@ from .ranking import Ranking
 from .timing import Timing
 from .utility import Utility
 
-_LOOKED_AT = 8  # observations of a line whose deadline and worth count for the whole line
-_FORGET_S = 60.0  # a line that waits for nothing is forgotten this long after its last arrival
-_ASKS_S = 2.0  # a client heard this recently asks, however fast it used to
-_ALONE_S = 1.0  # without a second client being heard
+_COMPARED = 8  # observations of a client whose deadlines and worth count for it, the oldest ones
+_FORGET_S = 60.0  # a client that waits for nothing is forgotten this long after its last arrival
+_ASKS_S = 2.0  # a client whose observation came so recently still asks, however often it used to
+_ALONE_S = 1.0  # without an observation of a second client
 _WINDOWS = 32  # newest observations whose time to their deadline is remembered
 
 
 @dataclass(eq=False, slots=True)
 class ModelQueue:
-    """The lines of one model, each that waits in exactly one of three places.
+    """The clients of one model; one that waits is in exactly one of three places.
 
     While the model is done with all that waits in no time (`negligible_latency`), there is nothing
-    to compare: what arrives is put in its line and place only once there is (`place_arrived`).
+    to compare: what arrives is put in its place only once there is (`place_arrived`).
     """
 
-    due: Ranking[ClientQueue] = field(default_factory=Ranking)  # can still be in time, by deadline
-    late: dict[ClientQueue, None] = field(default_factory=dict)  # cannot
-    charged: Ranking[ClientQueue] = field(
-        default_factory=Ranking
-    )  # had their share: by paid_until
-    lines: dict[str, ClientQueue] = field(
-        default_factory=dict
-    )  # all, also those that wait for nothing
-    arrived: dict[InferenceRequest, None] = field(default_factory=dict)  # not in its line yet
+    # Those who can still be in time, by deadline; those who cannot; those who had their share, by
+    # throttled_until; and all, also those that wait for nothing.
+    in_time: Ranking[ClientQueue] = field(default_factory=Ranking)
+    late: dict[ClientQueue, None] = field(default_factory=dict)
+    charged: Ranking[ClientQueue] = field(default_factory=Ranking)
+    clients: dict[str, ClientQueue] = field(default_factory=dict)
+    arrived: dict[InferenceRequest, None] = field(default_factory=dict)  # not in its place yet
     arrived_at: float = -math.inf  # newest of those
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
     calendar: Calendar = field(default_factory=Calendar)
@@ -51,27 +49,27 @@ class ModelQueue:
     contended_until: float = -math.inf
     credit_s: float = 0.0  # of the starvation guard
     credited_at: float = -math.inf
-    none_overdue_before: float = -math.inf  # no need to look for overdue lines before
+    none_overdue_before: float = -math.inf  # nobody is overdue before
     oldest_since: float = -math.inf  # as of when that was found
     hold_until: float = math.inf
-    newest: str = ""  # client heard last
+    newest: str = ""  # client that asked last
     newest_at: float = -math.inf
-    others_at: float = -math.inf  # when any other client than that one was heard
+    others_at: float = -math.inf  # when any other client than that one asked
 
-    def entered(self, request: InferenceRequest, pending: Pending, worth: Utility) -> None:
+    def entered(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:
         if self.timing.negligible_latency and request.received_at >= self.arrived_at:
             self.arrived[request] = None
             self.arrived_at = request.received_at
         else:
-            self.place_arrived(pending, worth)
-            self._enter(request, pending, worth)
+            self.place_arrived(pending, utility)
+            self._enter(request, pending, utility)
 
-    def place_arrived(self, pending: Pending, worth: Utility) -> None:
-        """Put in their lines those that are not."""
+    def place_arrived(self, pending: Pending, utility: Utility) -> None:
+        """Put in their places those that are not."""
         if self.arrived:
             arrived, self.arrived = self.arrived, {}
             for request in arrived:
-                self._enter(request, pending, worth)
+                self._enter(request, pending, utility)
 
     def dispatch_all_directly(self, now: float) -> list[InferenceRequest]:
         """Serve all that arrived, in that order."""
@@ -82,164 +80,164 @@ class ModelQueue:
         return batch
 
     def dispatch_directly(self, request: InferenceRequest, now: float) -> None:
-        """Serve one that has not been put in its line."""
-        self._line_of(request).served_at = now
+        """Serve one that has not been put in its place."""
+        self._client_of(request).served_at = now
 
-    def _line_of(self, request: InferenceRequest) -> ClientQueue:
-        """The line of its client, which was heard with it."""
-        line = self.lines.get(request.client_id)
-        if line is None:
-            line = self._new_line(request)
-        if request.received_at > line.arrived_at:
-            self._heard(line, request)
-        return line
+    def _client_of(self, request: InferenceRequest) -> ClientQueue:
+        """Its client, which has learned from its arrival."""
+        client = self.clients.get(request.client_id)
+        if client is None:
+            client = self._new_client(request)
+        if request.received_at > client.arrived_at:
+            self._record_arrival(client, request)
+        return client
 
-    def _enter(self, request: InferenceRequest, pending: Pending, worth: Utility) -> None:
-        line = self._line_of(request)
+    def _enter(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:
+        client = self._client_of(request)
         arrived = request.received_at
-        head = line.head
+        head = client.head
         if head is None:
-            line.head = request
-            line.due = line.due_of(request)
-            line.static = worth.static(request)
-            self._place(line)
+            client.head = request
+            client.deadline = client.deadline_of(request)
+            client.static_worth = utility.static(request)
+            self._place(client)
         elif head.received_at > arrived:  # an older one came back
-            self._renew(line, pending, worth)
+            self._renew(client, pending, utility)
         else:
-            static = worth.static(request)
-            if line.due_of(request) < line.due or static > line.static:
-                self._renew(line, pending, worth)
+            static_worth = utility.static(request)
+            if client.deadline_of(request) < client.deadline or static_worth > client.static_worth:
+                self._renew(client, pending, utility)
 
-    def left(self, request: InferenceRequest, pending: Pending, worth: Utility) -> None:
+    def left(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:
         if request in self.arrived:
             del self.arrived[request]
             return
-        line = self.lines[request.client_id]
-        if line.head is request:
-            self._renew(line, pending, worth)
+        client = self.clients[request.client_id]
+        if client.head is request:
+            self._renew(client, pending, utility)
 
-    def _renew(self, line: ClientQueue, pending: Pending, worth: Utility) -> None:
+    def _renew(self, client: ClientQueue, pending: Pending, utility: Utility) -> None:
         """Its oldest observation is another one, or more is known of those behind it."""
-        old = line.head
+        old = client.head
         assert old is not None
-        self._take_out(line)
-        first = list(islice(pending.of_client(line.client_id, old.model_id), _LOOKED_AT))
+        self._take_out(client)
+        first = list(islice(pending.of_client(client.client_id, old.model_id), _COMPARED))
         if not first:
-            line.head = None
+            client.head = None
             return
-        line.head = first[0]
-        line.due = min(line.due_of(each) for each in first)
-        line.static = max(worth.static(each) for each in first)
-        self._place(line)
+        client.head = first[0]
+        client.deadline = min(client.deadline_of(each) for each in first)
+        client.static_worth = max(utility.static(each) for each in first)
+        self._place(client)
 
-    def _place(self, line: ClientQueue) -> None:
-        head = line.head
+    def _place(self, client: ClientQueue) -> None:
+        head = client.head
         assert head is not None
-        if line.throttled_until > head.received_at:
-            self.charged.add(line, line.throttled_until)
+        if client.throttled_until > head.received_at:
+            self.charged.add(client, client.throttled_until)
         else:
-            if line.since < self.oldest_since:
+            if client.since < self.oldest_since:
                 self.none_overdue_before = -math.inf
-            self.due.add(line, line.due, -line.static, line.since)
+            self.in_time.add(client, client.deadline, -client.static_worth, client.since)
 
-    def _take_out(self, line: ClientQueue) -> None:
-        if line in self.due:
-            self.due.discard(line)
-        elif line in self.late:
-            del self.late[line]
+    def _take_out(self, client: ClientQueue) -> None:
+        if client in self.in_time:
+            self.in_time.discard(client)
+        elif client in self.late:
+            del self.late[client]
         else:
-            self.charged.discard(line)
+            self.charged.discard(client)
 
-    def supplied(self, line: ClientQueue, until: float, knows_at: float) -> None:
-        """A line was answered: a robot that stood still and did not know yet no longer does."""
-        line.supplied_until = max(line.supplied_until, until)
-        line.knows_at = knows_at
-        head = line.head
-        if head is not None and line.due < (due := line.due_of(head)):
-            self._take_out(line)
-            line.due = due
-            self._place(line)
+    def record_supply(self, client: ClientQueue, until: float, knows_at: float) -> None:
+        """A client was answered: a robot that stood still when it asked no longer does."""
+        client.supplied_until = max(client.supplied_until, until)
+        client.knows_at = knows_at
+        head = client.head
+        if head is not None and client.deadline < (deadline := client.deadline_of(head)):
+            self._take_out(client)
+            client.deadline = deadline
+            self._place(client)
 
     def review(self, now: float, soonest: float) -> bool:
         """Move those whose deadline is before `soonest` among the late ones, and back in those
-        who were charged long enough; whether a line lost the chance it had.
+        who were charged long enough; whether a client lost the chance it had.
         """
         if self.charged:
-            for line in self.charged.before(math.inf if self.alone(now) else now):
-                line.throttled_until = -math.inf
-                self._place(line)
+            for client in self.charged.before(math.inf if self.alone(now) else now):
+                client.throttled_until = -math.inf
+                self._place(client)
         lost = False
-        for line in self.due.before(soonest):
-            self.late[line] = None
-            head = line.head
+        for client in self.in_time.before(soonest):
+            self.late[client] = None
+            head = client.head
             assert head is not None
-            lost = lost or line.due - head.received_at >= soonest - now
+            lost = lost or client.deadline - head.received_at >= soonest - now
         return lost
 
     def only(self, allowed: Container[InferenceRequest]) -> ModelQueue:
-        """A board of the lines whose oldest observation is allowed, to choose from; O(n)."""
-        few = replace(self, due=Ranking(), late={}, charged=Ranking())
-        for line in self.due:
-            if line.head in allowed:
-                few.due.add(line, line.due, -line.static, line.since)
-        few.late = {line: None for line in self.late if line.head in allowed}
-        for line in self.charged:
-            if line.head in allowed:
-                few.charged.add(line, line.throttled_until)
+        """A queue of the clients whose oldest observation is allowed, to choose from; O(n)."""
+        few = replace(self, in_time=Ranking(), late={}, charged=Ranking())
+        for client in self.in_time:
+            if client.head in allowed:
+                few.in_time.add(client, client.deadline, -client.static_worth, client.since)
+        few.late = {client: None for client in self.late if client.head in allowed}
+        for client in self.charged:
+            if client.head in allowed:
+                few.charged.add(client, client.throttled_until)
         few.none_overdue_before = -math.inf
         return few
 
     def remember(self, few: ModelQueue) -> None:
-        """What became of choosing from `few` lines of this board."""
+        """Take over what became of choosing from a `few` clients of this queue."""
         self.contended_until = few.contended_until
         self.credit_s = few.credit_s
         self.hold_until = few.hold_until
 
     def alone(self, now: float) -> bool:
-        """Whether one client only has been heard lately: it takes nothing from anybody."""
+        """Whether one client only has asked lately, which takes nothing from anybody."""
         return self.others_at < now - _ALONE_S
 
     def unrivalled(self, now: float) -> ClientQueue | None:
-        """The only line that waits, if serving it at once takes nothing from anybody: because it
+        """The only client that waits, if serving it at once takes nothing from anybody: because it
         can be in time, the model is done with it in no time, or no other client asks.
         """
         harmless = self.timing.harmless or self.alone(now)
-        if self.due:
-            line = self.due.first(1)[0]
-            return line if harmless or line.due >= now + self.timing.seconds[1] else None
+        if self.in_time:
+            client = self.in_time.first(1)[0]
+            return client if harmless or client.deadline >= now + self.timing.seconds[1] else None
         if not harmless:
             return None
         return next(iter(self.late), None) or next(iter(self.charged), None)
 
     def rates(self, now: float) -> list[float]:
-        """Of the clients that ask now and then; O(lines)."""
+        """Observations per second of each client that still asks; O(clients)."""
         rates = []
-        for line in self.lines.values():
-            rate = line.rate
-            if rate == rate and now - line.arrived_at < max(_ASKS_S, 3.0 / rate):
+        for client in self.clients.values():
+            rate = client.rate
+            if rate == rate and now - client.arrived_at < max(_ASKS_S, 3.0 / rate):
                 rates.append(rate)
         return rates
 
     def waiting(self) -> int:
-        """Lines that wait for something."""
-        return len(self.due) + len(self.late) + len(self.charged)
+        """How many clients wait for something."""
+        return len(self.in_time) + len(self.late) + len(self.charged)
 
-    def _heard(self, line: ClientQueue, request: InferenceRequest) -> None:
-        if line.client_id != self.newest:
+    def _record_arrival(self, client: ClientQueue, request: InferenceRequest) -> None:
+        if client.client_id != self.newest:
             self.others_at = self.newest_at
-            self.newest = line.client_id
+            self.newest = client.client_id
         self.newest_at = request.received_at
         if request.deadline > request.received_at:
             self.windows.append(request.deadline - request.received_at)
-        line.heard(request)
+        client.record_arrival(request)
 
-    def _new_line(self, request: InferenceRequest) -> ClientQueue:
-        if len(self.lines) >= 1000 and not len(self.lines) % 100:
+    def _new_client(self, request: InferenceRequest) -> ClientQueue:
+        if len(self.clients) >= 1000 and not len(self.clients) % 100:
             before = request.received_at - _FORGET_S
-            self.lines = {
-                name: line
-                for name, line in self.lines.items()
-                if line.head is not None or line.arrived_at > before
+            self.clients = {
+                name: client
+                for name, client in self.clients.items()
+                if client.head is not None or client.arrived_at > before
             }
-        line = self.lines[request.client_id] = ClientQueue(request.client_id)
-        return line
+        client = self.clients[request.client_id] = ClientQueue(request.client_id)
+        return client

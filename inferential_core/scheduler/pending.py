@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
 
 Removed = tuple[InferenceRequest, Status, str]
-Heard = Callable[[InferenceRequest], None]
+OnChange = Callable[[InferenceRequest], None]
 
 _SUPERSEDED = "a newer observation took its place"
 
@@ -28,14 +28,14 @@ class Pending:
 
     All operations are O(1), but eviction and expiry O(models), and taking back one that is older
     than others that wait O(n). `removed` collects those that leave without being served, with
-    outcome and reason; whoever owns the queue empties it (`take_removed`).
+    outcome and reason; whoever owns the queue empties it (`collect_removed`).
 
     entered, left: called for every request that begins or ceases to wait, so that a strategy can
     keep an order of its own up to date instead of making it anew for every batch.
     """
 
     def __init__(
-        self, config: SchedulingConfig, entered: Heard = _nobody, left: Heard = _nobody
+        self, config: SchedulingConfig, entered: OnChange = _nobody, left: OnChange = _nobody
     ) -> None:
         self._config = config
         self._capacity = config.max_queue_size
@@ -125,7 +125,7 @@ class Pending:
         self._insert(request)
         return True
 
-    def take(self, requests: Iterable[InferenceRequest]) -> None:
+    def begin_service(self, requests: Iterable[InferenceRequest]) -> None:
         """These are being served."""
         taken = list(requests)
         for request in taken:
@@ -159,7 +159,7 @@ class Pending:
         head = self.oldest()
         return math.inf if head is None else head.received_at + self._ttl
 
-    def take_removed(self) -> list[Removed]:
+    def collect_removed(self) -> list[Removed]:
         if not self._removed:
             return []
         removed, self._removed = self._removed, []
@@ -168,7 +168,7 @@ class Pending:
     def drain(self) -> list[InferenceRequest]:
         """Everything that waits, oldest first, for another queue to take over."""
         requests = [request for waiting in self._by_model.values() for request in waiting]
-        self.take(requests)
+        self.begin_service(requests)
         return sorted(requests, key=lambda request: request.received_at)
 
     def _supersede(self, request: InferenceRequest) -> None:

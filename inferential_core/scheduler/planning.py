@@ -14,7 +14,7 @@ class Candidate(NamedTuple):
     """Somebody who may be in the next batch."""
 
     worth: float
-    due: float  # s from now; inf where being late makes nothing worse
+    slack: float  # s from now; inf where being late makes nothing worse
     item: Any
 
 
@@ -36,8 +36,8 @@ def all_in_time(
     time = start
     while at < count:
         size = min(largest, count - at)
-        due = entries[at][0]
-        while time + seconds[size] > due:
+        deadline = entries[at][0]
+        while time + seconds[size] > deadline:
             size -= 1
             if not size:
                 return False
@@ -46,10 +46,10 @@ def all_in_time(
     return True
 
 
-def largest_in_time(due: float, seconds: Sequence[float]) -> int:
-    """The largest batch that is done by `due` (s from now), at least 1."""
+def largest_in_time(within_s: float, seconds: Sequence[float]) -> int:
+    """The largest batch that is done `within_s` from now, at least 1."""
     size = len(seconds) - 1
-    while size > 1 and seconds[size] > due:
+    while size > 1 and seconds[size] > within_s:
         size -= 1
     return size
 
@@ -73,7 +73,7 @@ def densest(
     best_first = 0
     for first in range(1, largest - begun + 1):
         end = seconds[first + begun]
-        fit = [each for each in candidates if each.due >= end]
+        fit = [each for each in candidates if each.slack >= end]
         if len(fit) < first:
             break  # neither would a larger one be full
         for second in range(largest + 1):
@@ -83,7 +83,7 @@ def densest(
             only_now = 0  # those who cannot wait for the second batch
             room = first + second
             for each in fit:
-                if not second or each.due < both:
+                if not second or each.slack < both:
                     if only_now == first:
                         continue
                     only_now += 1
@@ -96,8 +96,8 @@ def densest(
             rate = worth / (pace * (end + seconds[second]))
             if rate >= best_rate:  # of equals the one that looks further
                 best, best_rate, best_first = taken, rate, first
-    return sorted(best, key=_due)[:best_first]
+    return sorted(best, key=_slack)[:best_first]
 
 
-def _due(candidate: Candidate) -> float:
-    return candidate.due
+def _slack(candidate: Candidate) -> float:
+    return candidate.slack

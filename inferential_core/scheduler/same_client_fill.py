@@ -13,7 +13,7 @@ from .selection import batch_size_without_harm
 
 
 def fill_from_same_clients(
-    board: ModelQueue, pending: Pending, model_id: str, lines: list[ClientQueue], now: float
+    queue: ModelQueue, pending: Pending, model_id: str, clients: list[ClientQueue], now: float
 ) -> list[InferenceRequest]:
     """The next observations of those in the batch, one of each in turn.
 
@@ -22,27 +22,27 @@ def fill_from_same_clients(
     None while anybody waits who is not in the batch.
     """
     waiting = pending.count(model_id)
-    if waiting == len(lines) or len(lines) < board.waiting():
+    if waiting == len(clients) or len(clients) < queue.waiting():
         return []
-    seconds = board.timing.seconds
-    harmless = board.timing.harmless
+    seconds = queue.timing.seconds
+    harmless = queue.timing.harmless
     room = len(seconds) - 1
-    if not (harmless or board.alone(now)):
-        room = batch_size_without_harm(board, seconds)
-    room = min(room, waiting) - len(lines)
-    queues = [
-        (line, islice(pending.of_client(line.client_id, model_id), 1, None))
-        for line in lines
-        if harmless or line not in board.charged
+    if not (harmless or queue.alone(now)):
+        room = batch_size_without_harm(queue, seconds)
+    room = min(room, waiting) - len(clients)
+    rest = [
+        (client, islice(pending.of_client(client.client_id, model_id), 1, None))
+        for client in clients
+        if harmless or client not in queue.charged
     ]
     chosen: list[InferenceRequest] = []
-    while queues and len(chosen) < room:
+    while rest and len(chosen) < room:
         left = []
-        for line, queue in queues:
-            request = next(queue, None)
+        for client, observations in rest:
+            request = next(observations, None)
             if request is not None and len(chosen) < room:
-                left.append((line, queue))
+                left.append((client, observations))
                 chosen.append(request)
-                record_service(line, request)
-        queues = left
+                record_service(client, request)
+        rest = left
     return chosen

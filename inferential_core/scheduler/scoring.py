@@ -16,7 +16,19 @@ _log = logging.getLogger(__name__)
 Scores = list[float | None]  # None: the policy failed on that one
 
 
-class Scoring:
+class NoScoring:
+    """Stands where no policy is configured: the built-in order counts."""
+
+    decides = False  # whether the order is a policy's
+
+    def isolate(self) -> None:
+        """There is nothing that could hang."""
+
+    def close(self) -> None:
+        """There is no thread to end."""
+
+
+class Scoring(NoScoring):
     """Scores of a whole batch of candidates at a time; O(n) calls of the policy.
 
     Called directly until `isolate`; from then on by a thread of its own, which has `BUDGET_S` for
@@ -24,6 +36,7 @@ class Scoring:
     pause is over, and whoever wants scores has none meanwhile.
     """
 
+    decides = True
     BUDGET_S = 0.02
     PAUSE_S = 0.5  # after the first call that took too long; doubles while they do
     LONGEST_PAUSE_S = 30.0

@@ -1,4 +1,4 @@
-"""Which lines are in the next batch of a model that is free."""
+"""Which clients are in the next batch of a model that is free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .utility import Utility
 
 CALM_S = 1.0  # without a missed deadline, after which late ones take nothing from anybody
 _REFRESH = 1.5  # intervals without the newer observation that was expected of a late robot
-_TRIAGED = 128  # lines compared when not all can be in time, those with the nearest deadlines
+_TRIAGED = 128  # clients compared when not all can be in time, those with the nearest deadlines
 _PLANNED = 4  # batches' worth of the best of them that are planned with
 
 _since = attrgetter("since")
@@ -24,151 +24,153 @@ _worth = attrgetter("worth")
 
 
 class Selection:
-    """The ways to choose; each takes lines from a board and leaves them there.
+    """The ways to choose; each takes clients from a queue and leaves them there.
 
     seconds[b] is how long a batch of b takes; batches hold at most len(seconds) - 1.
     """
 
-    def __init__(self, worth: Utility, guard: StarvationGuard) -> None:
-        self._worth = worth
+    def __init__(self, utility: Utility, guard: StarvationGuard) -> None:
+        self._utility = utility
         self._guard = guard
 
     def protecting(
-        self, board: ModelQueue, now: float, seconds: Sequence[float]
+        self, queue: ModelQueue, now: float, seconds: Sequence[float]
     ) -> list[ClientQueue]:
         """All in time where that is possible; else those who earn most worth per second."""
-        entries = board.due.entries
-        overdue = self._guard.overdue(board, now, seconds)
-        if entries and not overdue and all_in_time(entries, 0, now, seconds, board.timing.pace):
+        entries = queue.in_time.entries
+        overdue = self._guard.overdue(queue, now, seconds)
+        if entries and not overdue and all_in_time(entries, 0, now, seconds, queue.timing.pace):
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
-            return self._filled(board, board.due.first(size), now, seconds)
-        lines = self._triaged(board, overdue, now, seconds)
-        if lines:
-            self._guard.pay(board, seconds, len(lines), len(overdue))
+            return self._filled(queue, queue.in_time.first(size), now, seconds)
+        clients = self._triaged(queue, overdue, now, seconds)
+        if clients:
+            self._guard.pay(queue, seconds, len(clients), len(overdue))
             if entries:
-                board.contended_until = now + CALM_S
-            return lines
-        if board.late and now < board.contended_until:
-            board.hold_until = self._look_again(board, now, seconds)
+                queue.contended_until = now + CALM_S
+            return clients
+        if queue.late and now < queue.contended_until:
+            queue.hold_until = self._next_change(queue, now, seconds)
             return []
-        few = batch_size_without_harm(board, seconds)
-        lines = nsmallest(few, board.late, key=_since)
-        return lines + board.charged.first(few - len(lines))
+        few = batch_size_without_harm(queue, seconds)
+        clients = nsmallest(few, queue.late, key=_since)
+        return clients + queue.charged.first(few - len(clients))
 
-    def fairly(self, board: ModelQueue, now: float, seconds: Sequence[float]) -> list[ClientQueue]:
+    def fairly(self, queue: ModelQueue, now: float, seconds: Sequence[float]) -> list[ClientQueue]:
         """All in time where that is possible; else who has waited longest."""
         limit = len(seconds) - 1
-        entries = board.due.entries
+        entries = queue.in_time.entries
         if (
             entries
-            and not board.late
-            and not self._guard.overdue(board, now, seconds)
-            and all_in_time(entries, 0, now, seconds, board.timing.pace)
+            and not queue.late
+            and not self._guard.overdue(queue, now, seconds)
+            and all_in_time(entries, 0, now, seconds, queue.timing.pace)
         ):
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
-            return board.due.first(size)
-        lines = nsmallest(limit, (*board.due, *board.late), key=_since)
-        return lines + board.charged.first(limit - len(lines))
+            return queue.in_time.first(size)
+        clients = nsmallest(limit, (*queue.in_time, *queue.late), key=_since)
+        return clients + queue.charged.first(limit - len(clients))
 
     def by_worth(
-        self, board: ModelQueue, now: float, seconds: Sequence[float]
+        self, queue: ModelQueue, now: float, seconds: Sequence[float]
     ) -> list[ClientQueue]:
         """The greatest worth, whatever the deadlines."""
         limit = len(seconds) - 1
-        lines = self._guard.overdue(board, now, seconds)
+        clients = self._guard.overdue(queue, now, seconds)
         waiting = [
-            self.candidate(line, now, line.due - now)
-            for line in (*board.due, *board.late)
-            if line not in lines
+            self.candidate(client, now, client.deadline - now)
+            for client in (*queue.in_time, *queue.late)
+            if client not in clients
         ]
-        overdue = len(lines)
-        lines = lines + [
+        overdue = len(clients)
+        clients = clients + [
             each.item for each in nlargest(limit - overdue, waiting, key=_worth_then_age)
         ]
-        self._guard.pay(board, seconds, len(lines), overdue)
-        return lines + board.charged.first(limit - len(lines))
+        self._guard.pay(queue, seconds, len(clients), overdue)
+        return clients + queue.charged.first(limit - len(clients))
 
-    def candidate(self, line: ClientQueue, now: float, slack: float) -> Candidate:
-        """A line and its worth now, which is noted as the score of its observation.
+    def candidate(self, client: ClientQueue, now: float, slack: float) -> Candidate:
+        """A client and its worth now, which is noted as the score of its observation.
 
         slack: s until its deadline; inf for one that is late and stands still.
         """
-        head = line.head
+        head = client.head
         assert head is not None
-        served_at = line.served_at
+        served_at = client.served_at
         age = now - (head.waiting_since if head.waiting_since > served_at else served_at)
-        head.score = worth = self._worth.now(line.static, head.priority, age, slack)
-        return Candidate(worth, slack, line)
+        head.score = worth = self._utility.now(client.static_worth, head.priority, age, slack)
+        return Candidate(worth, slack, client)
 
     def _triaged(
-        self, board: ModelQueue, overdue: list[ClientQueue], now: float, seconds: Sequence[float]
+        self, queue: ModelQueue, overdue: list[ClientQueue], now: float, seconds: Sequence[float]
     ) -> list[ClientQueue]:
         """Overdue ones, and with them the best of those in time and those that stand still."""
         most = _PLANNED * (len(seconds) - 1)
         candidates = [
-            self.candidate(line, now, line.due - now)
-            for line in islice(board.due, _TRIAGED)
-            if line not in overdue
+            self.candidate(client, now, client.deadline - now)
+            for client in islice(queue.in_time, _TRIAGED)
+            if client not in overdue
         ]
         candidates += [
-            self.candidate(line, now, math.inf)
-            for line in self._standing(board, now, most, seconds[1])
-            if line not in overdue
+            self.candidate(client, now, math.inf)
+            for client in self._standing(queue, now, most, seconds[1])
+            if client not in overdue
         ]
         best = nlargest(most, candidates, key=_worth)
-        batch = densest(best, seconds, len(overdue), board.timing.pace)
+        batch = densest(best, seconds, len(overdue), queue.timing.pace)
         return [*overdue, *(each.item for each in batch)]
 
     def _filled(
-        self, board: ModelQueue, lines: list[ClientQueue], now: float, seconds: Sequence[float]
+        self, queue: ModelQueue, clients: list[ClientQueue], now: float, seconds: Sequence[float]
     ) -> list[ClientQueue]:
         """Give spare places to those that are late, while nobody's deadline suffers."""
-        spare = len(seconds) - 1 - len(lines)
-        if not spare or not (board.late or board.charged):
-            return lines
-        more = self._standing(board, now, spare, seconds[1])
-        if now >= board.contended_until:
-            if len(more) < len(board.late):
+        spare = len(seconds) - 1 - len(clients)
+        if not spare or not (queue.late or queue.charged):
+            return clients
+        more = self._standing(queue, now, spare, seconds[1])
+        if now >= queue.contended_until:
+            if len(more) < len(queue.late):
                 standing = set(more)
-                rest = (line for line in board.late if line not in standing)
+                rest = (client for client in queue.late if client not in standing)
                 more += nsmallest(spare - len(more), rest, key=_since)
-            more += board.charged.first(spare - len(more))
-        entries, taken = board.due.entries, len(lines)
-        due = entries[0][0]
+            more += queue.charged.first(spare - len(more))
+        entries, taken = queue.in_time.entries, len(clients)
+        first_deadline = entries[0][0]
         for count in range(len(more), 0, -1):
             end = now + seconds[taken + count]
-            if end <= due and all_in_time(entries, taken, end, seconds, board.timing.pace):
-                return lines + more[:count]
-        return lines
+            if end <= first_deadline and all_in_time(
+                entries, taken, end, seconds, queue.timing.pace
+            ):
+                return clients + more[:count]
+        return clients
 
     def _standing(
-        self, board: ModelQueue, now: float, count: int, soonest_s: float
+        self, queue: ModelQueue, now: float, count: int, soonest_s: float
     ) -> list[ClientQueue]:
         """Late ones no newer observation is expected of: robots that stand still, oldest first."""
-        standing = [line for line in board.late if now >= refreshes_at(line, soonest_s)]
+        standing = [client for client in queue.late if now >= refreshes_at(client, soonest_s)]
         return nsmallest(count, standing, key=_since)
 
-    def _look_again(self, board: ModelQueue, now: float, seconds: Sequence[float]) -> float:
-        """When something changes for those that wait, if nothing arrives."""
-        at = board.contended_until
-        affordable = self._guard.affordable_at(board, now, seconds)
-        for line in board.late:
-            at = min(at, refreshes_at(line, seconds[1]))
-            at = min(at, max(affordable, line.since + self._guard.after_s))
+    def _next_change(self, queue: ModelQueue, now: float, seconds: Sequence[float]) -> float:
+        """When to choose again for those that wait, if nothing arrives before."""
+        at = queue.contended_until
+        affordable = self._guard.affordable_at(queue, now, seconds)
+        for client in queue.late:
+            at = min(at, refreshes_at(client, seconds[1]))
+            at = min(at, max(affordable, client.since + self._guard.after_s))
         return max(at, now)
 
 
-def batch_size_without_harm(board: ModelQueue, seconds: Sequence[float]) -> int:
+def batch_size_without_harm(queue: ModelQueue, seconds: Sequence[float]) -> int:
     """Size of a batch that leaves time for whoever comes next."""
-    window = min(board.windows, default=math.inf)
+    window = min(queue.windows, default=math.inf)
     return largest_in_time(window - seconds[1], seconds)
 
 
-def refreshes_at(line: ClientQueue, soonest_s: float) -> float:
-    """Until when a late line may yet be replaced by a newer observation that can be in time."""
-    head = line.head
+def refreshes_at(client: ClientQueue, soonest_s: float) -> float:
+    """Until when a late client may yet send a newer observation that can be in time."""
+    head = client.head
     assert head is not None
-    if not head.supersede or line.due - head.received_at < soonest_s:
+    if not head.supersede or client.deadline - head.received_at < soonest_s:
         return -math.inf
     return head.received_at + _REFRESH * head.time_until_next
 

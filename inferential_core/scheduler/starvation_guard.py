@@ -16,18 +16,18 @@ class StarvationGuard:
     """Serves who has waited longest, once that is too long, out of a small share of the time.
 
     The share is saved up as credit while nobody needs it, two full batches' worth at most. A
-    line is overdue `after_s` after it began to wait or was served last. Whenever a batch is
-    formed and the credit holds the time of a batch of one, L(1), the line that has been overdue
+    client is overdue `after_s` after it began to wait or was served last. Whenever a batch is
+    formed and the credit holds the time of a batch of one, L(1), the client that has been overdue
     longest is in it, and its place is paid for.
 
-    Bound. Let n lines wait. Those before an overdue one are at most n - 1, as whoever is served
+    Bound. Let n clients wait. Those before an overdue one are at most n - 1, as whoever is served
     goes behind it; each costs at most L(1) of credit, which grows by `share` a second and is not
     lost while somebody is overdue; and a batch is formed every L(B) at the latest. So nobody
     waits longer than
 
         after_s + L(B) + n * max(L(1) / share, L(B))
 
-    A line that is charged counts as waiting only from when it no longer is (`record_service`).
+    A client that is charged counts as waiting only from when it no longer is (`record_service`).
     Far less is usual: a place in a full batch costs L(B) / B, and those who can still be in time
     are served before they are overdue because worth grows with age.
     """
@@ -36,42 +36,42 @@ class StarvationGuard:
         self.after_s = after_s
         self.share = share
 
-    def earn(self, board: ModelQueue, now: float, seconds: Sequence[float]) -> None:
+    def earn(self, queue: ModelQueue, now: float, seconds: Sequence[float]) -> None:
         """Credit for the time that has passed."""
-        passed = now - board.credited_at
+        passed = now - queue.credited_at
         if passed > 0:
-            board.credited_at = now
+            queue.credited_at = now
             most = 2 * seconds[-1]
-            board.credit_s = min(most, board.credit_s + self.share * min(passed, 1e6))
+            queue.credit_s = min(most, queue.credit_s + self.share * min(passed, 1e6))
 
     def overdue(
-        self, board: ModelQueue, now: float, seconds: Sequence[float]
+        self, queue: ModelQueue, now: float, seconds: Sequence[float]
     ) -> list[ClientQueue]:
-        """The line that is overdue longest, if there is one and it can be paid for; O(n)."""
-        if board.credit_s < seconds[1] or now < board.none_overdue_before:
+        """The client that is overdue longest, if there is one and it can be paid for; O(n)."""
+        if queue.credit_s < seconds[1] or now < queue.none_overdue_before:
             return []
-        oldest = min((*board.due, *board.late), key=_since, default=None)
+        oldest = min((*queue.in_time, *queue.late), key=_since, default=None)
         if oldest is None:
             return []
         if now - oldest.since < self.after_s:
-            # Lines that begin to wait later are overdue later: no need to look before.
-            board.none_overdue_before = oldest.since + self.after_s
-            board.oldest_since = oldest.since
+            # Those that begin to wait later are overdue later.
+            queue.none_overdue_before = oldest.since + self.after_s
+            queue.oldest_since = oldest.since
             return []
         return [oldest]
 
-    def pay(self, board: ModelQueue, seconds: Sequence[float], size: int, overdue: int) -> None:
+    def pay(self, queue: ModelQueue, seconds: Sequence[float], size: int, overdue: int) -> None:
         """A batch of `size` holds so many overdue ones."""
         if overdue:
             place = seconds[-1] / (len(seconds) - 1)  # what somebody else could have had
-            board.credit_s -= max(overdue * place, seconds[size] - seconds[size - overdue])
+            queue.credit_s -= max(overdue * place, seconds[size] - seconds[size - overdue])
 
-    def affordable_at(self, board: ModelQueue, now: float, seconds: Sequence[float]) -> float:
+    def affordable_at(self, queue: ModelQueue, now: float, seconds: Sequence[float]) -> float:
         """When there will be enough credit for one."""
-        return now + max(0.0, seconds[1] - board.credit_s) / self.share
+        return now + max(0.0, seconds[1] - queue.credit_s) / self.share
 
-    def longest_wait_s(self, lines: int, seconds: Sequence[float]) -> float:
-        """The bound for so many waiting lines, s."""
-        if not lines:
+    def longest_wait_s(self, clients: int, seconds: Sequence[float]) -> float:
+        """The bound on the wait while so many clients wait, s."""
+        if not clients:
             return math.nan
-        return self.after_s + seconds[-1] + lines * max(seconds[1] / self.share, seconds[-1])
+        return self.after_s + seconds[-1] + clients * max(seconds[1] / self.share, seconds[-1])

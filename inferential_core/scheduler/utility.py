@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from ..config.schema import DeadlineAwareConfig
+from typing import TYPE_CHECKING
+
 from ..request import InferenceRequest
+
+if TYPE_CHECKING:
+    from ..config.schema import DeadlineAwareConfig
 
 # Waiting this long counts once in full, and the same again for every further such time: whatever
 # the other terms say, one that waits outweighs newer ones of its tier in the end.

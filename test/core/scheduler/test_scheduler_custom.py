@@ -81,7 +81,7 @@ def test_what_was_superseded_or_dropped_meanwhile_delays_nobody() -> None:
         made.submit(request(at=index, supersede=True))
     (only,) = pick(made, now=100.0) or [None]
     assert only is not None and only.received_at == 99
-    assert len(made.take_removed()) == 99
+    assert len(made.collect_removed()) == 99
 
 
 def test_what_was_chosen_and_superseded_before_its_turn_is_not_served() -> None:
@@ -122,7 +122,7 @@ def test_what_it_forgets_expires() -> None:
     assert pick(made) == []
     clock.advance(0.1)
     made.tick()
-    assert [entry[:2] for entry in made.take_removed()] == [(forgotten, Status.EXPIRED)]
+    assert [entry[:2] for entry in made.collect_removed()] == [(forgotten, Status.EXPIRED)]
 
 
 def test_what_it_invents_is_not_served() -> None:
@@ -171,7 +171,7 @@ def test_a_retry_that_was_superseded_is_not() -> None:
     made.submit(request(at=1.0, supersede=True))
     made.put_back(failed)
     assert user.queue_len() == 1
-    assert [entry[:2] for entry in made.take_removed()] == [(failed, Status.SUPERSEDED)]
+    assert [entry[:2] for entry in made.collect_removed()] == [(failed, Status.SUPERSEDED)]
 
 
 def test_it_is_asked_again_soon_when_it_gave_a_free_model_nothing() -> None:

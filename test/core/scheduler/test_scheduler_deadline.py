@@ -105,7 +105,7 @@ def test_a_late_one_is_served_not_dropped() -> None:
     house.ask("a", 0.035)
     house.now = 1.0
     assert house.names() == "a"
-    assert house.scheduler.take_removed() == []
+    assert house.scheduler.collect_removed() == []
 
 
 # --- when not all can ---
@@ -275,20 +275,20 @@ def test_charged_is_what_is_served_not_what_is_asked() -> None:
         request = house.ask("robot", 0.5, steps_remaining=8, control_period_s=0.02, supersede=True)
         house.now += 0.001
     assert house.pick() == [request]
-    line = house.scheduler._boards["policy"].lines["robot"]
+    client = house.scheduler._queues["policy"].clients["robot"]
     # Interval unknown but for arrivals each millisecond: nothing to speak of is charged.
-    assert line.throttled_until < house.now + 0.002
+    assert client.throttled_until < house.now + 0.002
 
 
 def test_who_is_charged_is_not_shut_out() -> None:
     house = House()
-    board = house.scheduler._boards
+    queues = house.scheduler._queues
     for _ in range(100):
         house.ask("honest", 1.0)
         request = rogue(house)
         house.pick()
         house.scheduler.answered(request, house.now, horizon=16)
-    assert board["policy"].lines["rogue"].throttled_until <= house.now + 4 * 0.32 / 1.5 + 1e-9
+    assert queues["policy"].clients["rogue"].throttled_until <= house.now + 4 * 0.32 / 1.5 + 1e-9
 
 
 def test_alone_a_client_may_ask_as_fast_as_it_likes() -> None:
@@ -368,7 +368,7 @@ def test_a_client_that_left_for_good_is_forgotten() -> None:
         house.now = 0.1 * index
         house.ask(f"visitor_{index}", 1.0)
         house.pick()
-    assert len(house.scheduler._boards["policy"].lines) < 1200
+    assert len(house.scheduler._queues["policy"].clients) < 1200
 
 
 # --- hints and room ---
@@ -415,8 +415,8 @@ def test_hints_make_a_fleet_that_asks_too_much_ask_less() -> None:
 def test_a_fleet_that_fits_gets_hints_only_to_spread_it() -> None:
     house = House()
     converse(house, robots=20, seconds=4.0)
-    lines = house.scheduler._boards["policy"].lines.values()
-    assert sum(line.hinted_steps > 0 for line in lines) == 0
+    clients = house.scheduler._queues["policy"].clients.values()
+    assert sum(client.hinted_steps > 0 for client in clients) == 0
 
 
 @pytest.mark.parametrize("asked_after_s", [0.800, 0.801, 0.895])
@@ -428,16 +428,16 @@ def test_when_a_robot_asks_is_known_better_than_in_whole_steps(asked_after_s: fl
         house.pick()
         house.scheduler.answered(request, house.now + 0.03, horizon=16)
         house.now += asked_after_s
-    line = house.scheduler._boards["policy"].lines["slow"]
-    assert line.natural_steps == pytest.approx(asked_after_s / 0.1)
+    client = house.scheduler._queues["policy"].clients["slow"]
+    assert client.natural_steps == pytest.approx(asked_after_s / 0.1)
 
 
 def test_who_takes_no_hints_is_given_none() -> None:
     house = House()
     converse(house, robots=64, seconds=6.0, obey=False)
-    lines = list(house.scheduler._boards["policy"].lines.values())
-    assert any(not line.follows_hints for line in lines)
-    assert not any(line.hinted_steps for line in lines)
+    clients = list(house.scheduler._queues["policy"].clients.values())
+    assert any(not client.follows_hints for client in clients)
+    assert not any(client.hinted_steps for client in clients)
 
 
 def test_a_deadline_is_brought_forward_by_what_the_network_wobbles() -> None:
@@ -455,8 +455,8 @@ def test_a_deadline_is_brought_forward_by_what_the_network_wobbles() -> None:
 def test_a_hint_leaves_time_to_be_answered() -> None:
     house = House()
     converse(house, robots=79, seconds=6.0)
-    lines = house.scheduler._boards["policy"].lines.values()
-    assert 0 < max(line.hinted_steps for line in lines) <= 40  # 200 ms before it runs dry
+    clients = house.scheduler._queues["policy"].clients.values()
+    assert 0 < max(client.hinted_steps for client in clients) <= 40  # 200 ms before it runs dry
 
 
 def test_room_for_more_robots_like_these() -> None:
@@ -493,7 +493,7 @@ def test_a_dry_robot_that_was_answered_meanwhile_is_in_no_hurry() -> None:
     newer = house.ask("a", 0.0, **asked)  # while the model is at it
     house.now = 0.03
     house.scheduler.answered(older, house.now, horizon=50)  # until 1.0
-    assert house.scheduler._boards["policy"].lines["a"].due == 1.0
+    assert house.scheduler._queues["policy"].clients["a"].deadline == 1.0
     house.now = 0.9
     house.ask("b", 0.05)
     assert [request.client_id for request in house.pick(limit=1)] == ["b"]
@@ -544,7 +544,9 @@ def test_what_has_not_been_looked_at_yet_is_superseded_and_expires_like_all_else
     house.now = 0.5
     house.ask("b")
     house.scheduler.pending.expire(1.2)
-    ended = [(each.client_id, str(status)) for each, status, _ in house.scheduler.take_removed()]
+    ended = [
+        (each.client_id, str(status)) for each, status, _ in house.scheduler.collect_removed()
+    ]
     assert ended == [("a", "superseded"), ("old", "expired"), ("a", "expired")]
     assert newer not in house.scheduler.pending
     assert house.names() == "b"

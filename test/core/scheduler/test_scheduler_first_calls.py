@@ -62,7 +62,7 @@ class NewModel:
             self.now += 0.1
 
     def plan(self) -> list[float]:
-        return self.scheduler.timing("policy").seconds
+        return self.scheduler._queues["policy"].timing.seconds
 
 
 def fleet(count: int) -> list[str]:

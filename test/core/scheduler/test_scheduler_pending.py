@@ -25,7 +25,7 @@ def pending(**options: object) -> Pending:
 
 
 def outcomes(queue: Pending) -> list[tuple[InferenceRequest, Status]]:
-    return [(removed, status) for removed, status, _ in queue.take_removed()]
+    return [(removed, status) for removed, status, _ in queue.collect_removed()]
 
 
 def test_requests_wait_oldest_first_and_apart_by_model() -> None:
@@ -45,7 +45,7 @@ def test_models_come_in_the_order_of_their_oldest_requests() -> None:
     for each in (first, request(at=2, model="y"), request(at=3, model="x")):
         queue.add(each)
     assert queue.models() == ["x", "y"]
-    queue.take([first])
+    queue.begin_service([first])
     assert queue.models() == ["y", "x"]
 
 
@@ -53,7 +53,7 @@ def test_a_full_queue_drops_the_oldest_of_all_models_and_says_why() -> None:
     queue = pending(max_queue_size=2)
     oldest, middle, newest = request(at=1, model="x"), request(at=2), request(at=3)
     assert all(queue.add(each) for each in (oldest, middle, newest))
-    ((dropped, status, reason),) = queue.take_removed()
+    ((dropped, status, reason),) = queue.collect_removed()
     assert (dropped, status) == (oldest, Status.DROPPED)
     assert "queue is full (2)" in reason
     assert queue.of("policy") == [middle, newest]
@@ -91,7 +91,7 @@ def test_superseding_touches_neither_other_clients_nor_other_models() -> None:
     others = [request("other", 1), request("robot", 2, model="second")]
     for each in (*others, request("robot", 3, supersede=True)):
         queue.add(each)
-    assert queue.take_removed() == []
+    assert queue.collect_removed() == []
 
 
 def test_without_supersede_a_client_may_have_many_waiting() -> None:
@@ -109,10 +109,10 @@ def test_a_request_expires_when_its_time_to_live_is_over_and_not_before() -> Non
     due = queue.next_expiry()
     assert due == pytest.approx(1.1)
     queue.expire(math.nextafter(due, 0))
-    assert queue.take_removed() == []
+    assert queue.collect_removed() == []
     queue.expire(due)
     assert outcomes(queue) == [(early, Status.EXPIRED)]
-    queue.take([late])
+    queue.begin_service([late])
     assert queue.next_expiry() == math.inf
 
 
@@ -122,7 +122,7 @@ def test_one_that_comes_back_gets_its_old_place() -> None:
     for each in requests:
         queue.add(each)
     for back in (requests[2], requests[0], requests[4]):
-        queue.take([back])
+        queue.begin_service([back])
         assert queue.put_back(back)
         assert queue.of("policy") == requests
 
@@ -140,7 +140,7 @@ def test_one_that_comes_back_newer_than_the_head_shields_nobody_from_expiry() ->
     old, newer = request("a", 0.0), request("b", 0.9)
     queue.add(old)
     queue.add(newer)
-    queue.take([newer])
+    queue.begin_service([newer])
     queue.put_back(newer)
     assert queue.next_expiry() == 1.0
     queue.expire(1.0)
@@ -151,7 +151,7 @@ def test_one_that_comes_back_to_a_newer_superseding_observation_is_superseded() 
     queue = pending()
     served = request(at=1.0, supersede=True)
     queue.add(served)
-    queue.take([served])
+    queue.begin_service([served])
     newer = request(at=2.0, supersede=True)
     queue.add(newer)
     assert not queue.put_back(served)
@@ -164,7 +164,7 @@ def test_coming_back_is_never_refused_but_makes_no_queue_larger_for_ever() -> No
     queue = pending(max_queue_size=2)
     first, *rest = [request(f"robot_{at}", at) for at in range(4)]
     queue.add(first)
-    queue.take([first])
+    queue.begin_service([first])
     for each in rest[:2]:
         queue.add(each)
     assert queue.put_back(first)
@@ -179,7 +179,7 @@ def test_the_same_request_submitted_twice_waits_once() -> None:
     again, other = request("a"), request("b")
     for each in (again, again, other):
         assert queue.add(each)
-    assert (len(queue), queue.of("policy"), queue.take_removed()) == (2, [again, other], [])
+    assert (len(queue), queue.of("policy"), queue.collect_removed()) == (2, [again, other], [])
 
 
 def test_draining_takes_everything_out_oldest_first() -> None:
@@ -226,7 +226,7 @@ def test_whatever_happens_each_request_is_in_exactly_one_place(
                 assert mine in ([], [everyone[-1]])
         elif what == "take" and queue.count(model):
             out.append(queue.of(model)[-1])
-            queue.take(out[-1:])
+            queue.begin_service(out[-1:])
         elif what == "put_back" and out:
             queue.put_back(out.pop(0))
             came_back += 1
@@ -234,7 +234,7 @@ def test_whatever_happens_each_request_is_in_exactly_one_place(
             queue.expire(now)
             waiting = [each for name in queue.models() for each in queue.of(name)]
             assert all(each.received_at + 1.0 > now for each in waiting)
-        ended += [removed for removed, _, _ in queue.take_removed()]
+        ended += [removed for removed, _, _ in queue.collect_removed()]
         waiting = [each for name in queue.models() for each in queue.of(name)]
         assert len(waiting) == len(queue) <= size + came_back
         assert sorted(map(id, waiting + out + ended)) == sorted(map(id, everyone))

@@ -71,7 +71,7 @@ def test_a_full_batch_earns_most_when_nobody_is_in_a_hurry() -> None:
 def test_who_cannot_wait_for_the_next_batch_goes_first() -> None:
     hurried, patient = (1.0, 2.5), (1.0, 5.0)
     batch = densest(candidates(*[patient] * 3, *[hurried] * 3), SECONDS)
-    assert [each.due for each in batch] == [2.5] * 3
+    assert [each.slack for each in batch] == [2.5] * 3
 
 
 def test_the_most_valuable_go_first_where_not_all_can() -> None:
@@ -111,7 +111,7 @@ def test_no_batch_and_successor_earn_more_per_second(pairs: list[tuple[int, floa
         assert batch == []
         return
     # The best successor of the batch that was chosen makes up the best rate there is.
-    assert all(each.due >= SECONDS[len(batch)] for each in batch)
+    assert all(each.slack >= SECONDS[len(batch)] for each in batch)
     taken = {each.item for each in batch}
     rates = []
     for second in sized:

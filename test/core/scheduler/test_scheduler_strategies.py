@@ -102,7 +102,7 @@ def test_no_request_is_lost_served_twice_or_put_into_too_large_a_batch(
         serve()
         assert len(served) > before
     assert Counter(map(id, served)) == Counter(map(id, everyone))
-    assert made.take_removed() == []
+    assert made.collect_removed() == []
     assert made.next_batch() == []
 
 
@@ -136,7 +136,7 @@ def test_whatever_happens_every_request_ends_once(
 
     def settle() -> None:
         nonlocal waiting
-        for removed, _, _ in made.take_removed():
+        for removed, _, _ in made.collect_removed():
             ended[id(removed)] += 1
             waiting -= 1
 
@@ -184,7 +184,7 @@ def test_what_is_too_old_is_never_served(strategy: str) -> None:
     submit(made, stale, fresh)
     clock.advance(0.1)
     assert pick(made, now=clock.now()) == [fresh]
-    assert [entry[:2] for entry in made.take_removed()] == [(stale, Status.EXPIRED)]
+    assert [entry[:2] for entry in made.collect_removed()] == [(stale, Status.EXPIRED)]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -195,7 +195,7 @@ def test_a_tick_expires_what_waits_for_a_model_that_is_busy(strategy: str) -> No
     clock.advance(0.1)
     made.tick()
     assert made.queue_len() == 0
-    assert len(made.take_removed()) == 1
+    assert len(made.collect_removed()) == 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -229,7 +229,7 @@ def test_without_a_server_removed_requests_do_not_pile_up(strategy: str) -> None
         submit(made, request(at=clock.now()))
         clock.advance(0.2)
         assert made.next_batch() == []
-    assert len(made.take_removed()) == 1
+    assert len(made.collect_removed()) == 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
