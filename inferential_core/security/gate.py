@@ -20,6 +20,7 @@ import zmq
 from zmq.auth import Authenticator
 
 from ..transport.waker import Waker
+from ..transport.zmq_router import OpenGate
 from .exposure import is_loopback
 from .keyring import Keyring
 from .refusals import BROKEN_OFF, HANDSHAKE, Refusals
@@ -32,13 +33,14 @@ _MECHANISM_MISMATCH = 0x11000002  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
 _CRYPTOGRAPHIC = 0x11000001  # ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
 
 
-class Gate:
+class Gate(OpenGate):
     """For one socket; on a thread of its own from `open` to `close`.
 
     keyring: None to let in the peers of this machine, without keys.
     """
 
     def __init__(self, keyring: Keyring | None, refusals: Refusals) -> None:
+        self.tells_keys = keyring is not None
         self._keyring = keyring
         self._refusals = refusals
         self._monitor: zmq.Socket[Any] | None = None
@@ -48,15 +50,9 @@ class Gate:
         self._next_look = 0.0  # monotonic s
         self._thread = threading.Thread(target=self._run, name="inferential-gate", daemon=True)
 
-    @property
-    def tells_keys(self) -> bool:
-        """Whether every message comes with the public key of its sender."""
-        return self._keyring is not None
-
     # --- with the socket ---
 
     def open(self, context: zmq.Context[Any], socket: zmq.Socket[Any]) -> None:
-        """Guard a socket that is not bound yet."""
         self._authenticator = Authenticator(context)
         socket.setsockopt(zmq.ZAP_DOMAIN, _DOMAIN.encode())
         socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
@@ -73,7 +69,6 @@ class Gate:
         self._thread.start()
 
     def close(self, socket: zmq.Socket[Any]) -> None:
-        """Before the socket is closed."""
         if self._monitor is not None:
             socket.disable_monitor()
         self._closing = True

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
+from ..transport.zmq_router import OPEN_GATE, OpenGate
 from .authorization import Authorization, KeyAuthorization
 from .exposure import is_local
 from .gate import Gate
@@ -22,7 +23,7 @@ KEYS, THIS_MACHINE, ANYBODY = "keys", "this machine", "anybody"
 
 
 class ServerSecurity:
-    """mode: "keys", "this machine" or "anybody". gate: None where nothing is asked of peers."""
+    """mode: who is served: "keys", "this machine" or "anybody"."""
 
     def __init__(self, config: InferentialConfig, clock: Clock, record: Record | None) -> None:
         bind, allow_insecure = config.transport.bind, config.security.allow_insecure
@@ -54,9 +55,9 @@ class ServerSecurity:
                 bind,
             )
 
-    def gate(self) -> Gate | None:
-        """A new one, for a socket."""
-        return Gate(self.keyring, self.refusals) if self._guarded else None
+    def gate(self) -> OpenGate:
+        """What decides on the peers of a socket: a new one for each."""
+        return Gate(self.keyring, self.refusals) if self._guarded else OPEN_GATE
 
     def report(self) -> dict[str, Any]:
         """For the status."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import zmq
 
@@ -16,15 +16,19 @@ from .malloc import keep_freed_memory
 from .waker import Waker
 
 
-class Gatekeeper(Protocol):
-    """Decides which connections come to be; see security/gate.py."""
+class OpenGate:
+    """Lets every connection come to be. One that does not is security/gate.py."""
 
-    @property
-    def tells_keys(self) -> bool: ...
+    tells_keys = False  # whether each message comes with the public key of its sender
 
-    def open(self, context: zmq.Context[Any], socket: zmq.Socket[Any]) -> None: ...
+    def open(self, context: zmq.Context[Any], socket: zmq.Socket[Any]) -> None:
+        """Decide from now on who gets in; before the socket is bound."""
 
-    def close(self, socket: zmq.Socket[Any]) -> None: ...
+    def close(self, socket: zmq.Socket[Any]) -> None:
+        """Decide no more; before the socket is closed."""
+
+
+OPEN_GATE = OpenGate()
 
 
 class ZmqRouter(Transport):
@@ -52,7 +56,7 @@ class ZmqRouter(Transport):
         max_frames: int = 1024,
         heartbeat_ms: int = 1000,
         linger_ms: int = 200,
-        gate: Gatekeeper | None = None,
+        gate: OpenGate = OPEN_GATE,
         io_threads: int = 1,
     ) -> None:
         keep_freed_memory()
@@ -75,14 +79,12 @@ class ZmqRouter(Transport):
         ):
             self._socket.setsockopt(option, value)
         self._gate = gate
-        self._tells_keys = gate is not None and gate.tells_keys
-        if gate is not None:
-            gate.open(self._context, self._socket)
+        self._tells_keys = gate.tells_keys
+        gate.open(self._context, self._socket)
         try:
             self._socket.bind(bind)
         except zmq.ZMQError as error:
-            if gate is not None:
-                gate.close(self._socket)
+            gate.close(self._socket)
             self._socket.close(0)
             self._context.term()
             raise ConfigError(f"bind {bind!r}: {error.strerror or error}") from None
@@ -134,8 +136,7 @@ class ZmqRouter(Transport):
         self._waker.wake()
 
     def close(self) -> None:
-        if self._gate is not None:
-            self._gate.close(self._socket)
+        self._gate.close(self._socket)
         self._socket.close()
         self._waker.close()
         self._context.term()
