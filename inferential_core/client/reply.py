@@ -25,7 +25,7 @@ class Reply:
     inference_latency_ms: float = 0.0  # of the whole batch
     queue_ms: float = 0.0  # in the server's queue
     batch_size: int = 0  # observations served in the same call
-    valid_for_ms: float = 0.0  # lease the server grants, 0: none stated
+    valid_for_ms: float = 0.0  # lease from the observation on, granted by the server; 0: none
     requery_after_steps: int = 0  # the server's hint, 0: none
     uplink_ms: float = 0.0  # on the way to the server, by the estimated clock offset
     clock_offset_s: float = 0.0  # server's monotonic clock minus ours, 0 while unknown

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from ..tracking.health import BreakerRule
+from .scheduling import HOUR_MS, Milliseconds
 from .section import Section
 
 
@@ -37,6 +38,32 @@ class HealthConfig(Section):
 
     def as_rule(self) -> BreakerRule:
         return BreakerRule(**self.model_dump())
+
+
+class LeaseConfig(Section):
+    """A lease that the model's specification states holds where it is shorter."""
+
+    RELOADS: ClassVar[bool] = True
+
+    valid_for_ms: Milliseconds | None = Field(
+        default=None,
+        gt=0,
+        le=HOUR_MS,
+        description="how long after its observation an answer may be acted on; unset: no lease"
+        " but the model's",
+    )
+    models: dict[str, Annotated[Milliseconds, Field(gt=0, le=HOUR_MS)]] = Field(
+        default_factory=dict, description="the same for single models, by id"
+    )
+
+    def granted_ms(self, model_id: str, specified_ms: float) -> float:
+        """The lease on this model's answers: the shorter of what is configured and specified.
+
+        0 stands for none, in what is specified and in what is returned.
+        """
+        configured = self.models.get(model_id, self.valid_for_ms)
+        leases = [lease for lease in (configured, specified_ms) if lease]
+        return min(leases, default=0.0)
 
 
 class DispatchConfig(Section):

@@ -11,7 +11,7 @@ from .fleet import (
     MetricsConfig,
     ResponseTrackingConfig,
 )
-from .models import DispatchConfig, HealthConfig, LocalConfig, RayConfig
+from .models import DispatchConfig, HealthConfig, LeaseConfig, LocalConfig, RayConfig
 from .network import HttpConfig, LimitsConfig, SecurityConfig, TransportConfig
 from .scheduling import BatchConfig, DeadlineAwareConfig, SchedulingConfig, TieredConfig
 from .section import Section
@@ -41,6 +41,9 @@ class InferentialConfig(Section):
     health: HealthConfig = Field(
         default=HealthConfig(), description="when a model that fails is given a pause"
     )
+    lease: LeaseConfig = Field(
+        default=LeaseConfig(), description="how long a robot may act on an answer"
+    )
     security: SecurityConfig = Field(
         default=SecurityConfig(), description="who may ask, and how that is known"
     )
@@ -66,6 +69,7 @@ __all__ = [
     "HealthConfig",
     "HttpConfig",
     "InferentialConfig",
+    "LeaseConfig",
     "LimitsConfig",
     "LocalConfig",
     "MetricsConfig",

@@ -10,13 +10,15 @@
         "action_names": ["shoulder", "elbow"],
         "horizon": 50,
         "control_rate_hz": 50.0,
+        "valid_for_ms": 800.0,
     }
 
 Every key may be left out. `observation`: by key, `dtype` (a name the wire carries, `string` for
 text, or a list of names; left out: any array), `shape` (None: any size; left out: any shape),
 `optional` (default False) and `description`. A compressed image counts as the array it decodes to.
 `other_keys`: what becomes of an observation with keys that are not named: `ignore` (they reach the
-model all the same, the default) or `reject`. `notes` may hold anything that is JSON.
+model all the same, the default) or `reject`. `valid_for_ms`: for how long after its observation an
+answer may be acted on, which the server grants with it. `notes` may hold anything that is JSON.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def compile_specification(declared: Any) -> Specification:
         check(f"specification.{key}", value)
     observation = declared.get("observation", {})
     entries = [_entry(key, entry) for key, entry in observation.items()]
-    return Specification(entries, declared.get("other_keys", "ignore"))
+    valid_for_ms = float(declared.get("valid_for_ms", 0.0))
+    return Specification(entries, declared.get("other_keys", "ignore"), valid_for_ms)
 
 
 def _entry(key: Any, declared: Any) -> Entry:
@@ -96,6 +99,12 @@ def _is_rate(where: str, value: Any) -> None:
         raise UsageError(f"{where}: {value!r}: a rate in Hz, above 0")
 
 
+def _is_lease(where: str, value: Any) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and 0 < value < math.inf):
+        raise UsageError(f"{where}: {value!r}: milliseconds, above 0; leave it out for no lease")
+
+
 def _are_names(where: str, value: Any) -> None:
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
         raise UsageError(f"{where}: {value!r}: a list of names")
@@ -118,6 +127,7 @@ _KEYS: dict[str, Callable[[str, Any], None]] = {
     "action_names": _are_names,
     "horizon": _is_horizon,
     "control_rate_hz": _is_rate,
+    "valid_for_ms": _is_lease,
     "notes": _is_anything,
 }
 _ENTRY_KEYS = ("dtype", "shape", "optional", "description")

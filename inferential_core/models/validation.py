@@ -20,9 +20,15 @@ _UINT8 = np.dtype(np.uint8)
 
 
 class Specification:
-    """What an observation has to be like; see `specification` for how a model says it."""
+    """What an observation has to be like; see `specification` for how a model says it.
 
-    def __init__(self, entries: Iterable[Entry], other_keys: str) -> None:
+    valid_for_ms: for how long after its observation an answer may be acted on; 0: not said.
+    """
+
+    def __init__(
+        self, entries: Iterable[Entry], other_keys: str, valid_for_ms: float = 0.0
+    ) -> None:
+        self.valid_for_ms = valid_for_ms
         self._entries = tuple(entries)
         self._by_key = {entry.key: entry for entry in self._entries}
         self._rejects_others = other_keys == "reject"

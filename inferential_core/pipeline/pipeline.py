@@ -89,6 +89,7 @@ class Pipeline:
             self.clients, self.models, dispatcher, recorder, throttled
         )
         self._set_scheduler(scheduler)
+        self._set_leases()
 
     # --- the way of an observation ---
 
@@ -215,6 +216,7 @@ class Pipeline:
                 reason = unknown_model(name, self.models)
                 self.scheduler.pending.remove(request, Status.REJECTED, reason)
         self._set_lanes()
+        self._set_leases()
         self._settle_removed()
 
     def use_scheduler(self, scheduler: BatchScheduler, config: InferentialConfig) -> None:
@@ -229,7 +231,7 @@ class Pipeline:
             scheduler.put_back(request)
 
     def reconfigure(self, config: InferentialConfig) -> None:
-        """Go by other limits, clients, tracking, metrics and health rules from now on."""
+        """Go by other limits, clients, tracking, metrics, leases and health rules from now on."""
         tracking = config.response_tracking
         self._config = config
         self._admission.configure(config)
@@ -240,6 +242,7 @@ class Pipeline:
         self._breaker = config.health.as_rule()
         for model in self.models.values():
             model.health.rule = self._breaker
+        self._set_leases()
 
     def drop_all(self, reason: str) -> None:
         """End whatever waits or is with a model: the server stops."""
@@ -264,3 +267,8 @@ class Pipeline:
 
     def _set_lanes(self) -> None:
         self.scheduler.lanes = {name: model.lanes for name, model in self.models.items()}
+
+    def _set_leases(self) -> None:
+        for model in self.models.values():
+            specified = 0.0 if model.takes is None else model.takes.valid_for_ms
+            model.valid_for_ms = self._config.lease.granted_ms(model.id, specified)

@@ -235,9 +235,9 @@ class Server:
         """Make this the configuration, also while serving: no request is lost, nobody waits.
 
         Takes over between two turns: scheduling (what waits moves to the new scheduler), clients,
-        limits, response_tracking, metrics and health. Returns the other keys that changed, such
-        as "transport.bind": they hold when the process is started again. ConfigError, as for a
-        strategy that is not registered, changes nothing.
+        limits, response_tracking, metrics, health and lease. Returns the other keys that changed,
+        such as "transport.bind": they hold when the process is started again. ConfigError, as for
+        a strategy that is not registered, changes nothing.
         """
         holds = self._settings.preview(config)
         if not self._serving:

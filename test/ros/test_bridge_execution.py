@@ -18,6 +18,8 @@ from lifecycle_msgs.msg import Transition
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
+from inferential_core import InferentialConfig
+
 RAMP = np.stack([np.arange(10) / 10, np.arange(10)], axis=1).astype(np.float32)
 ASKS_AT_HALF = "{runway: 0.5}"
 
@@ -28,8 +30,15 @@ def executing(**keys: Any) -> dict[str, str]:
     return {"  rate_hz: 50\n": f"  rate_hz: 50\n{lines}"}
 
 
-def test_nothing_of_a_plan_is_published_after_its_lease(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(changes=executing(lease_s=0.1))
+@pytest.mark.parametrize("granted_by", ["contract", "server"])
+def test_nothing_of_a_plan_is_published_after_its_lease(
+    make_rig: Callable[..., Rig], granted_by: str
+) -> None:
+    if granted_by == "contract":
+        rig = make_rig(changes=executing(lease_s=0.1))
+    else:  # which wins over the longer one of the contract
+        config = InferentialConfig(lease={"valid_for_ms": 100.0})
+        rig = make_rig(changes=executing(lease_s=0.15), config=config)
     rig.run()
     rig.expect([0.5], [2.0])
     mark, done = rig.status.mark(), rig.executed.mark()

@@ -18,7 +18,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from inferential_core import LocalDispatcher, Server
+from inferential_core import InferentialConfig, LocalDispatcher, Server
 from inferential_ros.bridge_node import BridgeNode
 
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -56,13 +56,16 @@ class Rig:
         trigger: str = "{on: state}",
         changes: dict[str, str] | None = None,
         server_seen_at: Callable[[str], str] = lambda address: address,
+        config: InferentialConfig | None = None,
     ) -> None:
         self.graph = graph
         self.answer: Any = GOOD
         self.open, self.entered = threading.Event(), threading.Event()  # a gate in the model
         self.open.set()
         self.server = Server(
-            bind="tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": self._infer})
+            bind="tcp://127.0.0.1:*",
+            config=config,
+            dispatcher=LocalDispatcher({"policy": self._infer}),
         )
         self.server.start()
         contract = tmp_path / "contract.yaml"
