@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inferential_ros.execution.geometry import Group
 from inferential_ros.execution.plan import Plan
 
 HOLD, ZEROS, NONE, DECELERATE = "hold", "zeros", "none", "decelerate"
@@ -37,6 +38,7 @@ class Rule:
     kind: str = POSITION
     max_step: tuple[float, ...] | None = None  # per control tick
     decelerate_s: float = DECELERATE_S
+    geometry: tuple[Group, ...] = ()  # of the output's columns, those that are no plain numbers
 
 
 class OutputChannel:
@@ -60,7 +62,7 @@ class OutputChannel:
     def follow(self, row: np.ndarray, now_ns: int, on_time: bool) -> np.ndarray:
         """The values of a plan's row (D,). on_time: at a control tick, not between two."""
         self._start, self._since_ns = None, now_ns
-        wanted = row[self.columns]
+        wanted = self._as_before(row[self.columns])
         values = self._publish(self.limited(wanted), on_time, self._max_step)
         self.held_back += not np.array_equal(values, wanted)
         return values
@@ -113,7 +115,12 @@ class OutputChannel:
             return self.limited((1.0 - share) * self._start)
         # The velocity falls linearly over the time T: v * (t - t^2 / 2T) from where it began.
         way_s = self._decelerate_ns / 1e9 * (share - share * share / 2.0)
-        return self.limited(self._start + self._speed * way_s)
+        return self.limited(self._ahead(way_s))
+
+    def _ahead(self, way_s: float) -> np.ndarray:
+        """Where the fallback's start leads to at the speed of the plan then."""
+        assert self._start is not None
+        return self._start + self._speed * way_s
 
     def _speed_of(self, plan: Plan | None, step: int) -> np.ndarray:
         if plan is None or not 0 < step < plan.horizon:
@@ -121,14 +128,86 @@ class OutputChannel:
         rows = self.limited(plan.actions[step - 1 : step + 1][:, self.columns])
         return (rows[1] - rows[0]) / (plan.period_ns / 1e9)
 
+    def _as_before(self, values: np.ndarray) -> np.ndarray:
+        """Values (n,) of a row of one's own, written as those that were published before."""
+        return values
+
+    def _stepped(self, before: np.ndarray, values: np.ndarray, max_step: np.ndarray) -> np.ndarray:
+        """The values, or what lies towards them no further than a step."""
+        return np.clip(values, before - max_step, before + max_step)
+
     def _publish(
         self, values: np.ndarray, on_time: bool, max_step: np.ndarray | None
     ) -> np.ndarray:
         """No further from the last values than one step, nor from those of the tick before."""
         if max_step is not None and self._last is not None and self._ticked is not None:
             for before in (self._ticked, self._last):
-                values = np.clip(values, before - max_step, before + max_step)
+                values = self._stepped(before, values, max_step)
         self._last = values
         if on_time or self._ticked is None:
             self._ticked = values
         return values
+
+
+class GeometricChannel(OutputChannel):
+    """An output of which some columns are angles without ends, or rotations."""
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__(rule)
+        most = np.full(len(rule.columns), np.inf) if self._max_step is None else self._max_step
+        self._groups = [group.held_to(self._lower, self._upper, most) for group in rule.geometry]
+        self._turning = [group for group in self._groups if group.centres]
+        self._rows = np.zeros((2, len(rule.columns)))  # of the plan, as the fallback began
+        self._period_s = 1.0
+        for group in self._groups:
+            if not group.limitable:
+                self._lower[group.at], self._upper[group.at] = -np.inf, np.inf
+
+    def _as_before(self, values: np.ndarray) -> np.ndarray:
+        if self._last is None:
+            return self._centred(values)
+        for group in self._groups:
+            group.near(values, self._last)
+        return values
+
+    def limited(self, values: np.ndarray) -> np.ndarray:
+        return super().limited(self._centred(values) if self._turning else values)
+
+    def _centred(self, values: np.ndarray) -> np.ndarray:
+        written = np.array(values)
+        for group in self._turning:
+            written[..., group.at] = group.centred(values[..., group.at])
+        return written
+
+    @property
+    def _zeros(self) -> np.ndarray:
+        values = np.zeros(len(self.columns))
+        for group in self._groups:
+            values[group.at] = group.zero
+        return self._as_before(self.limited(values))
+
+    def _speed_of(self, plan: Plan | None, step: int) -> np.ndarray:
+        if plan is None or not 0 < step < plan.horizon:
+            self._rows = np.stack([self._last, self._last])
+        else:
+            self._rows = self.limited(plan.actions[step - 1 : step + 1][:, self.columns])
+            self._period_s = plan.period_ns / 1e9
+        return super()._speed_of(plan, step)
+
+    def _ahead(self, way_s: float) -> np.ndarray:
+        assert self._start is not None
+        values = super()._ahead(way_s)
+        for group in self._groups:
+            values[group.at] = group.ahead(self._start, self._rows, way_s / self._period_s)
+        return self._as_before(values)
+
+    def _stepped(self, before: np.ndarray, values: np.ndarray, max_step: np.ndarray) -> np.ndarray:
+        stepped = super()._stepped(before, values, max_step)
+        for group in self._groups:
+            group.step(stepped, before, values, max_step)
+        return stepped
+
+
+def make_channel(rule: Rule) -> OutputChannel:
+    """The channel of an output."""
+    return GeometricChannel(rule) if rule.geometry else OutputChannel(rule)

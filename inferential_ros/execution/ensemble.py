@@ -30,7 +30,7 @@ class TemporalEnsemble(Mode):
             return None
         rows = np.stack([self._sampling.row(plan, at_ns) for plan in plans])
         weights = np.exp(-self._m * np.arange(len(plans)))
-        mean = weights @ rows / weights.sum()
+        mean = self._sampling.mean(rows, weights)
         newest = plans[-1]
         return Due(self._sampling.pick(rows[-1], mean), newest, newest.step_at(at_ns))
 

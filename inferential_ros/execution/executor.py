@@ -16,8 +16,9 @@ from enum import Enum
 
 import numpy as np
 
-from inferential_ros.execution.channel import OutputChannel, Rule
+from inferential_ros.execution.channel import Rule, make_channel
 from inferential_ros.execution.delay import DelayMeter
+from inferential_ros.execution.geometry import admitted
 from inferential_ros.execution.modes import Execution, make_mode
 from inferential_ros.execution.plan import Plan, PlanRefused, PlanTooLate
 from inferential_ros.execution.record import Record
@@ -60,7 +61,8 @@ class Executor:
     ) -> None:
         self._dimension = dimension
         self._mode = make_mode(execution, dimension)
-        self._channels = [OutputChannel(rule) for rule in rules]
+        self._channels = [make_channel(rule) for rule in rules]
+        self._geometry = execution.geometry
         self._record = Record()
         self._delay = DelayMeter()
         self._followed: tuple[Plan, int] | None = None  # a plan was, at this step of it
@@ -75,6 +77,8 @@ class Executor:
         Returns it with the times at which it will be executed.
         """
         self._check(plan)
+        if self._geometry:
+            plan = admitted(plan, self._geometry)
         pinned = self._mode.pin(plan, now_ns)
         if pinned.end_ns <= now_ns:
             late_ms = (now_ns - pinned.end_ns) / 1e6

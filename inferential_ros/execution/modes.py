@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from inferential_ros.execution.ensemble import TemporalEnsemble
+from inferential_ros.execution.geometry import Group
 from inferential_ros.execution.mode import Mode
 from inferential_ros.execution.open_loop import OpenLoop
 from inferential_ros.execution.overlap import SHARE_OF_OLD
 from inferential_ros.execution.queue import Queue
 from inferential_ros.execution.rtc import Rtc
-from inferential_ros.execution.sampling import Sampling
+from inferential_ros.execution.sampling import GeometricSampling, Sampling
 
 OPEN_LOOP, QUEUE, TEMPORAL_ENSEMBLE, RTC = "open_loop", "queue", "temporal_ensemble", "rtc"
 MODES = (OPEN_LOOP, QUEUE, TEMPORAL_ENSEMBLE, RTC)
@@ -26,10 +27,15 @@ class Execution(NamedTuple):
     temporal_ensemble_coeff: float = ENSEMBLE_M
     discrete: tuple[int, ...] = ()  # columns
     interpolate: bool = False
+    geometry: tuple[Group, ...] = ()  # columns that are no plain numbers
 
 
 def make_mode(execution: Execution, dimension: int) -> Mode:
     sampling = Sampling(dimension, execution.discrete, execution.interpolate)
+    if execution.geometry:
+        sampling = GeometricSampling(
+            dimension, execution.discrete, execution.interpolate, execution.geometry
+        )
     if execution.mode == OPEN_LOOP:
         return OpenLoop(sampling, execution.execution_horizon)
     if execution.mode == TEMPORAL_ENSEMBLE:

@@ -36,6 +36,6 @@ def merge(old: Plan, new: Plan, share_of_old: float, sampling: Sampling) -> Plan
         return new
     actions = new.actions.astype(np.float64)
     fresh = actions[common]
-    mixed = share_of_old * sampling.rows(old, times_ns[common]) + (1.0 - share_of_old) * fresh
+    mixed = sampling.mix(fresh, sampling.rows(old, times_ns[common]), share_of_old)
     actions[common] = sampling.pick(fresh, mixed)
     return replace(new, actions=actions)

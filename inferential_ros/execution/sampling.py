@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from inferential_ros.execution.geometry import Group
 from inferential_ros.execution.plan import Plan
 
 
@@ -32,7 +34,7 @@ class Sampling:
         if not self._between or passed_ns <= 0 or step == plan.horizon - 1:
             return here
         share = passed_ns / plan.period_ns
-        row = here + share * (plan.actions[step + 1] - here)
+        row = self.mix(here, plan.actions[step + 1], share)
         return self.pick(plan.actions[step + (share >= 0.5)], row)
 
     def rows(self, plan: Plan, times_ns: np.ndarray) -> np.ndarray:
@@ -46,8 +48,42 @@ class Sampling:
         above = np.minimum(below + 1, plan.horizon - 1)
         share = (position - below)[:, None]
         here, there = plan.actions[below], plan.actions[above]
-        return self.pick(np.where(share >= 0.5, there, here), here + share * (there - here))
+        return self.pick(np.where(share >= 0.5, there, here), self.mix(here, there, share))
+
+    def mix(self, here: np.ndarray, there: np.ndarray, share: Any) -> np.ndarray:
+        """What lies between rows (..., D), at a share of the way: a float or (..., 1)."""
+        return here + share * (there - here)
+
+    def mean(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The mean (D,) of rows (m, D), which are weighted (m,); the newest is the last."""
+        return weights @ rows / weights.sum()
 
     def pick(self, discrete: np.ndarray, continuous: np.ndarray) -> np.ndarray:
         """Rows of `continuous` but in the discrete columns, which come from the other."""
         return np.where(self._discrete, discrete, continuous)
+
+
+class GeometricSampling(Sampling):
+    """Reads rows off plans of which some columns are angles without ends, or rotations."""
+
+    def __init__(
+        self,
+        dimension: int,
+        discrete: Sequence[int],
+        between: bool,
+        groups: Sequence[Group],
+    ) -> None:
+        super().__init__(dimension, discrete, between)
+        self._groups = groups
+
+    def mix(self, here: np.ndarray, there: np.ndarray, share: Any) -> np.ndarray:
+        mixed = here + share * (there - here)
+        for group in self._groups:
+            group.mix(mixed, here, there, share)
+        return mixed
+
+    def mean(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        mean = super().mean(rows, weights)
+        for group in self._groups:
+            mean[group.at] = group.mean(rows, weights)
+        return mean

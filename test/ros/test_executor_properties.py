@@ -31,6 +31,7 @@ executions = st.builds(
     temporal_ensemble_coeff=st.floats(0, 2),
     discrete=st.sampled_from([(), (1,)]),
     interpolate=st.booleans(),
+    geometry=st.just(()),
 )
 fallbacks = st.sampled_from(["hold", "zeros", "none", "decelerate"])
 values = st.floats(-10, 10) | st.sampled_from([np.nan, np.inf])
