@@ -18,7 +18,7 @@ from typing import Any
 from inferential_core import Reply, Status
 from inferential_ros.bridge.action_output import ActionOutput, Sinks
 from inferential_ros.bridge.inputs import Inputs, NotNow
-from inferential_ros.bridge.options import link_settings, make_executor
+from inferential_ros.bridge.options import link_settings, make_executor, make_jump_watch
 from inferential_ros.bridge.plans import left_over_values, make_plan
 from inferential_ros.bridge.requery_policy import RequeryPolicy
 from inferential_ros.bridge.server_link import (
@@ -37,6 +37,7 @@ from inferential_ros.execution.executor import (
     PlanRefused,
     PlanTooLate,
 )
+from inferential_ros.execution.plan import Plan
 
 SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are late
 
@@ -63,6 +64,7 @@ class BridgeCore:
         self._planned = False  # whether a plan of this generation came
         self._period_ns = round(1e9 / contract.action.rate_hz)
         self.executor = make_executor(contract)
+        self._jumps = make_jump_watch(contract)
         self._motion = ActionOutput(self.executor, self.statistics, sinks)
         self.asking = RequeryPolicy(contract, self.executor)
         callbacks = LinkCallbacks(
@@ -236,6 +238,7 @@ class BridgeCore:
                 self._fail("plan", f"plan refused: {error}")
                 return
             self.statistics.well()
+            self._tell_jumps(plan)
             self.asking.planned(pinned, reply.requery_after_steps)
             if self._planned:
                 self.statistics.deadline_misses += dry
@@ -266,6 +269,15 @@ class BridgeCore:
             self.troubles.add(kind, reason)
 
     # --- inside, with the lock held ---
+
+    def _tell_jumps(self, plan: Plan) -> None:
+        for column, step in self._jumps.found(plan):
+            name = self._contract.action.names[column]
+            self.troubles.add(
+                f"jump of {name}",
+                f"the plan moves {name!r} by {step:.2f} from one step to the next, more than half"
+                " a turn: if it is an angle without ends, name it under action.continuous",
+            )
 
     def _due(self, now_ns: int) -> bool:
         running = self._motion.mode is Mode.RUNNING and self.link.connected

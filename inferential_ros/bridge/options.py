@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles, LinkSettings
 from inferential_ros.contract.schema import NEVER, Contract
+from inferential_ros.execution.channel import POSITION
 from inferential_ros.execution.executor import Executor, Rule
+from inferential_ros.execution.jumps import JumpWatch
 from inferential_ros.execution.modes import OPEN_LOOP
 
 
@@ -19,10 +23,28 @@ def make_executor(contract: Contract) -> Executor:
             output.kind,
             output.max_step,
             output.decelerate_s,
+            tuple(
+                found
+                for group in contract.action.execution.geometry
+                if (found := group.within(output.columns)) is not None
+            ),
         )
         for output in contract.action.outputs
     )
     return Executor(rules, len(contract.action.names), contract.action.execution)
+
+
+def make_jump_watch(contract: Contract) -> JumpWatch:
+    """Watches the joint angles that the contract leaves plain numbers."""
+    action = contract.action
+    largest = np.full(len(action.names), np.inf)
+    for output in action.outputs:
+        if output.kind == POSITION:
+            columns = list(output.columns)
+            largest[columns] = np.minimum(largest[columns], np.array(output.turns) / 2.0)
+    known = [column for group in action.execution.geometry for column in group.columns]
+    largest[[*known, *action.execution.discrete]] = np.inf
+    return JumpWatch(largest)
 
 
 def link_settings(

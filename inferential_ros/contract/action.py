@@ -7,6 +7,8 @@ from typing import Any
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.execution import KEYS as EXECUTION_KEYS
 from inferential_ros.contract.execution import read_execution
+from inferential_ros.contract.geometry import KEYS as GEOMETRY_KEYS
+from inferential_ros.contract.geometry import Geometry, groups_of, read_geometry
 from inferential_ros.contract.output import read_output
 from inferential_ros.contract.schema import Action, Output
 from inferential_ros.contract.yaml_values import (
@@ -26,6 +28,7 @@ KEYS = (
     "control_rate_hz",
     "lease_s",
     *EXECUTION_KEYS,
+    *GEOMETRY_KEYS,
     "publish_on_arrival",
     "outputs",
 )
@@ -39,22 +42,26 @@ def read_action(value: Any, path: str) -> tuple[Action, tuple[str, ...]]:
     rate_hz = section.get("rate_hz", frequency)
     control_rate_hz = section.get("control_rate_hz", frequency, rate_hz)
     warnings: list[str] = []
+    execution = read_execution(section, columns, control_rate_hz > rate_hz)
+    geometry = read_geometry(section, columns, execution.discrete)
+    outputs = _outputs(section, geometry, 1.0 / control_rate_hz, warnings)
+    groups = groups_of(geometry, outputs, execution.discrete)
     action = Action(
         key=section.get("key", text, "actions"),
         names=columns,
         rate_hz=rate_hz,
         control_rate_hz=control_rate_hz,
         lease_s=section.get("lease_s", positive, None),
-        execution=read_execution(section, columns, control_rate_hz > rate_hz),
+        execution=execution._replace(geometry=groups),
         publish_on_arrival=section.get("publish_on_arrival", boolean, True),
-        outputs=_outputs(section, columns, 1.0 / control_rate_hz, warnings),
+        outputs=outputs,
     )
     section.finish()
     return action, tuple(warnings)
 
 
 def _outputs(
-    section: Section, columns: tuple[str, ...], control_period_s: float, warnings: list[str]
+    section: Section, geometry: Geometry, control_period_s: float, warnings: list[str]
 ) -> tuple[Output, ...]:
     listed = section.get("outputs", sequence)
     if not listed:
@@ -62,7 +69,7 @@ def _outputs(
     outputs: list[Output] = []
     for index, item in enumerate(listed):
         place = f"{section.at('outputs')}[{index}]"
-        outputs.append(read_output(Section(item, place), columns, control_period_s, warnings))
+        outputs.append(read_output(Section(item, place), geometry, control_period_s, warnings))
         if outputs[-1].topic in [other.topic for other in outputs[:-1]]:
             raise ContractError(f"{place}.topic", f"{outputs[-1].topic!r} is written twice")
     return tuple(outputs)

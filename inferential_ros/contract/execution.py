@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.yaml_values import (
     Section,
     boolean,
-    names,
+    known_names,
     non_negative,
     one_of,
     whole_positive,
@@ -37,7 +35,7 @@ def read_execution(section: Section, columns: tuple[str, ...], faster: bool) -> 
     for key, its_mode in MODE_OPTIONS.items():
         if section.has(key) and mode != its_mode:
             raise ContractError(section.at(key), f"belongs to mode {its_mode}, not to {mode}")
-    discrete = section.get("discrete", lambda v, p: _among(v, p, columns), ())
+    discrete = section.get("discrete", known_names(columns), ())
     default = Execution()
     return Execution(
         mode=mode,
@@ -49,14 +47,3 @@ def read_execution(section: Section, columns: tuple[str, ...], faster: bool) -> 
         discrete=tuple(columns.index(name) for name in discrete),
         interpolate=section.get("interpolate", boolean, True) and faster,
     )
-
-
-def _among(value: Any, path: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    found = names(value, path)
-    for index, name in enumerate(found):
-        if name not in known:
-            raise ContractError(
-                f"{path}[{index}]",
-                f"no action {name!r} in action.names; {suggestion(name, known)}",
-            )
-    return found

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.contract.geometry import Geometry
 from inferential_ros.contract.schema import DEFAULT_FALLBACK, Limits, Output
 from inferential_ros.contract.topics import read_topic
 from inferential_ros.contract.units import Conversion, read_conversion
@@ -29,15 +31,17 @@ from inferential_ros.execution.channel import (
     POSITION,
     ZEROS,
 )
+from inferential_ros.execution.geometry import Rotation
 
 FREE = (-math.inf, math.inf)
 SLICE = re.compile(r"(-?\d*):(-?\d*)")
 
 
 def read_output(
-    section: Section, columns: tuple[str, ...], control_period_s: float, warnings: list[str]
+    section: Section, geometry: Geometry, control_period_s: float, warnings: list[str]
 ) -> Output:
     """The output; what deserves a warning although it is allowed goes to `warnings`."""
+    columns = geometry.columns
     topic = read_topic(section)
     converter = output_type(topic.type)
     kind = _kind(section, topic.type, converter)
@@ -48,9 +52,13 @@ def read_output(
     if section.has("decelerate_s") and fallback != DECELERATE:
         raise ContractError(section.at("decelerate_s"), "is for fallback: decelerate")
     conversion = read_conversion(section, selected, writing=True)
+    rotations = geometry.rotations_of(chosen, section.at("select"))
     limits = section.get("limits", by_name(_pair, selected, FREE), (FREE,) * len(selected))
     max_step = section.get("max_step", by_name(positive, selected, math.inf), None)
-    context = OutputContext(topic.message, selected, kind, control_period_s)
+    context = OutputContext(topic.message, selected, kind, control_period_s, rotations)
+    encode = converter.make(section, context)
+    quaternions = getattr(encode, "quaternions", ())
+    limits = _without_rotations(section, limits, selected, rotations, quaternions)
     output = Output(
         path=section.path,
         topic=topic.name,
@@ -62,10 +70,13 @@ def read_output(
         fallback=fallback,
         limits=_in_action_units(limits, conversion),
         qos=topic.qos(section, reliable=True),
-        encode=_converting(converter.make(section, context), conversion),
+        encode=_converting(encode, conversion),
         max_step=None if max_step is None else tuple(np.abs(max_step / conversion.gain).tolist()),
         decelerate_s=section.get("decelerate_s", positive, DECELERATE_S),
         stamp=converter.stamp,
+        turns=_turns(conversion),
+        plain=tuple(((conversion.gain == 1.0) & (conversion.offset == 0.0)).tolist()),
+        quaternions=quaternions,
     )
     section.finish()
     return output
@@ -113,6 +124,13 @@ def _slice(value: str, path: str, count: int) -> tuple[int, ...]:
 
 def _column(item: Any, path: str, columns: tuple[str, ...]) -> int:
     if isinstance(item, int) and not isinstance(item, bool):
+        if str(item) in columns:
+            raise ContractError(
+                path,
+                f"{item} may be the action of that name or the column of that index, from 0: write"
+                f" '{item}' in quotes for the action, or a slice such as '{item}:{item + 1}' for"
+                " the column",
+            )
         if not 0 <= item < len(columns):
             raise ContractError(path, f"no column {item}: action.names has {len(columns)}")
         return item
@@ -144,6 +162,35 @@ def _pair(value: Any, path: str) -> tuple[float, float]:
     if lower > upper:
         raise ContractError(path, f"lower {lower} is greater than upper {upper}")
     return lower, upper
+
+
+def _without_rotations(
+    section: Section,
+    limits: tuple[tuple[float, float], ...],
+    names: tuple[str, ...],
+    rotations: tuple[Rotation, ...],
+    quaternions: tuple[tuple[int, ...], ...],
+) -> tuple[tuple[float, float], ...]:
+    """A pair for all columns leaves the parts of rotations out; one of their own is refused."""
+    parts = {
+        column for rotation in rotations if not rotation.limitable for column in rotation.columns
+    }
+    parts |= {column for columns in quaternions for column in columns}
+    for column in sorted(parts):
+        if isinstance(section.get("limits", lambda value, _: value, None), Mapping):
+            if limits[column] != FREE:
+                raise ContractError(
+                    f"{section.at('limits')}.{names[column]}",
+                    "is part of a rotation, which has no limits of its own; max_step is the"
+                    " largest angle in rad from tick to tick",
+                )
+    return tuple(FREE if column in parts else pair for column, pair in enumerate(limits))
+
+
+def _turns(conversion: Conversion) -> tuple[float, ...]:
+    """A whole turn in the units of each action, as the message has radians; inf of a length."""
+    turns = 2.0 * math.pi / np.abs(conversion.gain)
+    return tuple(np.where(conversion.angular, turns, math.inf).tolist())
 
 
 def _in_action_units(pairs: tuple[tuple[float, float], ...], conversion: Conversion) -> Limits:

@@ -108,6 +108,9 @@ class Output:
     max_step: tuple[float, ...] | None = None  # most a value may change from tick to tick
     decelerate_s: float = DECELERATE_S
     stamp: Callable[[Any, Any], None] | None = None  # stamp(message, time), when it is published
+    turns: tuple[float, ...] = ()  # of each column, a whole turn in its units; inf: a length
+    plain: tuple[bool, ...] = ()  # of each column, whether the message has the action as it is
+    quaternions: tuple[tuple[int, ...], ...] = ()  # which of its columns are x to w of one
 
 
 @dataclass(frozen=True)

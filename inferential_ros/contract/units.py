@@ -16,6 +16,7 @@ from inferential_ros.contract.errors import ContractError, listing
 from inferential_ros.contract.yaml_values import Section, by_name, number
 
 FACTORS = {"rad": 1.0, "deg": 180.0 / math.pi, "m": 1.0, "cm": 100.0, "mm": 1000.0}
+ANGLES = ("rad", "deg")
 SPELT_OUT = {
     **{name: "rad" for name in ("rad", "radian", "radians")},
     **{name: "deg" for name in ("deg", "degree", "degrees")},
@@ -25,11 +26,17 @@ SPELT_OUT = {
 
 
 class Conversion:
-    """x * gain + offset, one of each per name."""
+    """x * gain + offset, one of each per name.
 
-    def __init__(self, gain: np.ndarray, offset: np.ndarray) -> None:
+    angular: which of the names are angles, as far as the units tell: all that are no lengths.
+    """
+
+    def __init__(
+        self, gain: np.ndarray, offset: np.ndarray, angular: np.ndarray | None = None
+    ) -> None:
         self.gain = gain
         self.offset = offset
+        self.angular = np.ones(len(gain), dtype=bool) if angular is None else angular
 
     @property
     def trivial(self) -> bool:
@@ -51,7 +58,8 @@ def read_conversion(section: Section, names: Sequence[str], *, writing: bool) ->
     factors = np.array([FACTORS[unit] for unit in units])
     if writing:
         factors = 1.0 / factors
-    return Conversion(factors * np.array(scale), np.array(offset))
+    angular = np.array([unit in ANGLES for unit in units])
+    return Conversion(factors * np.array(scale), np.array(offset), angular)
 
 
 def _unit(value: Any, path: str) -> str:

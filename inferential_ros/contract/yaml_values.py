@@ -80,6 +80,10 @@ class Section:
 
 
 def text(value: Any, path: str) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ContractError(
+            path, f"expected text, got the number {value}; as a name, write '{value}' in quotes"
+        )
     if not isinstance(value, str) or not value:
         raise ContractError(path, f"expected text, got {_shown(value)}")
     return value
@@ -172,6 +176,22 @@ def names(value: Any, path: str) -> tuple[str, ...]:
         if name in result[:index]:
             raise ContractError(f"{path}[{index}]", f"{name!r} is named twice")
     return result
+
+
+def known_names(known: Sequence[str]) -> Callable[[Any, str], tuple[str, ...]]:
+    """Reader of a list of different names out of the action names."""
+
+    def read(value: Any, path: str) -> tuple[str, ...]:
+        found = names(value, path)
+        for index, name in enumerate(found):
+            if name not in known:
+                raise ContractError(
+                    f"{path}[{index}]",
+                    f"no action {name!r} in action.names; {suggestion(name, known)}",
+                )
+        return found
+
+    return read
 
 
 def sequence(value: Any, path: str) -> Sequence[Any]:

@@ -17,7 +17,7 @@ from inferential_ros.contract.types import message_class
 
 STEP = re.compile(r"([A-Za-z_]\w*)(?:\[(-?\d+)\]|\[(-?\d*):(-?\d*)\])?")
 ARRAY = re.compile(
-    r"(?:sequence<(?P<item>[^,>]+)(?:, *\d+)?>)|(?:(?P<fixed>[^\[]+)\[(?P<n>\d+)\])"
+    r"(?:sequence<(?P<item>[^,>]+)(?:, *(?P<most>\d+))?>)|(?:(?P<fixed>[^\[]+)\[(?P<n>\d+)\])"
 )
 NUMBERS = {
     "float": "float32",
@@ -70,7 +70,7 @@ def resolve(message: type[Any], path: str, place: str) -> list[Leaf]:
             raise ContractError(place, f"{path!r}: {name!r} is an array; name one, as {name}[0]")
         if _is_plain(item):
             raise ContractError(place, f"{path!r}: {name!r} is a {item} and has no fields")
-        kind = _class(item, place)
+        kind = message_of(item, place)
     raise AssertionError("a path has at least one step")
 
 
@@ -91,7 +91,7 @@ def _end(
     if many:
         raise ContractError(place, f"{path!r} is an array of {item}; name one, as {path}[0]")
     found = []
-    nested = _class(item, place)
+    nested = message_of(item, place)
     for name, kind in nested.get_fields_and_field_types().items():
         if kind != "std_msgs/Header" and not kind.startswith(("string", "sequence<string")):
             inner = resolve(nested, name, place)
@@ -155,30 +155,7 @@ def _is_plain(kind: str) -> bool:
     return kind in NUMBERS or kind.startswith(("string", "wstring"))
 
 
-def _class(kind: str, place: str) -> type[Any]:
+def message_of(kind: str, place: str) -> type[Any]:
+    """The class of a field's type; ContractError at `place` where it cannot be imported."""
     package, _, name = kind.partition("/")
     return message_class(f"{package}/msg/{name.removeprefix('msg/')}", place)
-
-
-def setter(message: type[Any], path: str, place: str) -> Callable[[Any, Any], None]:
-    """set(message, value) for one number or text; ContractError if the path leads elsewhere."""
-    leaves = resolve(message, path, place)
-    if len(leaves) != 1 or not leaves[0].scalar:
-        raise ContractError(place, f"{path!r} is more than one number")
-    kind = {"string": str, "bool": bool}.get(leaves[0].dtype, int)
-    kind = float if leaves[0].dtype.startswith("float") else kind
-    *way, last = path.split(".")
-    match = STEP.fullmatch(last)
-    assert match is not None
-    name, index = match[1], _index(match)
-    get = _getter([(m[1], _index(m)) for m in map(STEP.fullmatch, way) if m]) if way else None
-
-    def write(target: Any, value: Any) -> None:
-        place_in = target if get is None else get(target)
-        converted = round(value) if kind is int else kind(value)
-        if index is None:
-            setattr(place_in, name, converted)
-        else:
-            getattr(place_in, name)[index] = converted
-
-    return write

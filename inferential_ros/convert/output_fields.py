@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.yaml_values import Section, names
-from inferential_ros.convert.fields import resolve, setter
+from inferential_ros.convert.message_writer import (
+    QUATERNION,
+    MessageWriter,
+    Target,
+    Write,
+    spread,
+)
 from inferential_ros.convert.outputs import stamp_header
 from inferential_ros.convert.registry import ANY, Encode, OutputContext, output_converter
+from inferential_ros.execution.geometry import FORMS, Rotation
 
 AXES = tuple(f"{part}.{axis}" for part in ("linear", "angular") for axis in "xyz")
+PARTS = ("x", "y", "z", "w")
 
 
 @output_converter("geometry_msgs/msg/Twist", kinds=("twist",), kind="twist")
@@ -41,7 +50,10 @@ def any_type(section: Section, context: OutputContext) -> Encode:
 
 
 def by_fields(section: Section, context: OutputContext, default: tuple[str, ...]) -> Encode:
-    """`fields`, one per action, and `set`: what the other fields are, such as a frame id."""
+    """`fields`, one per action, and `set`: what the other fields are, such as a frame id.
+
+    A field that is a quaternion takes all the columns of a rotation, whatever its form.
+    """
     if not section.has("fields") and len(default) != len(context.names):
         section.refuse_misspelt("fields")
         listed = ", ".join(default or context.message.get_fields_and_field_types())
@@ -50,48 +62,119 @@ def by_fields(section: Section, context: OutputContext, default: tuple[str, ...]
             f"is missing: name one of {listed or 'no fields'} for each of the"
             f" {len(context.names)} actions",
         )
-    fields = section.get("fields", names, default)
     place = section.at("fields")
-    if len(fields) != len(context.names):
-        raise ContractError(place, f"{len(fields)} fields for {len(context.names)} actions")
-    setters = []
-    for index, field in enumerate(fields):
-        where = f"{place}[{index}]"
-        if resolve(context.message, field, where)[0].dtype == "string":
-            raise ContractError(where, f"{field!r} is text, not a number")
-        setters.append(setter(context.message, field, where))
-    constants = _constants(section, context.message, fields)
-    encode = FieldWriter(context.message, setters, constants)
-    encode(np.zeros(len(setters)))  # an index beyond the array is told now
+    writer = MessageWriter(context.message)
+    given = enumerate(section.get("fields", names, default))
+    targets = [
+        (writer.find(path, f"{place}[{index}]"), f"{place}[{index}]")
+        for index, field in given
+        for path in spread(field)
+    ]
+    values: list[Write] = []
+    pieces: list[tuple[slice, Rotation | None]] = []
+    used = 0
+    for target, where in targets:
+        rotation = None
+        if target.kind == QUATERNION:
+            rotation = _rotation_at(used, context, target, where)
+            parts = [writer.find(f"{target.path}.{axis}", where) for axis in PARTS]
+            values += [writer.value(part, where) for part in parts]
+        else:
+            values.append(writer.value(target, where))
+        size = 1 if rotation is None else len(rotation.columns)
+        pieces.append((slice(used, used + size), rotation))
+        used += size
+    if used != len(context.names):
+        raise ContractError(place, f"{used} fields for {len(context.names)} actions")
+    constants = _constants(section, writer, [target.path for target, _ in targets])
+    encode = FieldWriter(writer.make, values, constants, pieces)
+    encode.quaternions = quaternions_of(targets, section)
     return encode
 
 
-def _constants(section: Section, message: type[Any], fields: tuple[str, ...]) -> list[Any]:
-    found = []
-    for name, value, path in section.get("set", Section, Section({}, "")).items():
-        if name in fields:
-            raise ContractError(path, "an action goes there already")
-        write = setter(message, name, path)
-        try:
-            write(message(), value)
-        except (TypeError, ValueError, AssertionError) as error:
-            raise ContractError(path, f"{value!r} does not fit: {error}") from None
-        found.append((write, value))
-    return found
+def _rotation_at(first: int, context: OutputContext, target: Target, place: str) -> Rotation:
+    """The rotation whose columns are the next ones of an output."""
+    for rotation in context.rotations:
+        if rotation.columns == tuple(range(first, first + len(rotation.columns))):
+            return rotation
+    raise ContractError(
+        place,
+        f"{target.path!r} is a rotation, and no rotation begins at column {first} of this output:"
+        f" name its columns, in their order, under action.{', '.join(FORMS)}",
+    )
+
+
+def quaternions_of(
+    targets: Sequence[tuple[Target, str]], section: Section
+) -> tuple[tuple[int, ...], ...]:
+    """Which of the columns are the parts of a quaternion of geometry_msgs, x to w."""
+    found: dict[str, dict[str, int]] = {}
+    for column, (target, _) in enumerate(targets):
+        if target.owner == QUATERNION:
+            parent, _, part = target.path.rpartition(".")
+            found.setdefault(parent, {})[part] = column
+    constants = section.get("set", Section, Section({}, "")).items()
+    turned = {name for name, value, _ in constants if value != 0}
+    for parent, parts in found.items():
+        fixed = [part for part in PARTS if f"{parent}.{part}" in turned]
+        if len(parts) < 2 or "w" not in parts or fixed:
+            place = targets[next(iter(parts.values()))][1]
+            raise ContractError(
+                place,
+                f"{', '.join(parts)} alone leave the length of {parent!r} to chance: name x, y, z"
+                " and w, or w and those that are not always zero",
+            )
+    return tuple(tuple(parts[part] for part in PARTS if part in parts) for parts in found.values())
+
+
+def _constants(
+    section: Section, writer: MessageWriter, fields: Sequence[str]
+) -> list[tuple[Write, Any]]:
+    given = []
+    for name, value, place in section.get("set", Section, Section({}, "")).items():
+        paths = spread(name)
+        shared = value if isinstance(value, list) and len(paths) > 1 else [value] * len(paths)
+        if len(shared) != len(paths):
+            raise ContractError(place, f"{len(shared)} values for {len(paths)} elements")
+        for path, one in zip(paths, shared):
+            if path in fields:
+                raise ContractError(place, "an action goes there already")
+            given.append((writer.find(path, place), one, place))
+    given.sort(key=lambda each: each[0].array is None)  # whole arrays before their elements
+    return [(writer.constant(target, one, place), one) for target, one, place in given]
 
 
 class FieldWriter:
-    """A fresh message with the constants and the values in it."""
+    """A fresh message with the constants and the values in it.
 
-    def __init__(self, message: type[Any], setters: list[Any], constants: list[Any]) -> None:
-        self._message = message
-        self._setters = setters
+    quaternions: which columns are x, y, z and w of a rotation, so that they are mixed as one.
+    """
+
+    quaternions: tuple[tuple[int, ...], ...] = ()
+
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        values: list[Write],
+        constants: list[tuple[Write, Any]],
+        pieces: list[tuple[slice, Rotation | None]],
+    ) -> None:
+        self._make = make
+        self._values = values
         self._constants = constants
+        self._pieces = pieces if any(rotation for _, rotation in pieces) else []
 
     def __call__(self, values: np.ndarray) -> Any:
-        message = self._message()
+        if self._pieces:
+            values = np.concatenate(
+                [
+                    values[part] if rotation is None else rotation.read(values[part])
+                    for part, rotation in self._pieces
+                ]
+            )
+        message = self._make()
         for write, value in self._constants:
             write(message, value)
-        for write, value in zip(self._setters, values.tolist()):
+        for write, value in zip(self._values, values.tolist()):
             write(message, value)
         return message

@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from inferential_ros.execution.geometry import Rotation
+
 # message -> array, str or EncodedImage; raises InputError where the message does not fit
 Decode = Callable[[Any], Any]
 # values of the output's columns, in its order -> message
@@ -55,12 +57,16 @@ class Form:
 
 @dataclass(frozen=True)
 class OutputContext:
-    """What an output converter needs to know besides its options."""
+    """What an output converter needs to know besides its options.
+
+    rotations: those of its columns that are one, by index among the output's own.
+    """
 
     message: type[Any]
     names: tuple[str, ...]
     kind: str
     control_period_s: float
+    rotations: tuple[Rotation, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """Executing action chunks: pure, no rclpy, no clock. Time is an argument, in nanoseconds.
 
 plan         the data: a chunk pinned to times
+geometry     columns that are angles without ends, or rotations
 sampling     what a plan says between two of its steps
 overlap      how a new plan and the one at hand become one
 mode         what is due at a moment? `queue`, `open_loop`, `ensemble` and `rtc` answer, and
              `modes` knows them by name
 delay        the inference delay, in actions consumed
 channel      one output: limits, largest step, fallback
+jumps        joints that jump by more than half a turn
 record       what was really published, as a plan
 executor     all of it: what each output gets, now
 
