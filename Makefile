@@ -9,7 +9,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto docs published bench faults endurance chaos soak isolation fuzz torch peers lock clean
+.PHONY: help env build demo test check lint proto docs installs peers published
+.PHONY: bench faults endurance chaos soak isolation fuzz torch lock clean
 export PYTHON
 
 help:    ## this list
@@ -43,6 +44,9 @@ docs: env  ## generated parts of docs/: settings, the wire, the picture of a req
 
 peers: env  ## message packages of others (control_msgs, ...) that tests read and command
 	@tools/peers.sh
+
+installs:  ## every extra in fresh environments, every command there (ARGS='--python python3.12')
+	@python3 tools/installs.py $(ARGS)
 
 published: env  ## environments of the published releases, which tests and benchmarks compare with
 	@tools/run.sh python tools/published.py $(ARGS)

@@ -26,11 +26,25 @@ def readme() -> str:
     return path.read_text("utf-8") if path.exists() else ""
 
 
+def shared() -> list[tuple[str, list[str]]]:
+    """Contracts, configurations and message definitions, where colcon puts them as well."""
+    files = [*(ROOT / "config").rglob("*.*"), *(ROOT / "msg").glob("*.msg")]
+    folders = sorted({file.parent.relative_to(ROOT) for file in files})
+    return [
+        (
+            f"share/inferential/{folder}",
+            sorted(str(f.relative_to(ROOT)) for f in files if f.parent == ROOT / folder),
+        )
+        for folder in folders
+    ]
+
+
 IMAGES = ["pillow>=9"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
 WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
 YAML = "ruamel.yaml>=0.17.16"
-SERVER = ["ray[serve]>=2.40", "pydantic>=2", YAML, *WEB, *IMAGES, *BFLOAT16]
+LOCAL = ["pydantic>=2", YAML, "rich>=12", *WEB, *IMAGES, *BFLOAT16]
+SERVER = ["ray[serve]>=2.40", *LOCAL]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", YAML, *WEB]
 BAGS = ["rosbags>=0.9.20", YAML]
 DEV = [
@@ -65,11 +79,13 @@ setup(
         "": ["py.typed", "*.pyi", "*.xml", "*.yaml"],
         "inferential_core.web": ["page/*"],
     },
+    data_files=shared(),
     zip_safe=False,
     install_requires=["numpy>=1.21", "protobuf>=4.21", "pyzmq>=22.3"],
     extras_require={
         "images": IMAGES,
         "bfloat16": BFLOAT16,
+        "local": LOCAL,
         "server": SERVER,
         "demo": DEMO,
         "bags": BAGS,

@@ -1,7 +1,7 @@
-"""Where this package's files are: in a source tree, or in the prefix colcon installed it to.
+"""Where this package's files are: in a source tree, or in the prefix it was installed to.
 
 The answer follows the module that asks: imported from a checkout, it gives that checkout's
-files; imported from an install tree, the installed ones. The two are never mixed.
+files; imported from where colcon or pip installed it, the installed ones. They are never mixed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,18 @@ def source_root() -> str | None:
 
 def share_path(relative: str) -> str:
     """Absolute path of one of this package's own files, such as 'config/demo/cartpole.yaml'."""
-    root = source_root() or os.path.join(package_prefix(PACKAGE), "share", PACKAGE)
-    return os.path.join(root, relative)
+    return os.path.join(source_root() or _installed_share(), relative)
+
+
+def _installed_share() -> str:
+    """The folder share/inferential of the prefix, or of what `pip install --target` made."""
+    packages = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    prefix = os.path.normpath(os.path.join(packages, "..", "..", ".."))  # of lib/python3.X/...
+    for root in (prefix, packages):
+        share = os.path.join(root, "share", PACKAGE)
+        if os.path.isdir(share):
+            return share
+    return os.path.join(package_prefix(PACKAGE), "share", PACKAGE)
 
 
 def executable_path(package: str, executable: str) -> str:

@@ -53,15 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     module, _, function = COMMANDS[arguments[0]][0].partition(":")
     try:
         command = getattr(importlib.import_module(module), function)
-    except ModuleNotFoundError as error:
-        print(_missing(arguments[0], error), file=sys.stderr)
-        return 1
-    try:
         code = int(command(arguments[1:]))
         sys.stdout.flush()
         return code
     except InferentialError as error:
         print(f"inferential {arguments[0]}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:  # also of an import that a command makes when it needs it
+        told = _missing(arguments[0], error)
+        if not told:
+            raise
+        print(told, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -78,16 +80,24 @@ def _usage() -> str:
     )
 
 
+# Modules that a command may lack, and what brings each of them.
+_ROS = "it needs ROS 2 and this package built: make build, then source install/setup.bash"
+_BRINGS = {
+    **dict.fromkeys(("rclpy", "inferential"), _ROS),
+    **dict.fromkeys(("mujoco", "matplotlib"), "pip install 'inferential[demo]'"),
+    **dict.fromkeys(("rosbags", "mcap"), "pip install 'inferential[bags]'"),
+    **dict.fromkeys(
+        ("pydantic", "yaml", "ruamel", "starlette", "uvicorn", "prometheus_client", "watchfiles"),
+        "pip install 'inferential[server]', or 'inferential[local]' for a server without Ray",
+    ),
+    "rich": "pip install rich; inferential status needs nothing more",
+    "ray": "pip install 'inferential[server]'",
+    "PIL": "pip install 'inferential[images]'",
+}
+
+
 def _missing(command: str, error: ModuleNotFoundError) -> str:
+    """What to install; '' where the module is none that a command of ours asks for."""
     name = (error.name or "").partition(".")[0]
-    if name in ("rclpy", "inferential"):
-        fix = "it needs ROS 2 and this package built: make build, then source install/setup.bash"
-    elif name == "rich" and command == "top":
-        fix = "pip install rich; inferential status needs nothing more"
-    elif name in ("mujoco", "matplotlib", "rich"):
-        fix = "pip install 'inferential[demo]'"
-    elif name == "rosbags":
-        fix = "pip install 'inferential[bags]'"
-    else:
-        fix = "pip install 'inferential[server]'"
-    return f"inferential {command}: {name!r} is not installed: {fix}"
+    fix = _BRINGS.get(name)
+    return f"inferential {command}: {name!r} is not installed: {fix}" if fix else ""

@@ -25,6 +25,9 @@ def _new(options: argparse.Namespace) -> None:
         raise UsageError(f"{SERVER!r} is the server's own pair: it needs no rights")
     if not options.authorize and any(getattr(options, each) is not None for each in RIGHTS):
         raise UsageError("rights are granted with --authorize, or by inferential keys authorize")
+    if options.authorize:
+        from ..security import rights_file  # noqa: F401  missing packages are told before keys are made
+
     public, secret = make_keys(options.folder, options.name)
     print(f"{secret}  secret: only for {_whom(options.name)}, readable by nobody else")
     print(f"{public}  public" + (": for every client" if options.name == SERVER else ""))

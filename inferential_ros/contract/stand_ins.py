@@ -38,6 +38,15 @@ def stand_in(type_name: str) -> type[StandIn] | None:
     return _made(type_name)
 
 
+def how_to_know_types() -> str:
+    """What a user can do about a message type that is not known here."""
+    if importlib.util.find_spec("rclpy") is not None:
+        return "source the workspace that has it"
+    if importlib.util.find_spec("rosbags") is not None:
+        return "without ROS 2 only the types of its common interfaces are known"
+    return "without ROS 2, pip install 'inferential[bags]' brings the common types"
+
+
 @functools.cache
 def _made(type_name: str) -> type[StandIn] | None:
     try:

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.stand_ins import stand_in
+from inferential_ros.contract.stand_ins import how_to_know_types, stand_in
 
 LIKE_A_TYPE = 0.75  # CompressedVideo is no misspelling of CompressedImage
 
@@ -25,7 +25,8 @@ def message_class(name: str, path: str) -> type[Any]:
         known_without_ros = stand_in(f"{package}/msg/{message}")
         if known_without_ros is not None:
             return known_without_ros
-        raise ContractError(path, f"{name!r}: cannot import {package}.msg ({error})") from None
+        told = f"{name!r}: cannot import {package}.msg ({error}): {how_to_know_types()}"
+        raise ContractError(path, told) from None
     found = getattr(module, message, None)
     if not hasattr(found, "get_fields_and_field_types"):
         known = [item for item in vars(module) if item[0].isupper() and not item.endswith("_")]

@@ -77,15 +77,28 @@ def test_a_missing_package_is_told_with_what_brings_it(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "needs_something.py").write_text(
-        f"raise ModuleNotFoundError('gone', name='{missing}.part')"
-    )
+    error = f"raise ModuleNotFoundError('gone', name='{missing}.part')"
+    at_once, later = f"needs_{missing}_at_once", f"needs_{missing}_later"
+    (tmp_path / f"{at_once}.py").write_text(error)
+    (tmp_path / f"{later}.py").write_text(f"def main(arguments):\n    {error}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(command.COMMANDS, "odd", ("needs_something:main", "a test"))
-    assert command.main(["odd"]) == 1
-    said = capsys.readouterr().err
-    assert f"'{missing}' is not installed" in said
-    assert fix in said
+    for module in (at_once, later):
+        monkeypatch.setitem(command.COMMANDS, "odd", (f"{module}:main", "a test"))
+        assert command.main(["odd"]) == 1
+        said = capsys.readouterr().err
+        assert f"'{missing}' is not installed" in said
+        assert fix in said
+        assert len(said.splitlines()) == 1
+
+
+def test_a_missing_module_of_the_users_own_is_no_package_of_ours_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "needs_mine.py").write_text("def main(arguments):\n    import my_own_thing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(command.COMMANDS, "odd", ("needs_mine:main", "a test"))
+    with pytest.raises(ModuleNotFoundError, match="my_own_thing"):
+        command.main(["odd"])
 
 
 @pytest.mark.parametrize(

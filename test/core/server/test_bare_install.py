@@ -24,7 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SOURCES:
         if (ROOT / name).exists():
             shutil.copy2(ROOT / name, source)
-    for name in ("inferential_core", "inferential_ros"):
+    for name in ("inferential_core", "inferential_ros", "config", "msg"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "--quiet", "--wheel-dir", built, source], check=True)
@@ -66,6 +66,27 @@ def test_the_sdk_connects_and_observes_with_nothing_else_installed(bare: Path) -
         "robot.close()",
         bare,
     )
+
+
+def test_keys_that_cannot_be_granted_rights_here_are_not_made(bare: Path) -> None:
+    run(
+        "from inferential_core.cli import main\n"
+        "assert main(['keys', 'new', 'robot', '--authorize']) == 1",
+        bare,
+    )
+    assert not (bare / "keys").exists()
+
+
+def test_the_wheel_brings_contracts_and_messages_to_where_they_are_looked_for(bare: Path) -> None:
+    (data,) = bare.glob("inferential-*.data/data")
+    assert (data / "share/inferential/config/contracts/arm.yaml").is_file()
+    (data / "share").rename(bare / "share")  # as `pip install --target` does
+    found = run(
+        "from inferential_ros.resources import share_path\n"
+        "print(share_path('msg/ActionChunk.msg'), share_path('config/demo/cartpole.xml'))",
+        bare,
+    )
+    assert all(Path(path).is_file() for path in found.split())
 
 
 def test_importing_the_sdk_brings_nothing_of_the_server_along(bare: Path) -> None:
