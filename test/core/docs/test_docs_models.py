@@ -86,7 +86,7 @@ def test_the_configurations_of_the_page_are_understood(tmp_path: Path) -> None:
     for number, block in enumerate(blocks("yaml")):
         (tmp_path / f"{number}.yaml").write_text(block)
         configs.append(load_config(tmp_path / f"{number}.yaml"))
-    local, lease, health = configs
+    lease, local, health = configs
     assert local.local.process == ["slow"] and local.local.timeout_s == {"slow": 2.0}
     assert lease.lease.granted_ms("policy", 0.0) == 400.0
     assert lease.lease.granted_ms("other", 0.0) == 1000.0
