@@ -19,6 +19,8 @@ from .status import Status
 from .version import __version__
 from .wire.images import EncodedImage
 
+__path__.append(f"{__path__[0]}/moved")  # modules that moved, under the paths they had
+
 if TYPE_CHECKING:
     from .client.aio import AsyncConnection, AsyncModel
     from .config.schema import InferentialConfig
