@@ -4,7 +4,7 @@ Lifecycle:  configure   read the contract, compare it with what is published, ma
             activate    connect to the server, execute plans at the control rate
             deactivate  stop motion by the declared fallback, disconnect
             cleanup     take the publishers and subscriptions away
-What it does while active is in bridge/session.py.
+What it does while active is in bridge/bridge_core.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inferential_ros.bridge.options import link_settings
 from inferential_ros.bridge.priority import HIGHEST
 from inferential_ros.bridge.requery_policy import Tuning
 from inferential_ros.bridge.ros_interfaces import RosInterfaces
-from inferential_ros.bridge.server_link import KeyFiles, check_settings
+from inferential_ros.bridge.server_link import check_settings
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.live import check_live
@@ -28,6 +28,7 @@ from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
 from inferential_ros.contract.schema import Contract
 from inferential_ros.contract.yaml_file import located
+from inferential_ros.keys import KeyFiles
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
 from inferential_ros.parameters import declare
 
@@ -120,7 +121,7 @@ class BridgeNode(ManagedNode):
             " of a fleet do not ask all at once. Takes effect at once",
             fixed=False,
         )
-        self._wiring: RosInterfaces | None = None
+        self._interfaces: RosInterfaces | None = None
         self.add_on_set_parameters_callback(self._on_parameters)
 
     def configure(self) -> None:
@@ -143,14 +144,14 @@ class BridgeNode(ManagedNode):
             raise WrongSetup(str(error)) from None
         for warning in contract.warnings:
             self.get_logger().warning(warning)
-        self._wiring = RosInterfaces(self, contract, server, client_id, keys)
+        self._interfaces = RosInterfaces(self, contract, server, client_id, keys)
         self.get_logger().info(f"{contract.robot}: asks {contract.model.id!r} at {server}")
 
     def activate(self) -> None:
         """Connect and execute."""
-        wiring = self._configured()
-        wiring.activate(self.get_parameter("thread_priority").value)
-        wiring.tune(self._tuning())
+        interfaces = self._configured()
+        interfaces.activate(self.get_parameter("thread_priority").value)
+        interfaces.tune(self._tuning())
 
     def deactivate(self) -> None:
         """Stop motion."""
@@ -158,9 +159,9 @@ class BridgeNode(ManagedNode):
 
     def release(self) -> None:
         """Stop motion and give everything back."""
-        wiring, self._wiring = self._wiring, None
-        if wiring is not None:
-            wiring.destroy()
+        interfaces, self._interfaces = self._interfaces, None
+        if interfaces is not None:
+            interfaces.destroy()
 
     def _check(
         self,
@@ -185,8 +186,8 @@ class BridgeNode(ManagedNode):
             self.get_logger().warning(unchecked)
 
     def _configured(self) -> RosInterfaces:
-        assert self._wiring is not None
-        return self._wiring
+        assert self._interfaces is not None
+        return self._interfaces
 
     def _tuning(self, changed: dict[str, Any] | None = None) -> Tuning:
         values = {name: self.get_parameter(name).value for name in Tuning._fields}
@@ -195,14 +196,14 @@ class BridgeNode(ManagedNode):
     def _on_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         """Refuse what cannot take effect now; what can, does at once."""
         changed = {p.name: p.value for p in parameters}
-        if self._wiring is not None:
+        if self._interfaces is not None:
             for name in AT_CONFIGURE:
                 if name in changed:
                     reason = f"{name} is read at configure: clean up first"
                     return SetParametersResult(successful=False, reason=reason)
             tuning = {name: changed[name] for name in Tuning._fields if name in changed}
             if tuning:
-                self._wiring.tune(self._tuning(tuning))
+                self._interfaces.tune(self._tuning(tuning))
         return SetParametersResult(successful=True)
 
     def _default_client_id(self) -> str:

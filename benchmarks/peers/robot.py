@@ -64,7 +64,7 @@ def bridge(contract: str, server: str, priority: str) -> None:
     received: list[float] = []
     overheads: list[float] = []
     published: list[float] = []
-    start, store, sent = BridgeCore.start, BridgeCore.store, BridgeCore._on_sent
+    start, store, sent = BridgeCore.start, BridgeCore.store, BridgeCore.on_sent
     publish = Outputs.publish
 
     def watched_start(self: BridgeCore) -> None:
@@ -93,7 +93,7 @@ def bridge(contract: str, server: str, priority: str) -> None:
 
     BridgeCore.start = watched_start  # type: ignore[method-assign]
     BridgeCore.store = watched_store  # type: ignore[method-assign]
-    BridgeCore._on_sent = watched_sent  # type: ignore[method-assign]
+    BridgeCore.on_sent = watched_sent  # type: ignore[method-assign]
     Outputs.publish = watched_publish  # type: ignore[method-assign]
     given = {
         "contract_file": contract,

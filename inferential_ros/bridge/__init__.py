@@ -1,6 +1,9 @@
-"""The parts of the bridge node. Only `outputs`, `pacing` and `wiring` touch rclpy.
+"""The parts of the bridge node, in the order in which an observation passes them.
 
-wiring   subscriptions -> inputs (newest samples)            ROS thread
-session  inputs -> observation -> link -> reply -> executor  network thread
-pacing   ticks at the control rate -> executor -> outputs    control thread
+ros_interfaces  subscriptions -> bridge_core.store -> inputs         ROS thread
+server_link     inputs -> observation -> server -> reply -> plan     network thread
+pacing          bridge_core.tick -> action_output -> outputs         control thread
+
+Only `ros_interfaces`, `outputs`, `pacing`, `console` and `instructions` touch rclpy; the others
+see the robot through `robot_io`.
 """

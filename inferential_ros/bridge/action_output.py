@@ -1,80 +1,65 @@
 """What is published and why: the executor, what the services asked for, and the state of both.
 
-No rclpy in here. Guarded by the session's lock, which `Sinks` are called with.
+No rclpy in here. Guarded by the bridge's lock.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from inferential_ros.bridge.state import Mode, State, state_of
+from inferential_ros.bridge.robot_io import RobotIo
+from inferential_ros.bridge.state import BridgeMode, State, state_of
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.execution.executor import Executor, Source, Tick
-from inferential_ros.execution.plan import Plan
-
-
-@dataclass(frozen=True)
-class Sinks:
-    """The clocks, and where a session publishes. Called with its lock held: the order is kept."""
-
-    now_ns: Callable[[], int]  # the robot's clock, which may be simulated
-    steady_s: Callable[[], float]  # one that is never paused or set
-    actions: Callable[[Tick], None]
-    chunk: Callable[[Plan], None]  # as the model gave it
-    pending: Callable[[Callable[[], Plan | None]], None]  # how to find out what is ahead
-    executed: Callable[[Plan], None]  # what was published of a plan that is over
-    state_changed: Callable[[], None]
 
 
 class ActionOutput:
     """From activation to deactivation."""
 
-    def __init__(self, executor: Executor, statistics: Statistics, sinks: Sinks) -> None:
-        self.mode = Mode.RUNNING
+    def __init__(self, executor: Executor, statistics: Statistics, robot: RobotIo) -> None:
+        self.mode = BridgeMode.RUNNING
         self.state = State.WAITING
         self.settled = threading.Event()  # ending, and the fallback has nothing left to do
         self._executor = executor
         self._statistics = statistics
-        self._sinks = sinks
+        self._robot = robot
         self._settles_ns = 0
         self._published_request = 0
 
-    def change(self, mode: Mode) -> None:
+    def change(self, mode: BridgeMode) -> None:
         """Drop the plans and go on in another mode, from now on."""
         self.mode = mode
         self._executor.clear()
-        now_ns = self._sinks.now_ns()
+        now_ns = self._robot.now_ns()
         self._settles_ns = now_ns + self._executor.settling_ns
         self.publish(now_ns)
 
     def publish(self, now_ns: int, on_time: bool = False) -> None:
         """What is due now. on_time: at a control tick."""
-        if self.mode is Mode.RUNNING:
+        if self.mode is BridgeMode.RUNNING:
             self._show(self._executor.tick(now_ns, on_time))
             return
         self._show(self._executor.stopped(now_ns, on_time))
-        if self.mode is Mode.ENDING and now_ns >= self._settles_ns:
+        if self.mode is BridgeMode.ENDING and now_ns >= self._settles_ns:
             self.settled.set()
 
     def rest(self) -> None:
         """The last word."""
-        self.mode = Mode.ENDED
+        self.mode = BridgeMode.ENDED
         self._show(self._executor.rest())
 
     def _show(self, tick: Tick) -> None:
         statistics = self._statistics
-        self._sinks.actions(tick)
+        self._robot.publish_actions(tick)
         if tick.executed is not None:
-            self._sinks.executed(tick.executed)
+            self._robot.publish_executed_chunk(tick.executed)
         if tick.source is Source.PLAN and tick.request_id != self._published_request:
             self._published_request = tick.request_id
-            statistics.latencies_s.append((self._sinks.now_ns() - tick.observed_ns) / 1e9)
+            statistics.latencies_s.append((self._robot.now_ns() - tick.observed_ns) / 1e9)
         if tick.source is not Source.WAITING:
             statistics.action_ticks += 1
         state = state_of(self.mode, tick.source)
         statistics.fallback_ticks += state is State.FALLBACK
         if state is not self.state:
             self.state = state
-            self._sinks.state_changed()
+            self._robot.publish_state()

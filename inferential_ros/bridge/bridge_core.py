@@ -1,9 +1,12 @@
 """One active bridge: samples in, observations out, replies in, actions out. No rclpy.
 
 Three threads meet here: `store` and the services come from the ROS thread, `tick` from the
-control thread, the link's callbacks from the network thread. One lock guards the inputs'
+control thread, what `LinkHandler` declares from the network thread. One lock guards the inputs'
 freshness, the executor, the statistics and the order of what is published; messages are decoded
 outside of it.
+
+Whether an observation is worth its way is decided once for each: when a sample or a reply comes,
+or when a backoff is over. The network thread makes the observation on the strength of that.
 
 Nothing that began before a break (pause, emergency stop, lost link, reset, clock set back) is
 executed after it: each break starts a new generation, and replies of older ones are discarded.
@@ -16,28 +19,21 @@ import threading
 from typing import Any
 
 from inferential_core import Reply, Status
-from inferential_ros.bridge.action_output import ActionOutput, Sinks
+from inferential_ros.bridge.action_output import ActionOutput
+from inferential_ros.bridge.failure_log import FailureLog
 from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.options import link_settings, make_executor, make_jump_watch
 from inferential_ros.bridge.plans import left_over_values, make_plan
 from inferential_ros.bridge.requery_policy import RequeryPolicy
-from inferential_ros.bridge.server_link import (
-    NO_KEYS,
-    KeyFiles,
-    LinkCallbacks,
-    Observation,
-    ServerLink,
-)
-from inferential_ros.bridge.state import Mode, State
+from inferential_ros.bridge.robot_io import RobotIo
+from inferential_ros.bridge.server_link import Observation, ServerLink
+from inferential_ros.bridge.state import BridgeMode, State
 from inferential_ros.bridge.statistics import Statistics
-from inferential_ros.bridge.troubles import Troubles
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.registry import InputError
-from inferential_ros.execution.executor import (
-    PlanRefused,
-    PlanTooLate,
-)
+from inferential_ros.execution.executor import PlanRefused, PlanTooLate
 from inferential_ros.execution.plan import Plan
+from inferential_ros.keys import NO_KEYS, KeyFiles
 
 SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are late
 
@@ -50,32 +46,25 @@ class BridgeCore:
         contract: Contract,
         server: str,
         client_id: str,
-        sinks: Sinks,
+        robot: RobotIo,
         keys: KeyFiles = NO_KEYS,
     ) -> None:
         self.lock = threading.RLock()
         self.statistics = Statistics()
-        self.troubles = Troubles()
-        self._held_back = False  # a sample would have been sent but for the backoff
+        self.failures = FailureLog()
+        self._observation_due = False  # the samples at hand are to be sent
+        self._held_back = False  # they would be, but for the backoff
         self.inputs = Inputs(contract)
         self._contract = contract
-        self._sinks = sinks
+        self._robot = robot
         self._generation = 0
         self._planned = False  # whether a plan of this generation came
         self._period_ns = round(1e9 / contract.action.rate_hz)
         self.executor = make_executor(contract)
         self._jumps = make_jump_watch(contract)
-        self._motion = ActionOutput(self.executor, self.statistics, sinks)
+        self._motion = ActionOutput(self.executor, self.statistics, robot)
         self.asking = RequeryPolicy(contract, self.executor)
-        callbacks = LinkCallbacks(
-            next_observation=self._next_observation,
-            on_sent=self._on_sent,
-            on_reply=self._on_reply,
-            on_connected=self._on_connected,
-            on_error=lambda reason: self._fail("link", reason),
-            on_refused=self._on_refused,
-        )
-        self.link = ServerLink(link_settings(contract, server, client_id, keys), callbacks)
+        self.link = ServerLink(link_settings(contract, server, client_id, keys), self)
 
     # --- lifecycle ---
 
@@ -90,7 +79,7 @@ class BridgeCore:
         """
         with self.lock:
             settling_s = self.executor.settling_ns / 1e9
-            self._break(Mode.ENDING)
+            self._break(BridgeMode.ENDING)
         if settling_s:
             self._motion.settled.wait(settling_s + SETTLE_S)
 
@@ -104,17 +93,13 @@ class BridgeCore:
 
     def store(self, index: int, message: Any) -> None:
         """A new sample of the topic key with that index."""
-        now_ns = self._sinks.now_ns()
+        now_ns = self._robot.now_ns()
         with self.lock:
             self.inputs.store(index, message, now_ns)
-            due = self._due(now_ns)
-        if due:
+            self._observation_due = self._should_observe(now_ns)
+            wake = self._observation_due
+        if wake:
             self.link.wake()
-
-    def would_ask(self) -> bool:
-        """Whether an observation is to be made now, of the samples at hand."""
-        with self.lock:
-            return self._due(self._sinks.now_ns())
 
     def set_text(self, name: str, text: str) -> None:
         """Another text for a key that comes from a parameter, from the next observation on."""
@@ -124,30 +109,31 @@ class BridgeCore:
     def pause(self) -> str:
         """Stop asking and executing, publish the fallback."""
         with self.lock:
-            if self._motion.mode is Mode.RUNNING:
-                self._break(Mode.PAUSED)
+            if self.mode is BridgeMode.RUNNING:
+                self._break(BridgeMode.PAUSED)
         return ""
 
     def resume(self) -> str:
         """Ask again, from the next sample on. Returns why not, or ''."""
         with self.lock:
-            if self._motion.mode is Mode.STOPPED:
+            if self.mode is BridgeMode.STOPPED:
                 return "stopped by emergency_stop: call reset first"
-            if self._motion.mode is Mode.PAUSED:
-                self._break(Mode.RUNNING)
+            if self.mode is BridgeMode.PAUSED:
+                self._break(BridgeMode.RUNNING)
         return ""
 
     def emergency_stop(self) -> str:
         """As pause, but only reset and then resume lead out of it."""
         with self.lock:
-            self._break(Mode.STOPPED)
+            self._break(BridgeMode.STOPPED)
         return ""
 
     def reset(self) -> str:
         """Begin a new episode; an emergency stop becomes a pause."""
         with self.lock:
             self.executor.new_epoch()
-            self._break(Mode.PAUSED if self._motion.mode is Mode.STOPPED else self._motion.mode)
+            stopped = self.mode is BridgeMode.STOPPED
+            self._break(BridgeMode.PAUSED if stopped else self.mode)
             self.link.reset()
         return ""
 
@@ -157,17 +143,19 @@ class BridgeCore:
         """Publish what is due."""
         with self.lock:
             # Read in here: while it was waited for, a plan may have come and been begun.
-            self._motion.publish(self._sinks.now_ns(), on_time=True)
-            again = self._held_back and not self.asking.backoff.waiting(self._sinks.steady_s())
-            if again:
+            now_ns = self._robot.now_ns()
+            self._motion.publish(now_ns, on_time=True)
+            wake = self._held_back and not self.asking.backoff.waiting(self._robot.steady_s())
+            if wake:  # the sample that was held back may be the last for long
                 self._held_back = False
-        if again:  # the sample that was held back may be the last for long
+                self._observation_due = self._should_observe(now_ns)
+        if wake:
             self.link.wake()
 
     def clock_went_back(self) -> None:
         """The clock was set back (a simulation began anew): the plan's times mean nothing now."""
         with self.lock:
-            self._break(self._motion.mode)
+            self._break(self.mode)
 
     # --- figures, with the lock held ---
 
@@ -176,20 +164,27 @@ class BridgeCore:
         return self._motion.state
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> BridgeMode:
         return self._motion.mode
 
     @property
     def epoch(self) -> int:
         return self.executor.epoch
 
-    # --- network thread ---
+    @property
+    def observation_due(self) -> bool:
+        """Whether the network thread is to make an observation of the samples at hand."""
+        return self._observation_due
 
-    def _next_observation(self) -> tuple[Observation, int | None] | None:
-        now_ns = self._sinks.now_ns()
+    # --- network thread: the LinkHandler ---
+
+    def next_observation(self) -> tuple[Observation, int | None] | None:
+        """The observation that is due, if one is."""
         with self.lock:
-            if not self._due(now_ns):
+            if not self._observation_due:
                 return None
+            self._observation_due = False
+            now_ns = self._robot.now_ns()
             samples = self.inputs.take(now_ns)
             generation, epoch = self._generation, self.executor.epoch
             steps = self.executor.runway_ns(now_ns) // self._period_ns
@@ -204,97 +199,116 @@ class BridgeCore:
                 self.statistics.fail(str(error))
                 # What does not come or does not fit is told by who watches the inputs.
                 if isinstance(error, NotNow) and all(i.received for i in self.inputs.topics):
-                    self.troubles.add(error.path, str(error))
+                    self.failures.add(error.path, str(error))
             return None
         return Observation(values, stamp_ns, generation, epoch), steps_remaining
 
-    def _on_sent(self) -> None:
+    def on_sent(self) -> None:
+        """Count it; what was found due while it was being made is judged anew."""
         with self.lock:
             self.statistics.observations += 1
+            if self._observation_due:
+                self._observation_due = self._should_observe(self._robot.now_ns())
 
-    def _on_reply(self, observation: Observation, reply: Reply) -> None:
+    def on_reply(self, observation: Observation, reply: Reply) -> None:
+        """Execute the plan it holds, and see whether the samples at hand are to be sent now."""
         with self.lock:
-            self.statistics.count(reply.status)
-            if reply.status in (Status.ERROR, Status.REJECTED):
-                self.asking.backoff.failed(self._sinks.steady_s())
-            if reply.status is not Status.OK:
-                if reply.status is not Status.SUPERSEDED:
-                    self._fail(str(reply.status), f"{reply.status}: {reply.error}")
-                return
-            if observation.generation != self._generation or self._motion.mode is not Mode.RUNNING:
-                return
-            now_ns = self._sinks.now_ns()
-            dry = self.executor.runway_ns(now_ns) == 0
-            try:
-                plan = make_plan(self._contract.action, observation, reply)
-                pinned = self.executor.accept(plan, now_ns)
-            except PlanTooLate as error:
-                self.statistics.deadline_misses += 1
-                self._fail("late", str(error))
-                return
-            except PlanRefused as error:
-                self.statistics.invalid_plans += 1
-                self.asking.backoff.failed(self._sinks.steady_s())
-                self._fail("plan", f"plan refused: {error}")
-                return
-            self.statistics.well()
-            self._tell_jumps(plan)
-            self.asking.planned(pinned, reply.requery_after_steps)
-            if self._planned:
-                self.statistics.deadline_misses += dry
-                self.statistics.deadline_hits += not dry
-            self._planned = True
-            if self._contract.action.publish_on_arrival:
-                self._motion.publish(now_ns)
-            self._sinks.chunk(pinned)
-            self._sinks.pending(lambda: self.executor.pending(now_ns))
+            self._use_reply(observation, reply)
+            self._observation_due = self._should_observe(self._robot.now_ns())
 
-    def _on_connected(self, connected: bool) -> None:
+    def on_connected(self, connected: bool) -> None:
+        """Samples from before the link was up are not sent; none is while it is down."""
         with self.lock:
-            if connected:
-                self.inputs.forget_fresh()
-            else:
+            self._forget_samples()
+            if not connected:
                 self._generation += 1  # the plan at hand stays valid until its lease ends
                 self.statistics.fail("the link to the server is down")
-            self._sinks.state_changed()
+            self._robot.publish_state()
 
-    def _on_refused(self, reason: str) -> None:
+    def on_refused(self, reason: str) -> None:
+        """Tell why the server does not let this robot in."""
         self._fail("refused", reason)
         with self.lock:
-            self._sinks.state_changed()
+            self._robot.publish_state()
+
+    def on_error(self, reason: str) -> None:
+        """Tell what went wrong between this robot and the server."""
+        self._fail("link", reason)
+
+    # --- inside, with the lock held ---
+
+    def _use_reply(self, observation: Observation, reply: Reply) -> None:
+        self.statistics.count(reply.status)
+        if reply.status in (Status.ERROR, Status.REJECTED):
+            self.asking.backoff.failed(self._robot.steady_s())
+        if reply.status is not Status.OK:
+            if reply.status is not Status.SUPERSEDED:
+                self._fail(str(reply.status), f"{reply.status}: {reply.error}")
+            return
+        if observation.generation != self._generation or self.mode is not BridgeMode.RUNNING:
+            return
+        now_ns = self._robot.now_ns()
+        dry = self.executor.runway_ns(now_ns) == 0
+        try:
+            plan = make_plan(self._contract.action, observation, reply)
+            pinned = self.executor.accept(plan, now_ns)
+        except PlanTooLate as error:
+            self.statistics.deadline_misses += 1
+            self._fail("late", str(error))
+            return
+        except PlanRefused as error:
+            self.statistics.invalid_plans += 1
+            self.asking.backoff.failed(self._robot.steady_s())
+            self._fail("plan", f"plan refused: {error}")
+            return
+        self.statistics.well()
+        self._tell_jumps(plan)
+        self.asking.planned(pinned, reply.requery_after_steps)
+        if self._planned:
+            self.statistics.deadline_misses += dry
+            self.statistics.deadline_hits += not dry
+        self._planned = True
+        if self._contract.action.publish_on_arrival:
+            self._motion.publish(now_ns)
+        self._robot.publish_chunk(pinned)
+        self._robot.publish_pending_chunk(lambda: self.executor.pending(now_ns))
 
     def _fail(self, kind: str, reason: str) -> None:
         with self.lock:
             self.statistics.fail(reason)
-            self.troubles.add(kind, reason)
-
-    # --- inside, with the lock held ---
+            self.failures.add(kind, reason)
 
     def _tell_jumps(self, plan: Plan) -> None:
         for column, step in self._jumps.found(plan):
             name = self._contract.action.names[column]
-            self.troubles.add(
+            self.failures.add(
                 f"jump of {name}",
                 f"the plan moves {name!r} by {step:.2f} from one step to the next, more than half"
                 " a turn: if it is an angle without ends, name it under action.continuous",
             )
 
-    def _due(self, now_ns: int) -> bool:
-        running = self._motion.mode is Mode.RUNNING and self.link.connected
+    def _should_observe(self, now_ns: int) -> bool:
+        """Whether to send the samples at hand now."""
+        running = self.mode is BridgeMode.RUNNING and self.link.connected
         if not running:
             return False
         # Answers to what was asked before a break are of no use, so they are not waited for.
         if not self.asking.may(self.link.in_flight(self._generation), now_ns):
             return False
-        if self.asking.backoff.waiting(self._sinks.steady_s()):
+        if self.asking.backoff.waiting(self._robot.steady_s()):
             self._held_back = True
             return False
         share_left = 0.0 if self.asking.low(now_ns) else math.inf
         return self.inputs.due(now_ns, share_left)
 
-    def _break(self, mode: Mode) -> None:
+    def _break(self, mode: BridgeMode) -> None:
         self._generation += 1
         self._planned = False
         self.asking.forget()
-        self.inputs.forget_fresh()
+        self._forget_samples()
         self._motion.change(mode)
+
+    def _forget_samples(self) -> None:
+        """Only what arrives from now on makes an observation."""
+        self.inputs.forget_fresh()
+        self._observation_due = False

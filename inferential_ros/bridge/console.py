@@ -8,7 +8,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Input
-from inferential_ros.bridge.state import Mode, State
+from inferential_ros.bridge.state import BridgeMode, State
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.live import (
     absence,
@@ -23,7 +23,7 @@ CALM_S = 1.0  # a state that comes and goes faster is told this often
 
 
 class Console:
-    """`changed` comes from any thread with the session's lock held, `report` once a second."""
+    """`changed` comes from any thread with the bridge's lock held, `report` once a second."""
 
     def __init__(self, node: LifecycleNode, contract: Contract, server: str) -> None:
         self._node = node
@@ -40,29 +40,29 @@ class Console:
         self._told: dict[str, str] = {}  # what does not fit, by the path of its key
         self._remind_s = time.monotonic() + REMIND_S
 
-    def changed(self, session: BridgeCore) -> None:
+    def changed(self, bridge: BridgeCore) -> None:
         """Tell what changed of the link and the state."""
-        if session.link.connected != self._connected:
+        if bridge.link.connected != self._connected:
             self._connected = not self._connected
             if self._connected:
                 self._log.info(f"connected to {self._server}")
             else:
                 self._log.warning(f"the link to {self._server} is down")
         now_s = time.monotonic()
-        if session.state is not self._state and now_s - self._state_s >= CALM_S:
-            self._state, self._state_s = session.state, now_s
-            self._tell_state(session)
+        if bridge.state is not self._state and now_s - self._state_s >= CALM_S:
+            self._state, self._state_s = bridge.state, now_s
+            self._tell_state(bridge)
 
-    def report(self, session: BridgeCore, rivals: list[int]) -> None:
+    def report(self, bridge: BridgeCore, rivals: list[int]) -> None:
         """Tell what went wrong, what does not fit, and who is waited for.
 
         rivals: how many others publish on the topic of each output.
         """
         now_s = time.monotonic()
-        with session.lock:
-            self.changed(session)
-            news = session.troubles.news(now_s)
-            topics = list(session.inputs.topics)
+        with bridge.lock:
+            self.changed(bridge)
+            news = bridge.failures.lines_to_tell(now_s)
+            topics = list(bridge.inputs.topics)
         for line in news:
             self._log.warning(line)
         for item in topics:
@@ -74,16 +74,16 @@ class Console:
         self._unheard = [output for output in self._unheard if not self._heard(output)]
         if now_s >= self._remind_s:
             self._remind_s = now_s + REMIND_S
-            self._remind(topics, session.link.refusal)
+            self._remind(topics, bridge.link.refusal)
 
-    def _tell_state(self, session: BridgeCore) -> None:
+    def _tell_state(self, bridge: BridgeCore) -> None:
         if self._state is State.EXECUTING:
             self._log.info("executing again" if self._planned else "first plan: executing")
             self._planned = True
-        elif self._state is State.FALLBACK and session.mode is Mode.ENDING:
+        elif self._state is State.FALLBACK and bridge.mode is BridgeMode.ENDING:
             self._log.info("stopping: publishing the declared fallback")
         elif self._state is State.FALLBACK:
-            reason = session.statistics.last_error
+            reason = bridge.statistics.last_error
             self._log.warning(
                 "no valid actions: publishing the declared fallback"
                 + (f" ({reason.strip().splitlines()[-1]})" if reason.strip() else "")

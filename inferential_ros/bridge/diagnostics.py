@@ -27,17 +27,17 @@ ACTIONS = {
 
 
 def diagnostics_message(
-    session: BridgeCore, outputs: Outputs, node: str, robot: str, server: str, now_ns: int
+    bridge: BridgeCore, outputs: Outputs, node: str, robot: str, server: str, now_ns: int
 ) -> DiagnosticArray:
     """The report of this moment; hardware id is the robot's name."""
     message = DiagnosticArray()
     message.header.stamp = time_message(now_ns)
-    with session.lock:
-        for item in session.inputs.topics:
+    with bridge.lock:
+        for item in bridge.inputs.topics:
             message.status.append(_input(item, now_ns))
-        message.status.append(_link(session, server))
-        message.status.append(_actions(session, now_ns))
-        message.status += _outputs(session, outputs)
+        message.status.append(_link(bridge, server))
+        message.status.append(_actions(bridge, now_ns))
+        message.status += _outputs(bridge, outputs)
     for status in message.status:
         status.name = f"{node}: {status.name}"
         status.hardware_id = robot
@@ -61,8 +61,8 @@ def _input(item: Input, now_ns: int) -> DiagnosticStatus:
     return status
 
 
-def _link(session: BridgeCore, server: str) -> DiagnosticStatus:
-    statistics = session.statistics
+def _link(bridge: BridgeCore, server: str) -> DiagnosticStatus:
+    statistics = bridge.statistics
     status = _status(
         "link",
         server=server,
@@ -71,21 +71,21 @@ def _link(session: BridgeCore, server: str) -> DiagnosticStatus:
         lost=statistics.lost,
         last_error=statistics.last_error,
     )
-    if session.link.connected:
+    if bridge.link.connected:
         status.level, status.message = OK, "connected"
     else:
-        why = f": {session.link.refusal}" if session.link.refusal else ""
+        why = f": {bridge.link.refusal}" if bridge.link.refusal else ""
         status.level, status.message = ERROR, f"no connection to {server}{why}"
     return status
 
 
-def _actions(session: BridgeCore, now_ns: int) -> DiagnosticStatus:
-    statistics = session.statistics
+def _actions(bridge: BridgeCore, now_ns: int) -> DiagnosticStatus:
+    statistics = bridge.statistics
     samples, p50, p95 = statistics.latency_percentiles()
     status = _status(
         "actions",
-        runway_s=f"{session.executor.runway_ns(now_ns) / 1e9:.3f}",
-        delay_steps=session.executor.delay_steps,
+        runway_s=f"{bridge.executor.runway_ns(now_ns) / 1e9:.3f}",
+        delay_steps=bridge.executor.delay_steps,
         rate_hz=f"{statistics.action_rate:.1f}",
         deadline_hits=statistics.deadline_hits,
         deadline_misses=statistics.deadline_misses,
@@ -93,14 +93,14 @@ def _actions(session: BridgeCore, now_ns: int) -> DiagnosticStatus:
         latency_p50_ms=f"{1000 * p50:.1f}" if samples else "unmeasured",
         latency_p95_ms=f"{1000 * p95:.1f}" if samples else "unmeasured",
     )
-    status.level, status.message = ACTIONS[session.state]
+    status.level, status.message = ACTIONS[bridge.state]
     return status
 
 
-def _outputs(session: BridgeCore, outputs: Outputs) -> list[DiagnosticStatus]:
+def _outputs(bridge: BridgeCore, outputs: Outputs) -> list[DiagnosticStatus]:
     found = []
     numbers = zip(
-        outputs.subscribers(), outputs.rivals(), outputs.published, session.executor.held_back
+        outputs.subscribers(), outputs.rivals(), outputs.published, bridge.executor.held_back
     )
     for output, (subscribers, rivals, published, held_back) in zip(outputs.declared, numbers):
         status = _status(

@@ -1,7 +1,7 @@
 """The newest sample of every observation key, when they make an observation, and that one itself.
 
 No rclpy in here: messages and times are handed in. `store` belongs to the ROS thread,
-`assemble` to the network thread; the session's lock guards what both touch.
+`assemble` to the network thread; the bridge's lock guards what both touch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """When the next observation is worth its way: the trigger, the server's hint, what is in flight.
 
-No rclpy in here and no clock. Guarded by the session's lock. What a contract's trigger says of
+No rclpy in here and no clock. Guarded by the bridge's lock. What a contract's trigger says of
 samples is in inputs.py; this adds what the plans and the server say.
 """
 

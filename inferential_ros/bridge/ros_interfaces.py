@@ -15,7 +15,6 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
-from inferential_ros.bridge.action_output import Sinks
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.console import Console
 from inferential_ros.bridge.diagnostics import diagnostics_message
@@ -24,11 +23,12 @@ from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
 from inferential_ros.bridge.priority import take_priority
 from inferential_ros.bridge.requery_policy import Tuning
-from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles
 from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
+from inferential_ros.execution.executor import Tick
 from inferential_ros.execution.plan import Plan
+from inferential_ros.keys import NO_KEYS, KeyFiles
 from inferential_ros.qos import CHUNKS, DIAGNOSTICS, QUIET, STATUS, matching_qos, qos_profile
 
 REPORT_PERIOD_S = 1.0
@@ -38,7 +38,7 @@ SERVICES = ("reset", "pause", "resume", "emergency_stop")
 
 
 class RosInterfaces:
-    """Publishers, subscriptions, services and the session between them."""
+    """Publishers, subscriptions and services, and the bridge between them, whose RobotIo it is."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class RosInterfaces:
         self._client_id = client_id
         self._keys = keys
         self._clock = node.get_clock()
-        self._session: BridgeCore | None = None
+        self._bridge: BridgeCore | None = None
         # Samples that are valid until the next one: an instruction may come once for many lives.
         self._lasting: dict[int, Any] = {}
         self._loop: ControlLoop | None = None
@@ -105,30 +105,21 @@ class RosInterfaces:
 
     def activate(self, priority: int = 0) -> None:
         """Connect, and tick at the control rate; with a real-time priority, unless it is 0."""
-        sinks = Sinks(
-            now_ns=lambda: self._clock.now().nanoseconds,
-            steady_s=time.monotonic,
-            actions=self._outputs.publish,
-            chunk=lambda plan: self._publish_chunk(self._chunks, plan),
-            pending=self._publish_pending,
-            executed=lambda plan: self._publish_chunk(self._executed, plan),
-            state_changed=self._changed,
-        )
         self._console = Console(self._node, self._contract, self._server)
-        session = BridgeCore(self._contract, self._server, self._client_id, sinks, self._keys)
-        self._session = session
+        bridge = BridgeCore(self._contract, self._server, self._client_id, self, self._keys)
+        self._bridge = bridge
         try:
             self._instructions.tell()
             for index, message in self._lasting.items():
-                session.store(index, message)
+                bridge.store(index, message)
             self._loop = ControlLoop(
                 self._clock,
                 round(1e9 / self._contract.action.control_rate_hz),
-                session.tick,
-                session.clock_went_back,
+                bridge.tick,
+                bridge.clock_went_back,
                 self._tick_failed,
             )
-            session.start()
+            bridge.start()
             self._loop.start()
             refusal = take_priority(priority, self._loop.thread_id) if priority else ""
             if refusal:
@@ -141,27 +132,27 @@ class RosInterfaces:
     def deactivate(self) -> None:
         """Stop motion by the declared fallback, while the publishers still work."""
         with ExitStack() as then:  # each whatever comes of the others, from the last to the first
-            then.callback(self._forget_session)
-            if self._session is not None:
+            then.callback(self._forget_bridge)
+            if self._bridge is not None:
                 then.callback(self._outputs.flush)
-                then.callback(self._session.stop)
+                then.callback(self._bridge.stop)
             if self._loop is not None:
                 then.callback(self._loop.stop)
-            if self._session is not None:
-                self._session.end()
+            if self._bridge is not None:
+                self._bridge.end()
 
     def tune(self, tuning: Tuning) -> None:
         """From now on; the next activation is tuned anew."""
-        if self._session is not None:
-            with self._session.lock:
-                self._session.asking.tuning = tuning
+        if self._bridge is not None:
+            with self._bridge.lock:
+                self._bridge.asking.tuning = tuning
 
     def destroy(self) -> None:
         with self._made:
             self.deactivate()
 
-    def _forget_session(self) -> None:
-        self._session = self._loop = None
+    def _forget_bridge(self) -> None:
+        self._bridge = self._loop = None
 
     # --- ROS thread ---
 
@@ -171,21 +162,21 @@ class RosInterfaces:
         def store(message: Any) -> None:
             if lasting:
                 self._lasting[index] = message
-            session = self._session
-            if session is not None:
-                session.store(index, message)
+            bridge = self._bridge
+            if bridge is not None:
+                bridge.store(index, message)
 
         return store
 
     def _set_text(self, name: str, text: str) -> None:
-        session = self._session
-        if session is not None:
-            session.set_text(name, text)
+        bridge = self._bridge
+        if bridge is not None:
+            bridge.set_text(name, text)
 
     def _calling(self, name: str) -> Callable[[Trigger.Request, Trigger.Response], Any]:
         def call(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-            session = self._session
-            refusal = getattr(session, name)() if session is not None else "the node is not active"
+            bridge = self._bridge
+            refusal = getattr(bridge, name)() if bridge is not None else "the node is not active"
             response.success = not refusal
             response.message = refusal or f"{name}: done"
             self._node.get_logger().info(f"{name}: {refusal or 'done'}")
@@ -194,56 +185,79 @@ class RosInterfaces:
         return call
 
     def _report(self) -> None:
-        session = self._session
-        if session is None:
+        bridge = self._bridge
+        if bridge is None:
             return
-        with session.lock:
-            session.statistics.measure_rates(self._timer.clock.now().nanoseconds / 1e9)
-        self._console.report(session, self._outputs.rivals())
+        with bridge.lock:
+            bridge.statistics.measure_rates(self._timer.clock.now().nanoseconds / 1e9)
+        self._console.report(bridge, self._outputs.rivals())
         self._publish_status()
         self._diagnostics.publish(
             diagnostics_message(
-                session,
+                bridge,
                 self._outputs,
                 self._node.get_fully_qualified_name(),
                 self._contract.robot,
                 self._server,
-                self._clock.now().nanoseconds,
+                self.now_ns(),
             )
         )
 
-    # --- any thread ---
+    # --- any thread: the RobotIo of the bridge ---
 
-    def _changed(self) -> None:
-        session = self._session
-        if session is not None:
-            self._console.changed(session)
+    def now_ns(self) -> int:
+        """The time of the node's clock."""
+        return self._clock.now().nanoseconds
+
+    def steady_s(self) -> float:
+        """The time of a clock that a simulation leaves alone."""
+        return time.monotonic()
+
+    def publish_actions(self, tick: Tick) -> None:
+        """Publish on the topics of the contract's outputs."""
+        self._outputs.publish(tick)
+
+    def publish_chunk(self, plan: Plan) -> None:
+        """Publish on `action_chunk`."""
+        self._publish_plan(self._chunks, plan)
+
+    def publish_pending_chunk(self, plan_ahead: Callable[[], Plan | None]) -> None:
+        """Publish on `pending_chunk`, if somebody listens: to work it out costs more than all
+        else of a plan.
+        """
+        plan = plan_ahead() if self._pending.get_subscription_count() else None
+        if plan is not None:
+            self._publish_plan(self._pending, plan)
+
+    def publish_executed_chunk(self, plan: Plan) -> None:
+        """Publish on `executed_chunk`."""
+        self._publish_plan(self._executed, plan)
+
+    def publish_state(self) -> None:
+        """Publish on `bridge_status`, and say on the console what changed."""
+        bridge = self._bridge
+        if bridge is not None:
+            self._console.changed(bridge)
         self._publish_status()
 
     def _publish_status(self) -> None:
-        session = self._session
-        if session is not None:
+        bridge = self._bridge
+        if bridge is not None:
             self._status.publish(
                 status_message(
-                    session,
+                    bridge,
                     self._client_id,
                     self._contract.model.id,
                     self._server,
-                    self._clock.now().nanoseconds,
+                    self.now_ns(),
                 )
             )
 
-    def _publish_chunk(self, publisher: Any, plan: Plan) -> None:
+    def _publish_plan(self, publisher: Any, plan: Plan) -> None:
         if not publisher.get_subscription_count():  # to make the message costs more than to ask
             return
         names, model = self._contract.action.names, self._contract.model.id
         publisher.publish(chunk_message(plan, names, self._client_id, model))
-
-    def _publish_pending(self, look: Callable[[], Plan | None]) -> None:
-        """To work out what is ahead costs more than all else of a plan: only if somebody looks."""
-        plan = look() if self._pending.get_subscription_count() else None
-        if plan is not None:
-            self._publish_chunk(self._pending, plan)
 
     def _tick_failed(self, error: Exception) -> None:
         self._node.get_logger().error(

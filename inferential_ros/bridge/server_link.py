@@ -2,56 +2,33 @@
 
 It owns the Connection, and asks for an observation (`next_observation`) exactly when one can be
 sent: the link is up. So an observation is always made of the newest samples, and none is kept for
-later. All callbacks run on this thread and must not block.
+later. The handler is called on this thread and must not block.
 """
 
 from __future__ import annotations
 
-import argparse
 import threading
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 from inferential_core import Connection, InferentialError, Model, Reply
+from inferential_ros.keys import NO_KEYS, KeyFiles
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What is sent. generation: discarded with everything it started once that moved on."""
+    """What is sent to the model.
+
+    values: the observation by key. stamp_ns: when it was observed, on the robot's clock.
+    generation: that of the bridge when it was made; replies to older ones are discarded.
+    epoch: its episode.
+    """
 
     values: dict[str, Any]
     stamp_ns: int
     generation: int
     epoch: int
-
-
-class KeyFiles(NamedTuple):
-    """Files of this robot's key and of the server's public one; '': as the environment has it."""
-
-    key: str = ""
-    server_key: str = ""
-
-    def options(self) -> dict[str, str | None]:
-        """For a Connection."""
-        return {"key": self.key or None, "server_key": self.server_key or None}
-
-
-NO_KEYS = KeyFiles()
-
-
-def add_key_options(parser: argparse.ArgumentParser) -> None:
-    """--key and --server-key, for commands that ask a server."""
-    parser.add_argument(
-        "--key", default="", metavar="FILE", help="own .key_secret (default $INFERENTIAL_KEY)"
-    )
-    parser.add_argument(
-        "--server-key",
-        default="",
-        metavar="FILE",
-        help="the server's public key (default $INFERENTIAL_SERVER_KEY)",
-    )
 
 
 @dataclass(frozen=True)
@@ -69,16 +46,29 @@ class LinkSettings:
     keys: KeyFiles = NO_KEYS
 
 
-@dataclass(frozen=True)
-class LinkCallbacks:
-    """What the link asks for and tells."""
+class LinkHandler(Protocol):
+    """Who makes the observations and gets the replies; the link calls it on its own thread."""
 
-    next_observation: Callable[[], tuple[Observation, int | None] | None]
-    on_sent: Callable[[], None]
-    on_reply: Callable[[Observation, Reply], None]
-    on_connected: Callable[[bool], None]
-    on_error: Callable[[str], None]
-    on_refused: Callable[[str], None]  # by the server, which demands a key or knows it not
+    def next_observation(self) -> tuple[Observation, int | None] | None:
+        """An observation to send now, and how many steps of the plan at hand are left.
+
+        None where nothing is to be sent; None steps before the first plan.
+        """
+
+    def on_sent(self) -> None:
+        """The observation that was made last is on its way."""
+
+    def on_reply(self, observation: Observation, reply: Reply) -> None:
+        """The server answered an observation, or it was lost."""
+
+    def on_connected(self, connected: bool) -> None:
+        """The link to the server came up or went down."""
+
+    def on_error(self, reason: str) -> None:
+        """An observation could not be sent, or a reply could not be handled."""
+
+    def on_refused(self, reason: str) -> None:
+        """The server does not let this robot in: it demands a key, or knows the robot's not."""
 
 
 def check_settings(settings: LinkSettings) -> None:
@@ -89,9 +79,9 @@ def check_settings(settings: LinkSettings) -> None:
 class ServerLink:
     """Started once, stopped once; `wake`, `reset` and `stop` may be called from any thread."""
 
-    def __init__(self, settings: LinkSettings, callbacks: LinkCallbacks) -> None:
+    def __init__(self, settings: LinkSettings, handler: LinkHandler) -> None:
         self._settings = settings
-        self._call = callbacks
+        self._handler = handler
         self._stopping = False
         self._reset = False
         self._connected = False
@@ -143,7 +133,7 @@ class ServerLink:
                 try:
                     self._turn()
                 except Exception:  # one bad observation or reply must not silence the robot
-                    self._call.on_error(traceback.format_exc())
+                    self._handler.on_error(traceback.format_exc())
         finally:
             self._connection.close()
 
@@ -156,11 +146,11 @@ class ServerLink:
     def _note_link(self) -> None:
         if self._connection.connected != self._connected:
             self._connected = not self._connected
-            self._call.on_connected(self._connected)
+            self._handler.on_connected(self._connected)
         if self._connection.refusal != self._refusal:
             self._refusal = self._connection.refusal
             if self._refusal:
-                self._call.on_refused(self._refusal)
+                self._handler.on_refused(self._refusal)
 
     def _start_epoch(self) -> None:
         if self._reset:
@@ -172,22 +162,22 @@ class ServerLink:
         while (reply := self._model.get_reply(timeout_ms=0)) is not None:
             observation = self._in_flight.pop(reply.request_id, None)
             if observation is not None:
-                self._call.on_reply(observation, reply)
+                self._handler.on_reply(observation, reply)
 
     def _send(self) -> None:
         if not self._connected:
             return
-        made = self._call.next_observation()
+        made = self._handler.next_observation()
         if made is None:
             return
         observation, steps_remaining = made
         try:
             request_id = self._model.observe(steps_remaining=steps_remaining, **observation.values)
         except InferentialError as error:
-            self._call.on_error(f"the observation cannot be sent: {error}")
+            self._handler.on_error(f"the observation cannot be sent: {error}")
             return
         self._in_flight[request_id] = observation
-        self._call.on_sent()
+        self._handler.on_sent()
 
 
 def _connect(settings: LinkSettings) -> tuple[Connection, Model]:

@@ -18,7 +18,7 @@ class State(IntEnum):
     EMERGENCY_STOPPED = 5
 
 
-class Mode(Enum):
+class BridgeMode(Enum):
     """What the services asked for."""
 
     RUNNING = "running"
@@ -29,10 +29,10 @@ class Mode(Enum):
 
 
 BY_MODE = {
-    Mode.PAUSED: State.PAUSED,
-    Mode.STOPPED: State.EMERGENCY_STOPPED,
-    Mode.ENDING: State.FALLBACK,
-    Mode.ENDED: State.INACTIVE,
+    BridgeMode.PAUSED: State.PAUSED,
+    BridgeMode.STOPPED: State.EMERGENCY_STOPPED,
+    BridgeMode.ENDING: State.FALLBACK,
+    BridgeMode.ENDED: State.INACTIVE,
 }
 BY_SOURCE = {
     Source.WAITING: State.WAITING,
@@ -41,8 +41,8 @@ BY_SOURCE = {
 }
 
 
-def state_of(mode: Mode, source: Source) -> State:
+def state_of(mode: BridgeMode, source: Source) -> State:
     """What the status tells; a bridge that ends before its first plan publishes no fallback."""
-    if mode is Mode.RUNNING or (mode is Mode.ENDING and source is Source.WAITING):
+    if mode is BridgeMode.RUNNING or (mode is BridgeMode.ENDING and source is Source.WAITING):
         return BY_SOURCE[source]
     return BY_MODE[mode]

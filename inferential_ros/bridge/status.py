@@ -1,4 +1,4 @@
-"""A session's figures -> inferential/msg/BridgeStatus."""
+"""A bridge's figures -> inferential/msg/BridgeStatus."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ COUNTERS = (
 
 
 def status_message(
-    session: BridgeCore, client_id: str, model: str, server: str, now_ns: int
+    bridge: BridgeCore, client_id: str, model: str, server: str, now_ns: int
 ) -> BridgeStatus:
     """The report of this moment."""
     message = BridgeStatus(client=client_id, model=model, server=server)
     message.header.stamp = time_message(now_ns)
-    with session.lock:
-        statistics = session.statistics
-        message.state = int(session.state)
-        message.connected = session.link.connected and session.state is not State.INACTIVE
-        message.epoch = session.epoch
-        message.runway = duration_message(session.executor.runway_ns(now_ns))
+    with bridge.lock:
+        statistics = bridge.statistics
+        message.state = int(bridge.state)
+        message.connected = bridge.link.connected and bridge.state is not State.INACTIVE
+        message.epoch = bridge.epoch
+        message.runway = duration_message(bridge.executor.runway_ns(now_ns))
         for name in COUNTERS:
             setattr(message, name, getattr(statistics, name))
         samples, p50, p95 = statistics.latency_percentiles()

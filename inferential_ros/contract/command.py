@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from inferential_ros.bridge.server_link import KeyFiles, add_key_options
 from inferential_ros.contract.describe import describe
 from inferential_ros.contract.draft import Seen, draft
 from inferential_ros.contract.errors import ContractError
@@ -16,6 +15,7 @@ from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
 from inferential_ros.contract.yaml_file import located
+from inferential_ros.keys import KeyFiles, add_key_options
 
 
 def main(argv: Sequence[str]) -> int:

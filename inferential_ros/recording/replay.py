@@ -1,4 +1,4 @@
-"""A recording to a server, by the very code that runs on a robot: the bridge's session.
+"""A recording to a server, by the very code that runs on a robot: the bridge's bridge.
 
 What a bridge gets from ROS comes from the recording here: messages at the times at which they
 were recorded, and a clock that follows them, faster or slower where asked for. Nothing is
@@ -10,18 +10,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inferential_ros.bridge.action_output import Sinks
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Inputs
-from inferential_ros.bridge.server_link import NO_KEYS, KeyFiles
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract, Output
 from inferential_ros.convert.registry import InputError
 from inferential_ros.execution.executor import Tick
+from inferential_ros.execution.plan import Plan
+from inferential_ros.keys import NO_KEYS, KeyFiles
 from inferential_ros.recording.bag import Bag, BagError, Recorded
 from inferential_ros.recording.clocks import PacedClock, SteppedClock
 from inferential_ros.recording.commands import Difference, named_values
@@ -84,38 +84,27 @@ class Replay:
         self._changed = threading.Event()
         self._late_s = 0.0
         self._waited_s: list[float] = []  # in lockstep: from sample to answer
-        sinks = Sinks(
-            now_ns=self._clock.now_ns,
-            steady_s=time.monotonic,
-            actions=self._remember,
-            chunk=lambda plan: None,
-            pending=lambda look: None,
-            executed=lambda plan: None,
-            state_changed=self._changed.set,
-        )
-        self._session = BridgeCore(
-            contract, options.server, options.client_id, sinks, options.keys
-        )
-        self._session.statistics.latencies_s = deque()  # all of them
+        self._bridge = BridgeCore(contract, options.server, options.client_id, self, options.keys)
+        self._bridge.statistics.latencies_s = deque()  # all of them
         self._counted = CountedInputs(contract)
-        self._session.inputs = self._counted
+        self._bridge.inputs = self._counted
         for name, text in options.texts.items():
-            self._session.set_text(name, text)
+            self._bridge.set_text(name, text)
 
     def run(self) -> Report:
         """Replay it all; BagError if there is no server."""
-        session = self._session
-        session.start()
+        bridge = self._bridge
+        bridge.start()
         try:
             self._wait_for_server()
             began_s = time.monotonic()
             self._clock.begin()
             sent = self._feed()
             self._wait_for_answers()
-            with session.lock:
+            with bridge.lock:
                 reference = self._counted.reference
                 return Report.of(
-                    session.statistics,
+                    bridge.statistics,
                     self._difference,
                     speed=self._options.speed,
                     messages=sent,
@@ -127,7 +116,36 @@ class Replay:
                     samples=reference.received,
                 )
         finally:
-            session.stop()
+            bridge.stop()
+
+    # --- the RobotIo of the bridge ---
+
+    def now_ns(self) -> int:
+        """The time in the recording."""
+        return self._clock.now_ns()
+
+    def steady_s(self) -> float:
+        """The time of this machine."""
+        return time.monotonic()
+
+    def publish_actions(self, tick: Tick) -> None:
+        """Keep it, to be compared with the recorded commands."""
+        self._tick = tick
+
+    def publish_chunk(self, plan: Plan) -> None:
+        """Nobody listens."""
+
+    def publish_pending_chunk(self, plan_ahead: Callable[[], Plan | None]) -> None:
+        """Nobody listens."""
+
+    def publish_executed_chunk(self, plan: Plan) -> None:
+        """Nobody listens."""
+
+    def publish_state(self) -> None:
+        """Look again whether the server is there."""
+        self._changed.set()
+
+    # --- inside ---
 
     def _command_topics(self, names: Names) -> dict[str, list[Output]]:
         """Recorded topic -> the outputs that are compared with what it says."""
@@ -142,10 +160,10 @@ class Replay:
 
     def _wait_for_server(self) -> None:
         until_s = time.monotonic() + self._options.wait_s
-        while not self._session.link.connected:
+        while not self._bridge.link.connected:
             left_s = until_s - time.monotonic()
             if left_s <= 0:
-                why = f": {self._session.link.refusal}" if self._session.link.refusal else ""
+                why = f": {self._bridge.link.refusal}" if self._bridge.link.refusal else ""
                 raise BagError(f"no server at {self._options.server}{why}")
             self._changed.wait(left_s)
             self._changed.clear()
@@ -170,24 +188,21 @@ class Replay:
     def _control(self, due_ns: int, period_ns: int) -> int:
         """One control tick; when the next one is due. Ticks missed are not made up for."""
         self._clock.sleep_until(due_ns)
-        self._session.tick()
+        self._bridge.tick()
         now_ns = self._clock.now_ns()
         return due_ns + (max(0, now_ns - due_ns) // period_ns + 1) * period_ns
 
     def _compare(self, recorded: Recorded, output: Output) -> None:
-        with self._session.lock:
+        with self._bridge.lock:
             tick = self._tick
         index = self._contract.action.outputs.index(output)
         values = tick.values[index] if tick is not None else None
         published = None if values is None else named_values(output.encode(values), output)
         self._difference.add(named_values(recorded.message, output), published)
 
-    def _remember(self, tick: Tick) -> None:
-        self._tick = tick
-
     def _store(self, index: int, message: Any) -> None:
         begun, began_s = self._counted.begun, time.monotonic()
-        self._session.store(index, message)
+        self._bridge.store(index, message)
         if not self._options.speed:
             self._wait_for_answers()
             if self._counted.begun > begun:
@@ -196,12 +211,11 @@ class Replay:
     def _wait_for_answers(self) -> None:
         """Until every observation has ended, by an answer or by its timeout."""
         until_s = time.monotonic() + 2.0 * self._contract.model.answer_timeout_s
-        session = self._session
+        bridge = self._bridge
         while time.monotonic() < until_s:
-            with session.lock:
-                asks = session.would_ask()
-                ends = ended(session.statistics) + self._counted.refused
-                if ends >= self._counted.begun and not asks:
+            with bridge.lock:
+                ends = ended(bridge.statistics) + self._counted.refused
+                if ends >= self._counted.begun and not bridge.observation_due:
                     return
             time.sleep(POLL_S)
 
@@ -213,7 +227,7 @@ class Replay:
     def _latencies_s(self) -> list[float]:
         if not self._options.speed:
             return self._waited_s
-        return [item / self._options.speed for item in self._session.statistics.latencies_s]
+        return [item / self._options.speed for item in self._bridge.statistics.latencies_s]
 
 
 def ended(figures: Statistics) -> int:

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inferential_ros.bridge.server_link import KeyFiles, add_key_options
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
+from inferential_ros.keys import KeyFiles, add_key_options
 from inferential_ros.recording.bag import open_bag
 from inferential_ros.recording.replay import Options, Replay
 

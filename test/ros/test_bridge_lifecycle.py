@@ -132,7 +132,7 @@ def test_a_node_that_could_not_activate_can_be_tried_again(
 
     rig.change(Transition.TRANSITION_CONFIGURE)
     with monkeypatch.context() as broken:
-        broken.setattr("inferential_ros.bridge.bridge_core.Session.start", fail)
+        broken.setattr("inferential_ros.bridge.bridge_core.BridgeCore.start", fail)
         with pytest.raises(AssertionError):
             rig.change(Transition.TRANSITION_ACTIVATE)
     rig.change(Transition.TRANSITION_CLEANUP)
@@ -160,7 +160,7 @@ def test_a_node_that_cannot_stop_is_taken_down_and_can_begin_again(
     rig.change(Transition.TRANSITION_CONFIGURE)
     rig.change(Transition.TRANSITION_ACTIVATE)
     with monkeypatch.context() as broken:
-        broken.setattr("inferential_ros.bridge.bridge_core.Session.end", fail)
+        broken.setattr("inferential_ros.bridge.bridge_core.BridgeCore.end", fail)
         with pytest.raises(AssertionError):
             rig.change(Transition.TRANSITION_DEACTIVATE)
     request = GetState.Request()
