@@ -43,7 +43,8 @@ IMAGES = ["pillow>=9"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
 WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
 YAML = "ruamel.yaml>=0.17.16"
-LOCAL = ["pydantic>=2", YAML, "rich>=12", *WEB, *IMAGES, *BFLOAT16]
+WATCH = "watchdog>=2.1"
+LOCAL = ["pydantic>=2", YAML, WATCH, "rich>=12", *WEB, *IMAGES, *BFLOAT16]
 SERVER = ["ray[serve]>=2.40", *LOCAL]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", YAML, *WEB]
 BAGS = ["rosbags>=0.9.20", YAML]
@@ -89,7 +90,7 @@ setup(
         "server": SERVER,
         "demo": DEMO,
         "bags": BAGS,
-        "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", YAML, "PyYAML>=5.4"],
+        "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", YAML, WATCH, "PyYAML>=5.4"],
     },
     entry_points={"console_scripts": ["inferential = inferential_core.cli:main"]},
 )

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import logging
-import os
-import queue
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from ..errors import ConfigError
 from .changes import changed
+from .file_watch import FileWatch, settled, state_of
 from .live_settings import Settings
 from .schema import InferentialConfig
 from .section import Section
 
 _log = logging.getLogger(__name__)
 
-_PERIOD_S = 1.0
-_SETTLED_S = 0.05  # a file that is being written is read once it stayed as it is for so long
-_LOOKS = 20
-_PATIENCE_S = 5.0  # with a scheduler of the user's that hangs while it is made
+_ATTEMPTS = 20  # to read a file that is written again and again
 
 Load = Callable[[Path], InferentialConfig]
 
 
-class _Seen(NamedTuple):
-    """What changes when a file is written or replaced."""
-
-    modified_ns: int
-    changed_ns: int
-    size: int
-    inode: int
-
-
 class Reloading:
-    """Looks at a file on a thread of its own, once a second and when asked.
+    """Reads a file on a thread of its own, when it changes and when asked.
 
     A file that cannot be read, or in which something is wrong, changes nothing: why is logged,
     and told by `Settings.refused`.
@@ -50,58 +34,39 @@ class Reloading:
         settings: Settings,
         apply: Callable[[InferentialConfig], list[str]],
     ) -> None:
+        """ConfigError if watchdog is not installed."""
         self._file = file
         self._load = load
         self._settings = settings
         self._apply = apply
-        # Not an event: a signal handler may interrupt the very thread that is setting it.
-        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._seen: _Seen | None = None
+        self._watch = FileWatch(file, "inferential-config-file", self._look)
+        self._seen: object = self  # no state of a file
         settings.file = str(file)
 
     def start(self) -> None:
-        self._thread = threading.Thread(
-            target=self._run, name="inferential-config-file", daemon=True
-        )
-        self._thread.start()
+        self._watch.start()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Read the file now, changed or not. From any thread, and from a signal handler."""
-        self._asked.put(True)
+        self._watch.ask()
 
     def close(self) -> None:
-        if self._thread is not None:
-            self._asked.put(False)
-            self._thread.join(_PATIENCE_S)
-            self._thread = None
+        self._watch.close()
 
-    def _run(self) -> None:
-        self._reload(asked=False)  # it may have changed since the server was made of it
-        while True:
-            try:
-                if not self._asked.get(timeout=_PERIOD_S):
-                    return
-                self._reload(asked=True)
-            except queue.Empty:
-                if _look_at(self._file) != self._seen:
-                    self._reload(asked=False)
+    def _look(self, asked: bool) -> None:
+        if asked or state_of(self._file) != self._seen:
+            self._reload(asked)
 
     def _read(self) -> InferentialConfig:
-        """What is in the file once nobody is writing it any more, within reason.
-
-        An editor may empty it first, or take it away before it puts another one there.
-        """
-        for _ in range(_LOOKS):
-            seen = self._seen = _look_at(self._file)
-            time.sleep(_SETTLED_S)
-            if seen is not None and seen.size > 0 and seen == _look_at(self._file):
-                config = self._load(self._file)
-                if seen == _look_at(self._file):
-                    return config
-        if seen is not None and seen.size == 0:
-            raise ConfigError(f"{self._file}: is empty; {{}} would be all the defaults")
-        return self._load(self._file)
+        """What is in the file, if it is not written meanwhile."""
+        for _ in range(_ATTEMPTS):
+            seen = self._seen = settled(self._file)
+            if seen is not None and seen.size == 0:
+                raise ConfigError(f"{self._file}: is empty; {{}} would be all the defaults")
+            config = self._load(self._file)
+            if seen == state_of(self._file):
+                break
+        return config
 
     def _reload(self, asked: bool) -> None:
         try:
@@ -128,15 +93,6 @@ class Reloading:
         self._settings.refused = why
         told = "; ".join(why.splitlines())  # a line of the log is one event
         _log.error("%s is not taken over, nothing changed: %s", self._file, told)
-
-
-def _look_at(file: Path) -> _Seen | None:
-    """None while there is no such file."""
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return _Seen(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
 
 def _in_words(before: InferentialConfig, after: InferentialConfig) -> list[str]:

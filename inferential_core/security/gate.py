@@ -13,12 +13,12 @@ import inspect
 import logging
 import sys
 import threading
-import time
 from typing import Any
 
 import zmq
 from zmq.auth import Authenticator
 
+from ..config.file_watch import FileWatch
 from ..transport.waker import Waker
 from ..transport.zmq_router import OpenGate
 from .exposure import is_loopback
@@ -27,7 +27,6 @@ from .refusals import BROKEN_OFF, HANDSHAKE, Refusals
 
 _log = logging.getLogger(__name__)
 _DOMAIN = "inferential"
-_LOOK_MS = 200  # from one look at authorized.yaml to the next
 _HANDSHAKE_MS = 5000  # then a peer that says nothing is sent away
 _MECHANISM_MISMATCH = 0x11000002  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
 _CRYPTOGRAPHIC = 0x11000001  # ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
@@ -44,10 +43,10 @@ class Gate(OpenGate):
         self._keyring = keyring
         self._refusals = refusals
         self._monitor: zmq.Socket[Any] | None = None
+        self._watch = None if keyring is None else _watch(keyring)
         self._waker = Waker()
         self._closing = False
         self._address = ""  # of the peer whose request is answered
-        self._next_look = 0.0  # monotonic s
         self._thread = threading.Thread(target=self._run, name="inferential-gate", daemon=True)
 
     # --- with the socket ---
@@ -67,10 +66,14 @@ class Gate(OpenGate):
             self._authenticator.allow("127.0.0.1", "::1")  # and so nobody else
         self._authenticator.start()
         self._thread.start()
+        if self._watch is not None:
+            self._watch.start()
 
     def close(self, socket: zmq.Socket[Any]) -> None:
         if self._monitor is not None:
             socket.disable_monitor()
+        if self._watch is not None:
+            self._watch.close()
         self._closing = True
         self._waker.wake()
         self._thread.join()
@@ -86,13 +89,12 @@ class Gate(OpenGate):
             if each is not None:
                 poller.register(each, zmq.POLLIN)
         while not self._closing:
-            ready = dict(poller.poll(None if self._keyring is None else _LOOK_MS))
+            ready = dict(poller.poll())
             try:
                 if zap in ready:
                     self._answer(zap.recv_multipart(), loop)
                 if self._monitor is not None and self._monitor in ready:
                     self._note(self._monitor.recv_multipart()[0])
-                self._look()
             except Exception:  # a fault of ours, but a gate that is gone opens for nobody
                 _log.exception("a handshake was lost to a fault of the server")
         self._authenticator.stop()
@@ -140,9 +142,6 @@ class Gate(OpenGate):
     def _refuse(self, reason: str, who: str) -> None:
         self._refusals.add(HANDSHAKE, reason, who)
 
-    def _look(self) -> None:
-        """Now and then: whether the rights changed."""
-        now = time.monotonic()
-        if self._keyring is not None and now >= self._next_look:
-            self._next_look = now + _LOOK_MS / 1000.0
-            self._keyring.look()
+
+def _watch(keyring: Keyring) -> FileWatch:
+    return FileWatch(keyring.path, "inferential-rights", lambda asked: keyring.reload_if_changed())

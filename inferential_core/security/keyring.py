@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import stat
 import threading
-import time
 from pathlib import Path
 
+from ..config.file_watch import settled, state_of
 from ..errors import ConfigError
 from .keyfiles import SECRET, SERVER, check_mode, read_secret
 from .rights import Identity, Rights, read_rights
 
 AUTHORIZED = "authorized.yaml"
-_SETTLED_S = 0.1
 _log = logging.getLogger(__name__)
-_State = tuple[int, ...]
 
 
 class Keyring:
@@ -44,8 +41,7 @@ class Keyring:
         self.rights: Rights = {}  # replaced as a whole: whoever looks sees one state of it
         self.problem = ""  # why the file's newest state does not hold
         self._lock = threading.Lock()
-        self._seen = self._newest = _state(self.path)
-        self._newest_since = 0.0  # monotonic s
+        self._seen = state_of(self.path)
         if self._seen is None:
             _log.warning("nobody is authorized yet: inferential keys authorize NAME (%s)", folder)
         else:
@@ -58,7 +54,7 @@ class Keyring:
     def reload(self) -> None:
         """Read the rights again, now; ConfigError if they cannot be, and then nothing changes."""
         with self._lock:
-            self._seen = self._newest = _state(self.path)
+            self._seen = state_of(self.path)
             try:
                 rights = read_rights(self.path)
             except (ConfigError, OSError) as error:
@@ -70,23 +66,8 @@ class Keyring:
                 _log.info("rights read again: %d identities", len(rights))
             self.rights = rights
 
-    def look(self) -> None:
-        """Read the rights again if the file changed; what is wrong with it is logged.
-
-        Only once it stays as it is: an editor may be halfway through it.
-        """
-        state = _state(self.path)
-        if state != self._newest:
-            self._newest, self._newest_since = state, time.monotonic()
-        elif state != self._seen and time.monotonic() - self._newest_since >= _SETTLED_S:
+    def reload_if_changed(self) -> None:
+        """Read the rights again if the file changed, once it has settled; log what is wrong."""
+        if state_of(self.path) != self._seen and settled(self.path) != self._seen:
             with contextlib.suppress(ConfigError):  # logged, and in the status
                 self.reload()
-
-
-def _state(path: Path) -> _State | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    # mode and owner: chmod and chown mend what is refused
-    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode, found.st_uid

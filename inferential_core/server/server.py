@@ -272,7 +272,7 @@ class Server:
     def reload(self) -> None:
         """Read the file that it follows now; for signal handlers, so it does not wait for that."""
         if self._reloading is not None:
-            self._reloading.look()
+            self._reloading.refresh()
 
     def reload_rights(self) -> None:
         """Read authorized.yaml again, now instead of within half a second of its change.
