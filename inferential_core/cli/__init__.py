@@ -85,7 +85,7 @@ _ROS = "it needs ROS 2 and this package built: make build, then source install/s
 _BRINGS = {
     **dict.fromkeys(("rclpy", "inferential"), _ROS),
     **dict.fromkeys(("mujoco", "matplotlib"), "pip install 'inferential[demo]'"),
-    **dict.fromkeys(("rosbags", "mcap"), "pip install 'inferential[bags]'"),
+    **dict.fromkeys(("rosbags", "mcap", "zstandard"), "pip install 'inferential[bags]'"),
     **dict.fromkeys(
         ("pydantic", "yaml", "ruamel", "starlette", "uvicorn", "prometheus_client", "watchfiles"),
         "pip install 'inferential[server]', or 'inferential[local]' for a server without Ray",

@@ -74,7 +74,7 @@ def _seen(options: argparse.Namespace) -> list[Seen]:
     if options.bag:
         from inferential_ros.recording.bag import topics_of
 
-        return topics_of(options.bag)
+        return topics_of(options.bag, lambda note: print(f"note: {note}", file=sys.stderr))
     from inferential_ros.contract.topic_discovery import look
 
     return look(options.wait)

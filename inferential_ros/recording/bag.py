@@ -1,75 +1,176 @@
-"""A recording, read with `rosbags`: its topics, and its messages in their order."""
+"""A recording, whoever wrote it: its topics, and its messages in their order.
+
+What cannot be read closes nothing else: it is named in `unreadable` (topics) and `notes` (files,
+messages), and the rest is there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys import Stores, get_typestore
+import numpy as np
+import zstandard
 
-from inferential_core import InferentialError
 from inferential_ros.contract.draft import JOINTS, Seen
+from inferential_ros.recording.decoding import Decode, DecodeError, Decoders
+from inferential_ros.recording.errors import BagError as BagError
+from inferential_ros.recording.files import Listing, files_of, open_file
+from inferential_ros.recording.ordering import episodes_of, in_order
+from inferential_ros.recording.storage import ENTRY, Channel, Extras, Storage
 
-
-class BagError(InferentialError):
-    """A recording that cannot be read, or does not hold what is asked of it."""
+NONE = np.zeros(0, np.int64)
 
 
 class Recorded(NamedTuple):
-    """One message; time_ns: when it was recorded."""
+    """One message; time_ns: when it was recorded; episode: counts how often time went back."""
 
     topic: str
     type: str
     time_ns: int
     message: Any
+    episode: int = 0
 
 
 class Bag:
     """An open recording."""
 
-    def __init__(self, reader: AnyReader) -> None:
-        self._reader = reader
-        self.types = {c.topic: c.msgtype for c in reader.connections}
-        self.start_ns: int = reader.start_time
-        self.duration_s: float = reader.duration / 1e9
+    def __init__(self, listing: Listing, storages: list[Storage]) -> None:
+        self._storages = storages
+        self._per_message = listing.per_message
+        self.types: dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}  # topic -> why none of its messages can be read
+        self._notes = listing.notes
+        self._misfits: dict[str, _Misfits] = {}  # by topic
+        self._decoders: dict[tuple[int, int], tuple[Channel, Decode]] = {}
+        self._find_decoders(listing.distribution)
+        times_ns = np.concatenate([np.zeros(0, "i8"), *(s.entries["time_ns"] for s in storages)])
+        self.start_ns = int(times_ns.min()) if len(times_ns) else 0
+        self.duration_s = float(np.ptp(times_ns)) / 1e9 if len(times_ns) else 0.0
+
+    @property
+    def extras(self) -> Extras:
+        """What travels beside the messages, of all files; a later file's counts."""
+        extras = Extras()
+        for storage in self._storages:
+            extras.metadata.update(storage.extras.metadata)
+            extras.attachments.update(storage.extras.attachments)
+        return extras
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out so far, each a sentence; more may follow while messages are read."""
+        told = [*self._notes, *(note for storage in self._storages for note in storage.notes)]
+        for topic, misfits in self._misfits.items():
+            count = len(misfits.places)
+            told.append(f"{topic}: messages left out: {count}, the first as: {misfits.why}")
+        return told
 
     def count(self, topic: str) -> int:
-        return sum(c.msgcount for c in self._reader.connections if c.topic == topic)
+        """How many messages of the topic were written."""
+        return sum(
+            int((storage.entries["channel"] == number).sum())
+            for file, storage in enumerate(self._storages)
+            for number, channel in storage.channels.items()
+            if channel.topic == topic and (file, number) in self._decoders
+        )
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
-        """Those of the topics, in the order of recording."""
-        chosen = [c for c in self._reader.connections if c.topic in topics]
-        if not chosen:
-            return
-        for connection, time_ns, raw in self._reader.messages(connections=chosen):
-            message = self._reader.deserialize(raw, connection.msgtype)
-            yield Recorded(connection.topic, connection.msgtype, time_ns, message)
+        """Those of the topics: by episode, then in the order of recording."""
+        entries, files, numbers = self._written(sorted(set(topics)))
+        episodes = episodes_of(entries["time_ns"], numbers)
+        for index in in_order(entries["time_ns"], episodes):
+            entry, file = entries[index], int(files[index])
+            message = self._decoded(file, entry)
+            if message is not None:
+                channel, _ = self._decoders[file, int(entry["channel"])]
+                time_ns, episode = int(entry["time_ns"]), int(episodes[index])
+                yield Recorded(channel.topic, channel.type, time_ns, message, episode)
+
+    def _find_decoders(self, distribution: str) -> None:
+        for file, storage in enumerate(self._storages):
+            decoders = Decoders(distribution or storage.distribution)
+            for number, channel in storage.channels.items():
+                try:
+                    decode = decoders.of(channel)
+                except BagError as error:
+                    kind = f" ({channel.type})" if channel.type else ""
+                    self.unreadable[channel.topic] = f"{channel.topic}{kind}: {error}"
+                    continue
+                known = self.types.setdefault(channel.topic, channel.type)
+                if known == channel.type:
+                    self._decoders[file, number] = (channel, decode)
+                else:
+                    self._notes.append(
+                        f"{channel.topic} was recorded as {known} and as {channel.type}: only the"
+                        " former is read"
+                    )
+        for topic in self.types:
+            self.unreadable.pop(topic, None)
+
+    def _written(self, topics: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Entries in the order of writing, and for each its file and which of the topics it is."""
+        entries, files, numbers = [np.zeros(0, ENTRY)], [NONE], [NONE]
+        for file, storage in enumerate(self._storages):
+            of = {
+                number: topics.index(channel.topic)
+                for number, channel in storage.channels.items()
+                if channel.topic in topics and (file, number) in self._decoders
+            }
+            chosen = storage.entries[np.isin(storage.entries["channel"], list(of))]
+            entries.append(chosen)
+            files.append(np.full(len(chosen), file))
+            numbers.append(np.array([of[n] for n in chosen["channel"].tolist()], np.int64))
+        return np.concatenate(entries), np.concatenate(files), np.concatenate(numbers)
+
+    def _decoded(self, file: int, entry: np.void) -> Any:
+        """The message; None where it is damaged, which the file has a note of, or does not fit."""
+        channel, decode = self._decoders[file, int(entry["channel"])]
+        data = self._storages[file].read(entry)
+        if data is None:
+            return None
+        try:
+            return decode(zstandard.decompress(data) if self._per_message else data)
+        except (DecodeError, zstandard.ZstdError) as error:
+            misfits = self._misfits.setdefault(channel.topic, _Misfits(str(error)))
+            misfits.places.add((file, int(entry["block"]), int(entry["offset"])))
+            return None
+
+
+@dataclass
+class _Misfits:
+    """Messages of a topic that are not what their definition says."""
+
+    why: str
+    places: set[tuple[int, int, int]] = field(default_factory=set)
 
 
 @contextmanager
 def open_bag(path: str | Path) -> Iterator[Bag]:
-    """A recording: its folder, or its .mcap or .db3 file beside metadata.yaml."""
-    place = Path(path)
-    if place.suffix in (".mcap", ".db3") and (place.parent / "metadata.yaml").exists():
-        place = place.parent
-    try:
-        reader = AnyReader([place], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-        reader.open()
-    except (AnyReaderError, OSError) as error:
-        raise BagError(f"{path}: {error}") from None
-    try:
-        yield Bag(reader)
-    finally:
-        reader.close()
+    """A recording: its folder, or one file of it; BagError if nothing of it can be read."""
+    listing = files_of(Path(path))
+    with ExitStack() as stack:
+        storages: list[Storage] = []
+        failure: BagError | None = None
+        for file in listing.files:
+            try:
+                storages.append(open_file(file, stack))
+            except BagError as error:
+                failure = error
+                listing.notes.append(str(error))
+        if failure is not None and not storages:
+            raise failure
+        yield Bag(listing, storages)
 
 
-def topics_of(path: str | Path) -> list[Seen]:
+def topics_of(path: str | Path, note: Callable[[str], None] = lambda sentence: None) -> list[Seen]:
     """The topics of a recording, as `inferential contract new` looks at them.
 
-    Nothing in a recording says who listened: what is called a command counts as one.
+    Nothing in a recording says who listened: what is called a command counts as one. What
+    cannot be read is told to `note`.
     """
     with open_bag(path) as bag:
         samples: dict[str, Any] = {}
@@ -77,6 +178,8 @@ def topics_of(path: str | Path) -> list[Seen]:
             for recorded in bag.messages([topic]):
                 samples[topic] = recorded.message
                 break
+        for sentence in (*bag.unreadable.values(), *bag.notes):
+            note(sentence)
         return [
             Seen(
                 topic=topic,

@@ -1,6 +1,8 @@
-"""The definitions of message types as `rosbags` wants them, also of types it does not come with.
+"""The definitions of message types as this machine has them, as `rosbags` wants them.
 
-They are read from the .msg files that every message package installs.
+They are read from the .msg files that every message package installs. A distribution's own are
+not those of another (sensor_msgs/Range grew in Iron), so what `rosbags` brings serves only where
+nothing is installed.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from pathlib import Path
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from inferential_ros.recording.bag import BagError
+from inferential_ros.recording.errors import BagError
 from inferential_ros.resources import PACKAGE, package_prefix, share_path
 
 
@@ -18,7 +20,8 @@ class Definitions:
     """A store of types that grows by what is asked for."""
 
     def __init__(self) -> None:
-        self.store: Typestore = get_typestore(Stores.ROS2_JAZZY)
+        self.store: Typestore = get_typestore(Stores.EMPTY)
+        self._brought = get_typestore(Stores.ROS2_JAZZY).fielddefs
 
     def need(self, type_name: str) -> None:
         """Know this type and all in it; BagError if a definition is nowhere."""
@@ -28,6 +31,10 @@ class Definitions:
             found = get_types_from_msg(_text(type_name), type_name)
         except TypesysError as error:
             raise BagError(f"the definition of {type_name} cannot be read: {error}") from None
+        except BagError:
+            if type_name not in self._brought:
+                raise
+            found = {type_name: self._brought[type_name]}
         for _, fields in found.values():
             for _, described in fields:
                 for nested in _names(described):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from inferential_ros.contract.errors import suggestion
 from inferential_ros.contract.schema import Contract
-from inferential_ros.recording.bag import BagError
+from inferential_ros.recording.errors import BagError
 
 
 class Names:
@@ -37,11 +38,21 @@ class Names:
         return fitting[0] if len(fitting) == 1 else None
 
 
-def inputs_of(contract: Contract, types: Mapping[str, str], names: Names) -> dict[str, list[int]]:
-    """Recorded topic -> indices of the contract's topic keys; BagError names one without."""
+def inputs_of(
+    contract: Contract,
+    types: Mapping[str, str],
+    names: Names,
+    unreadable: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, list[int]]:
+    """Recorded topic -> indices of the contract's topic keys; BagError names one without.
+
+    unreadable: topics of the recording that cannot be decoded, and why.
+    """
     found: dict[str, list[int]] = {}
     for index, key in enumerate(contract.topics):
         topic = names.recorded(key.topic, key.type)
+        if topic is None and names.resolved(key.topic) in unreadable:
+            raise BagError(f"{key.path}.topic: {unreadable[names.resolved(key.topic)]}")
         if topic is None:
             if key.text is not None or key.align == "drop":
                 continue  # it does without

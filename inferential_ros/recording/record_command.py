@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -17,6 +18,7 @@ from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.schema import Contract
+from inferential_ros.recording.provenance import Provenance, attach_contract
 from inferential_ros.recording.recorder import Recorder
 from inferential_ros.recording.writing import BagWriter
 
@@ -27,12 +29,14 @@ def main(argv: Sequence[str]) -> int:
     """Record until Ctrl-C, or for the time given; 1 if nothing came."""
     options = _parser().parse_args(argv)
     sys.path.insert(0, os.getcwd())  # converters of the folder one stands in
+    path = find_contract(options.contract)
     try:
-        contract = load_contract(find_contract(options.contract))
+        contract = load_contract(path)
     except ContractError as error:
         print(error, file=sys.stderr)
         return 1
     writer = BagWriter(options.output)
+    attach_contract(writer, Path(path).read_bytes())
     try:
         _record(options, contract, writer)
     finally:
@@ -57,11 +61,17 @@ def _record(options: argparse.Namespace, contract: Contract, writer: BagWriter) 
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
-        Recorder(node, contract, writer)
+        provenance = Provenance(
+            model=contract.model.id,
+            namespace=node.get_namespace(),
+            remap=tuple(rule for rule in options.remap if not rule.startswith("__")),
+        )
+        Recorder(node, contract, writer, provenance)
         print(f"recording to {options.output}; Ctrl-C ends it", flush=True)
         until_s = time.monotonic() + (options.duration or float("inf"))
         while not ended.asked and time.monotonic() < until_s:
             executor.spin_once(timeout_sec=SPIN_S)
+            writer.flush_if_due()
     finally:
         executor.shutdown()
         node.destroy_node()

@@ -2,19 +2,23 @@
 
 Messages are taken serialized and written as they are, so a camera costs no decoding, and by a
 process of its own, so the bridge does not know of it. The stamp of an `action_chunk` says which
-observation it answers: that of the reference key's sample.
+observation it answers: that of the reference key's sample. The contract and the version of the
+model that answered travel with the messages, so a recording explains itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from inferential_ros.contract.schema import Contract, Qos
+from inferential_ros.contract.types import message_class
 from inferential_ros.qos import CHUNKS, STATUS, qos_profile
+from inferential_ros.recording.provenance import Provenance
 from inferential_ros.recording.writing import BagWriter
 
 OURS = {
@@ -22,17 +26,26 @@ OURS = {
     "executed_chunk": ("ActionChunk", CHUNKS),
     "bridge_status": ("BridgeStatus", STATUS),
 }
+CLOCK = "rosgraph_msgs/msg/Clock"
 DEPTH = 50  # a recorder may fall behind for a moment
 
 
 class Recorder:
     """Subscriptions of a node to the topics of a contract, and to those of its bridge."""
 
-    def __init__(self, node: Node, contract: Contract, writer: BagWriter) -> None:
+    def __init__(
+        self,
+        node: Node,
+        contract: Contract,
+        writer: BagWriter,
+        provenance: Provenance | None = None,
+    ) -> None:
         import inferential.msg
 
         self._clock = node.get_clock()
         self._writer = writer
+        self._provenance = provenance or Provenance(model=contract.model.id)
+        self._provenance.write(writer)
         for key in contract.topics:
             if key.message is not None:
                 self._subscribe(node, key.topic, key.message, key.type, _profile(key.qos))
@@ -42,6 +55,11 @@ class Recorder:
         for topic, (name, profile) in OURS.items():
             message = getattr(inferential.msg, name)
             self._subscribe(node, topic, message, f"inferential/msg/{name}", profile)
+        if self._clock.ros_time_is_active:
+            clock = message_class(CLOCK, "")
+            self._subscribe(node, "/clock", clock, CLOCK, _profile(BEST_EFFORT))
+        chunks = node.resolve_topic_name("action_chunk")
+        node.create_subscription(inferential.msg.ActionChunk, chunks, self._note_version, CHUNKS)
 
     def _subscribe(
         self, node: Node, name: str, message: type[Any], type_name: str, profile: QoSProfile
@@ -57,6 +75,12 @@ class Recorder:
             self._writer.write(topic, self._clock.now().nanoseconds, serialized)
 
         return store
+
+    def _note_version(self, chunk: Any) -> None:
+        """The version of the model is known once it answered, and changes while robots move."""
+        if chunk.model_version and chunk.model_version != self._provenance.model_version:
+            self._provenance = replace(self._provenance, model_version=chunk.model_version)
+            self._provenance.write(self._writer)
 
 
 BEST_EFFORT = Qos(reliable=False)

@@ -1,4 +1,4 @@
-"""A recording to a server, by the very code that runs on a robot: the bridge's bridge.
+"""A recording to a server, by the very code that runs on a robot: the bridge.
 
 What a bridge gets from ROS comes from the recording here: messages at the times at which they
 were recorded, and a clock that follows them, faster or slower where asked for. Nothing is
@@ -9,26 +9,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inferential_ros.bridge.bridge_core import BridgeCore
-from inferential_ros.bridge.inputs import Inputs
-from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract, Output
-from inferential_ros.convert.registry import InputError
-from inferential_ros.execution.executor import Tick
+from inferential_ros.execution.executor import Source, Tick
 from inferential_ros.execution.plan import Plan
 from inferential_ros.keys import NO_KEYS, KeyFiles
-from inferential_ros.recording.bag import Bag, BagError, Recorded
-from inferential_ros.recording.clocks import PacedClock, SteppedClock
+from inferential_ros.recording.bag import Bag, Recorded
+from inferential_ros.recording.clocks import Clock, PacedClock, SteppedClock
 from inferential_ros.recording.commands import Difference, named_values
+from inferential_ros.recording.errors import BagError
 from inferential_ros.recording.matching import Names, inputs_of
-from inferential_ros.recording.report import OUTCOMES, Report
+from inferential_ros.recording.provenance import Provenance
+from inferential_ros.recording.replayed_bridge import ReplayedBridge
+from inferential_ros.recording.report import Report
+from inferential_ros.recording.robot_time import Moment, clock_of, moments
 
 POLL_S = 0.0005
+GAP_NS = 60 * 10**9  # nothing was recorded for longer: that time is skipped
+
+Progress = Callable[[int, int, int], None]  # messages done, of how many, observations
 
 
 @dataclass(frozen=True)
@@ -46,65 +48,48 @@ class Options:
     keys: KeyFiles = NO_KEYS
 
 
-class CountedInputs(Inputs):
-    """Inputs that know how many observations were begun, and how many of them came to nothing."""
-
-    begun = 0
-    refused = 0
-
-    def take(self, now_ns: int) -> Any:
-        self.begun += 1
-        return super().take(now_ns)
-
-    def assemble(self, samples: Any, now_ns: int) -> Any:
-        try:
-            return super().assemble(samples, now_ns)
-        except InputError:
-            self.refused += 1
-            raise
-
-
 class Replay:
-    """One run through a recording."""
+    """One run through a recording; the `RobotIo` of the bridge that it drives."""
 
     def __init__(self, contract: Contract, bag: Bag, options: Options) -> None:
         self._contract = contract
         self._bag = bag
         self._options = options
         names = Names(bag.types, options.namespace, options.remap)
-        self._inputs = inputs_of(contract, bag.types, names)
+        self._inputs = inputs_of(contract, bag.types, names, bag.unreadable)
         self._compared = self._command_topics(names)
+        self._robot_clock = clock_of(bag, self._stamped_topics())
+        self._clock: Clock = PacedClock(options.speed) if options.speed else SteppedClock()
         self._difference = Difference()
         self._tick: Tick | None = None
-        self._clock = (
-            PacedClock(bag.start_ns, options.speed)
-            if options.speed
-            else SteppedClock(bag.start_ns)
-        )
         self._changed = threading.Event()
+        self._episode = -1
+        self._due_ns = 0  # when the next control tick is due
+        self._latest_ns = 0
         self._late_s = 0.0
-        self._waited_s: list[float] = []  # in lockstep: from sample to answer
-        self._bridge = BridgeCore(contract, options.server, options.client_id, self, options.keys)
-        self._bridge.statistics.latencies_s = deque()  # all of them
-        self._counted = CountedInputs(contract)
-        self._bridge.inputs = self._counted
+        self._stored_s = 0.0  # when the newest sample was handed over
+        self._answered_s: dict[int, float] = {}  # in lockstep: how long a request took
+        self._executed_s: list[float] = []  # likewise, of the plans that were executed
+        self._executed_request = 0
+        self._versions: list[str] = []  # of the model, as the plans name them
+        self._bridge = ReplayedBridge(
+            contract, options.server, options.client_id, self, options.keys
+        )
         for name, text in options.texts.items():
             self._bridge.set_text(name, text)
 
-    def run(self) -> Report:
+    def run(self, progress: Progress = lambda done, total, observations: None) -> Report:
         """Replay it all; BagError if there is no server."""
         bridge = self._bridge
         bridge.start()
         try:
             self._wait_for_server()
             began_s = time.monotonic()
-            self._clock.begin()
-            sent = self._feed()
+            sent = self._feed(progress)
             self._wait_for_answers()
             with bridge.lock:
-                reference = self._counted.reference
                 return Report.of(
-                    bridge.statistics,
+                    bridge,
                     self._difference,
                     speed=self._options.speed,
                     messages=sent,
@@ -112,8 +97,11 @@ class Replay:
                     late_s=self._late_s,
                     latencies_s=self._latencies_s(),
                     budget_ms=self._contract.model.latency_budget_ms,
-                    reference=reference.key.name,
-                    samples=reference.received,
+                    clock=self._robot_clock.name,
+                    episodes=self._episode + 1,
+                    recorded=Provenance.of(self._bag),
+                    versions=self._versions,
+                    notes=self._bag.notes,
                 )
         finally:
             bridge.stop()
@@ -121,19 +109,27 @@ class Replay:
     # --- the RobotIo of the bridge ---
 
     def now_ns(self) -> int:
-        """The time in the recording."""
+        """The time of the robot."""
         return self._clock.now_ns()
 
     def steady_s(self) -> float:
-        """The time of this machine."""
-        return time.monotonic()
+        """The time that has passed for the robot."""
+        return self._clock.steady_s()
 
     def publish_actions(self, tick: Tick) -> None:
         """Keep it, to be compared with the recorded commands."""
         self._tick = tick
+        if tick.source is Source.PLAN and tick.request_id != self._executed_request:
+            self._executed_request = tick.request_id
+            took_s = self._answered_s.pop(tick.request_id, time.monotonic() - self._stored_s)
+            self._executed_s.append(took_s)
 
     def publish_chunk(self, plan: Plan) -> None:
-        """Nobody listens."""
+        """Note how long it took and which model answered."""
+        if plan.request_id != self._executed_request:
+            self._answered_s = {plan.request_id: time.monotonic() - self._stored_s}
+        if plan.model_version and plan.model_version not in self._versions:
+            self._versions.append(plan.model_version)
 
     def publish_pending_chunk(self, plan_ahead: Callable[[], Plan | None]) -> None:
         """Nobody listens."""
@@ -153,10 +149,20 @@ class Replay:
         for output in self._contract.action.outputs:
             topic = self._options.commands or names.recorded(output.topic, output.type)
             if topic and topic not in self._bag.types:
-                raise BagError(f"--commands: {topic!r} is not in the recording")
+                why = self._bag.unreadable.get(topic, f"{topic!r} is not in the recording")
+                raise BagError(f"--commands: {why}")
             if topic:
                 found.setdefault(topic, []).append(output)
         return found
+
+    def _stamped_topics(self) -> set[str]:
+        """Those whose stamps the bridge compares with the robot's clock."""
+        keys = self._contract.topics
+        return {
+            topic
+            for topic, indices in self._inputs.items()
+            if any(keys[index].stamp == "header" for index in indices)
+        }
 
     def _wait_for_server(self) -> None:
         until_s = time.monotonic() + self._options.wait_s
@@ -168,29 +174,54 @@ class Replay:
             self._changed.wait(left_s)
             self._changed.clear()
 
-    def _feed(self) -> int:
+    def _feed(self, progress: Progress) -> int:
         """Messages and control ticks in the order of their times; how many messages."""
-        period_ns = round(1e9 / self._contract.action.control_rate_hz)
-        due_ns = self._bag.start_ns
+        topics = {*self._inputs, *self._compared}
+        total = sum(self._bag.count(topic) for topic in topics)
         count = 0
-        for recorded in self._bag.messages({*self._inputs, *self._compared}):
-            while due_ns <= recorded.time_ns:
-                due_ns = self._control(due_ns, period_ns)
-            self._clock.sleep_until(recorded.time_ns)
-            self._note_lateness(recorded.time_ns)
+        for done, moment in enumerate(moments(self._bag, topics, self._robot_clock)):
+            self._go_to(moment)
+            recorded = moment.recorded
             for index in self._inputs.get(recorded.topic, ()):
                 self._store(index, recorded.message)
                 count += 1
             for output in self._compared.get(recorded.topic, ()):
                 self._compare(recorded, output)
+            progress(done + 1, total, self._bridge.statistics.observations)
         return count
 
-    def _control(self, due_ns: int, period_ns: int) -> int:
-        """One control tick; when the next one is due. Ticks missed are not made up for."""
-        self._clock.sleep_until(due_ns)
+    def _go_to(self, moment: Moment) -> None:
+        """Let time pass until a message comes, with the control ticks that are due meanwhile."""
+        if moment.episode != self._episode:
+            self._begin_episode(moment)
+        elif moment.time_ns - self._latest_ns > GAP_NS:
+            self._clock.begin(moment.time_ns)
+            self._bridge.clock_went_back()
+            self._due_ns = moment.time_ns
+        self._latest_ns = moment.time_ns
+        while self._due_ns <= moment.time_ns:
+            self._control()
+        self._clock.sleep_until(moment.time_ns)
+        if self._options.speed:
+            late_s = (self._clock.now_ns() - moment.time_ns) / 1e9 / self._options.speed
+            self._late_s = max(self._late_s, late_s)
+
+    def _begin_episode(self, moment: Moment) -> None:
+        """Nothing of the one before is executed any more, and the model is told of a new epoch."""
+        if self._episode >= 0:
+            self._wait_for_answers()
+        self._clock.begin(moment.time_ns)
+        if self._episode >= 0:
+            self._bridge.reset()
+        self._episode, self._due_ns = moment.episode, moment.time_ns
+
+    def _control(self) -> None:
+        """One control tick. Ticks missed are not made up for."""
+        period_ns = round(1e9 / self._contract.action.control_rate_hz)
+        self._clock.sleep_until(self._due_ns)
         self._bridge.tick()
-        now_ns = self._clock.now_ns()
-        return due_ns + (max(0, now_ns - due_ns) // period_ns + 1) * period_ns
+        late_ns = max(0, self._clock.now_ns() - self._due_ns)
+        self._due_ns += (late_ns // period_ns + 1) * period_ns
 
     def _compare(self, recorded: Recorded, output: Output) -> None:
         with self._bridge.lock:
@@ -201,35 +232,18 @@ class Replay:
         self._difference.add(named_values(recorded.message, output), published)
 
     def _store(self, index: int, message: Any) -> None:
-        begun, began_s = self._counted.begun, time.monotonic()
+        self._stored_s = time.monotonic()
         self._bridge.store(index, message)
         if not self._options.speed:
             self._wait_for_answers()
-            if self._counted.begun > begun:
-                self._waited_s.append(time.monotonic() - began_s)
 
     def _wait_for_answers(self) -> None:
         """Until every observation has ended, by an answer or by its timeout."""
         until_s = time.monotonic() + 2.0 * self._contract.model.answer_timeout_s
-        bridge = self._bridge
-        while time.monotonic() < until_s:
-            with bridge.lock:
-                ends = ended(bridge.statistics) + self._counted.refused
-                if ends >= self._counted.begun and not bridge.observation_due:
-                    return
+        while not self._bridge.idle and time.monotonic() < until_s:
             time.sleep(POLL_S)
-
-    def _note_lateness(self, time_ns: int) -> None:
-        if self._options.speed:
-            late_s = (self._clock.now_ns() - time_ns) / 1e9 / self._options.speed
-            self._late_s = max(self._late_s, late_s)
 
     def _latencies_s(self) -> list[float]:
         if not self._options.speed:
-            return self._waited_s
+            return self._executed_s
         return [item / self._options.speed for item in self._bridge.statistics.latencies_s]
-
-
-def ended(figures: Statistics) -> int:
-    """How many observations have ended, in whatever way."""
-    return sum(getattr(figures, name) for name in OUTCOMES)

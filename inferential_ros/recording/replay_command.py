@@ -13,37 +13,56 @@ from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.keys import KeyFiles, add_key_options
-from inferential_ros.recording.bag import open_bag
+from inferential_ros.recording.bag import Bag, open_bag
+from inferential_ros.recording.progress import ProgressLine
+from inferential_ros.recording.provenance import Provenance, contract_in
 from inferential_ros.recording.replay import Options, Replay
 
 LOOPBACK = "tcp://127.0.0.1:5555"
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 once it is replayed, 1 if it could not be, or not one observation was answered."""
+    """0 once it is replayed and all went well.
+
+    1 if it could not be replayed, if no plan was executed, or if an observation or a plan failed.
+    """
     options = _parser().parse_args(argv)
     sys.path.insert(0, os.getcwd())  # converters of the folder one stands in
-    try:
-        contract = load_contract(find_contract(options.contract))
-    except ContractError as error:
-        print(error, file=sys.stderr)
-        return 1
-    settings = Options(
+    with open_bag(options.bag) as bag:
+        try:
+            contract = (
+                load_contract(find_contract(options.contract))
+                if options.contract
+                else contract_in(bag)
+            )
+        except ContractError as error:
+            print(error, file=sys.stderr)
+            return 1
+        line = ProgressLine()
+        try:
+            report = Replay(contract, bag, _settings(options, bag)).run(line.show)
+        finally:
+            line.end()
+    print(report.text())
+    if options.json:
+        Path(options.json).write_text(json.dumps(report.as_dict(), indent=2), encoding="utf-8")
+    return 0 if report.good else 1
+
+
+def _settings(options: argparse.Namespace, bag: Bag) -> Options:
+    """As asked for; the robot's names, where nothing is said, as the recording has them."""
+    recorded = Provenance.of(bag)
+    rules = dict(rule.split(":=", 1) for rule in recorded.remap if ":=" in rule)
+    return Options(
         server=options.server,
         speed=0.0 if options.lockstep else options.speed,
-        namespace=options.namespace,
-        remap=dict(options.remap),
+        namespace=recorded.namespace if options.namespace is None else options.namespace,
+        remap=rules | dict(options.remap),
         commands=options.commands,
         client_id=options.client_id,
         texts=dict(options.text),
         keys=KeyFiles(options.key, options.server_key),
     )
-    with open_bag(options.bag) as bag:
-        report = Replay(contract, bag, settings).run()
-    print(report.text())
-    if options.json:
-        Path(options.json).write_text(json.dumps(report.as_dict(), indent=2), encoding="utf-8")
-    return 0 if report.outcomes["ok"] else 1
 
 
 def _pair(separator: str) -> Callable[[str], tuple[str, str]]:
@@ -70,10 +89,20 @@ def _parser() -> argparse.ArgumentParser:
         " without ROS running: how late would its actions have been, and how far from the"
         " recorded commands?",
         epilog="example: inferential replay my_bag --contract robot.yaml"
-        " --server tcp://gpu-box:5555 --commands /joint_commands",
+        " --server tcp://gpu-box:5555 --commands /joint_commands. The exit status is 0 where plans"
+        " were executed and none failed.",
     )
-    parser.add_argument("bag", metavar="BAG", help="a rosbag2 folder, MCAP or sqlite3")
-    parser.add_argument("--contract", required=True, metavar="FILE", help="the robot's contract")
+    parser.add_argument(
+        "bag",
+        metavar="BAG",
+        help="a rosbag2 folder, or a file: MCAP or sqlite3, also compressed or cut off",
+    )
+    parser.add_argument(
+        "--contract",
+        default="",
+        metavar="FILE",
+        help="the robot's contract; default: the one that `inferential record` put in",
+    )
     parser.add_argument(
         "--server", default=LOOPBACK, metavar="ADDRESS", help=f"default {LOOPBACK}"
     )
@@ -83,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="as fast as the answers come: time stands still until each is there",
     )
-    parser.add_argument("--namespace", default="", help="that the robot was in")
+    parser.add_argument("--namespace", help="that the robot was in; default: as recorded")
     parser.add_argument(
         "--remap",
         action="append",

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.recording.commands import Difference
+from inferential_ros.recording.provenance import Provenance
+from inferential_ros.recording.replayed_bridge import OUTCOMES, ReplayedBridge
 
-OUTCOMES = ("ok", "expired", "superseded", "dropped", "rejected", "errors", "lost")
+REASONS = 5  # told at most
+FAILURES = ("rejected", "errors", "lost")  # outcomes that no robot should see
 DEFAULT_BUDGET_MS = 50.0  # the client's
 
 
@@ -25,8 +27,12 @@ class Report:
     late_ms: float  # the most that a message came later than recorded
     reference: str  # observation key whose samples stamp the observations
     samples: int  # of it; a newer one takes the place of one that could not be sent yet
-    observations: int
+    observations: int  # sent
     outcomes: dict[str, int]
+    not_ready: int  # observations not made, for want of a sample, as when a recording begins
+    refused: int  # observations not made as a sample does not fit the contract
+    refusals: dict[str, int]  # the most frequent reasons for that
+    unsent: int  # observations that were made, but could not be sent
     latency_ms: dict[str, float]  # sample's stamp to first action published
     budget_ms: float
     within_budget: int
@@ -40,11 +46,16 @@ class Report:
     commands: int
     unanswered: int
     difference: dict[str, dict[str, float]]
+    clock: str  # which clock of the recording was the robot's
+    episodes: int
+    recorded_model_version: str  # whose plans are in the recording, '' where it does not say
+    model_versions: list[str]  # that answered now
+    notes: list[str]  # what of the recording could not be read
 
     @classmethod
     def of(
         cls,
-        figures: Statistics,
+        bridge: ReplayedBridge,
         difference: Difference,
         *,
         speed: float,
@@ -53,9 +64,13 @@ class Report:
         late_s: float,
         latencies_s: Sequence[float],
         budget_ms: float | None,
-        reference: str,
-        samples: int,
+        clock: str,
+        episodes: int,
+        recorded: Provenance,
+        versions: Sequence[str],
+        notes: Sequence[str],
     ) -> Report:
+        figures, counted = bridge.statistics, bridge.counted
         budget_ms = budget_ms or DEFAULT_BUDGET_MS
         latencies_ms = 1000.0 * np.array(latencies_s)
         percentiles = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
@@ -64,10 +79,14 @@ class Report:
             messages=messages,
             wall_s=wall_s,
             late_ms=1000.0 * late_s,
-            reference=reference,
-            samples=samples,
+            reference=counted.reference.key.name,
+            samples=counted.reference.received,
             observations=figures.observations,
             outcomes={name: getattr(figures, name) for name in OUTCOMES},
+            not_ready=counted.not_ready,
+            refused=counted.refused.total(),
+            refusals=dict(counted.refused.most_common(REASONS)),
+            unsent=bridge.unsent,
             latency_ms={
                 name: float(np.percentile(latencies_ms, share))
                 for name, share in percentiles.items()
@@ -85,38 +104,84 @@ class Report:
             commands=difference.compared,
             unanswered=difference.unanswered,
             difference=difference.summary(),
+            clock=clock,
+            episodes=episodes,
+            recorded_model_version=recorded.model_version,
+            model_versions=list(versions),
+            notes=list(notes),
         )
+
+    @property
+    def failures(self) -> int:
+        """Observations that came to nothing by a fault, and plans that were refused."""
+        answered = sum(self.outcomes[name] for name in FAILURES)
+        return answered + self.refused + self.unsent + self.invalid_plans
+
+    @property
+    def good(self) -> bool:
+        """Whether plans were executed and nothing failed."""
+        return self.executed > 0 and not self.failures
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def text(self) -> str:
-        outcomes = ", ".join(f"{n} {name}" for name, n in self.outcomes.items() if n)
+        """The figures as lines for people; no figure is told of what did not happen."""
+        lines = [
+            *self._read(),
+            *self._asked(),
+            *self._executed_plans(),
+            *self._compared(),
+            *(f"note: {note}" for note in self.notes),
+        ]
+        return "\n".join(lines)
+
+    def _read(self) -> list[str]:
         pace = (
             f"at {self.speed:g} times their speed, at most {self.late_ms:.1f} ms late"
             if self.speed
             else "in lockstep with the answers"
         )
+        lines = [f"{self.messages} messages in {self.wall_s:.1f} s, {pace}"]
+        several = f", in {self.episodes} episodes" if self.episodes > 1 else ""
+        lines.append(f"the robot's clock is that of {self.clock}{several}")
+        if self.model_versions or self.recorded_model_version:
+            answered = ", ".join(self.model_versions) or "none"
+            recorded = self.recorded_model_version or "unknown"
+            lines.append(f"model version: {answered}; when it was recorded: {recorded}")
+        return lines
+
+    def _asked(self) -> list[str]:
+        outcomes = ", ".join(f"{n} {name}" for name, n in self.outcomes.items() if n)
         lines = [
-            f"{self.messages} messages in {self.wall_s:.1f} s, {pace}",
             f"{self.observations} observations of {self.samples} samples of {self.reference!r}:"
-            f" {outcomes or 'none ended'}",
+            f" {outcomes or 'none ended'}"
         ]
-        if self.latency_ms:
-            told = ", ".join(f"{name} {value:.1f}" for name, value in self.latency_ms.items())
-            lines.append(f"latency from sample to action, ms: {told}")
-            lines.append(
-                f"within the budget of {self.budget_ms:g} ms: {self.within_budget} of"
-                f" {self.executed} plans"
-            )
-        planned = self.deadline_hits + self.deadline_misses
-        lines.append(f"plans in time, before actions ran out: {self.deadline_hits} of {planned}")
-        lines.append(f"ticks on the fallback: {self.fallback_ticks} of {self.action_ticks}")
+        if self.not_ready:
+            lines.append(f"not asked for want of a sample: {self.not_ready} times")
+        if self.unsent:
+            lines.append(f"could not be sent: {self.unsent}")
+        if self.refused:
+            lines.append(f"not asked, as a sample does not fit the contract: {self.refused} times")
+        lines += [f"  {count} times: {reason}" for reason, count in self.refusals.items()]
         if self.invalid_plans:
             lines.append(f"plans refused: {self.invalid_plans}")
         if self.last_error:
             lines.append(f"the last thing that went wrong: {self.last_error}")
-        return "\n".join([*lines, *self._compared()])
+        return lines
+
+    def _executed_plans(self) -> list[str]:
+        if not self.executed:
+            return ["no plan was executed, so there are no latencies"]
+        told = ", ".join(f"{name} {value:.1f}" for name, value in self.latency_ms.items())
+        planned = self.deadline_hits + self.deadline_misses
+        return [
+            f"latency from sample to action, ms: {told}",
+            f"within the budget of {self.budget_ms:g} ms: {self.within_budget} of"
+            f" {self.executed} plans",
+            f"plans in time, before actions ran out: {self.deadline_hits} of {planned}",
+            f"ticks on the fallback: {self.fallback_ticks} of {self.action_ticks}",
+        ]
 
     def _compared(self) -> list[str]:
         if not self.difference:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,22 @@ import pytest
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed")
 
+import numpy as np
 import rclpy
 from bridge_rig import CONTRACT, Rig
+from builtin_interfaces.msg import Time
+from inferential.msg import ActionChunk
+from rosbags.highlevel import AnyReader
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
 
+from inferential_core import LocalDispatcher, Server
 from inferential_core.cli import main
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.recording.bag import BagError, open_bag
 from inferential_ros.recording.definitions import Definitions
 from inferential_ros.recording.recorder import Recorder
-from inferential_ros.recording.writing import BagWriter
+from inferential_ros.recording.writing import FLUSH_S, BagWriter
 
 WAIT_S = 20.0
 ROOT = Path(__file__).parents[2]
@@ -101,6 +109,84 @@ def test_nothing_is_lost_when_the_recorder_is_told_to_end(tmp_path: Path) -> Non
         assert not list(bag.messages(bag.types))
 
 
+def test_what_is_a_second_old_is_in_the_file(tmp_path: Path) -> None:
+    """Whatever then happens to the recorder: the file is read while it is being written."""
+    now_s = 0.0
+    writer = BagWriter(tmp_path / "bag", steady_s=lambda: now_s)
+    writer.add("/words", "std_msgs/msg/String")
+    for number in range(100):
+        now_s = number / 10
+        writer.write("/words", number, bytes([0, 1, 0, 0, 4, 0, 0, 0]) + b"one\0")
+    with open_bag(tmp_path / "bag") as bag:
+        times = [item.time_ns for item in bag.messages(bag.types)]
+    assert times == list(range(len(times))) and len(times) >= 90
+    now_s += FLUSH_S
+    writer.flush_if_due()  # no message came that would have done so
+    with open_bag(tmp_path / "bag") as bag:
+        assert bag.count("/words") == 100
+    writer.close()
+    with open_bag(tmp_path / "bag") as bag:
+        assert (bag.count("/words"), bag.notes) == (100, [])
+    with AnyReader([tmp_path / "bag"]) as reader:  # others read it as well
+        assert sum(1 for _ in reader.messages()) == 100
+
+
+def recorded_so_far(bag: Path) -> dict[int, int]:
+    """How many joint states each episode has in the file by now."""
+    try:
+        with open_bag(bag) as opened:
+            return Counter(item.episode for item in opened.messages(["/r/joint_states"]))
+    except BagError:  # nothing is in it yet
+        return {}
+
+
+def test_a_killed_recorder_leaves_a_simulation_with_its_reset_that_replays(
+    graph: Any, tmp_path: Path
+) -> None:
+    contract, bag = tmp_path / "contract.yaml", tmp_path / "bag"
+    contract.write_text(CONTRACT)
+    states = graph.publisher(JointState, "/r/joint_states")
+    chunks = graph.publisher(ActionChunk, "/r/action_chunk", 50)
+    clock = graph.publisher(Clock, "/clock")
+    line = [sys.executable, "-m", "inferential_core.cli", "record", str(bag), "--use-sim-time"]
+    process = subprocess.Popen(
+        [*line, "--contract", str(contract), "--namespace", "r"], cwd=ROOT, text=True
+    )
+    try:
+        for publisher in (states, chunks, clock):
+            graph.matched(publisher)
+        for episode, start_ns in enumerate((100 * 10**9, 50 * 10**9)):
+            for step in range(int(WAIT_S / 0.01)):
+                time = Time(sec=(start_ns + step * 10**7) // 10**9, nanosec=step * 10**7 % 10**9)
+                clock.publish(Clock(clock=time))
+                state = JointState(name=["arm", "gripper"], position=[0.1, 0.2])
+                state.header.stamp = time
+                states.publish(state)
+                chunks.publish(ActionChunk(model="policy", model_version=f"v{episode}"))
+                if step % 20 == 0 and recorded_so_far(bag).get(episode, 0) >= 20:
+                    break
+                threading.Event().wait(0.01)  # the robot's pace
+    finally:
+        process.kill()
+        process.wait()
+    assert not (bag / "metadata.yaml").exists()
+    found = recorded_so_far(bag)
+    assert set(found) == {0, 1} and min(found.values()) >= 20
+
+    model = {"policy": lambda obs: {"actions": np.zeros((10, 2), np.float32)}}
+    figures = tmp_path / "figures.json"
+    server = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher(model))
+    server.start()
+    try:
+        options = ["--server", server.address, "--lockstep", "--json", str(figures)]
+        assert main(["replay", str(bag), *options]) == 0
+    finally:
+        server.stop()
+    report = json.loads(figures.read_text())
+    assert (report["episodes"], report["outcomes"]["ok"]) == (2, sum(found.values()))
+    assert report["recorded_model_version"] == "v1"
+
+
 def test_an_existing_folder_and_an_unknown_type_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bag").mkdir()
     with pytest.raises(BagError, match="bag"):
@@ -118,7 +204,7 @@ def test_types_of_any_package_are_found_with_all_that_is_in_them() -> None:
 FILLING = """
 import resource, sys
 from inferential_ros.recording.bag import BagError
-from inferential_ros.recording.writing import BagWriter
+from inferential_ros.recording.writing import FLUSH_S, BagWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 writer = BagWriter(sys.argv[1])
 writer.add("/words", "std_msgs/msg/String")

@@ -1,0 +1,9 @@
+"""The one error of this room."""
+
+from __future__ import annotations
+
+from inferential_core import InferentialError
+
+
+class BagError(InferentialError):
+    """A recording that cannot be read, or does not hold what is asked of it."""

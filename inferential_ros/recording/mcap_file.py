@@ -1,0 +1,268 @@
+"""An MCAP file: indexed by its summary where that is whole, otherwise by a walk through it all.
+
+A file that was cut off has no summary, and some writers leave out indexes; both are walked. The
+format: https://mcap.dev/spec. Records are decoded by the package `mcap`; what it offers to read
+messages is not used, as it loses the order of writing and ends at the first damaged record.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import zstandard
+from mcap.data_stream import ReadDataStream
+from mcap.exceptions import McapError
+from mcap.opcode import Opcode
+from mcap.reader import SeekingReader
+from mcap.records import Attachment, Chunk, ChunkIndex, Metadata, Schema
+from mcap.records import Channel as ChannelRecord
+from mcap.stream_reader import get_chunk_data_stream
+from mcap.summary import Summary
+
+from inferential_ros.recording.storage import ENTRY, Channel, Extras, message_type
+
+MAGIC = b"\x89MCAP0\r\n"
+PREFIX = struct.Struct("<BQ")  # of every record: opcode, length of what follows
+MESSAGE = struct.Struct("<HIqq")  # channel, sequence, log time, publish time; then the data
+INDEX = struct.Struct("<HI")  # channel, bytes of the (time, offset) pairs that follow
+PAIR = np.dtype([("time_ns", "<i8"), ("offset", "<i8")])
+OUTSIDE = -1  # the block of a message that lies in no chunk
+CHUNKS_KEPT = 16  # decompressed: messages in the order of their times may alternate between chunks
+# What the decoders raise for bytes that are not what the format says.
+DAMAGE = (
+    McapError,
+    struct.error,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    zstandard.ZstdError,
+)
+
+
+class Record(NamedTuple):
+    """One record where it lies; start: of its content."""
+
+    opcode: int
+    start: int
+    length: int
+
+
+class McapFile:
+    """Open for reading."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("rb")
+        self._size = path.stat().st_size
+        self._chunks: OrderedDict[int, bytes | None] = OrderedDict()
+        self._schemas: dict[int, Schema] = {}
+        self._records: dict[int, ChannelRecord] = {}
+        self.extras = Extras()
+        self.notes: list[str] = []
+        summary = self._summary()
+        entries = self._indexed(summary) if summary is not None else None
+        if entries is None:
+            entries = self._walked()
+        self.entries = entries[np.lexsort((entries["offset"], entries["block"]))]
+        self.channels = {number: self._channel(record) for number, record in self._records.items()}
+        self.distribution = self.extras.metadata.get("rosbag2", {}).get("ROS_DISTRO", "")
+
+    def read(self, entry: np.void) -> bytes | None:
+        block, offset = int(entry["block"]), int(entry["offset"])
+        if block == OUTSIDE:
+            _, content = self._record_at(offset)
+            return content[MESSAGE.size :]
+        data = self._chunk(block)
+        if data is None:
+            return None
+        record = next(_records(data, offset), None)
+        if record is None or record.opcode != Opcode.MESSAGE or record.length < MESSAGE.size:
+            return self._misled(block)
+        channel, _, time_ns, _ = MESSAGE.unpack_from(data, record.start)
+        if (channel, time_ns) != (entry["channel"], entry["time_ns"]):
+            return self._misled(block)
+        return data[record.start + MESSAGE.size : record.start + record.length]
+
+    def close(self) -> None:
+        self._file.close()
+
+    # --- by the summary ---
+
+    def _summary(self) -> Summary | None:
+        """That of a whole file; None where there is none."""
+        try:
+            self._file.seek(0)
+            return SeekingReader(self._file).get_summary()
+        except (*DAMAGE, OSError):
+            return None
+
+    def _indexed(self, summary: Summary) -> np.ndarray | None:
+        """The entries; None where the indexes do not lead to every message."""
+        statistics = summary.statistics
+        if statistics is None:
+            return None
+        try:
+            parts = [self._index_of(chunk) for chunk in summary.chunk_indexes]
+            found = np.concatenate([np.zeros(0, ENTRY), *parts])
+            if len(found) != statistics.message_count:
+                return None
+            if not set(np.unique(found["channel"])) <= summary.channels.keys():
+                return None
+            for at in summary.metadata_indexes:
+                self._keep(*self._record_at(at.offset))
+            for at in summary.attachment_indexes:
+                self._keep(*self._record_at(at.offset))
+        except DAMAGE:
+            return None
+        if statistics.metadata_count + statistics.attachment_count != sum(
+            (len(summary.metadata_indexes), len(summary.attachment_indexes))
+        ):
+            return None
+        self._schemas.update(summary.schemas)
+        self._records.update(summary.channels)
+        return found
+
+    def _index_of(self, chunk: ChunkIndex) -> np.ndarray:
+        """The entries of one chunk, from the message indexes that follow it."""
+        self._file.seek(chunk.chunk_start_offset + chunk.chunk_length)
+        data = self._file.read(chunk.message_index_length)
+        parts = [np.zeros(0, ENTRY)]
+        for record in _records(data, 0):
+            if record.opcode != Opcode.MESSAGE_INDEX:
+                continue
+            channel, size = INDEX.unpack_from(data, record.start)
+            pairs = np.frombuffer(data, PAIR, size // PAIR.itemsize, record.start + INDEX.size)
+            parts.append(_entries(channel, chunk.chunk_start_offset, pairs))
+        return np.concatenate(parts)
+
+    def _record_at(self, position: int) -> tuple[int, bytes]:
+        self._file.seek(position)
+        opcode, length = PREFIX.unpack(self._file.read(PREFIX.size))
+        if position + PREFIX.size + length > self._size:
+            raise ValueError(f"the record at byte {position} is longer than the file")
+        return opcode, self._file.read(length)
+
+    def _misled(self, block: int) -> None:
+        """Note once for every chunk that its index leads to something else than messages."""
+        self._note(f"the index of the chunk at byte {block} is damaged: messages are left out")
+
+    def _note(self, note: str) -> None:
+        if (told := f"{self._path.name}: {note}") not in self.notes:
+            self.notes.append(told)
+
+    # --- by a walk ---
+
+    def _walked(self) -> np.ndarray:
+        """The entries of every record up to the end, or to where the file was cut off."""
+        found: list[tuple[int, int, int, int]] = []
+        self.extras = Extras()
+        position, ended = len(MAGIC), False
+        while position + PREFIX.size <= self._size and not ended:
+            self._file.seek(position)
+            opcode, length = PREFIX.unpack(self._file.read(PREFIX.size))
+            after = position + PREFIX.size + length
+            if not opcode or after > self._size:
+                break
+            if opcode == Opcode.MESSAGE:
+                channel, _, time_ns, _ = MESSAGE.unpack(self._file.read(MESSAGE.size))
+                found.append((time_ns, channel, OUTSIDE, position))
+            elif opcode == Opcode.CHUNK:
+                found.extend(self._walk_chunk(position))
+            else:
+                self._keep_whole(opcode, self._file.read(length), position)
+            ended = opcode in (Opcode.DATA_END, Opcode.FOOTER)
+            position = after
+        if not ended:
+            self.notes.append(
+                f"{self._path.name} ends early, at byte {position}: what was recorded until then"
+                f" is read; `mcap recover {self._path.name}` makes a whole file of it"
+            )
+        return np.array([e for e in found if e[1] in self._records], ENTRY)
+
+    def _walk_chunk(self, position: int) -> Iterator[tuple[int, int, int, int]]:
+        data = self._chunk(position)
+        for record in _records(data or b"", 0):
+            if record.opcode == Opcode.MESSAGE:
+                channel, _, time_ns, _ = MESSAGE.unpack_from(data or b"", record.start)
+                yield time_ns, channel, position, record.start - PREFIX.size
+            else:
+                content = (data or b"")[record.start : record.start + record.length]
+                self._keep_whole(record.opcode, content, position)
+
+    def _keep_whole(self, opcode: int, content: bytes, position: int) -> None:
+        try:
+            self._keep(opcode, content)
+        except DAMAGE as error:
+            self._note(f"the record at byte {position} is left out: {error}")
+
+    # --- both ---
+
+    def _keep(self, opcode: int, content: bytes) -> None:
+        """Remember a record that is about the messages, or beside them."""
+        stream = ReadDataStream(io.BytesIO(content))
+        if opcode == Opcode.SCHEMA:
+            schema = Schema.read(stream)
+            self._schemas[schema.id] = schema
+        elif opcode == Opcode.CHANNEL:
+            channel = ChannelRecord.read(stream)
+            self._records[channel.id] = channel
+        elif opcode == Opcode.METADATA:
+            metadata = Metadata.read(stream)
+            self.extras.metadata[metadata.name] = metadata.metadata
+        elif opcode == Opcode.ATTACHMENT:
+            attachment = Attachment.read(stream)
+            self.extras.attachments[attachment.name] = attachment.data
+
+    def _chunk(self, position: int) -> bytes | None:
+        """What the chunk at a position holds, decompressed; None where it is damaged."""
+        if position in self._chunks:
+            self._chunks.move_to_end(position)
+            return self._chunks[position]
+        data = None
+        try:
+            _, content = self._record_at(position)
+            chunk = Chunk.read(ReadDataStream(io.BytesIO(content)))
+            stream, size = get_chunk_data_stream(chunk, validate_crc=True)
+            data = stream.read(size)
+        except DAMAGE as error:
+            self._note(f"the messages in the chunk at byte {position} are left out: {error}")
+        self._chunks[position] = data
+        while len(self._chunks) > CHUNKS_KEPT:
+            self._chunks.popitem(last=False)
+        return data
+
+    def _channel(self, record: ChannelRecord) -> Channel:
+        schema = self._schemas.get(record.schema_id)
+        return Channel(
+            number=record.id,
+            topic=record.topic,
+            type=message_type(schema.name) if schema is not None else "",
+            encoding=record.message_encoding,
+            language=schema.encoding if schema is not None else "",
+            definition=schema.data.decode(errors="replace") if schema is not None else "",
+        )
+
+
+def _records(data: bytes, position: int) -> Iterator[Record]:
+    """The records that lie one after the other; nothing after one that is not whole."""
+    while 0 <= position <= len(data) - PREFIX.size:
+        opcode, length = PREFIX.unpack_from(data, position)
+        start = position + PREFIX.size
+        if start + length > len(data):
+            return
+        yield Record(opcode, start, length)
+        position = start + length
+
+
+def _entries(channel: int, block: int, pairs: np.ndarray[Any, Any]) -> np.ndarray:
+    made = np.zeros(len(pairs), ENTRY)
+    made["time_ns"], made["offset"] = pairs["time_ns"], pairs["offset"]
+    made["channel"], made["block"] = channel, block
+    return made

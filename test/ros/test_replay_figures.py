@@ -1,0 +1,261 @@
+"""A replay asks of every sample whatever failed before, and counts only what was executed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed")
+pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
+
+from bags import CLOCK, START_NS, STATE, STEP_NS, Mcap, clock, state, states_in
+
+from inferential_core import InferenceContext, LocalDispatcher, Server
+from inferential_core.cli import main
+from inferential_ros.recording.bag import BagError, open_bag
+from inferential_ros.recording.progress import ProgressLine
+from inferential_ros.recording.provenance import Provenance, attach_contract, contract_in
+from inferential_ros.recording.writing import BagWriter
+
+CONTRACT = """
+robot: r
+model: {id: m}
+observation:
+  trigger: {on: state}
+  keys:
+    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [a, b]}
+action:
+  names: [a, b]
+  rate_hz: 50
+  outputs:
+    - {topic: cmd, type: std_msgs/msg/Float64MultiArray, kind: position}
+"""
+
+
+class Recorder:
+    """A model that keeps what it was asked, and fails where it is told to."""
+
+    version = "2.1"
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []  # numbers of the samples, as states_in writes them
+        self.epochs: list[int] = []
+        self.fails: set[int] = set()
+        self.answer = np.zeros((10, 2))
+
+    def infer(self, obs: dict[str, Any], context: InferenceContext) -> dict[str, Any]:
+        number = round(float(obs["state"][0]) * 100)
+        self.asked.append(number)
+        self.epochs.append(context.epoch)
+        if number in self.fails:
+            raise ValueError("no")
+        return {"actions": self.answer}
+
+
+@pytest.fixture
+def model() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def replay(model: Recorder, tmp_path: Path) -> Iterator[Callable[..., tuple[int, Any]]]:
+    """Replays a recording: the exit status and the figures."""
+    server = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"m": model}))
+    server.start()
+    contract, figures = tmp_path / "contract.yaml", tmp_path / "figures.json"
+
+    def run(bag: Path, *options: str, text: str = CONTRACT) -> tuple[int, Any]:
+        contract.write_text(text)
+        line = ["replay", str(bag), "--server", server.address, "--json", str(figures), *options]
+        status = main([*line, "--contract", str(contract)] if text else line)
+        return status, json.loads(figures.read_text())
+
+    yield run
+    server.stop()
+
+
+def test_in_lockstep_every_sample_is_asked_after_a_failure(
+    model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    bag = states_in(tmp_path / "bag.mcap", 60)
+    status, report = replay(bag, "--lockstep")
+    assert (status, report["executed"], report["model_versions"]) == (0, 60, ["2.1"])
+    model.asked.clear()
+    model.fails = {10, 30, 31, 32}
+    status, report = replay(bag, "--lockstep")
+    assert model.asked == list(range(60))
+    assert (report["outcomes"]["errors"], report["outcomes"]["ok"]) == (4, 56)
+    assert (report["executed"], report["within_budget"] <= 56, status) == (56, True, 1)
+
+
+@pytest.mark.parametrize("pace", [["--lockstep"], ["--speed", "20"]])
+def test_what_is_refused_on_the_robots_side_is_no_plan(
+    pace: list[str],
+    model: Recorder,
+    replay: Callable[..., tuple[int, Any]],
+    tmp_path: Path,
+    capsys: Any,
+) -> None:
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/joint_states", STATE)
+        for index in range(20):
+            time_ns = START_NS + index * STEP_NS
+            mcap.write("/joint_states", time_ns, state(time_ns, float("nan"), 0.2))
+    status, report = replay(tmp_path / "bag.mcap", *pace)
+    assert not model.asked and status == 1
+    assert (report["observations"], report["executed"], report["within_budget"]) == (0, 0, 0)
+    assert report["latency_ms"] == {} and report["refused"] > 0
+    if pace == ["--lockstep"]:
+        assert report["refused"] == 20
+    out = capsys.readouterr().out
+    assert "no plan was executed" in out and "within the budget" not in out
+    assert "times: observation.keys.state" in out
+
+
+def test_a_plan_that_is_refused_is_not_counted_as_one(
+    model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    model.answer = np.full((10, 2), np.nan)
+    status, report = replay(states_in(tmp_path / "bag.mcap", 8), "--lockstep")
+    assert model.asked == list(range(8))
+    assert (report["invalid_plans"], report["executed"], status) == (8, 0, 1)
+    assert report["latency_ms"] == {}
+
+
+def test_a_sample_too_early_for_the_others_is_no_failure(
+    model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path, capsys: Any
+) -> None:
+    text = CONTRACT.replace(
+        "keys:", "keys:\n    hand: {topic: hand, type: sensor_msgs/msg/JointState, joints: [c]}"
+    )
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/joint_states", STATE)
+        mcap.channel("/hand", STATE)
+        for index in range(10):
+            time_ns = START_NS + index * STEP_NS
+            if index >= 3:
+                mcap.write("/hand", time_ns - 1, state(time_ns - 1, 0.5, names=("c",)))
+            mcap.write("/joint_states", time_ns, state(time_ns, index / 100, 0.0))
+    status, report = replay(tmp_path / "bag.mcap", "--lockstep", text=text)
+    assert (status, report["not_ready"], report["refused"]) == (0, 3, 0)
+    assert report["executed"] == 7 == len(model.asked)
+    assert "not asked for want of a sample: 3 times" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("with_clock", [True, False])
+def test_a_simulation_recorded_by_the_machines_clock_is_replayed(
+    with_clock: bool,
+    model: Recorder,
+    replay: Callable[..., tuple[int, Any]],
+    tmp_path: Path,
+    capsys: Any,
+) -> None:
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/joint_states", STATE)
+        mcap.channel("/clock", CLOCK)
+        for index in range(25):
+            time_ns = START_NS + index * STEP_NS
+            if with_clock:
+                mcap.write("/clock", time_ns, clock(10**9 + index * STEP_NS))
+            mcap.write("/joint_states", time_ns, state(10**9 + index * STEP_NS, index / 100, 0.0))
+    status, report = replay(tmp_path / "bag.mcap", "--lockstep")
+    assert (status, report["executed"]) == (0, 25) and model.asked == list(range(25))
+    name = "/clock" if with_clock else "the stamps of the messages"
+    assert report["clock"] == name
+    assert f"the robot's clock is that of {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("pace", [["--lockstep"], ["--speed", "4"]])
+def test_a_simulators_reset_is_a_new_episode_for_the_model(
+    pace: list[str], model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    """Recorded by simulated time, the two lives lie at the same times."""
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/joint_states", STATE)
+        for life in range(2):
+            for index in range(40):
+                time_ns = 10**9 + index * STEP_NS
+                mcap.write("/joint_states", time_ns, state(time_ns, life + index / 100, 0.0))
+    status, report = replay(tmp_path / "bag.mcap", *pace)
+    assert (status, report["episodes"]) == (0, 2)
+    assert model.asked == sorted(model.asked)
+    lives = [number >= 100 for number in model.asked]
+    assert [epoch > model.epochs[0] for epoch in model.epochs] == lives and any(lives)
+    if pace == ["--lockstep"]:
+        assert len(model.asked) == report["executed"] == 80
+
+
+def test_an_hour_without_messages_is_skipped(
+    model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/joint_states", STATE)
+        for index in range(6):
+            time_ns = START_NS + index * STEP_NS + (index >= 3) * 3600 * 10**9
+            mcap.write("/joint_states", time_ns, state(time_ns, index / 100, 0.0))
+    status, report = replay(tmp_path / "bag.mcap", "--speed", "1")
+    assert (status, report["episodes"]) == (0, 1)
+    assert report["wall_s"] < 60 and model.asked[-1] == 5 and report["action_ticks"] < 60
+
+
+def test_a_topic_that_cannot_be_decoded_is_refused_with_the_reason(
+    replay: Callable[..., tuple[int, Any]], tmp_path: Path, capsys: Any
+) -> None:
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/joint_states", STATE, encoding="json", language="jsonschema")
+        mcap.write("/joint_states", START_NS, b"{}")
+    with pytest.raises(FileNotFoundError):  # there are no figures
+        replay(tmp_path / "bag.mcap", "--lockstep")
+    told = "observation.keys.state.topic: /joint_states (sensor_msgs/msg/JointState): its messages"
+    assert told in capsys.readouterr().err
+
+
+def recorded(folder: Path, contract: bytes | None = CONTRACT.encode()) -> Path:
+    """As `inferential record` writes it, of the robot /arm, whose joint states are elsewhere."""
+    writer = BagWriter(folder)
+    if contract is not None:
+        attach_contract(writer, contract)
+        Provenance("m", "1.0", "/arm", ("joint_states:=/body/states",)).write(writer)
+        Provenance("m", "2.0", "/arm", ("joint_states:=/body/states",)).write(writer)
+    writer.add("/body/states", STATE)
+    for index in range(5):
+        time_ns = START_NS + index * STEP_NS
+        writer.write("/body/states", time_ns, state(time_ns, index / 100, 0.0))
+    writer.close()
+    return folder
+
+
+def test_a_recording_brings_its_contract_and_the_models_version(
+    model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path, capsys: Any
+) -> None:
+    status, report = replay(recorded(tmp_path / "bag"), "--lockstep", text="")
+    assert (status, report["executed"]) == (0, 5) and model.asked == list(range(5))
+    assert (report["recorded_model_version"], report["model_versions"]) == ("2.0", ["2.1"])
+    assert "model version: 2.1; when it was recorded: 2.0" in capsys.readouterr().out
+
+
+def test_a_recording_without_a_contract_or_with_a_broken_one_says_so(tmp_path: Path) -> None:
+    with open_bag(recorded(tmp_path / "none", None)) as bag:
+        with pytest.raises(BagError, match="brings no contract: name one by --contract FILE"):
+            contract_in(bag)
+    with open_bag(recorded(tmp_path / "broken", b"model: {}")) as bag:
+        with pytest.raises(BagError, match=r"the contract in the recording: .*--contract FILE"):
+            contract_in(bag)
+
+
+def test_a_long_replay_says_how_far_it_is() -> None:
+    log, short = io.StringIO(), io.StringIO()
+    line = ProgressLine(log, every_s=0.0)
+    line.show(50, 200, 7)
+    line.end()
+    assert log.getvalue() == "25 % of the recording, 7 observations\n"
+    line = ProgressLine(short)
+    line.show(1, 200, 0)
+    line.end()
+    assert short.getvalue() == ""
