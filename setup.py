@@ -1,4 +1,4 @@
-"""Installs the two Python packages with pip, without ROS 2. colcon does not use this file.
+"""Installs the Python packages with pip, without ROS 2. colcon does not use this file.
 
 The metadata stand here and not in pyproject.toml so that the setuptools of Ubuntu 22.04 reads
 them too. The version is that of package.xml.
@@ -75,7 +75,11 @@ setup(
         "Topic :: Scientific/Engineering",
     ],
     python_requires=">=3.10",
-    packages=find_packages(include=["inferential_core*", "inferential_ros*"]),
+    packages=[
+        *find_packages(include=["inferential_core*", "inferential_ros*"]),
+        "inferential_demo",
+    ],
+    package_dir={"inferential_demo": "examples/demo/inferential_demo"},
     package_data={
         "": ["py.typed", "*.pyi", "*.xml", "*.yaml"],
         "inferential_core.web": ["page/*"],

@@ -18,6 +18,12 @@ def source_root() -> str | None:
     return root if os.path.isfile(os.path.join(root, "package.xml")) else None
 
 
+def python_path() -> list[str]:
+    """The folders of this checkout that hold its Python packages; none where it is installed."""
+    root = source_root()
+    return [] if root is None else [root, os.path.join(root, "examples", "demo")]
+
+
 def share_path(relative: str) -> str:
     """Absolute path of one of this package's own files, such as 'config/demo/cartpole.yaml'."""
     return os.path.join(source_root() or _installed_share(), relative)

@@ -23,9 +23,9 @@ SINGLE_THREADED = {
     "MKL_NUM_THREADS": "1",
 }
 
-SLOWDOWN_FILE_VARIABLE = "INFERENTIAL_DEMO_SLOWDOWN_FILE"  # demo/slowdown.py reads it
+SLOWDOWN_FILE_VARIABLE = "INFERENTIAL_DEMO_SLOWDOWN_FILE"  # inferential_demo.slowdown reads it
 DEMO_MODEL = "cartpole"
-DEMO_POLICY = f"{DEMO_MODEL}:=inferential_ros.demo.policy:CartPolePolicy"
+DEMO_POLICY = f"{DEMO_MODEL}:=inferential_demo.policy:CartPolePolicy"
 
 
 def server(

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inferential_ros.bringup.process import Process
-from inferential_ros.resources import executable_path, source_root
+from inferential_ros.resources import executable_path, python_path
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WATCHED = {*STOP_SIGNALS, signal.SIGCHLD}
@@ -83,9 +83,9 @@ class Supervisor:
 
     def _spawn(self, process: Process, path: str, log: Path | None) -> subprocess.Popen[bytes]:
         env = {**os.environ, "ROS_LOG_DIR": str(self._log_dir), "PYTHONUNBUFFERED": "1"}
-        root = source_root()
-        if root is not None:
-            env["PYTHONPATH"] = os.pathsep.join(filter(None, (root, env.get("PYTHONPATH"))))
+        folders = [*python_path(), *filter(None, [env.get("PYTHONPATH")])]
+        if folders:
+            env["PYTHONPATH"] = os.pathsep.join(folders)
         env.update(self._env)
         env.update(process.env)
         output = None if log is None else log.open("ab")

@@ -24,7 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SOURCES:
         if (ROOT / name).exists():
             shutil.copy2(ROOT / name, source)
-    for name in ("inferential_core", "inferential_ros", "config", "msg"):
+    for name in ("inferential_core", "inferential_ros", "examples/demo", "config", "msg"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "--quiet", "--wheel-dir", built, source], check=True)
@@ -89,6 +89,11 @@ def test_the_wheel_brings_contracts_and_messages_to_where_they_are_looked_for(ba
     assert all(Path(path).is_file() for path in found.split())
 
 
+def test_the_wheel_brings_the_demo(bare: Path) -> None:
+    found = run("import inferential_demo.command as demo\nprint(demo.__file__)", bare)
+    assert Path(found.strip()).is_relative_to(bare)
+
+
 def test_importing_the_sdk_brings_nothing_of_the_server_along(bare: Path) -> None:
     unwanted = ("ray", "pydantic", "rclpy", "yaml", "ruamel", "PIL")
     loaded = run(
@@ -116,5 +121,6 @@ def test_the_wheel_holds_the_version_the_types_and_the_command(wheel: Path) -> N
     assert {name.split("/")[0].split("-")[0] for name in names} == {
         "inferential",
         "inferential_core",
+        "inferential_demo",
         "inferential_ros",
     }

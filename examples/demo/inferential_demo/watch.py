@@ -16,10 +16,10 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Empty, Float64, Float64MultiArray
 
-from inferential_ros.demo.mailbox import drain, ignore, newest
-from inferential_ros.demo.matching import ActionMatcher
-from inferential_ros.demo.phases import Phase
-from inferential_ros.demo.record import Fall, RobotRecord
+from inferential_demo.mailbox import drain, ignore, newest
+from inferential_demo.matching import ActionMatcher
+from inferential_demo.phases import Phase
+from inferential_demo.record import Fall, RobotRecord
 
 DEEP = QoSProfile(depth=100)  # a tick's worth of messages, and then some
 SENSOR = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from inferential_ros.demo.phases import Phase
+from inferential_demo.phases import Phase
 
 WINDOW_S = 2.0  # what the live table's figures rest on
 

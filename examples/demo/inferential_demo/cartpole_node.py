@@ -19,8 +19,8 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Empty, Float64, Float64MultiArray
 
-from inferential_ros.demo.mailbox import drain, ignore, newest
-from inferential_ros.demo.simulation import WIND_FORCE, CartPoleSimulation
+from inferential_demo.mailbox import drain, ignore, newest
+from inferential_demo.simulation import WIND_FORCE, CartPoleSimulation
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 TICK_S = 0.004

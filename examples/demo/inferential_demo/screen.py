@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from inferential_ros.demo.record import RunRecord
-from inferential_ros.demo.table import plain_line, rich_table
+from inferential_demo.record import RunRecord
+from inferential_demo.table import plain_line, rich_table
 
 LINE_EVERY_S = 1.0
 

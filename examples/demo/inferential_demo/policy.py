@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.demo.dynamics import CartPole
-from inferential_ros.demo.lqr import linearise, lqr_gain
-from inferential_ros.demo.slowdown import knob_path, read_slowdown_s
+from inferential_demo.dynamics import CartPole
+from inferential_demo.lqr import linearise, lqr_gain
+from inferential_demo.slowdown import knob_path, read_slowdown_s
 
 PERIOD_S = 0.02  # one step of the plan
 HORIZON = 25  # steps

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from inferential_ros.demo.policy import HORIZON, PERIOD_S
-from inferential_ros.demo.record import RobotRecord, RunRecord
+from inferential_demo.policy import HORIZON, PERIOD_S
+from inferential_demo.record import RobotRecord, RunRecord
 
 COLUMNS = ("robot", "", "Hz", "latency p50", "p95", "plans in time", "runway")
 TARGET_S = 0.020  # sensor to action, 95th percentile, while the model is fast

@@ -14,13 +14,13 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from inferential_ros.demo.mailbox import ignore, newest
-from inferential_ros.demo.phases import PUSH_EVERY_S, Phase, Push, phases, pushes
-from inferential_ros.demo.record import RunRecord
-from inferential_ros.demo.screen import make_screen
-from inferential_ros.demo.slowdown import knob_path, write_slowdown_ms
-from inferential_ros.demo.table import summary
-from inferential_ros.demo.watch import RobotWatch
+from inferential_demo.mailbox import ignore, newest
+from inferential_demo.phases import PUSH_EVERY_S, Phase, Push, phases, pushes
+from inferential_demo.record import RunRecord
+from inferential_demo.screen import make_screen
+from inferential_demo.slowdown import knob_path, write_slowdown_ms
+from inferential_demo.table import summary
+from inferential_demo.watch import RobotWatch
 
 START_TIMEOUT_S = 60.0
 REFRESH_S = 0.25
@@ -159,7 +159,7 @@ class Director(Node):
 
     def _write_report(self) -> None:
         try:
-            from inferential_ros.demo.report import write_report
+            from inferential_demo.report import write_report
 
             write_report(self.run_record, self.report)
         except ImportError as error:

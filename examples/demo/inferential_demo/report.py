@@ -6,7 +6,7 @@ import math
 import os
 from typing import Any
 
-from inferential_ros.demo.record import RobotRecord, RunRecord
+from inferential_demo.record import RobotRecord, RunRecord
 
 MAX_STRIPES = 12  # robots that get an axis of their own
 SHOWN = 30.0  # degrees to either side of upright

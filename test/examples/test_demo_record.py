@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from inferential_ros.demo.matching import ActionMatcher
-from inferential_ros.demo.phases import Phase, phases, pushes
-from inferential_ros.demo.record import Fall, RobotRecord, RunRecord, percentile
-from inferential_ros.demo.table import plain_line, summary
+from inferential_demo.matching import ActionMatcher
+from inferential_demo.phases import Phase, phases, pushes
+from inferential_demo.record import Fall, RobotRecord, RunRecord, percentile
+from inferential_demo.table import plain_line, summary
 
 FAST, SLOW, SLOWER = Phase("fast", 10.0), Phase("slow", 5.0, 50.0), Phase("slow", 5.0, 100.0)
 
@@ -101,7 +101,7 @@ def test_the_live_table_has_a_row_for_each_robot(run: RunRecord) -> None:
     pytest.importorskip("rich", reason="the live table needs rich")
     from rich.console import Console
 
-    from inferential_ros.demo.table import rich_table
+    from inferential_demo.table import rich_table
 
     run.robots[0].fallen = True
     console = Console(width=100, file=io.StringIO())
@@ -112,7 +112,7 @@ def test_the_live_table_has_a_row_for_each_robot(run: RunRecord) -> None:
 
 def test_the_picture_is_written_and_small(run: RunRecord, tmp_path) -> None:
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
-    from inferential_ros.demo.report import write_report
+    from inferential_demo.report import write_report
 
     path = tmp_path / "new_folder" / "report.png"
     write_report(run, str(path))

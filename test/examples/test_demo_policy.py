@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from inferential_ros.demo.dynamics import CartPole
-from inferential_ros.demo.lqr import linearise, lqr_gain, solve_riccati
-from inferential_ros.demo.phases import SLOW_STEPS_MS, pushes
-from inferential_ros.demo.policy import HORIZON, PERIOD_S, CartPolePolicy
-from inferential_ros.demo.slowdown import read_slowdown_s, write_slowdown_ms
+from inferential_demo.dynamics import CartPole
+from inferential_demo.lqr import linearise, lqr_gain, solve_riccati
+from inferential_demo.phases import SLOW_STEPS_MS, pushes
+from inferential_demo.policy import HORIZON, PERIOD_S, CartPolePolicy
+from inferential_demo.slowdown import read_slowdown_s, write_slowdown_ms
 
 mujoco = pytest.importorskip("mujoco", reason="the simulated robots need MuJoCo")
-from inferential_ros.demo.simulation import CartPoleSimulation  # noqa: E402
+from inferential_demo.simulation import CartPoleSimulation  # noqa: E402
 
 BASE_LATENCY_S = 0.006  # of a fleet that is served well
 

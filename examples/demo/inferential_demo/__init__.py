@@ -1,0 +1,1 @@
+"""Simulated robots and the show they are in. `inferential demo` starts it."""
