@@ -9,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint proto docs installs peers published
+.PHONY: help env build demo test check lint lines proto docs installs peers published
 .PHONY: bench faults endurance chaos soak isolation fuzz torch lock clean
 export PYTHON
 
@@ -35,6 +35,9 @@ check: lint  ## lint, types, package.xml
 lint: env  ## ruff
 	@tools/run.sh ruff check .
 	@tools/run.sh ruff format --check --quiet .
+
+lines: env  ## lines of code of each folder (ARGS='--revision v1.2': in a revision)
+	@tools/run.sh python tools/count_lines.py $(ARGS)
 
 proto: env  ## generate inferential_core/wire/inferential_pb2.py from proto/
 	@tools/run.sh python tools/generate_proto.py

@@ -52,6 +52,7 @@ DEV = [
     "grpcio-tools>=1.60",
     "hypothesis>=6",
     "mypy>=1.8",
+    "psutil>=5.9",
     "pytest>=6.2",
     "pytest-timeout>=2.1",
     "pytest-xdist>=2.5",

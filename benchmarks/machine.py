@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-from pathlib import Path
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+import psutil
 
 
 def introduce(title: str) -> None:
@@ -21,13 +19,12 @@ def introduce(title: str) -> None:
 
 def cpu_s(pid: int) -> float:
     """Processor time a process has used so far, all its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return sum(psutil.Process(pid).cpu_times()[:2])
 
 
 def rss_mb(pid: int) -> float:
     """Resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+    return float(psutil.Process(pid).memory_info().rss) / 1e6
 
 
 def allow_many_files() -> None:

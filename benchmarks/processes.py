@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -12,6 +11,8 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,12 +118,7 @@ async def answering(answer: Callable[[Any], Awaitable[Any]]) -> None:
 
 def descendants(pid: int) -> list[int]:
     """The processes that a process started, and those that they did."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            status = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-            parents[int(folder.name)] = int(status[1])
-    found = [pid]
-    for each in found:
-        found += [child for child, parent in parents.items() if parent == each]
-    return found[1:]
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

@@ -8,15 +8,15 @@ module is.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import select
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
+import psutil
 import pytest
 
 MARK = "INFERENTIAL_TEST_RUN"  # inherited by everything a test starts, however detached
@@ -68,26 +68,28 @@ def take_domain() -> tuple[int, socket.socket]:
     raise pytest.UsageError("no free ROS domain: too many tests run on this machine")
 
 
-def started_processes() -> dict[int, str]:
-    """Everything alive that this pytest process started, directly or not: id and command."""
-    mark = f"{MARK}={os.getpid()}".encode()
-    parents: dict[int, int] = {}
-    marked: set[int] = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, parent = (folder / "stat").read_bytes().rpartition(b")")[2].split()[:2]
-            if state in b"ZX":
-                continue
-            parents[int(folder.name)] = int(parent)
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
-                marked.add(int(folder.name))
-        except OSError:
-            continue  # it ended while we looked, or is another user's
+def started_processes() -> dict[psutil.Process, str]:
+    """Everything alive that this pytest process started, directly or not, and its command."""
+    alive = {
+        process.pid: process
+        for process in psutil.process_iter(["ppid", "status"])
+        if process.info["status"] not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    }
+    parents = {pid: process.info["ppid"] for pid, process in alive.items()}
+    marked = {pid for pid, process in alive.items() if is_marked(process)}
     # Children may have been given another environment.
     started = with_descendants(marked | {os.getpid()}, parents) - {os.getpid()}
     started -= with_descendants(LASTING, parents)
-    commands = {pid: command(pid) for pid in started}
-    return {pid: line for pid, line in commands.items() if line and TRACKER not in line}
+    commands = {alive[pid]: command(alive[pid]) for pid in started & alive.keys()}
+    return {each: line for each, line in commands.items() if line and TRACKER not in line}
+
+
+@functools.cache  # once a process, as this is the dearest of what is looked up
+def is_marked(process: psutil.Process) -> bool:
+    try:
+        return process.environ().get(MARK) == str(os.getpid())
+    except (psutil.Error, OSError):
+        return False  # it ended while we looked, or is another user's
 
 
 def with_descendants(pids: set[int], parents: dict[int, int]) -> set[int]:
@@ -98,36 +100,24 @@ def with_descendants(pids: set[int], parents: dict[int, int]) -> set[int]:
     return family
 
 
-def command(pid: int) -> str:
+def command(process: psutil.Process) -> str:
     try:
-        line = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
+        return " ".join(process.cmdline())
+    except (psutil.Error, OSError):
         return ""
-    return line.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def wait_for_end(pid: int, timeout_s: float) -> bool:
-    """Whether the process ended in time."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], max(0.0, timeout_s))[0])
-    finally:
-        os.close(handle)
-
-
-def end_leftovers(before: dict[int, str]) -> list[str]:
+def end_leftovers(before: dict[psutil.Process, str]) -> list[str]:
     """Commands of the processes that would have outlived the test; none of them does now."""
     deadline = time.monotonic() + GRACE_S
-    while left := {pid: line for pid, line in started_processes().items() if pid not in before}:
-        if not wait_for_end(next(iter(left)), deadline - time.monotonic()):
+    while left := {each: line for each, line in started_processes().items() if each not in before}:
+        psutil.wait_procs(left, timeout=max(0.0, deadline - time.monotonic()))
+        if time.monotonic() > deadline:
             break
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError):  # late, but it ended by itself
-            os.kill(pid, signal.SIGKILL)
-    return [f"{pid}: {line}" for pid, line in left.items()]
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):  # late, but it ended by itself
+            process.kill()
+    return [f"{process.pid}: {line}" for process, line in left.items()]
 
 
 @pytest.fixture(scope="module")

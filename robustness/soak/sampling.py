@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from typing import Any
+
+import psutil
 
 from benchmarks.machine import cpu_s, rss_mb
 from benchmarks.processes import Program
@@ -43,19 +44,19 @@ class Sample:
 def take(begun: float, server: Program, fleet: dict[str, Any], viewed: dict[str, int]) -> Sample:
     """A sample, now."""
     inside = server.ask({})
-    pid = server.pid
+    process = psutil.Process(server.pid)
     return Sample(
         minute=(time.monotonic() - begun) / 60.0,
-        memory_mb=rss_mb(pid),
-        descriptors=len(os.listdir(f"/proc/{pid}/fd")),
-        threads=len(os.listdir(f"/proc/{pid}/task")),
+        memory_mb=rss_mb(process.pid),
+        descriptors=process.num_fds(),
+        threads=process.num_threads(),
         tasks=inside["tasks"],
         p50_ms=fleet["trips_ms"]["p50"],
         p99_ms=fleet["trips_ms"]["p99"],
         sent=fleet["sent"],
         lost=fleet["lost"],
         failed=fleet["failed"],
-        cpu_s=cpu_s(pid),
+        cpu_s=cpu_s(process.pid),
         scrapes=viewed["scrapes"],
         events=viewed["events"],
         exact=inside["exact"],

@@ -18,6 +18,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+pytest.importorskip("playwright", reason="playwright is not installed")
+
 from benchmarks import browser
 from inferential_core import Connection, LocalDispatcher, Server
 from inferential_core.config import InferentialConfig
@@ -99,14 +101,14 @@ class Rig:
 @pytest.fixture(scope="module")
 def chromium(lasting_processes: set[int]) -> Iterator[browser.Browser]:
     with browser.Browser() as page:
-        lasting_processes.add(page.pid)
+        lasting_processes.update(page.pids)
         yield page
 
 
 @pytest.fixture
 def rig(chromium: browser.Browser) -> Iterator[Rig]:
     rig = Rig(chromium)
-    chromium.events.clear()
+    chromium.forget()
     yield rig
     chromium.go("about:blank")
     rig.close()
@@ -221,7 +223,7 @@ def test_nothing_is_asked_of_any_other_server_and_the_policy_is_kept(rig: Rig) -
     rig.ask("arm-1")
     rig.page.wait_for(f"{ROWS}.length === 1")
     for scheme in ("dark", "light"):
-        rig.page.prefer(prefers_color_scheme=scheme)
+        rig.page.prefer(color_scheme=scheme)
     asked = rig.page.requests
     assert {urlsplit(url).netloc for url in asked if url != "about:blank"} == {
         urlsplit(rig.server.page).netloc
@@ -237,14 +239,14 @@ def test_it_fits_a_phone_and_obeys_the_dark_scheme(rig: Rig) -> None:
     rig.page.wait_for(f"{ROWS}.length === 1")
     light = rig.page.run(colour)
     try:
-        rig.page.prefer(prefers_color_scheme="dark")
+        rig.page.prefer(color_scheme="dark")
         rig.page.like(360, 740, 2.0, mobile=True)
         assert rig.page.run(colour) != light
         assert rig.page.run("document.documentElement.scrollWidth") == 360
         row = rig.page.run(f"{ROWS}[0].getBoundingClientRect().toJSON()")
         assert row["right"] <= 360 and row["height"] < 140
     finally:
-        rig.page.prefer(prefers_color_scheme="light")
+        rig.page.prefer(color_scheme="light")
         rig.page.like(1440, 900)
 
 
