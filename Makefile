@@ -76,7 +76,7 @@ isolation: build  ## what a client that misbehaves costs the others: minutes
 fuzz: build  ## a million broken messages against a server; ARGS=coverage: guided by coverage
 	@tools/run.sh python -m robustness fuzz $(ARGS)
 
-torch:   ## the PyTorch example in an environment of its own (TORCH=torch==X+cpu: without CUDA)
+torch:   ## the PyTorch example, and tensors as answers, in an environment of its own (TORCH=torch==X+cpu: without CUDA)
 	@TORCH='$(TORCH)' tools/torch.sh $(ARGS)
 
 lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..errors import UsageError, text_of
 from ..wire.arrays import as_array
 from ..wire.images import EncodedImage
@@ -30,13 +32,17 @@ def as_values(answer: Any) -> Mapping[str, Any]:
         answer = {ACTIONS: answer}
     values: dict[str, Any] = {}
     for key, value in answer.items():
-        # By name: in a replica of Ray's, this package's classes may be there twice.
-        if isinstance(value, str) or type(value).__name__ == EncodedImage.__name__:
+        if not isinstance(value, np.ndarray) and _is_carried_as_it_is(value):
             values[str(key)] = value
         else:
             # Copied, because the model may reuse its buffers before these have left the machine.
             values[str(key)] = as_array(key, value).copy()
     return values
+
+
+def _is_carried_as_it_is(value: Any) -> bool:
+    # By name: in a replica of Ray's, this package's classes may be there twice.
+    return isinstance(value, str) or type(value).__name__ == EncodedImage.__name__
 
 
 def as_result(answer: Any) -> Result:

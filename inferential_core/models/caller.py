@@ -7,7 +7,7 @@ import inspect
 import logging
 import math
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -65,7 +65,7 @@ class ModelCaller:
         By the model's `warm_up()`, else by one call with zeros of the shapes it specifies.
         """
         if self._warm_up is not None:
-            outcome = self._attempt(Call(self._warm_up, ()))
+            outcome = self._attempt(self._warm_up, ())
             if isinstance(outcome, Raised):
                 raise outcome.error
         elif self._example is not None:
@@ -91,16 +91,16 @@ class ModelCaller:
         outcome = None
         try:
             while True:
-                outcome = self._attempt(steps.send(outcome))
+                outcome = self._attempt(*steps.send(outcome))
         except StopIteration as end:
             result: T = end.value
             return result
 
-    def _attempt(self, call: Call) -> Any:
-        outcome = attempt(call)
+    def _attempt(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        outcome = attempt(function, *arguments)
         if type(outcome) in _FINISHED or not inspect.isawaitable(outcome):
             return outcome
         loop: asyncio.AbstractEventLoop | None = getattr(self._local, "loop", None)
         if loop is None:
             loop = self._local.loop = asyncio.new_event_loop()
-        return attempt(Call(loop.run_until_complete, (outcome,)))
+        return attempt(loop.run_until_complete, outcome)

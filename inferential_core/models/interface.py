@@ -27,12 +27,12 @@ _log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, Any]
 
+# A function of the model's and its arguments. What it returns is sent back, or `Raised`. A plain
+# tuple, as a named one takes as long to make as all else that is done for a call.
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
-class Call(NamedTuple):
-    """A call of a function of the model's. What it returns is sent back, or `Raised`."""
-
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
+# An observation as the model gets it, and who asks.
+Asked = tuple[dict[str, Any], InferenceContext]
 
 
 class Raised(NamedTuple):
@@ -41,20 +41,13 @@ class Raised(NamedTuple):
     error: BaseException
 
 
-class Asked(NamedTuple):
-    """An observation as the model gets it, and who asks."""
-
-    observation: dict[str, Any]
-    context: InferenceContext
-
-
 Steps = Generator[Call, Any, list[Result]]
 
 
-def attempt(call: Call) -> Any:
-    """What a call returns, or `Raised`, whatever it raises."""
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, or `Raised`, whatever it raises."""
     try:
-        return call.function(*call.arguments)
+        return function(*arguments)
     except BaseException as error:
         return Raised(error)
 
@@ -67,7 +60,8 @@ def readable(values: Inputs) -> dict[str, Any]:
     observation: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, np.ndarray):
-            value.flags.writeable = False
+            if value.flags.writeable:
+                value.setflags(write=False)
         elif isinstance(value, EncodedImage):
             try:
                 value = decode(value)
@@ -92,11 +86,15 @@ class ModelInterface:
             return (yield from self._infer_batch(inputs, contexts))
         results: list[Result] = []
         for values, context in zip(inputs, contexts):
-            asked = yield from self._admit(values, context)
-            if isinstance(asked, Asked):
-                results.append(_result((yield self._call(*asked))))
-            else:
+            asked = self._admit(values, context)
+            if self.form.stateful and not isinstance(asked, Exception):
+                asked = yield from self._begin_episode(*asked)
+            if isinstance(asked, Exception):
                 results.append(asked)
+                continue
+            outcome = yield self._call(*asked)
+            failed = isinstance(outcome, Raised)
+            results.append(as_exception(outcome.error) if failed else as_result(outcome))
         return results
 
     def forget(self, client_ids: Iterable[str]) -> Generator[Call, Any, None]:
@@ -104,56 +102,55 @@ class ModelInterface:
         for client_id in client_ids:
             self._episodes.pop(client_id, None)
             if self.form.forget is not None:
-                outcome = yield Call(self.form.forget, (client_id,))
+                outcome = yield self.form.forget, (client_id,)
                 if isinstance(outcome, Raised):  # what is left behind harms nobody else
                     _log.error("%r could not be forgotten: %s", client_id, describe(outcome.error))
 
-    def _admit(
-        self, values: Inputs | Exception, context: InferenceContext
-    ) -> Generator[Call, Any, Asked | Exception]:
-        """What the model is to be asked; of one that keeps a state, an episode that begins has
-        begun. An error where it cannot be asked that.
-        """
+    def _admit(self, values: Inputs | Exception, context: InferenceContext) -> Asked | Exception:
+        """What the model is to be asked, or why it cannot be asked that."""
         if isinstance(values, Exception):
             return values
         try:
-            asked = Asked(readable(values), context.with_left_over(values))
+            return readable(values), context.with_left_over(values)
         except BaseException as error:
             return as_exception(error)
-        return (yield from self._begin_episode(asked)) if self.form.stateful else asked
 
-    def _begin_episode(self, asked: Asked) -> Generator[Call, Any, Asked | Exception]:
+    def _begin_episode(
+        self, observation: dict[str, Any], context: InferenceContext
+    ) -> Generator[Call, Any, Asked | Exception]:
         """Have the model begin the episode, unless it is in it.
 
         It begins here also where an earlier part of it was served by a process or replica that is
         no more: this one knows nothing of it. The context is made to say so.
         """
-        client_id, epoch = asked.context.client_id, asked.context.epoch
-        if self._episodes.get(client_id) == epoch and not asked.context.first_of_episode:
-            return asked
+        client_id, epoch = context.client_id, context.epoch
+        if self._episodes.get(client_id) == epoch and not context.first_of_episode:
+            return observation, context
         self._episodes.pop(client_id, None)
         if self.form.reset is not None:
-            outcome = yield Call(self.form.reset, (client_id,))
+            outcome = yield self.form.reset, (client_id,)
             if isinstance(outcome, Raised):
                 return as_exception(outcome.error)
         self._episodes[client_id] = epoch
-        return asked._replace(context=asked.context._replace(first_of_episode=True))
+        return observation, context._replace(first_of_episode=True)
 
     def _infer_batch(
         self, inputs: Sequence[Inputs | Exception], contexts: Sequence[InferenceContext]
     ) -> Steps:
-        admitted = []
-        for values, context in zip(inputs, contexts):
-            admitted.append((yield from self._admit(values, context)))
-        asked = [each for each in admitted if isinstance(each, Asked)]
+        admitted = list(map(self._admit, inputs, contexts))
+        if self.form.stateful:
+            for index, each in enumerate(admitted):
+                if not isinstance(each, Exception):
+                    admitted[index] = yield from self._begin_episode(*each)
+        asked = [each for each in admitted if not isinstance(each, Exception)]
         answered = iter((yield from self._infer_together(asked)) if asked else ())
-        return [next(answered) if isinstance(each, Asked) else each for each in admitted]
+        return [each if isinstance(each, Exception) else next(answered) for each in admitted]
 
     def _infer_together(self, asked: Sequence[Asked]) -> Steps:
-        observations = [dict(each.observation) for each in asked]
-        outcome = yield self._call(observations, [each.context for each in asked])
+        observations = [dict(observation) for observation, _ in asked]
+        outcome = yield self._call(observations, [context for _, context in asked])
         if not isinstance(outcome, Raised):
-            outcome = attempt(Call(one_for_each, (outcome, len(asked))))
+            outcome = attempt(one_for_each, outcome, len(asked))
         if not isinstance(outcome, Raised):
             return [as_result(answer) for answer in outcome]
         if len(asked) == 1:
@@ -166,8 +163,4 @@ class ModelInterface:
 
     def _call(self, observed: Any, context: Any) -> Call:
         form = self.form
-        return Call(form.function, (observed, context) if form.takes_context else (observed,))
-
-
-def _result(outcome: Any) -> Result:
-    return as_exception(outcome.error) if isinstance(outcome, Raised) else as_result(outcome)
+        return form.function, ((observed, context) if form.takes_context else (observed,))

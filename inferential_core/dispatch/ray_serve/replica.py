@@ -12,7 +12,7 @@ import asyncio
 import inspect
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 from ...errors import UsageError, describe
@@ -118,16 +118,16 @@ class Serving:
         outcome = None
         try:
             while True:
-                outcome = await self._attempt(steps.send(outcome))
+                outcome = await self._attempt(*steps.send(outcome))
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _attempt(self, call: Call) -> Any:
-        if call.function is self._form.function and not self._form.asynchronous:
-            outcome = await self._attempt_synchronous(call)
+    async def _attempt(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        if function is self._form.function and not self._form.asynchronous:
+            outcome = await self._attempt_synchronous(arguments)
         else:
-            outcome = attempt(call)
+            outcome = attempt(function, *arguments)
         if not inspect.isawaitable(outcome):
             return outcome
         try:
@@ -137,10 +137,12 @@ class Serving:
         except BaseException as error:  # a model may call sys.exit
             return Raised(error)
 
-    async def _attempt_synchronous(self, call: Call) -> Any:
+    async def _attempt_synchronous(self, arguments: tuple[Any, ...]) -> Any:
         begun = time.monotonic()
-        quick = self._takes_s < QUICK_S
-        outcome = attempt(call) if quick else await asyncio.to_thread(attempt, call)
+        if self._takes_s < QUICK_S:
+            outcome = attempt(self._form.function, *arguments)
+        else:
+            outcome = await asyncio.to_thread(attempt, self._form.function, *arguments)
         took = time.monotonic() - begun
         self._takes_s = took if self._takes_s == math.inf else (self._takes_s + took) / 2
         return outcome
