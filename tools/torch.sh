@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Test the PyTorch example, and tensors as answers, in .venv-torch, an environment of its own, and say how fast it is here.
+# Test the PyTorch example, and tensors as answers, in .venv-torch, an environment of its own, and
+# say how fast the example is here.
 # TORCH names another build, such as one for CPUs only, which is far smaller than the default:
 #   make torch TORCH=torch==2.13.0+cpu
 set -euo pipefail

@@ -19,10 +19,10 @@ DISPATCHERS = ("ray", "local")
 
 
 class Choice(NamedTuple):
-    """A dispatcher, and in words what it is and why."""
+    """A dispatcher, and what it is and why it was chosen, in words for the log."""
 
     dispatcher: Dispatcher
-    told: str
+    description: str
 
 
 def choose(

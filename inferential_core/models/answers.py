@@ -59,8 +59,8 @@ def as_exception(error: BaseException) -> Exception:
     """What a model raised, which may be more than an Exception: it may call sys.exit."""
     if isinstance(error, Exception):
         return error
-    told = RuntimeError(f"the model raised {type(error).__name__}: {text_of(error)}")
-    return told.with_traceback(error.__traceback__)
+    exception = RuntimeError(f"the model raised {type(error).__name__}: {text_of(error)}")
+    return exception.with_traceback(error.__traceback__)
 
 
 def one_for_each(answers: Any, count: int) -> list[Any]:

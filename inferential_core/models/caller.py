@@ -71,8 +71,8 @@ class ModelCaller:
         elif self._example is not None:
             (result,) = self.call([self._example], [_WARMING_UP])
             if isinstance(result, Exception):
-                told = describe(result)
-                _log.warning("%r: a call with zeros, to warm it up, failed: %s", self.id, told)
+                reason = describe(result)
+                _log.warning("%r: a call with zeros, to warm it up, failed: %s", self.id, reason)
             if self.stateful:
                 self.forget(_WARMING_UP.client_id)
 

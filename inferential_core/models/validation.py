@@ -95,7 +95,8 @@ class Entry:
             raise RejectedError(f"{self.key!r}: {dtype}, the model takes {self._wanted()}")
         if value.shape != self._shape and not self._fits(value.shape):
             raise RejectedError(
-                f"{self.key!r}: shape {list(value.shape)}, the model takes {_told(self._shape)}"
+                f"{self.key!r}: shape {list(value.shape)},"
+                f" the model takes {_shape_text(self._shape)}"
             )
 
     def zero(self) -> Any:
@@ -125,7 +126,7 @@ def _dtype(name: str) -> np.dtype:
     return np.dtype(name)
 
 
-def _told(shape: tuple[int | None, ...] | None) -> str:
+def _shape_text(shape: tuple[int | None, ...] | None) -> str:
     return (
         "any" if shape is None else f"[{', '.join('any' if n is None else str(n) for n in shape)}]"
     )

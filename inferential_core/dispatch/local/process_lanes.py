@@ -169,10 +169,10 @@ class _Lane:
         if time.monotonic() < self.due:
             return  # that was done, and this is another one
         self.due = math.inf
-        told = f"no answer within {self.timeout_s:g} s: the call was given up"
-        if batch is not None and self.child.cancel(batch, ModelUnavailable(told)):
-            _log.error("%s: %s, its process is replaced", self.child.name, told)
-            self.child.kill(told)
+        reason = f"no answer within {self.timeout_s:g} s: the call was given up"
+        if batch is not None and self.child.cancel(batch, ModelUnavailable(reason)):
+            _log.error("%s: %s, its process is replaced", self.child.name, reason)
+            self.child.kill(reason)
 
     def _event(self, kind: str, fields: Mapping[str, Any]) -> None:
         if kind == "up":

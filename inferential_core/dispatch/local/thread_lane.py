@@ -66,15 +66,15 @@ class Lane:
                 self.due = self._begun + self.timeout_s
                 self._resign()
                 return
-        batch = self._take()
+        batch = self._claim_batch()
         if batch is None:
             return
         with self._lock:
             self._ended = True  # if it is promoted after this, it resigns at once
-        told = f"no answer within {self.timeout_s:g} s: the call was given up"
-        _log.error("model %r: %s, its thread is replaced", self._name, told)
+        reason = f"no answer within {self.timeout_s:g} s: the call was given up"
+        _log.error("model %r: %s, its thread is replaced", self._name, reason)
         self._run.replace(self)
-        self._run.on_done(Completion.failed(batch, ModelUnavailable(told), self.timeout_s))
+        self._run.on_done(Completion.failed(batch, ModelUnavailable(reason), self.timeout_s))
 
     def _work(self) -> None:
         run, caller = self._run, self._run.caller
@@ -83,7 +83,7 @@ class Lane:
             self._prepare()
             while (item := self._next(inbox)) is not None:
                 if not isinstance(item, Batch):
-                    self._aside(item)
+                    self._run_aside(item)
                 elif not self._answer(item):
                     run.came_back()
                     return
@@ -124,7 +124,7 @@ class Lane:
             self._leads = False
             self._run.leadership.resign()
 
-    def _aside(self, work: Callable[[], None]) -> None:
+    def _run_aside(self, work: Callable[[], None]) -> None:
         """Something that may take its time, but for what only wakes this thread."""
         if work is not _nothing:
             with self._lock:
@@ -153,8 +153,8 @@ class Lane:
         """False if the answer came too late: another thread has this one's place."""
         run = self._run
         if run.hanging >= MOST_HANGING:
-            told = f"{run.hanging} calls of this model hang"
-            run.on_done(Completion.failed(batch, ModelUnavailable(told)))
+            reason = f"{run.hanging} calls of this model hang"
+            run.on_done(Completion.failed(batch, ModelUnavailable(reason)))
             return True
         begun = time.monotonic()
         with self._lock:
@@ -168,13 +168,13 @@ class Lane:
         duration = time.monotonic() - begun
         self._usual_s += _NEWEST * (duration - self._usual_s)
         del inputs
-        if self._take() is None:
+        if self._claim_batch() is None:
             return False
         run.on_done(Completion(batch, results, duration))
         return True
 
-    def _take(self) -> Batch | None:
-        """What the lane is at, whose answer is now given; None if it was given already."""
+    def _claim_batch(self) -> Batch | None:
+        """The batch in the works, for whoever gives its answer; None if that was given already."""
         with self._lock:
             self.due = math.inf
             batch, self._batch = self._batch, None

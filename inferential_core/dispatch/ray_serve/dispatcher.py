@@ -102,18 +102,18 @@ class RayServeDispatcher(Dispatcher):
         self._why_not = ""
         self._on_done: OnDone = lambda completion: None
         self._watchdog = Watchdog()
-        self._patience = StallDetector(float(timeout_s), self._child.kill)
+        self._stall_detector = StallDetector(float(timeout_s), self._child.kill)
 
     def start(self, on_done: OnDone) -> None:
         self._on_done = on_done
         self._child.start(self._done, self._on_event)
-        self._watchdog.watch(self._patience)
+        self._watchdog.watch(self._stall_detector)
 
     def models(self) -> Mapping[str, ModelInfo]:
         return self._models
 
     def submit(self, batch: Batch) -> None:
-        due = self._patience.began(batch)  # first: it may end at once
+        due = self._stall_detector.began(batch)  # first: it may end at once
         self._child.submit(batch)
         self._watchdog.began(due)
 
@@ -125,21 +125,21 @@ class RayServeDispatcher(Dispatcher):
         self._child.forget(model_id, client_id, lane)
 
     def _done(self, completion: Completion) -> None:
-        self._patience.ended(completion.batch)
+        self._stall_detector.ended(completion.batch)
         self._on_done(completion)
 
     def _on_event(self, kind: str, fields: Mapping[str, Any]) -> None:
         if kind == "down":  # and soon "up" again: a new driver, that has to join first
-            told = f"the Ray driver ended: {fields['reason']}"
+            reason = f"the Ray driver ended: {fields['reason']}"
             self._models = {
-                name: replace(info, unavailable=told) for name, info in self._models.items()
+                name: replace(info, unavailable=reason) for name, info in self._models.items()
             }
             if self.on_change is not None:
                 self.on_change()
         elif kind == "models":
             before, self._models = self._models, unpack_models(fields["models"])
             for name, info in self._models.items():
-                _tell(info, before.get(name))
+                _log_change(info, before.get(name))
             if self.on_change is not None:
                 self.on_change()
             if fields["why_not"] != self._why_not:
@@ -150,7 +150,7 @@ class RayServeDispatcher(Dispatcher):
                     _log.info("joined the Ray cluster")
 
 
-def _tell(info: ModelInfo, before: ModelInfo | None) -> None:
+def _log_change(info: ModelInfo, before: ModelInfo | None) -> None:
     """Say in the log what became of a model."""
     if info.unavailable:
         if before is None or info.unavailable != before.unavailable:

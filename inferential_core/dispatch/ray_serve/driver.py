@@ -29,7 +29,7 @@ from .deployments import Deployments
 
 _log = logging.getLogger(__name__)
 
-LOOK_S = 1.0  # how often Serve is asked for its applications and replicas
+REFRESH_S = 1.0  # how often Serve is asked for its applications and replicas
 LOST_S = 15.0  # without an answer of Serve or a replica, though the cluster is there: begin anew
 
 Emit = Callable[[str, Mapping[str, Any]], None]
@@ -72,10 +72,10 @@ class RayDriver(Dispatcher):
         }
         self._calls: dict[Batch, asyncio.Task[None]] = {}
         self._answered_at = -math.inf  # when a replica did, lately
-        self._told: Any = None
+        self._emitted: Any = None
         self._controller = cluster.Controller()
-        self._look_soon = asyncio.Event()
-        self._looked = asyncio.Condition()
+        self._refresh_soon = asyncio.Event()
+        self._refreshed = asyncio.Condition()
 
     # --- Dispatcher ---
 
@@ -143,13 +143,13 @@ class RayDriver(Dispatcher):
     async def _watch(self) -> None:
         """Join, then keep the picture of applications and replicas up to date."""
         await self._join()
-        putting = asyncio.ensure_future(self._put_on())
-        putting.add_done_callback(lambda _: self._look_soon.set())
+        deploying = asyncio.ensure_future(self._deploy())
+        deploying.add_done_callback(lambda _: self._refresh_soon.set())
         seen = time.monotonic()
         while True:
-            self._look_soon.clear()
+            self._refresh_soon.clear()
             try:
-                await asyncio.wait_for(self._look(), LOOK_S)
+                await asyncio.wait_for(self._refresh(), REFRESH_S)
                 seen = time.monotonic()
             except asyncio.CancelledError:
                 raise
@@ -158,11 +158,11 @@ class RayDriver(Dispatcher):
                 if time.monotonic() - max(seen, self._answered_at) > LOST_S:
                     raise cluster.Lost(f"Ray Serve did not answer for {LOST_S:g} s") from error
             cluster.check_node()
-            async with self._looked:
-                self._looked.notify_all()
-            self._tell()
+            async with self._refreshed:
+                self._refreshed.notify_all()
+            self._emit_changes()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._look_soon.wait(), LOOK_S)
+                await asyncio.wait_for(self._refresh_soon.wait(), REFRESH_S)
 
     async def _join(self) -> None:
         while True:
@@ -171,15 +171,15 @@ class RayDriver(Dispatcher):
                 break
             except cluster.Unreachable as error:
                 self._why_not = str(error)
-                self._tell()
+                self._emit_changes()
                 await asyncio.sleep(0.5)
         self._why_not = ""
 
-    async def _put_on(self) -> None:
+    async def _deploy(self) -> None:
         there = await self._controller.applications()
-        await self._deployments.deploy(there or {}, self._look_soon.set)
+        await self._deployments.deploy(there or {}, self._refresh_soon.set)
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         details = await self._controller.applications()
         if details is None:
             self._why_not = "Ray Serve does not run on the cluster: nothing is deployed"
@@ -197,21 +197,21 @@ class RayDriver(Dispatcher):
             if name not in details and not self._wanted:
                 del self._applications[name]
 
-    async def _look_now(self) -> None:
+    async def _refresh_now(self) -> None:
         """Look at Serve, and return when that is done."""
-        async with self._looked:
-            self._look_soon.set()
-            await self._looked.wait()
+        async with self._refreshed:
+            self._refresh_soon.set()
+            await self._refreshed.wait()
 
     def _application(self, name: str) -> Application:
-        return Application(name, self._limits, self._look_now, self._tell)
+        return Application(name, self._limits, self._refresh_now, self._emit_changes)
 
-    def _tell(self) -> None:
+    def _emit_changes(self) -> None:
         """Tell the server what changed, if anything did."""
-        told = {"models": pack_models(self.models()), "why_not": self._why_not}
-        if told != self._told:
-            self._told = told
-            self._emit("models", told)
+        fields = {"models": pack_models(self.models()), "why_not": self._why_not}
+        if fields != self._emitted:
+            self._emitted = fields
+            self._emit("models", fields)
 
     # --- calls ---
 
@@ -244,7 +244,7 @@ class RayDriver(Dispatcher):
         except ModelUnavailable as error:
             results = [error.with_traceback(None)] * len(batch.requests)  # its text says it all
         except Exception as error:  # the replica died, the deployment went, ...
-            self._look_soon.set()
+            self._refresh_soon.set()
             reason = ModelUnavailable(f"Ray Serve: {type(error).__name__}: {_brief(error)}")
             results = [reason] * len(batch.requests)
         self._on_done(Completion(batch, results, time.monotonic() - begun))

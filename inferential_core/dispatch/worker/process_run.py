@@ -48,8 +48,8 @@ class ProcessRun:
             if self._killed_because:
                 process.kill()
         channel.send(("begin", dict(message)))
-        told = f"it was not ready within {ready_timeout_s:g} s"
-        late = threading.Timer(ready_timeout_s, self.kill, (told,))
+        reason = f"it was not ready within {ready_timeout_s:g} s"
+        late = threading.Timer(ready_timeout_s, self.kill, (reason,))
         late.daemon = True
         late.start()
         try:
@@ -68,8 +68,8 @@ class ProcessRun:
             raise NotReady(why) from None
         if head[0] == "failed":
             name, text = head[1:3]
-            told = text if name == "ConfigError" else f"{name}: {text}"
-            raise NotReady(told) from values.as_exception(*head[1:])
+            reason = text if name == "ConfigError" else f"{name}: {text}"
+            raise NotReady(reason) from values.as_exception(*head[1:])
         models = jobs.unpack_models(head[1])
         self._in_flight.open()
         return models

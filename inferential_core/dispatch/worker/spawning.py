@@ -35,12 +35,12 @@ def start_process(descriptor: int) -> Process:
 
 def surroundings(name: str, pickled: bytes | None) -> dict[str, Any]:
     """What the child needs to find what this process finds, as plain data."""
-    told = {**spawn.get_preparation_data(name), "dir": os.getcwd()}
+    preparation = {**spawn.get_preparation_data(name), "dir": os.getcwd()}
     wanted = ["sys_path", "sys_argv", "dir"]
     if pickled is not None and b"__main__" in pickled:  # only then the main script runs again
         wanted += ["init_main_from_name", "init_main_from_path"]
     return {
-        "preparation": {key: told[key] for key in wanted if key in told},
+        "preparation": {key: preparation[key] for key in wanted if key in preparation},
         "python_path": os.environ.get("PYTHONPATH"),
         "log_level": logging.getLogger().getEffectiveLevel(),
         "log_form": formatting.form_in_force(),

@@ -114,8 +114,12 @@ class WorkerSupervisor:
                     failures = 0
                 delay = self._restarts.delay(failures)
                 failures += 1
-                told = f"the process of {self._name} ended: {self._down_because}; started again"
-                _log.error("%s in %.2f s", told, delay)
+                _log.error(
+                    "the process of %s ended: %s; started again in %.2f s",
+                    self._name,
+                    self._down_because,
+                    delay,
+                )
                 if self._closing.wait(delay):
                     return
                 self._process_run = ProcessRun(self._callbacks)
