@@ -100,9 +100,14 @@ def _actions(bridge: BridgeCore, now_ns: int) -> DiagnosticStatus:
 def _outputs(bridge: BridgeCore, outputs: Outputs) -> list[DiagnosticStatus]:
     found = []
     numbers = zip(
-        outputs.subscribers(), outputs.rivals(), outputs.published, bridge.executor.held_back
+        outputs.subscribers(),
+        outputs.rivals(),
+        outputs.published,
+        bridge.executor.held_back,
+        outputs.problems(),
     )
-    for output, (subscribers, rivals, published, held_back) in zip(outputs.declared, numbers):
+    for output, figures in zip(outputs.declared, numbers):
+        subscribers, rivals, published, held_back, problem = figures
         status = _status(
             f"output {output.topic}",
             type=output.type,
@@ -112,7 +117,9 @@ def _outputs(bridge: BridgeCore, outputs: Outputs) -> list[DiagnosticStatus]:
             published=published,
             held_back_by_limits=held_back,
         )
-        if rivals:
+        if problem:
+            status.level, status.message = ERROR, problem
+        elif rivals:
             status.level, status.message = WARN, f"others publish on {output.topic}, too"
         elif subscribers:
             status.level, status.message = OK, "subscribed to"

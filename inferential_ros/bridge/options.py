@@ -15,24 +15,25 @@ from inferential_ros.keys import NO_KEYS, KeyFiles
 
 def make_executor(contract: Contract) -> Executor:
     """The executor for the outputs of a contract."""
-    rules = tuple(
-        Rule(
-            output.columns,
-            output.fallback,
-            output.limits.lower,
-            output.limits.upper,
-            output.kind,
-            output.max_step,
-            output.decelerate_s,
-            tuple(
-                found
-                for group in contract.action.execution.geometry
-                if (found := group.within(output.columns)) is not None
-            ),
-        )
-        for output in contract.action.outputs
+    action = contract.action
+    rules = tuple(make_rule(contract, index) for index in range(len(action.outputs)))
+    return Executor(rules, len(action.names), action.execution)
+
+
+def make_rule(contract: Contract, index: int) -> Rule:
+    """What the contract says of the output with that index."""
+    output = contract.action.outputs[index]
+    groups = (group.within(output.columns) for group in contract.action.execution.geometry)
+    return Rule(
+        output.columns,
+        output.fallback,
+        output.limits.lower,
+        output.limits.upper,
+        output.kind,
+        output.max_step,
+        output.decelerate_s,
+        tuple(group for group in groups if group is not None),
     )
-    return Executor(rules, len(contract.action.names), contract.action.execution)
 
 
 def make_jump_watch(contract: Contract) -> JumpWatch:

@@ -1,62 +1,230 @@
-"""The publishers of a contract's outputs."""
+"""The publishers and action clients of a contract's outputs."""
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
+import numpy as np
+from rclpy.callback_groups import CallbackGroup
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 
-from inferential_ros.contract.schema import Output
-from inferential_ros.execution.executor import Tick
+from inferential_ros.bridge.goals import GoalSender
+from inferential_ros.bridge.options import make_rule
+from inferential_ros.contract.schema import Contract, Output
+from inferential_ros.convert.registry import EVERY_TICK, ON_PLAN
+from inferential_ros.execution.channel import make_channel
+from inferential_ros.execution.executor import Source, Tick
+from inferential_ros.execution.plan import Plan
 from inferential_ros.qos import qos_profile
 
 ACK_WAIT_S = 0.1  # for the last word to a controller, before its publisher goes away
 
 
-class Outputs:
-    """One publisher per output, in the contract's order."""
+class Sender(Protocol):
+    """One output: a topic, or an action."""
 
-    def __init__(self, node: LifecycleNode, outputs: tuple[Output, ...]) -> None:
-        self._node = node
-        self._clock = node.get_clock()
-        self.declared = outputs
-        self.published = [0] * len(outputs)
-        self._outputs = [
-            (
-                output,
-                node.create_lifecycle_publisher(
-                    output.message, output.topic, qos_profile(output.qos)
-                ),
-            )
-            for output in outputs
-        ]
+    @property
+    def problem(self) -> str:
+        """Why the robot does not do what it is told; '' where nothing is wrong."""
 
-    def publish(self, tick: Tick) -> None:
-        for index, values in enumerate(tick.values):
-            if values is not None:
-                output, publisher = self._outputs[index]
-                self.published[index] += 1
-                message = output.encode(values)
-                if output.stamp is not None:
-                    output.stamp(message, self._clock.now().to_msg())
-                publisher.publish(message)
+    @property
+    def published(self) -> int:
+        """How many messages or goals the robot got."""
+
+    def publish(self, values: np.ndarray, source: Source) -> None:
+        """The values of a tick, which an output that stays silent does not get."""
+
+    def follow(self, plan: Plan, now_ns: int) -> None:
+        """A new plan (H, D) is ahead."""
 
     def flush(self) -> None:
-        """Wait until the subscribers have what was published, or a moment."""
-        for _, publisher in self._outputs:
-            publisher.wait_for_all_acked(Duration(seconds=ACK_WAIT_S))
+        """Wait until the robot has what it was told, or a moment."""
 
     def destroy(self) -> None:
-        outputs, self._outputs = self._outputs, []
-        for _, publisher in outputs:
-            self._node.destroy_lifecycle_publisher(publisher)
+        """Give everything back."""
+
+    def listeners(self) -> int:
+        """How many take the commands."""
+
+    def rivals(self) -> int:
+        """How many others command the same."""
+
+
+class Outputs:
+    """One sender per output, in the contract's order."""
+
+    def __init__(self, node: LifecycleNode, contract: Contract, group: CallbackGroup) -> None:
+        self.declared = contract.action.outputs
+        self._senders: list[Sender] = []
+        for index, output in enumerate(self.declared):
+            if output.sent == EVERY_TICK:
+                self._senders.append(TopicSender(node, output))
+            elif output.sent == ON_PLAN:
+                self._senders.append(PlanSender(node, contract, index, group))
+            else:
+                self._senders.append(ChangeSender(node, output, group))
+        self.takes_plans = any(output.sent == ON_PLAN for output in self.declared)
+
+    def publish(self, tick: Tick) -> None:
+        for sender, values in zip(self._senders, tick.values):
+            if values is not None:
+                sender.publish(values, tick.source)
+
+    def follow(self, plan: Plan, now_ns: int) -> None:
+        """A new plan, as far as it is ahead."""
+        for sender in self._senders:
+            sender.follow(plan, now_ns)
+
+    def flush(self) -> None:
+        """Wait until the robot has what it was told, or a moment."""
+        for sender in self._senders:
+            sender.flush()
+
+    def destroy(self) -> None:
+        senders, self._senders = self._senders, []
+        for sender in senders:
+            sender.destroy()
+
+    @property
+    def published(self) -> list[int]:
+        """How many messages or goals went to each."""
+        return [sender.published for sender in self._senders]
+
+    def problems(self) -> list[str]:
+        """Why the robot does not do what it is told, for each; '' where nothing is wrong."""
+        return [sender.problem for sender in self._senders]
 
     def subscribers(self) -> list[int]:
         """How many listen to each."""
-        return [publisher.get_subscription_count() for _, publisher in self._outputs]
+        return [sender.listeners() for sender in self._senders]
 
     def rivals(self) -> list[int]:
         """How many others publish on the topic of each."""
-        return [
-            max(0, self._node.count_publishers(publisher.topic_name) - 1)
-            for _, publisher in self._outputs
+        return [sender.rivals() for sender in self._senders]
+
+
+class TopicSender:
+    """A message at every tick."""
+
+    problem = ""
+
+    def __init__(self, node: LifecycleNode, output: Output) -> None:
+        self.published = 0
+        self._node = node
+        self._clock = node.get_clock()
+        self._encode, self._stamp = output.encode, output.stamp
+        self._publisher = node.create_lifecycle_publisher(
+            output.message, output.topic, qos_profile(output.qos)
+        )
+
+    def publish(self, values: np.ndarray, source: Source) -> None:
+        self.published += 1
+        message = self._encode(values)
+        if self._stamp is not None:
+            self._stamp(message, self._clock.now().to_msg())
+        self._publisher.publish(message)
+
+    def follow(self, plan: Plan, now_ns: int) -> None:
+        pass  # its steps come at their ticks
+
+    def flush(self) -> None:
+        self._publisher.wait_for_all_acked(Duration(seconds=ACK_WAIT_S))
+
+    def destroy(self) -> None:
+        self._node.destroy_lifecycle_publisher(self._publisher)
+
+    def listeners(self) -> int:
+        return int(self._publisher.get_subscription_count())
+
+    def rivals(self) -> int:
+        return max(0, int(self._node.count_publishers(self._publisher.topic_name)) - 1)
+
+
+class ChangeSender:
+    """A goal whenever a value has changed by more than the threshold."""
+
+    def __init__(self, node: LifecycleNode, output: Output, group: CallbackGroup) -> None:
+        self._node = node
+        self._encode: Any = output.encode
+        self._threshold = np.array(output.threshold)
+        self._sent: np.ndarray | None = None
+        self._goals = GoalSender(node, output, group)
+
+    @property
+    def problem(self) -> str:
+        return self._goals.problem
+
+    @property
+    def published(self) -> int:
+        return self._goals.accepted
+
+    def publish(self, values: np.ndarray, source: Source) -> None:
+        changed = self._sent is None or (np.abs(values - self._sent) > self._threshold).any()
+        if changed or self._goals.retries():
+            self._sent = values
+            self._goals.send(self._encode(values))
+
+    def follow(self, plan: Plan, now_ns: int) -> None:
+        pass  # its steps come at their ticks
+
+    def flush(self) -> None:
+        self._goals.finish()
+        self._sent = None  # whoever moves the gripper meanwhile is not known here
+
+    def destroy(self) -> None:
+        self._goals.destroy()
+
+    def listeners(self) -> int:
+        return int(self._node.count_publishers(f"{self._goals.action_name}/_action/status"))
+
+    def rivals(self) -> int:
+        feedback = f"{self._goals.action_name}/_action/feedback"
+        return max(0, int(self._node.count_subscribers(feedback)) - 1)
+
+
+class PlanSender(ChangeSender):
+    """Every plan is one goal, which takes the place of the one before.
+
+    A plan that is over, a fallback and a stop cancel it.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, contract: Contract, index: int, group: CallbackGroup
+    ) -> None:
+        super().__init__(node, contract.action.outputs[index], group)
+        action = contract.action
+        # The largest step of a tick, for as many ticks as a step of the plan takes.
+        self._rule = make_rule(contract, index).over(action.control_rate_hz / action.rate_hz)
+        self._last: np.ndarray | None = None
+        self._running = False
+
+    def publish(self, values: np.ndarray, source: Source) -> None:
+        self._last = values
+        if source is not Source.PLAN:
+            self._stop()
+
+    def follow(self, plan: Plan, now_ns: int) -> None:
+        """The steps that are still to come; the last one where all have begun."""
+        channel = make_channel(self._rule)
+        if self._last is not None:
+            channel.begin_at(self._last)
+        first = max(0, min(plan.steps_until(now_ns + 1), plan.horizon - 1))
+        dues_ns = [plan.due_ns(step) for step in range(first, plan.horizon)]
+        rows = [
+            channel.follow(row, due_ns, True) for row, due_ns in zip(plan.actions[first:], dues_ns)
         ]
+        times_s = [
+            (due_ns - now_ns if due_ns > now_ns else plan.period_ns) / 1e9 for due_ns in dues_ns
+        ]
+        self._running = True
+        self._goals.send(self._encode.plan(np.stack(rows), times_s))
+
+    def flush(self) -> None:
+        self._stop()
+        self._goals.finish()
+
+    def _stop(self) -> None:
+        if self._running:
+            self._running = False
+            self._goals.cancel()

@@ -65,7 +65,8 @@ class RosInterfaces:
 
     def _make(self, made: ExitStack) -> None:
         node, contract = self._node, self._contract
-        self._outputs = Outputs(node, contract.action.outputs)
+        group = MutuallyExclusiveCallbackGroup()
+        self._outputs = Outputs(node, contract, group)
         made.callback(self._outputs.destroy)
         self._instructions = Instructions(node, contract, self._set_text)
         made.callback(self._instructions.destroy)
@@ -84,7 +85,6 @@ class RosInterfaces:
             DiagnosticArray, "/diagnostics", DIAGNOSTICS, event_callbacks=QUIET
         )
         made.callback(node.destroy_publisher, self._diagnostics)
-        group = MutuallyExclusiveCallbackGroup()
         for index, key in enumerate(contract.topics):
             profile = qos_profile(matching_qos(node, key.topic, key.qos))
             subscription = node.create_subscription(
@@ -225,8 +225,11 @@ class RosInterfaces:
         """Publish on `pending_chunk`, if somebody listens: to work it out costs more than all
         else of a plan.
         """
-        plan = plan_ahead() if self._pending.get_subscription_count() else None
+        if not self._outputs.takes_plans and not self._pending.get_subscription_count():
+            return
+        plan = plan_ahead()
         if plan is not None:
+            self._outputs.follow(plan, self.now_ns())
             self._publish_plan(self._pending, plan)
 
     def publish_executed_chunk(self, plan: Plan) -> None:

@@ -63,7 +63,8 @@ def check_live(
                 break
             executor.spin_once(timeout_sec=SPIN_S)
         unheard = [
-            f"{output.path}: nobody subscribes to {output.topic!r} yet: not checked"
+            f"{output.path}: nobody {'offers' if output.action else 'subscribes to'}"
+            f" {output.topic!r} yet: not checked"
             for output, found in zip(contract.action.outputs, heard)
             if not found
         ]
@@ -94,7 +95,11 @@ def check_input_type(node: Node, key: ObservationKey) -> bool:
 
 
 def check_output_type(node: Node, output: Output) -> bool:
-    """Whether somebody subscribes to the topic; ContractError if only as another type."""
+    """Whether somebody subscribes to the topic, or offers the action; ContractError if only as
+    another type.
+    """
+    if output.action is not None:
+        return _check_action(node, output)
     return _check_type(node.get_subscriptions_info_by_topic, node, output, "subscribed to")
 
 
@@ -109,6 +114,21 @@ def _check_type(
             f"{topic} is {done} as {', '.join(sorted(types))}, not as {key.type}",
         )
     return bool(types)
+
+
+def _check_action(node: Node, output: Output) -> bool:
+    """An action is known by the feedback that its server publishes."""
+    action = _topic(node, output)
+    offered = {
+        info.topic_type.removesuffix("_FeedbackMessage")
+        for info in node.get_publishers_info_by_topic(f"{action}/_action/feedback")
+    }
+    if offered and output.type not in offered:
+        raise ContractError(
+            f"{output.path}.type",
+            f"{action} is offered as {', '.join(sorted(offered))}, not as {output.type}",
+        )
+    return bool(offered)
 
 
 def check_sample(key: ObservationKey, sample: Any) -> None:

@@ -111,6 +111,8 @@ def _key(name: str, section: Section, path: str) -> ObservationKey:
 
 def _topic_key(name: str, section: Section, initial: str | None) -> ObservationKey:
     topic = read_topic(section)
+    if topic.action is not None:
+        raise ContractError(section.at("type"), f"{topic.type} is an action: it is commanded")
     converter = input_type(topic.type)
     has_header = "header" in topic.message.get_fields_and_field_types()
     align = section.get("align", one_of(NEWEST, ASOF, DROP), NEWEST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,20 @@ from inferential_ros.contract.units import Conversion, read_conversion
 from inferential_ros.contract.yaml_values import (
     Section,
     by_name,
+    non_negative,
     number,
     one_of,
     positive,
     sequence,
 )
-from inferential_ros.convert.registry import Encode, OutputContext, OutputType, output_type
+from inferential_ros.convert.registry import (
+    ON_CHANGE,
+    ON_PLAN,
+    Encode,
+    OutputContext,
+    OutputType,
+    output_type,
+)
 from inferential_ros.execution.channel import (
     DECELERATE,
     DECELERATE_S,
@@ -34,6 +42,7 @@ from inferential_ros.execution.channel import (
 from inferential_ros.execution.geometry import Rotation
 
 FREE = (-math.inf, math.inf)
+THRESHOLD = 0.001  # m or rad: finer than any gripper positions itself
 SLICE = re.compile(r"(-?\d*):(-?\d*)")
 
 
@@ -43,12 +52,22 @@ def read_output(
     """The output; what deserves a warning although it is allowed goes to `warnings`."""
     columns = geometry.columns
     topic = read_topic(section)
+    if topic.action is not None and section.has("qos"):
+        raise ContractError(section.at("qos"), "is for topics; an action has one of its own")
     converter = output_type(topic.type)
     kind = _kind(section, topic.type, converter)
     chosen = section.get("select", lambda v, p: _select(v, p, columns), tuple(range(len(columns))))
     selected = tuple(columns[index] for index in chosen)
-    fallback = section.get("fallback", one_of(*FALLBACKS), DEFAULT_FALLBACK[kind])
-    _warn(section, fallback, kind, warnings)
+    default = HOLD if converter.sent == ON_PLAN else DEFAULT_FALLBACK[kind]
+    fallback = section.get("fallback", one_of(*FALLBACKS), default)
+    if converter.sent != ON_PLAN:
+        _warn(section, fallback, kind, warnings)
+    if converter.sent == ON_PLAN and fallback != HOLD:
+        raise ContractError(
+            section.at("fallback"),
+            f"the goal of {topic.type} is cancelled when actions run out, and the controller holds"
+            " its position: hold is all it can do",
+        )
     if section.has("decelerate_s") and fallback != DECELERATE:
         raise ContractError(section.at("decelerate_s"), "is for fallback: decelerate")
     conversion = read_conversion(section, selected, writing=True)
@@ -74,6 +93,9 @@ def read_output(
         max_step=None if max_step is None else tuple(np.abs(max_step / conversion.gain).tolist()),
         decelerate_s=section.get("decelerate_s", positive, DECELERATE_S),
         stamp=converter.stamp,
+        sent=converter.sent,
+        action=topic.action,
+        threshold=tuple((_threshold(section, converter) / np.abs(conversion.gain)).tolist()),
         turns=_turns(conversion),
         plain=tuple(((conversion.gain == 1.0) & (conversion.offset == 0.0)).tolist()),
         quaternions=quaternions,
@@ -201,7 +223,26 @@ def _in_action_units(pairs: tuple[tuple[float, float], ...], conversion: Convers
     )
 
 
+def _threshold(section: Section, converter: OutputType) -> float:
+    if converter.sent != ON_CHANGE and section.has("threshold"):
+        raise ContractError(section.at("threshold"), "is for actions whose goal is one position")
+    return section.get("threshold", non_negative, THRESHOLD)
+
+
+class Converting:
+    """Encodes values in the units of the actions by an encoder for those of the message."""
+
+    def __init__(self, encode: Encode, conversion: Conversion) -> None:
+        self._encode: Any = encode
+        self._conversion = conversion
+
+    def __call__(self, values: np.ndarray) -> Any:
+        return self._encode(self._conversion(np.asarray(values, dtype=np.float64)))
+
+    def plan(self, rows: np.ndarray, times_s: Sequence[float]) -> Any:
+        """A goal of several rows."""
+        return self._encode.plan(self._conversion(rows), times_s)
+
+
 def _converting(encode: Encode, conversion: Conversion) -> Encode:
-    if conversion.trivial:
-        return encode
-    return lambda values: encode(conversion(np.asarray(values, dtype=np.float64)))
+    return encode if conversion.trivial else Converting(encode, conversion)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inferential_ros.convert.registry import Decode, Encode
+from inferential_ros.convert.registry import EVERY_TICK, Decode, Encode
 from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZEROS
 from inferential_ros.execution.modes import Execution
 
@@ -88,7 +88,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Output:
-    """One topic that some columns of the chunk go to.
+    """One topic, or action, that some columns of the chunk go to.
 
     limits, max_step and the values handed to `encode` are in the units of the actions; encode
     converts them to those of the message. The contract states limits and max_step in the latter.
@@ -108,6 +108,9 @@ class Output:
     max_step: tuple[float, ...] | None = None  # most a value may change from tick to tick
     decelerate_s: float = DECELERATE_S
     stamp: Callable[[Any, Any], None] | None = None  # stamp(message, time), when it is published
+    sent: str = EVERY_TICK
+    action: type[Any] | None = None  # of a ROS action, whose goal is the message
+    threshold: tuple[float, ...] = ()  # of a goal sent on change: what is no change of a value
     turns: tuple[float, ...] = ()  # of each column, a whole turn in its units; inf: a length
     plain: tuple[bool, ...] = ()  # of each column, whether the message has the action as it is
     quaternions: tuple[tuple[int, ...], ...] = ()  # which of its columns are x to w of one

@@ -8,7 +8,7 @@ from typing import Any
 
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.schema import Qos
-from inferential_ros.contract.types import message_class, type_name
+from inferential_ros.contract.types import action_class, message_class, type_name
 from inferential_ros.contract.yaml_values import Section, boolean, integer, one_of, text
 
 TOPIC = re.compile(r"[~/]?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|~/[A-Za-z0-9_/]+")
@@ -21,11 +21,15 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic and its type; `qos` is read last, as its default depends on the type."""
+    """A topic and its type; `qos` is read last, as its default depends on the type.
+
+    action: the class of a ROS action, whose goal is the message; None for a topic.
+    """
 
     name: str
     type: str
     message: type[Any]
+    action: type[Any] | None = None
 
     def qos(self, section: Section, *, reliable: bool) -> Qos:
         return section.get("qos", _qos, Qos(reliable=reliable, declared=False))
@@ -38,6 +42,9 @@ def read_topic(section: Section) -> Topic:
         raise ContractError(section.at("topic"), f"{name!r} is no valid topic name")
     path = section.at("type")
     given = type_name(section.get("type", text))
+    if "/action/" in given:
+        action = action_class(given, path)
+        return Topic(name, given, action.Goal, action)
     message = message_class(given, path)
     if not [field for field in message.get_fields_and_field_types() if field != "header"]:
         raise ContractError(path, f"{given} carries nothing")

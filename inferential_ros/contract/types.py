@@ -38,7 +38,25 @@ def message_class(name: str, path: str) -> type[Any]:
     return found
 
 
+def action_class(name: str, path: str) -> type[Any]:
+    """The Python class of `package/action/Name`; ContractError at `path` if there is none."""
+    package, _, action = name.partition("/action/")
+    if not package.isidentifier() or not action.isidentifier():
+        raise ContractError(path, f"{name!r} is no action type; write package/action/Name")
+    try:
+        module = importlib.import_module(f"{package}.action")
+    except ImportError as error:
+        raise ContractError(path, f"{name!r}: cannot import {package}.action ({error})") from None
+    found: Any = getattr(module, action, None)
+    if not hasattr(found, "Goal"):
+        known = [item for item in vars(module) if item[0].isupper() and "_" not in item]
+        raise ContractError(
+            path, f"package {package} has no action {action!r}; {suggestion(action, known)}"
+        )
+    return found
+
+
 def type_name(name: str) -> str:
-    """`package/msg/Name`, also for the short form."""
+    """`package/msg/Name`, also for the short form; an action's name as it is."""
     package, _, message = name.partition("/")
-    return name if message.startswith("msg/") else f"{package}/msg/{message}"
+    return name if message.startswith(("msg/", "action/")) else f"{package}/msg/{message}"

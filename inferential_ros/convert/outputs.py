@@ -41,7 +41,7 @@ def joint_trajectory(section: Section, context: OutputContext) -> Encode:
     """
     point_class = message_class("trajectory_msgs/msg/JointTrajectoryPoint", section.at("type"))
     duration_class = message_class("builtin_interfaces/msg/Duration", section.at("type"))
-    joints = _joints(section, context)
+    joints = output_joints(section, context)
     field = TRAJECTORY_FIELDS[context.kind]
     period_ns = round(context.control_period_s * 1e9)
     ahead = duration_class(sec=period_ns // 10**9, nanosec=period_ns % 10**9)
@@ -59,7 +59,7 @@ def joint_trajectory(section: Section, context: OutputContext) -> Encode:
 )
 def joint_state(section: Section, context: OutputContext) -> Encode:
     """The field that the kind names, by joint name; the others stay empty."""
-    joints = _joints(section, context)
+    joints = output_joints(section, context)
     frame_id = section.get("frame_id", text, "")
     field = context.kind
 
@@ -72,7 +72,8 @@ def joint_state(section: Section, context: OutputContext) -> Encode:
     return encode
 
 
-def _joints(section: Section, context: OutputContext) -> tuple[str, ...]:
+def output_joints(section: Section, context: OutputContext) -> tuple[str, ...]:
+    """`joints`, one for each action; the names of the actions where they are not given."""
     joints = section.get("joints", names, context.names)
     if len(joints) != len(context.names):
         raise ContractError(

@@ -34,6 +34,9 @@ MakeEncode = Callable[[Any, "OutputContext"], Encode]
 TEXT = "string"
 KINDS = ("position", "velocity", "effort", "twist")
 ANY = "*"  # of a type without a converter of its own
+ANY_ACTION = "*/action/*"
+# When the message or goal of an output is sent.
+EVERY_TICK, ON_CHANGE, ON_PLAN = "every tick", "on change", "on plan"
 
 
 class InputError(Exception):
@@ -82,13 +85,16 @@ class InputType:
 class OutputType:
     """Writer of one message type; `kinds` it can carry, `kind` where only one makes sense.
 
-    stamp(message, builtin_interfaces Time) is called when the message is published.
+    stamp(message, builtin_interfaces Time) is called when the message is published. sent: at every
+    tick, when its values change, or when there is a new plan; the latter two are for actions, and
+    what is encoded is their goal. For `ON_PLAN` encode has `plan(rows, times_s)`, too.
     """
 
     make: MakeEncode
     kinds: tuple[str, ...] = KINDS
     kind: str | None = None
     stamp: Callable[[Any, Any], None] | None = None
+    sent: str = EVERY_TICK
 
 
 _inputs: dict[str, InputType] = {}
@@ -114,12 +120,13 @@ def output_converter(
     kinds: tuple[str, ...] = KINDS,
     kind: str | None = None,
     stamp: Callable[[Any, Any], None] | None = None,
+    sent: str = EVERY_TICK,
 ) -> Callable[[F], F]:
     """Registers `make(section, context) -> encode(values)` for message types."""
 
     def register(make: F) -> F:
         for name in names:
-            _outputs[name] = OutputType(make, kinds, kind, stamp)
+            _outputs[name] = OutputType(make, kinds, kind, stamp, sent)
         return make
 
     return register
@@ -144,7 +151,7 @@ def input_type(name: str) -> InputType:
 
 def output_type(name: str) -> OutputType:
     """The writer of a type; the one for any type where it has none of its own."""
-    return _outputs.get(name) or _outputs[ANY]
+    return _outputs.get(name) or _outputs[ANY_ACTION if "/action/" in name else ANY]
 
 
 def input_types() -> Mapping[str, InputType]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,12 @@ class Rule:
     decelerate_s: float = DECELERATE_S
     geometry: tuple[Group, ...] = ()  # of the output's columns, those that are no plain numbers
 
+    def over(self, ticks: float) -> Rule:
+        """The rule for rows that are so many control ticks apart."""
+        if self.max_step is None:
+            return self
+        return replace(self, max_step=tuple(ticks * step for step in self.max_step))
+
 
 class OutputChannel:
     """Remembers what was published last; every value it gives out counts as published."""
@@ -66,6 +72,10 @@ class OutputChannel:
         values = self._publish(self.limited(wanted), on_time, self._max_step)
         self.held_back += not np.array_equal(values, wanted)
         return values
+
+    def begin_at(self, values: np.ndarray) -> None:
+        """Go on from values that were published, by whomever."""
+        self._last = self._ticked = values
 
     def limited(self, values: np.ndarray) -> np.ndarray:
         """Values (..., n) within the limits."""

@@ -50,6 +50,8 @@ class Recorder:
             if key.message is not None:
                 self._subscribe(node, key.topic, key.message, key.type, _profile(key.qos))
         for output in contract.action.outputs:
+            if output.action is not None:
+                continue  # goals are no topic; executed_chunk has their values
             # Best effort: reliable publishers match it, and none is slowed down by us.
             self._subscribe(node, output.topic, output.message, output.type, _profile(BEST_EFFORT))
         for topic, (name, profile) in OURS.items():
