@@ -9,7 +9,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env build demo test check lint lines proto docs installs peers published
+.PHONY: help env build demo test coverage check lint lines proto docs installs peers published
 .PHONY: bench faults endurance chaos soak isolation fuzz torch lock clean
 export PYTHON
 
@@ -28,13 +28,17 @@ demo: build  ## simulated robots, one server: about 30 s, then demo/report.png
 test: build  ## all tests
 	@tools/test.sh $(ARGS)
 
-check: lint  ## lint, types, package.xml
+check: lint  ## lint, types, package.xml, docstrings
 	@tools/run.sh mypy
 	@tools/run.sh python tools/check_manifest.py
+	@tools/run.sh python tools/check_docstrings.py
 
 lint: env  ## ruff
 	@tools/run.sh ruff check .
 	@tools/run.sh ruff format --check --quiet .
+
+coverage: build  ## what the tests run of both packages, subprocesses too (ARGS as with test)
+	@tools/coverage.sh $(ARGS)
 
 lines: env  ## lines of code of each folder (ARGS='--revision v1.2': in a revision)
 	@tools/run.sh python tools/count_lines.py $(ARGS)
@@ -83,4 +87,4 @@ lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)
 	@tools/lock.sh
 
 clean:   ## remove the environment and everything built
-	rm -rf .venv .venv-published .venv-torch .venv-fuzz .fuzz .bench .peers build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-published .venv-torch .venv-fuzz .coverage .fuzz .bench .peers build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

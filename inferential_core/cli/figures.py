@@ -60,14 +60,17 @@ def room(model: Status) -> str:
 
 
 def number(value: float | None, form: str = "{:.1f}") -> str:
+    """A value in this form; `-` where there is none."""
     return "-" if value is None else form.format(value)
 
 
 def share(value: float | None) -> str:
+    """A share from 0 to 1 in percent; `-` where there is none."""
     return "-" if value is None else f"{int(100 * value)} %"
 
 
 def milliseconds(value: float | None) -> str:
+    """A time in ms, with a digit behind the point below 10; `-` where there is none."""
     return number(value, "{:.1f} ms" if value is not None and abs(value) < 10 else "{:.0f} ms")
 
 
@@ -80,6 +83,7 @@ def latency(model: Status) -> str:
 
 
 def duration(seconds: float) -> str:
+    """A time in the unit that suits it: seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:

@@ -26,6 +26,7 @@ class Unreachable(InferentialError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a server and how long to wait for it."""
     parser.add_argument(
         "--server",
         default=SERVER,

@@ -63,6 +63,7 @@ class BaseConnection(ABC, Generic[M]):
 
     @property
     def client_id(self) -> str:
+        """The id that the server knows this client by."""
         return self._session.client_id
 
     @property
@@ -124,10 +125,12 @@ class BaseModel:
 
     @property
     def model_id(self) -> str:
+        """The id of the model that is asked."""
         return self._handle.model_id
 
     @property
     def epoch(self) -> int:
+        """The number of the current episode; `reset` begins the next one."""
         return self._handle.epoch
 
     def reset(self) -> int:

@@ -32,6 +32,7 @@ class Reply:
 
     @property
     def round_trip_ms(self) -> float:
+        """From sending the observation to receiving this reply, by the client's clock, ms."""
         return 1000.0 * (self.received_at - self.sent_at)
 
     @property

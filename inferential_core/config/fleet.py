@@ -11,6 +11,8 @@ from .section import Section
 
 
 class ClientDefaults(Section):
+    """What holds for clients that do not say it themselves."""
+
     latency_budget_ms: Milliseconds = Field(
         default=50.0, gt=0, le=HOUR_MS, description="time to answer where a client states none"
     )
@@ -20,6 +22,8 @@ class ClientDefaults(Section):
 
 
 class ClientEntry(Section):
+    """Settings of one client, or of one client on one model."""
+
     id: str | int = Field(description="the client's id, as it says it")
     model: str | None = Field(
         default=None, description="the only model this entry speaks of; unset: all"
@@ -33,6 +37,8 @@ class ClientEntry(Section):
 
 
 class ClientsConfig(Section):
+    """Who may ask, and how soon each needs its answers."""
+
     RELOADS: ClassVar[bool] = True
 
     defaults: ClientDefaults = Field(
@@ -60,6 +66,8 @@ class ClientsConfig(Section):
 
 
 class ResponseTrackingConfig(Section):
+    """How the pace of clients is learned, and when one counts as gone."""
+
     RELOADS: ClassVar[bool] = True
 
     cadence_alpha: float = Field(
@@ -74,6 +82,8 @@ class ResponseTrackingConfig(Section):
 
 
 class MetricsConfig(Section):
+    """What is measured and how long it is kept."""
+
     RELOADS: ClassVar[bool] = True
 
     enabled: bool = Field(default=True, description="whether anything is recorded")

@@ -100,6 +100,7 @@ def _range(node: Schema) -> str:
 
 
 def number(value: Any) -> str:
+    """A number without a point where it is whole."""
     return f"{value:.0f}" if value == int(value) else f"{value:g}"
 
 

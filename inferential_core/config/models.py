@@ -12,6 +12,8 @@ from .section import Section
 
 
 class HealthConfig(Section):
+    """When a model that fails is left alone for a while: the circuit breaker."""
+
     RELOADS: ClassVar[bool] = True
 
     failures: int = Field(
@@ -101,6 +103,8 @@ class LocalConfig(Section):
 
 
 class RayConfig(Section):
+    """The cluster to join and what to deploy on it."""
+
     address: str | None = Field(
         default=None,
         description="host:port of the cluster to join, or local: start one; unset: as found",

@@ -13,6 +13,8 @@ _GIB = 1024**3
 
 
 class TransportConfig(Section):
+    """The socket that robots connect to."""
+
     type: Literal["zmq"] = Field(default="zmq", description="what carries messages")
     bind: str = Field(
         default="tcp://*:5555",

@@ -42,6 +42,8 @@ class DeadlineAwareConfig(Section):
 
 
 class BatchConfig(Section):
+    """Options of the strategy `batch_optimized`."""
+
     max_batch_size: int | None = Field(
         default=None,
         ge=1,
@@ -54,12 +56,16 @@ class BatchConfig(Section):
 
 
 class TieredConfig(Section):
+    """Options of the strategy `priority_tiered`."""
+
     num_tiers: int = Field(
         default=3, ge=1, le=1000, description="priorities from num_tiers - 1 on share a tier"
     )
 
 
 class SchedulingConfig(Section):
+    """Which observations a model sees next, and in what batches."""
+
     RELOADS: ClassVar[bool] = True
 
     strategy: str = Field(
