@@ -66,6 +66,14 @@ def inverse(quaternions: np.ndarray) -> np.ndarray:
     return np.asarray(quaternions) * np.array([-1.0, -1.0, -1.0, 1.0])
 
 
+def rotate(quaternion: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """A vector (3,) turned by a unit quaternion (4,)."""
+    around, real = quaternion[:3], quaternion[3]
+    across = 2.0 * np.cross(around, vector)
+    turned: np.ndarray = vector + real * across + np.cross(around, across)
+    return turned
+
+
 def slerp(a: Sequence[float], b: Sequence[float], share: float) -> list[float]:
     """The rotation on the shorter way from a (4,) to b (4,); beyond them for other shares.
 

@@ -132,6 +132,7 @@ class BridgeCore:
         """Begin a new episode; an emergency stop becomes a pause."""
         with self.lock:
             self.executor.new_epoch()
+            self.inputs.new_episode()
             stopped = self.mode is BridgeMode.STOPPED
             self._break(BridgeMode.PAUSED if stopped else self.mode)
             self.link.reset()
@@ -155,6 +156,7 @@ class BridgeCore:
     def clock_went_back(self) -> None:
         """The clock was set back (a simulation began anew): the plan's times mean nothing now."""
         with self.lock:
+            self.inputs.new_episode(clock_went_back=True)
             self._break(self.mode)
 
     # --- figures, with the lock held ---
@@ -198,7 +200,9 @@ class BridgeCore:
             with self.lock:
                 self.statistics.fail(str(error))
                 # What does not come or does not fit is told by who watches the inputs.
-                if isinstance(error, NotNow) and all(i.received for i in self.inputs.topics):
+                if isinstance(error, NotNow) and all(
+                    i.received or i.key.quiet for i in self.inputs.topics
+                ):
                     self.failures.add(error.path, str(error))
             return None
         return Observation(values, stamp_ns, generation, epoch), steps_remaining

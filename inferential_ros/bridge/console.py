@@ -38,6 +38,7 @@ class Console:
         self._unheard = list(contract.action.outputs)
         self._rivals = [0 for _ in contract.action.outputs]
         self._told: dict[str, str] = {}  # what does not fit, by the path of its key
+        self._partial_s: dict[str, float] = {}  # since when there is only a part of a key
         self._remind_s = time.monotonic() + REMIND_S
 
     def changed(self, bridge: BridgeCore) -> None:
@@ -96,12 +97,20 @@ class Console:
                 check_input_type(self._node, key)
             elif item.misfit:
                 raise ContractError("", item.misfit)
+            elif item.message is None:
+                self._check_partial(item)
             elif not item.decoded:  # another key may be waited for, this one can be told of now
                 check_sample(key, item.message)
         except ContractError as error:
             self._complain(key.path, str(error))
         else:
             self._told.pop(key.path, None)
+
+    def _check_partial(self, item: Input) -> None:
+        """ContractError if a moment after a part of what a key needs the rest is not there."""
+        now_s = time.monotonic()
+        if now_s - self._partial_s.setdefault(item.key.path, now_s) >= CALM_S:
+            check_sample(item.key, item.partial)
 
     def _heard(self, output: Output) -> bool:
         try:
@@ -124,6 +133,8 @@ class Console:
             if item.key.path in self._told:
                 continue
             if not item.received:
+                if item.key.quiet:
+                    continue
                 self._log.warning(f"{item.key.path}: {absence(self._node, item.key)}")
             elif item.received == before and item.key.max_age_s is not None:
                 self._log.warning(

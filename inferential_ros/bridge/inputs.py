@@ -9,8 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from inferential_ros.bridge.alignment import Alignment, Sample
-from inferential_ros.contract.schema import ASOF, DROP, Contract, ObservationKey, Trigger
+from inferential_ros.bridge.history import Samples, Stack
+from inferential_ros.bridge.transforms import NoTransform, TransformBuffer
+from inferential_ros.contract.key_sources import TREE
+from inferential_ros.contract.schema import (
+    ASOF,
+    DROP,
+    Contract,
+    ObservationKey,
+    Transform,
+    Trigger,
+)
+from inferential_ros.convert.collecting import Collected, Collector, collector_of
 from inferential_ros.convert.registry import InputError
 
 
@@ -20,7 +33,11 @@ class NotNow(InputError):
 
 @dataclass
 class Input:
-    """One topic key: its newest sample and what is known of it."""
+    """One topic key: its newest sample and what is known of it.
+
+    Of a key that finds its elements by name, `message` may be a `Collected` of several messages;
+    `partial` is what came as long as it is not all that the key needs.
+    """
 
     key: ObservationKey
     message: Any = None
@@ -30,15 +47,41 @@ class Input:
     decoded: bool = False  # at least one message was found to fit, or not to
     error: str = ""
     misfit: str = ""  # as error, where the message itself is at fault
+    partial: Any = None
+    samples: Samples | None = field(init=False)
+    _collector: Collector | None = field(init=False)
 
-    def store(self, message: Any, now_ns: int) -> None:
-        self.message = message
-        self.stamp_ns = now_ns
+    def __post_init__(self) -> None:
+        self.samples = Samples(self.key.history) if self.key.history is not None else None
+        self._collector = collector_of(self.key.decode)
+
+    def store(self, message: Any, now_ns: int) -> bool:
+        """Whether a sample came of it: a message may be of other joints than the key's."""
+        stamp_ns = now_ns
         if self.key.stamp == "header":
             stamp = message.header.stamp
-            self.stamp_ns = stamp.sec * 10**9 + stamp.nanosec or now_ns  # 0: nobody stamped it
-        self.fresh = True
+            stamp_ns = stamp.sec * 10**9 + stamp.nanosec or now_ns  # 0: nobody stamped it
         self.received += 1
+        if self._collector is not None:
+            sample = self._collector.add(message, stamp_ns)
+            if sample is None or (type(sample) is Collected and sample.missing):
+                if self.message is None and (sample is not None or self.partial is None):
+                    self.partial = message if sample is None else sample
+                return False
+            message, self.partial = sample, None
+        self.message = message
+        self.stamp_ns = stamp_ns
+        self.fresh = True
+        if self.samples is not None:
+            self.samples.add(message, stamp_ns)
+        return True
+
+    def forget(self) -> None:
+        """A new episode: what was said of single joints, and past samples, are of the last one."""
+        if self._collector is not None:
+            self._collector.forget()
+        if self.samples is not None:
+            self.samples.forget()
 
     def age_s(self, now_ns: int) -> float:
         return (now_ns - self.stamp_ns) / 1e9
@@ -48,24 +91,69 @@ class Input:
         if message is None and self.key.text is not None:
             return self.key.text  # until the topic says other
         if message is None:
-            raise NotNow(self.key.path, f"no message on {self.key.topic} yet")
+            raise NotNow(self.key.path, self._absence())
+        newest = message.samples[-1].message if type(message) is Stack else message
+        what = "the newest sample"
+        if type(newest) is Collected:
+            oldest = newest.oldest()
+            stamp_ns = oldest.stamp_ns
+            names = [self.key.decode.elements[e] for e in sorted(oldest.elements)]  # type: ignore[union-attr]
+            what = f"the newest value of {', '.join(names)}"
         age_s, limit_s = (now_ns - stamp_ns) / 1e9, self.key.max_age_s
         if limit_s is not None and age_s > limit_s:
-            raise NotNow(f"{self.key.path}.max_age_s", f"the newest sample is {age_s:.3f} s old")
+            raise NotNow(f"{self.key.path}.max_age_s", f"{what} is {age_s:.3f} s old")
         if limit_s is not None and age_s < -limit_s:
-            raise NotNow(
-                f"{self.key.path}.max_age_s", f"the newest sample is stamped {-age_s:.3f} s ahead"
-            )
+            raise NotNow(f"{self.key.path}.max_age_s", f"{what} is stamped {-age_s:.3f} s ahead")
         assert self.key.decode is not None
+        if type(message) is Stack:
+            return message.value(self.key.decode, self.key.path)
         return self.key.decode(message)
+
+    def _absence(self) -> str:
+        if self.partial is None:
+            return f"no message on {self.key.topic} yet"
+        try:
+            assert self.key.decode is not None
+            self.key.decode(self.partial)
+        except InputError as error:
+            return str(error).removeprefix(f"{self.key.path}: ")
+        return "its elements are not there yet"
 
     def check_distance(self, distance_ns: int) -> None:
         """NotNow if the sample is too far from the reference for `asof`."""
         if self.key.align == ASOF and abs(distance_ns) > self.key.tolerance_s * 1e9:
+            name = self.key.name.partition("[")[0]
+            late = (
+                f"; it is late: reference: {name}, with align: asof for the others, waits for it"
+            )
             raise NotNow(
                 f"{self.key.path}.tolerance_s",
-                f"the nearest sample is {abs(distance_ns) / 1e9:.3f} s from the reference",
+                f"the nearest sample is {abs(distance_ns) / 1e9:.3f} s from the reference"
+                + (late if distance_ns < 0 else ""),
             )
+
+
+class TreeInput(Input):
+    """/tf or /tf_static: its messages go into the tree of frames, which all keys share."""
+
+    def __init__(
+        self, key: ObservationKey, tree: TransformBuffer, wanted: list[Transform]
+    ) -> None:
+        super().__init__(key)
+        self._tree = tree
+        self._wanted = wanted
+
+    def store(self, message: Any, now_ns: int) -> bool:
+        """Whether a frame moved that a key asks for."""
+        told, newest_ns = self._tree.add(message, static=self.key.quiet)
+        self.received += 1
+        if not any(self._tree.moves(w.frame, w.parent, told) for w in self._wanted):
+            return False
+        self.message, self.stamp_ns, self.fresh = message, newest_ns or now_ns, True
+        return True
+
+    def value(self, message: Any, stamp_ns: int, now_ns: int) -> Any:
+        return None  # the tree is asked for the moment of the observation
 
 
 @dataclass
@@ -77,11 +165,20 @@ class Inputs:
     _next_ns: int = 0  # when a rate trigger is due next
 
     def __post_init__(self) -> None:
-        self.topics = [Input(key) for key in self.contract.topics]
-        self._texts = {k.name: k.text for k in self.contract.observation if not k.topic}
-        self.reference = next(i for i in self.topics if i.key is self.contract.reference)
-        on = self.contract.trigger.on or (self.reference.key.name,)
-        self._waited_for = [item for item in self.topics if item.key.name in on]
+        keys = self.contract.observation
+        wanted = [key.transform for key in keys if key.transform is not None]
+        self._tree = TransformBuffer()
+        self.topics = [
+            TreeInput(key, self._tree, wanted) if key.align == TREE else Input(key)
+            for key in self.contract.topics
+        ]
+        self._texts = {key.name: key.text for key in keys if not key.sources}
+        self._made = [key for key in keys if key.parts]
+        reference = self.contract.reference.name
+        self.reference = next(item for item in self.topics if item.key.name == reference)
+        on = [key for key in keys if key.name in self.contract.trigger.on]
+        waited_for = {s.name for key in on for s in key.sources if not s.quiet} or {reference}
+        self._waited_for = [item for item in self.topics if item.key.name in waited_for]
         tolerances_ns = {
             item.key.name: round(item.key.tolerance_s * 1e9)
             for item in self.topics
@@ -92,11 +189,17 @@ class Inputs:
     def store(self, index: int, message: Any, now_ns: int) -> None:
         """A new sample of the topic key with that index."""
         item = self.topics[index]
-        item.store(message, now_ns)
-        if self._alignment is not None:
-            sample = Sample(message, item.stamp_ns, now_ns)
+        if item.store(message, now_ns) and self._alignment is not None:
+            sample = Sample(item.message, item.stamp_ns, now_ns)
             is_reference = item is self.reference
             self._alignment.add(item.key.name, sample, is_reference=is_reference)
+
+    def new_episode(self, *, clock_went_back: bool = False) -> None:
+        """What is stacked or collected begins anew, and after another clock also what moves."""
+        for item in self.topics:
+            item.forget()
+        if clock_went_back:
+            self._tree.forget()
 
     def set_text(self, name: str, text: str) -> None:
         """Another text for a key that comes from a parameter."""
@@ -139,6 +242,8 @@ class Inputs:
                 message, stamp_ns = (sample.message, sample.stamp_ns) if sample else (None, 0)
             elif item.key.align == DROP and not item.fresh:
                 message = None
+            if item.samples is not None and message is not None:
+                message = item.samples.before(message, stamp_ns)
             samples.append((item, message, stamp_ns))
             item.fresh = False
         if self._alignment is not None:
@@ -156,14 +261,14 @@ class Inputs:
         self, samples: list[tuple[Input, Any, int]], now_ns: int
     ) -> tuple[dict[str, Any], int]:
         """Values by key, and the stamp of the reference key; InputError names the key at fault."""
-        values: dict[str, Any] = dict(self._texts)
+        found: dict[str, Any] = {}
         reference_ns = next(stamp for item, _, stamp in samples if item is self.reference)
         failure: InputError | None = None
         for item, message, stamp_ns in samples:
             try:
                 if message is not None:
                     item.check_distance(stamp_ns - reference_ns)
-                values[item.key.name] = item.value(message, stamp_ns, now_ns)
+                found[item.key.name] = item.value(message, stamp_ns, now_ns)
                 item.error = item.misfit = ""
                 item.decoded = True
             except NotNow as error:
@@ -176,4 +281,38 @@ class Inputs:
                 failure = failure or error
         if failure is not None:
             raise failure
-        return values, reference_ns
+        return self._values(found, reference_ns), reference_ns
+
+    def _values(self, found: dict[str, Any], reference_ns: int) -> dict[str, Any]:
+        """The observation: texts, samples, and what is made of several."""
+        values: dict[str, Any] = dict(self._texts)
+        if not self._made:
+            return values | found
+        for key in self.contract.observation:
+            if key.transform is not None:
+                values[key.name] = self._pose(key, key.transform, reference_ns)
+            elif key.parts:
+                assert key.join is not None
+                values[key.name] = key.join([found[part.name] for part in key.parts])
+            elif key.name in found:
+                values[key.name] = found[key.name]
+        return values
+
+    def _pose(self, key: ObservationKey, asked: Transform, reference_ns: int) -> Any:
+        """The pose of a frame at the observation's time, and before it where that is asked for."""
+        assert key.join is not None
+        history = key.history
+        ages_ns = (
+            [k * history.every_ns for k in range(history.steps - 1, -1, -1)] if history else [0]
+        )
+        item = next(i for i in self.topics if i.key.name == key.parts[0].name)
+        try:
+            poses = [
+                self._tree.pose(asked.frame, asked.parent, reference_ns - age_ns, asked.max_age_s)
+                for age_ns in ages_ns
+            ]
+        except NoTransform as error:
+            item.error = f"{key.path}.tf: {error}"
+            raise NotNow(f"{key.path}.tf", str(error)) from None
+        stacked = [key.join(pose) for pose in poses]
+        return np.stack(stacked) if history else stacked[0]

@@ -24,7 +24,7 @@ from inferential_ros.bridge.pacing import ControlLoop
 from inferential_ros.bridge.priority import take_priority
 from inferential_ros.bridge.requery_policy import Tuning
 from inferential_ros.bridge.status import status_message
-from inferential_ros.contract.schema import Contract
+from inferential_ros.contract.schema import Contract, Qos
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.executor import Tick
 from inferential_ros.execution.plan import Plan
@@ -56,7 +56,7 @@ class RosInterfaces:
         self._clock = node.get_clock()
         self._bridge: BridgeCore | None = None
         # Samples that are valid until the next one: an instruction may come once for many lives.
-        self._lasting: dict[int, Any] = {}
+        self._lasting: dict[tuple[int, Any], Any] = {}
         self._loop: ControlLoop | None = None
         self._console = Console(node, contract, server)
         with ExitStack() as made:  # what was made goes again, also if the rest cannot be made
@@ -85,10 +85,15 @@ class RosInterfaces:
             DiagnosticArray, "/diagnostics", DIAGNOSTICS, event_callbacks=QUIET
         )
         made.callback(node.destroy_publisher, self._diagnostics)
+        readers: dict[tuple[str, str, Qos], list[int]] = {}
         for index, key in enumerate(contract.topics):
-            profile = qos_profile(matching_qos(node, key.topic, key.qos))
+            readers.setdefault((key.topic, key.type, key.qos), []).append(index)
+        for (topic, _, qos), indices in readers.items():
+            profile = qos_profile(matching_qos(node, topic, qos))
+            store = self._storing(indices)
+            message = contract.topics[indices[0]].message
             subscription = node.create_subscription(
-                key.message, key.topic, self._storing(index), profile, callback_group=group
+                message, topic, store, profile, callback_group=group
             )
             made.callback(node.destroy_subscription, subscription)
         for name in SERVICES:
@@ -110,7 +115,7 @@ class RosInterfaces:
         self._bridge = bridge
         try:
             self._instructions.tell()
-            for index, message in self._lasting.items():
+            for (index, _), message in self._lasting.items():
                 bridge.store(index, message)
             self._loop = ControlLoop(
                 self._clock,
@@ -156,15 +161,17 @@ class RosInterfaces:
 
     # --- ROS thread ---
 
-    def _storing(self, index: int) -> Callable[[Any], None]:
-        lasting = self._contract.topics[index].max_age_s is None
+    def _storing(self, indices: list[int]) -> Callable[[Any], None]:
+        """What takes the messages of one topic, for all keys that read it."""
+        lasting = [self._contract.topics[index].lasting for index in indices]
 
         def store(message: Any) -> None:
-            if lasting:
-                self._lasting[index] = message
             bridge = self._bridge
-            if bridge is not None:
-                bridge.store(index, message)
+            for index, identity in zip(indices, lasting):
+                if identity is not None:
+                    self._lasting[index, identity(message)] = message
+                if bridge is not None:
+                    bridge.store(index, message)
 
         return store
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 
 from inferential_ros.contract.schema import ASOF, Contract, ObservationKey, Output
-from inferential_ros.convert.registry import form_of
 
 
 def describe(contract: Contract) -> str:
@@ -38,11 +37,16 @@ def _lines(contract: Contract) -> Iterator[str]:
 def _key(key: ObservationKey, contract: Contract) -> str:
     if key.parameter:
         return f"text, parameter {key.parameter!r}"
-    if not key.topic:
+    if not key.sources:
         return f"text {key.text!r}"
-    form = form_of(key.decode) if key.decode is not None else None
-    parts = [f"{key.topic} ({key.type})"]
-    if form is not None and form.dtype:
+    form = key.form
+    if key.transform is not None:
+        parts = [f"pose of {key.transform.frame} in {key.transform.parent}"]
+    else:
+        parts = [" and ".join(f"{source.topic} ({source.type})" for source in key.sources)]
+    if key.history is not None:
+        parts.append(f"{key.history.steps} samples {key.history.every_ns / 1e9:g} s apart")
+    if form.dtype:
         sizes = (
             "" if form.shape is None else " of " + " x ".join(str(n or "any") for n in form.shape)
         )

@@ -29,20 +29,19 @@ def suggestion(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
     misspelling. cutoff: how alike the names must be, as `difflib.get_close_matches` has it.
     """
     names = sorted(known)
-    near = [
-        candidate
-        for candidate in difflib.get_close_matches(str(name), names, n=3, cutoff=cutoff)
-        if not _has_other_digits(str(name), candidate)
-    ]
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=cutoff)
+    near = [candidate for candidate in close if not _has_other_digits(str(name), candidate)]
     if not near:  # the same letters in another case are near, whatever the ratio says
         near = [known_name for known_name in names if known_name.lower() == str(name).lower()]
-    return f"did you mean {near[0]!r}?" if near else listing(names)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "there are " + ", ".join(map(repr, names)) if close else listing(names)
 
 
 def listing(known: Iterable[str]) -> str:
     """The known names, for where a name that is not among them can be no misspelling."""
     names = sorted(known)
-    return "known: " + ", ".join(map(repr, names)) if names else "nothing is known here"
+    return "known: " + ", ".join(names) if names else "nothing is known here"
 
 
 def _has_other_digits(one: str, other: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -19,10 +19,19 @@ from rclpy.node import Node
 
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.schema import Contract, ObservationKey, Output
+from inferential_ros.convert.collecting import Collected, collector_of
 from inferential_ros.convert.registry import InputError
 from inferential_ros.qos import qos_profile
 
 SPIN_S = 0.05
+DISCOVERY_S = 1.0  # in which a second publisher of a topic is heard of, if there is one
+
+
+class Partial(NamedTuple):
+    """What messages said of a key that needs more than that, and since when."""
+
+    sample: Any
+    since_s: float
 
 
 def check_live(
@@ -43,10 +52,11 @@ def check_live(
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(probe)
     samples: dict[str, Any] = {}
+    partial: dict[str, Partial] = {}
     try:
         for key in contract.topics:
             topic = node.resolve_topic_name(key.topic)
-            store = _storing(samples, key.name)
+            store = _storing(samples, partial, key)
             probe.create_subscription(key.message, topic, store, qos_profile(key.qos))
         until = time.monotonic() + timeout_s
         heard: list[bool] = []
@@ -58,7 +68,10 @@ def check_live(
             for key in contract.topics:
                 if key.name in samples:
                     check_sample(key, samples[key.name])
-            complete = len(samples) == len(contract.topics) and all(heard)
+                elif key.name in partial and not _may_be_completed(node, key, partial[key.name]):
+                    check_sample(key, partial[key.name].sample)
+            wanted = [key.name for key in contract.topics if not key.quiet]
+            complete = samples.keys() >= set(wanted) and all(heard)
             if complete or time.monotonic() >= until or give_up():
                 break
             executor.spin_once(timeout_sec=SPIN_S)
@@ -69,18 +82,28 @@ def check_live(
             if not found
         ]
         return [
-            f"{key.path}: not checked: {absence(node, key)}"
+            f"{key.path}: not checked: {_missing(node, key, partial.get(key.name))}"
             for key in contract.topics
-            if key.name not in samples
+            if key.name not in samples and not key.quiet
         ] + unheard
     finally:
         executor.shutdown()
         probe.destroy_node()
 
 
-def _storing(samples: dict[str, Any], name: str) -> Callable[[Any], None]:
+def _storing(
+    samples: dict[str, Any], partial: dict[str, Partial], key: ObservationKey
+) -> Callable[[Any], None]:
+    """Keeps the first sample of a key, and until then what parts of it came."""
+    collector = collector_of(key.decode)
+
     def store(message: Any) -> None:
-        samples.setdefault(name, message)
+        sample = message if collector is None else collector.add(message, 0)
+        if type(sample) is Collected and not sample.missing or sample is message:
+            samples.setdefault(key.name, sample)
+        elif sample is not None or key.name not in partial:
+            since_s = partial[key.name].since_s if key.name in partial else time.monotonic()
+            partial[key.name] = Partial(message if sample is None else sample, since_s)
 
     return store
 
@@ -131,9 +154,27 @@ def _check_action(node: Node, output: Output) -> bool:
     return bool(offered)
 
 
+def _may_be_completed(node: Node, key: ObservationKey, partial: Partial) -> bool:
+    """Whether the rest may come: from another publisher, or one that is not discovered yet."""
+    if node.count_publishers(_topic(node, key)) > 1:
+        return True
+    return time.monotonic() - partial.since_s < DISCOVERY_S
+
+
+def _missing(node: Node, key: ObservationKey, partial: Partial | None) -> str:
+    if partial is None:
+        return absence(node, key)
+    try:
+        check_sample(key, partial.sample)
+    except ContractError as error:
+        return f"{error} (another publisher may have it)"
+    return absence(node, key)
+
+
 def check_sample(key: ObservationKey, sample: Any) -> None:
     """ContractError if the message is not one the contract fits."""
-    assert key.decode is not None
+    if key.decode is None:
+        return  # of the tree of frames, which takes what comes
     try:
         copy.copy(key.decode)(sample)  # a copy: another thread may be decoding with it
     except InputError as error:

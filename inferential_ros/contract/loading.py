@@ -36,6 +36,12 @@ def parse_contract(values: Any) -> Contract:
     keys, trigger, reference = read_observation(root.get("observation", Section), default_runway)
     model = root.get("model", lambda value, path: _model(value, path, trigger))
     root.finish()
+    warnings += tuple(
+        f"{key.path}.select: {warning}"
+        for key in keys
+        for source in key.sources
+        for warning in getattr(source.decode, "warnings", ())
+    )
     return Contract(robot, model, trigger, keys, action, warnings, reference)
 
 

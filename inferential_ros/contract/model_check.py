@@ -14,7 +14,7 @@ from inferential_core import Connection, InferentialError
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.schema import DROP, Action, Contract, ObservationKey
-from inferential_ros.convert.registry import TEXT, Form, form_of
+from inferential_ros.convert.registry import TEXT
 from inferential_ros.execution.modes import RTC
 from inferential_ros.keys import NO_KEYS, KeyFiles
 
@@ -79,7 +79,7 @@ def _check_observation(contract: Contract, specification: Mapping[str, Any]) -> 
 
 
 def _check_key(key: ObservationKey, entry: Mapping[str, Any]) -> None:
-    form = form_of(key.decode) if key.decode is not None else Form(TEXT)
+    form = key.form
     names = entry.get("dtype", ())
     names = (names,) if isinstance(names, str) else tuple(names)
     if form.dtype is not None and names and form.dtype not in names:

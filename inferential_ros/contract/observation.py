@@ -6,31 +6,23 @@ from typing import Any
 
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.schema import (
-    ASOF,
-    DROP,
-    NEWEST,
-    ObservationKey,
-    Trigger,
-)
-from inferential_ros.contract.topics import read_topic
+from inferential_ros.contract.key_sources import TREE, joined_key, topic_key, transform_key
+from inferential_ros.contract.schema import NEWEST, ObservationKey, Trigger
 from inferential_ros.contract.yaml_values import (
     Section,
     fraction,
     frequency,
     names,
     one_of,
-    positive,
     text,
 )
-from inferential_ros.convert.registry import TEXT, form_of, input_type
 
 TRIGGERS = ("on", "runway", "rate_hz")
 RESERVED_KEYS = (
     *("urgency", "steps_remaining", "priority"),  # arguments of observe()
     *(LEFT_OVER, LEFT_OVER_STEPS, DELAY),
 )
-SOURCES = ("topic", "parameter", "text")
+SOURCES = ("topic", "parameter", "tf", "parts")
 NODE_PARAMETERS = (  # what the bridge, and every node, means by these is no text for a model
     *("contract_file", "server", "client_id", "key_file", "server_key_file", "sample_timeout"),
     *("thread_priority", "runway", "obey_hints", "autostart", "use_sim_time"),
@@ -44,15 +36,16 @@ def read_observation(
     """The keys, when to send them, and the name of the reference key."""
     section.only("keys", "trigger", "reference")
     keys = _keys(section.get("keys", Section))
-    topics = tuple(key.name for key in keys if key.topic)
+    topics = tuple(key.name for key in keys if key.sources)
     trigger = section.get(
         "trigger", lambda value, path: _trigger(Section(value, path), topics), None
     )
     trigger = trigger or Trigger(runway=default_runway)
     reference = section.get("reference", one_of(*topics), (*trigger.on, *topics)[0])
     for key in keys:
-        if key.name == reference and key.align != NEWEST:
-            raise ContractError(f"{key.path}.align", "others are aligned to this, the reference")
+        first = key.sources[0] if key.sources else key
+        if key.name == reference and first.align not in (NEWEST, TREE):
+            raise ContractError(f"{first.path}.align", "others are aligned to this, the reference")
     return keys, trigger, reference
 
 
@@ -79,7 +72,7 @@ def _one_or_more(value: Any, path: str) -> tuple[str, ...]:
 
 def _keys(section: Section) -> tuple[ObservationKey, ...]:
     keys = tuple(_key(name, Section(value, path), path) for name, value, path in section.items())
-    if not any(key.topic for key in keys):
+    if not any(key.sources for key in keys):
         raise ContractError(section.path, "needs at least one key with a topic")
     named: dict[str, str] = {}
     for key in keys:
@@ -95,49 +88,24 @@ def _key(name: str, section: Section, path: str) -> ObservationKey:
     if name in RESERVED_KEYS:
         raise ContractError(path, f"{name!r} has a meaning of its own and cannot name a key")
     initial = section.get("text", text, None)
-    if section.has("parameter") and section.has("topic"):
-        raise ContractError(section.at("parameter"), "a key is read from a topic or a parameter")
+    made_of = [kind for kind in SOURCES if section.has(kind)]
+    if len(made_of) > 1:
+        raise ContractError(
+            section.at(made_of[1]), "a key is read from a topic or a parameter, or is tf or parts"
+        )
     if section.has("parameter"):
         key = ObservationKey(
             name, path, text=initial or "", parameter=section.get("parameter", _parameter)
         )
+    elif section.has("tf"):
+        key = transform_key(name, section)
+    elif section.has("parts"):
+        key = joined_key(name, section)
     elif section.has("topic") or not initial:
-        key = _topic_key(name, section, initial)
+        key = topic_key(name, section, initial)
     else:
         key = ObservationKey(name, path, text=initial)
     section.finish()
-    return key
-
-
-def _topic_key(name: str, section: Section, initial: str | None) -> ObservationKey:
-    topic = read_topic(section)
-    if topic.action is not None:
-        raise ContractError(section.at("type"), f"{topic.type} is an action: it is commanded")
-    converter = input_type(topic.type)
-    has_header = "header" in topic.message.get_fields_and_field_types()
-    align = section.get("align", one_of(NEWEST, ASOF, DROP), NEWEST)
-    if align != ASOF and section.has("tolerance_s"):
-        raise ContractError(section.at("tolerance_s"), "is for align: asof")
-    decode = converter.make(section, topic.message)
-    if initial is not None and form_of(decode).dtype != TEXT:
-        raise ContractError(section.at("text"), f"a {topic.type} is no text")
-    key = ObservationKey(
-        name,
-        section.path,
-        topic=topic.name,
-        type=topic.type,
-        message=topic.message,
-        qos=topic.qos(section, reliable=converter.reliable),
-        stamp=section.get("stamp", one_of("header", "receive"), None)
-        or ("header" if has_header else "receive"),
-        max_age_s=section.get("max_age_s", positive, converter.max_age_s),
-        decode=decode,
-        text=initial,
-        align=align,
-        tolerance_s=section.get("tolerance_s", positive) if align == ASOF else 0.0,
-    )
-    if key.stamp == "header" and not has_header:
-        raise ContractError(section.at("stamp"), f"{topic.type} has no header; use receive")
     return key
 
 

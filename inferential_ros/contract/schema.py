@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inferential_ros.convert.registry import EVERY_TICK, Decode, Encode
+from inferential_ros.convert.registry import EVERY_TICK, TEXT, Decode, Encode, Form, form_of
 from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZEROS
 from inferential_ros.execution.modes import Execution
 
@@ -56,6 +56,23 @@ class Trigger:
 
 
 @dataclass(frozen=True)
+class History:
+    """How many samples of a key are stacked, the newest last, and how far they are apart."""
+
+    steps: int
+    every_ns: int
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The pose of one frame in another, from /tf and /tf_static."""
+
+    frame: str
+    parent: str  # the frame that it is expressed in
+    max_age_s: float | None
+
+
+@dataclass(frozen=True)
 class ObservationKey:
     """One entry of the observation: from a topic, from a parameter of the node, or a constant."""
 
@@ -72,6 +89,36 @@ class ObservationKey:
     parameter: str = ""
     align: str = NEWEST
     tolerance_s: float = 0.0  # asof: largest distance from the reference
+    history: History | None = None
+    parts: tuple[ObservationKey, ...] = ()  # the topics of a key that is made of several
+    join: Decode | None = None  # the values of the parts, in their order -> the value of the key
+    transform: Transform | None = None  # where the value is the pose of a frame
+    quiet: bool = False  # that nothing comes on the topic is nothing to tell
+
+    @property
+    def sources(self) -> tuple[ObservationKey, ...]:
+        """The keys with one topic each that this one is made of; none for a text."""
+        return self.parts or ((self,) if self.topic else ())
+
+    @property
+    def lasting(self) -> Callable[[Any], Any] | None:
+        """Of samples that are valid until the next one: what a message is the newest one of.
+
+        None for samples that age. Static transforms of other frames stand beside each other.
+        """
+        if self.quiet:
+            return lambda message: frozenset(t.child_frame_id for t in message.transforms)
+        return (lambda message: None) if self.max_age_s is None and self.decode else None
+
+    @property
+    def form(self) -> Form:
+        """What the model gets, as far as the contract tells."""
+        if not self.sources:
+            return Form(TEXT)
+        form = form_of(self.join if self.parts else self.decode)
+        if self.history is None or form.shape is None:
+            return form
+        return Form(form.dtype, (self.history.steps, *form.shape))
 
 
 @dataclass(frozen=True)
@@ -144,10 +191,11 @@ class Contract:
 
     @property
     def topics(self) -> tuple[ObservationKey, ...]:
-        """The keys that come from topics."""
-        return tuple(key for key in self.observation if key.topic)
+        """The keys that come from one topic each, the parts of others among them, once each."""
+        sources = (source for key in self.observation for source in key.sources)
+        return tuple({source.name: source for source in sources}.values())
 
     @property
     def reference(self) -> ObservationKey:
-        """The key whose stamp is the observation's."""
-        return next(key for key in self.topics if key.name == self.reference_name)
+        """The key with a topic whose stamp is the observation's."""
+        return next(k for k in self.observation if k.name == self.reference_name).sources[0]

@@ -1,21 +1,23 @@
-"""Dotted paths into messages, such as `pose.position.x`, `ranges[0:8]` or `wrench.force`.
+"""Dotted paths into messages, such as `pose.position.x`, `ranges[0:8]` or `motor_state[0:12].q`.
 
-A path is resolved against the message's type, so a wrong one is found before any message came.
-One that ends at a message stands for all the numbers in it, in their order of declaration.
+A path (field_path.py has the grammar) is resolved against the message's type, so a wrong one is
+found before any message came. One that ends at a message stands for all the numbers in it, in
+their order of declaration.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.types import message_class
+from inferential_ros.convert.field_path import Index, Named, Step, parse_path
+from inferential_ros.convert.named import by_place, finder_of, names_of
 
-STEP = re.compile(r"([A-Za-z_]\w*)(?:\[(-?\d+)\]|\[(-?\d*):(-?\d*)\])?")
 ARRAY = re.compile(
     r"(?:sequence<(?P<item>[^,>]+)(?:, *(?P<most>\d+))?>)|(?:(?P<fixed>[^\[]+)\[(?P<n>\d+)\])"
 )
@@ -28,6 +30,7 @@ NUMBERS = {
     "char": "uint8",
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
+Get = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -35,83 +38,138 @@ class Leaf:
     """One number, text, or array of numbers in a message."""
 
     path: str
-    get: Callable[[Any], Any]
+    get: Get
     dtype: str  # of numpy, or `string`
     count: int | None  # numbers it gives: None if the message decides
     scalar: bool
     indexed: bool  # there is an index in the path, so a message may be too short for it
-
-
-Index = int | slice | None
+    named: bool = False  # an element is found by its name, so a message may be without it
+    warning: str = ""  # what may be meant otherwise
+    rotation: bool = False  # one of the four numbers of a quaternion of geometry_msgs, in a row
 
 
 def resolve(message: type[Any], path: str, place: str) -> list[Leaf]:
     """What a path leads to, at least one leaf; ContractError at `place` if there is nothing."""
-    steps = path.split(".")
-    kind: Any = message
-    getters: list[tuple[str, Index]] = []
-    for number, step in enumerate(steps):
-        match = STEP.fullmatch(step)
-        if match is None:
-            raise ContractError(place, f"{path!r}: {step!r} is no field name")
-        name, index = match[1], _index(match)
-        fields = kind.get_fields_and_field_types()
-        if name not in fields:
-            hint = suggestion(name, fields)
-            raise ContractError(place, f"{kind.__name__} has no field {name!r}; {hint}")
-        getters.append((name, index))
-        array = ARRAY.fullmatch(fields[name])
-        item = (array["item"] or array["fixed"]) if array else fields[name]
-        if index is not None and array is None:
-            raise ContractError(place, f"{path!r}: {name!r} is no array")
-        if number == len(steps) - 1:
-            return _end(path, place, getters, item, array, index)
-        if array and not isinstance(index, int):
-            raise ContractError(place, f"{path!r}: {name!r} is an array; name one, as {name}[0]")
-        if _is_plain(item):
-            raise ContractError(place, f"{path!r}: {name!r} is a {item} and has no fields")
-        kind = message_of(item, place)
-    raise AssertionError("a path has at least one step")
+    return _resolve(message, parse_path(path, place), path, place)
 
 
-def _end(
-    path: str,
-    place: str,
-    getters: list[tuple[str, Index]],
+def _resolve(message: type[Any], steps: Sequence[Step], path: str, place: str) -> list[Leaf]:
+    """The leaves behind some steps of a path, with getters that begin at `message`."""
+    step, rest = steps[0], steps[1:]
+    fields = message.get_fields_and_field_types()
+    if step.name not in fields:
+        hint = suggestion(step.name, fields)
+        raise ContractError(place, f"{message.__name__} has no field {step.name!r}; {hint}")
+    array = ARRAY.fullmatch(fields[step.name])
+    item = (array["item"] or array["fixed"]) if array else fields[step.name]
+    if step.index is not None and array is None:
+        raise ContractError(place, f"{path!r}: {step.name!r} is no array")
+    found = _of_item(message, step, rest, item, array, path, place)
+    warning = _of_unnamed(message, step, item, path, place) if array else ""
+    return [replace(leaf, warning=leaf.warning or warning) for leaf in found]
+
+
+def _of_item(
+    message: type[Any],
+    step: Step,
+    rest: Sequence[Step],
     item: str,
     array: re.Match[str] | None,
-    index: Index,
+    path: str,
+    place: str,
 ) -> list[Leaf]:
-    many = array is not None and not isinstance(index, int)
-    indexed = any(given is not None for _, given in getters)
+    index = step.index
+    named = isinstance(index, Named)
+    get, more = _getter(message, step, item, path, place)
+    left = [*more, *rest]
+    many = array is not None and (index is None or isinstance(index, slice))
+    indexed = index is not None
     if _is_plain(item):
+        if left:
+            raise ContractError(place, f"{path!r}: {step.name!r} is a {item} and has no fields")
         dtype = "string" if item.startswith(("string", "wstring")) else NUMBERS[item]
         count = _count(array, index) if many else 1
-        return [Leaf(path, _getter(getters), dtype, count, not many, indexed)]
-    if many:
-        raise ContractError(place, f"{path!r} is an array of {item}; name one, as {path}[0]")
-    found = []
+        return [Leaf(_told(step), get, dtype, count, not many, indexed, named)]
+    if many and index is None:
+        raise ContractError(
+            place, f"{path!r}: {step.name!r} is an array of {item}; name one, as {step.name}[0]"
+        )
     nested = message_of(item, place)
-    for name, kind in nested.get_fields_and_field_types().items():
-        if kind != "std_msgs/Header" and not kind.startswith(("string", "sequence<string")):
-            inner = resolve(nested, name, place)
-            outer = _getter(getters)
-            found += [
-                Leaf(
-                    f"{path}.{leaf.path}",
-                    _chain(outer, leaf.get)
-                    if indexed
-                    else operator.attrgetter(f"{path}.{leaf.path}"),
-                    leaf.dtype,
-                    leaf.count,
-                    leaf.scalar,
-                    indexed,
-                )
-                for leaf in inner
-            ]
+    leaves = _resolve(nested, left, path, place) if left else _numbers(nested, path, place)
+    if isinstance(index, slice):
+        return [_of_each(step, get, leaves, _count(array, index), place)]
+    return [_behind(step, get, leaf) for leaf in leaves]
+
+
+def _numbers(nested: type[Any], path: str, place: str) -> list[Leaf]:
+    """All the numbers of a message, in their order of declaration."""
+    found = [
+        leaf
+        for name, kind in nested.get_fields_and_field_types().items()
+        if kind != "std_msgs/Header" and not kind.startswith(("string", "sequence<string"))
+        for leaf in _resolve(nested, [Step(name)], name, place)
+    ]
     if not found:
-        raise ContractError(place, f"{path!r}: there are no numbers in a {item}")
+        raise ContractError(place, f"{path!r}: there are no numbers in a {nested.__name__}")
+    if nested.__name__ == "Quaternion":
+        return [replace(leaf, rotation=True) for leaf in found]
     return found
+
+
+def _behind(step: Step, get: Get, leaf: Leaf) -> Leaf:
+    """A leaf of what a step leads to, as one of the message before the step."""
+    path = f"{_told(step)}.{leaf.path}"
+    plain = step.index is None and not leaf.indexed
+    return replace(
+        leaf,
+        path=path,
+        get=operator.attrgetter(path) if plain else _chain(get, leaf.get),
+        indexed=leaf.indexed or step.index is not None,
+        named=leaf.named or isinstance(step.index, Named),
+    )
+
+
+def _of_each(step: Step, get: Get, leaves: Sequence[Leaf], items: int | None, place: str) -> Leaf:
+    """The same fields of several messages of an array, one message after the other."""
+    if any(leaf.dtype == "string" for leaf in leaves):
+        raise ContractError(place, f"{_told(step)} of texts: name one of them")
+    getters = [leaf.get for leaf in leaves]
+    counts = [leaf.count for leaf in leaves]
+    known = sum(count for count in counts if count is not None)
+    count = None if items is None or None in counts else items * known
+    path = f"{_told(step)}.{'+'.join(leaf.path for leaf in leaves)}"
+    if len(leaves) == 1 and leaves[0].scalar:
+        first = getters[0]
+
+        def each(message: Any) -> list[Any]:
+            return [first(item) for item in get(message)]
+    else:
+
+        def each(message: Any) -> list[Any]:
+            values: list[Any] = []
+            for item in get(message):
+                for one, leaf in zip(getters, leaves):
+                    values.append(one(item)) if leaf.scalar else values.extend(one(item))
+            return values
+
+    named = any(leaf.named for leaf in leaves)
+    dtype = leaves[0].dtype if len({leaf.dtype for leaf in leaves}) == 1 else "float64"
+    return Leaf(path, each, dtype, count, False, True, named)
+
+
+def _of_unnamed(message: type[Any], step: Step, item: str, path: str, place: str) -> str:
+    """A warning where elements that have names are taken by their place in the message."""
+    index = step.index
+    if index is None or isinstance(index, Named) or item.startswith(("string", "wstring")):
+        return ""
+    inner = None if _is_plain(item) else message_of(item, place)
+    names = names_of(message, inner, step.name)
+    if not names:
+        return ""
+    return (
+        f"{path!r} takes whatever stands at [{_shown(index)}] in the message, in an order that is"
+        f" the publisher's; by name: {step.name}[{names[0]}=...]"
+    )
 
 
 def _count(array: re.Match[str] | None, index: Index) -> int | None:
@@ -125,29 +183,29 @@ def _count(array: re.Match[str] | None, index: Index) -> int | None:
     return size
 
 
-def _index(match: re.Match[str]) -> Index:
-    if match[2] is not None:
-        return int(match[2])
-    if match[3] is not None:
-        return slice(int(match[3]) if match[3] else None, int(match[4]) if match[4] else None)
-    return None
+def _told(step: Step) -> str:
+    return step.name if step.index is None else f"{step.name}[{_shown(step.index)}]"
 
 
-def _getter(steps: list[tuple[str, Index]]) -> Callable[[Any], Any]:
-    if all(index is None for _, index in steps):
-        return operator.attrgetter(".".join(name for name, _ in steps))
-
-    def get(message: Any) -> Any:
-        for name, index in steps:
-            message = getattr(message, name)
-            if index is not None:
-                message = message[index]
-        return message
-
-    return get
+def _shown(index: Index) -> str:
+    if isinstance(index, slice):
+        return ":".join("" if end is None else str(end) for end in (index.start, index.stop))
+    return str(index)
 
 
-def _chain(first: Callable[[Any], Any], then: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _getter(
+    message: type[Any], step: Step, item: str, path: str, place: str
+) -> tuple[Get, list[Step]]:
+    """How to take one step from a message, and the steps that its names stand for besides."""
+    if step.index is None:
+        return operator.attrgetter(step.name), []
+    if isinstance(step.index, Named):
+        inner = None if _is_plain(item) else message_of(item, place)
+        return finder_of(message, inner, step, path, place)
+    return by_place(message, step), []
+
+
+def _chain(first: Get, then: Get) -> Get:
     return lambda message: then(first(message))
 
 

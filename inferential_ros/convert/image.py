@@ -69,7 +69,8 @@ def image(section: Section, message: type[Any]) -> Decode:
             return shaping.shape(array[box.slices] if box else array, encoding)
         return shaping.shape(pixels(received, path, box), encoding)
 
-    return formed(decode, *shaping.form(_channels(accepted)))
+    form = shaping.form(_channels(accepted))
+    return formed(decode, *form, compressed=shaping.send != "raw")
 
 
 def _channels(accepted: tuple[str, ...]) -> set[int]:
@@ -131,7 +132,7 @@ def compressed(section: Section, message: type[Any]) -> Decode:
             "compressedDepth (depth behind a header of image_transport) is not taken: name the raw"
             " depth topic",
         )
-    return formed(compressed_decoder(section.at("topic")), "uint8", None)
+    return formed(compressed_decoder(section.at("topic")), "uint8", None, compressed=True)
 
 
 def compressed_decoder(path: str) -> Callable[[Any], EncodedImage]:

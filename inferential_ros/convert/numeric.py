@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.units import Conversion, read_conversion
 from inferential_ros.contract.yaml_values import Section, boolean, names, number, one_of
+from inferential_ros.convert.collecting import Collected, Presence
 from inferential_ros.convert.fields import Leaf, resolve
+from inferential_ros.convert.named import NotNamed
 from inferential_ros.convert.registry import ANY, TEXT, Decode, Form, InputError, input_converter
+from inferential_ros.convert.rotation import Rotations, read_rotation
 
 DTYPES = ("float16", "float32", "float64", "uint8", "int32", "int64", "bool")
 DEFAULTS = {
@@ -76,6 +79,7 @@ def by_fields(
         place,
         section.get("allow_nan", boolean, allow_nan),
         section.get("fill", number, None),
+        read_rotation(section, groups, selected),
     )
     return vector
 
@@ -110,6 +114,7 @@ class Vector:
         place: str,
         allow_nan: bool,
         fill: float | None,
+        rotations: Rotations | None = None,
     ) -> None:
         self._leaves = [leaf for group in groups for leaf in group]
         self._origin = [index for index, group in enumerate(groups) for _ in group]
@@ -121,9 +126,14 @@ class Vector:
         self._conversion = None if conversion.trivial else conversion
         counts = [leaf.count for leaf in self._leaves]
         known = [count for count in counts if count is not None]
-        self.form = Form(dtype.name, (sum(known) if len(known) == len(counts) else None,))
+        size = sum(known) if len(known) == len(counts) else None
+        self._rotations = rotations
+        self.form = Form(dtype.name, (size if rotations is None else rotations.size,))
         plain = all(leaf.scalar and not leaf.indexed for leaf in self._leaves)
         self._all = operator.attrgetter(*(leaf.path for leaf in self._leaves)) if plain else None
+        self._named = [any(leaf.named for leaf in group) for group in groups]
+        self.elements = tuple(selected) if any(self._named) else ()
+        self.warnings = tuple(dict.fromkeys(leaf.warning for leaf in self._leaves if leaf.warning))
 
     def __call__(self, message: Any) -> np.ndarray:
         if self._all is not None:  # one call of C for all of them
@@ -131,7 +141,9 @@ class Vector:
             values = np.array(found if len(self._leaves) > 1 else (found,), dtype=np.float64)
             sizes = None
         else:
-            parts = [self._part(leaf, message) for leaf in self._leaves]
+            parts = [
+                self._part(leaf, source) for leaf, source in zip(self._leaves, self._of(message))
+            ]
             sizes = [part.size for part in parts]
             values = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if self._conversion is not None:
@@ -141,13 +153,48 @@ class Vector:
             values = np.where(np.isfinite(values), values, self._fill)
         elif self._checked and values.dtype.kind == "f" and not np.isfinite(values).all():
             raise self._not_finite(message)
+        if self._rotations is not None:
+            values = self._rotations(values)
         return values.astype(self._dtype)  # a copy: the message may be kept by others
+
+    def presence(self, message: Any) -> Presence:
+        """Which of the selected fields a message has; none if it has nothing that is named."""
+        found: dict[int, int] = {}
+        names: list[str] = []
+        for leaf, origin in zip(self._leaves, self._origin):
+            try:
+                if leaf.named:
+                    leaf.get(message)
+            except NotNamed as error:
+                names += error.known
+                continue
+            except LookupError:
+                pass  # it is told when the message is read
+            found[origin] = origin
+        named = any(self._named[element] for element in found)
+        return Presence(found if named else {}, dict.fromkeys(names))
+
+    def _of(self, message: Any) -> list[Any]:
+        """The message that each leaf is read from; InputError if one did not come yet."""
+        if type(message) is not Collected:
+            return [message] * len(self._leaves)
+        if message.missing:
+            missing = message.missing[0]
+            raise InputError(
+                f"{self._place}[{missing}]",
+                f"{self._selected[missing]!r} was in no message yet;"
+                f" {suggestion(self._selected[missing], message.names)}",
+            )
+        sources = {element: part.message for part in message.parts for element in part.elements}
+        return [sources[origin] for origin in self._origin]
 
     def _part(self, leaf: Leaf, message: Any) -> np.ndarray:
         try:
             part = np.asarray(leaf.get(message))
         except IndexError:
             raise InputError(self._place, f"{leaf.path!r}: the message is too short") from None
+        except LookupError as error:
+            raise InputError(self._place, f"{leaf.path!r}: {error}") from None
         if leaf.count is not None and part.size != leaf.count:
             raise InputError(
                 self._place, f"{leaf.path!r}: {part.size} values in the message, not {leaf.count}"
@@ -157,8 +204,8 @@ class Vector:
         return part.reshape(-1)
 
     def _not_finite(self, message: Any) -> InputError:
-        for leaf, origin in zip(self._leaves, self._origin):
-            values = np.asarray(leaf.get(message), dtype=np.float64).reshape(-1)
+        for leaf, origin, source in zip(self._leaves, self._origin, self._of(message)):
+            values = np.asarray(leaf.get(source), dtype=np.float64).reshape(-1)
             bad = np.flatnonzero(~np.isfinite(values))
             if bad.size:
                 at = "" if leaf.scalar else f"[{bad[0]}]"

@@ -52,10 +52,17 @@ class Form:
     """What a decoder returns, as far as the contract alone tells: None where it does not.
 
     dtype: a name the wire carries, or `string`. shape: None in it stands for any size.
+    compressed: it is an EncodedImage.
     """
 
     dtype: str | None = None
     shape: tuple[int | None, ...] | None = None
+    compressed: bool = False
+
+    @property
+    def stackable(self) -> bool:
+        """Whether several of them make an array of one more dimension."""
+        return self.dtype != TEXT and not self.compressed
 
 
 @dataclass(frozen=True)
@@ -132,9 +139,15 @@ def output_converter(
     return register
 
 
-def formed(decode: Decode, dtype: str | None, shape: tuple[int | None, ...] | None) -> Decode:
+def formed(
+    decode: Decode,
+    dtype: str | None,
+    shape: tuple[int | None, ...] | None,
+    *,
+    compressed: bool = False,
+) -> Decode:
     """The decoder, with what it returns told, so that it is checked against the model's wishes."""
-    decode.form = Form(dtype, shape)  # type: ignore[attr-defined]
+    decode.form = Form(dtype, shape, compressed)  # type: ignore[attr-defined]
     return decode
 
 

@@ -176,7 +176,9 @@ class Repeated:
         while not self._stop.wait(0.02):
             stamp = (self._clock.now() + Duration(seconds=self.ahead_s)).to_msg()
             for publisher, message in self._messages if not self.silent else ():
-                message.header.stamp = stamp
+                for stamped in (message, *getattr(message, "transforms", ())):
+                    if hasattr(stamped, "header"):
+                        stamped.header.stamp = stamp
                 publisher.publish(message)
 
     def stop(self) -> None:

@@ -205,7 +205,7 @@ def test_a_png_with_alpha_gives_what_was_promised_without_it(
 def test_an_encoding_that_is_not_taken_is_no_misspelling_of_another(encoding: str) -> None:
     with pytest.raises(ContractError) as wrong:
         decoder("sensor_msgs/msg/Image", encodings=[encoding])
-    assert "did you mean" not in str(wrong.value) and "'rgb8'" in str(wrong.value)
+    assert "did you mean" not in str(wrong.value) and " rgb8," in str(wrong.value)
     with pytest.raises(InputError) as unfit:
         decoder("sensor_msgs/msg/Image")(Image(encoding=encoding))
-    assert "did you mean" not in str(unfit.value) and "'rgb8'" in str(unfit.value)
+    assert "did you mean" not in str(unfit.value) and " rgb8," in str(unfit.value)
