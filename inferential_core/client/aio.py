@@ -8,16 +8,16 @@ from typing import Any
 
 from .base import BaseConnection, BaseModel, T, Waiting
 from .handle import ModelSession
-from .link import ServerSocket
 from .reply import Reply
 from .session import ClientSession
+from .socket import ServerSocket
 
 
 class _Ears:
     """Feeds the session with what arrives, on the event loop, and tells who sleeps."""
 
-    def __init__(self, link: ServerSocket) -> None:
-        self._link = link
+    def __init__(self, socket: ServerSocket) -> None:
+        self._socket = socket
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived = asyncio.Event()
 
@@ -25,9 +25,9 @@ class _Ears:
         """Take in what is there; have the running loop do so from now on."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            for fd in self._link.filenos():
+            for fd in self._socket.filenos():
                 self._loop.add_reader(fd, self.listen)
-        self._link.drain()
+        self._socket.drain()
         # For the tasks that sleep while this one drained. Each sleeps on the event it found, so
         # that none clears what another has not seen.
         arrived, self._arrived = self._arrived, asyncio.Event()
@@ -42,7 +42,7 @@ class _Ears:
 
     def close(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            for fd in self._link.filenos():
+            for fd in self._socket.filenos():
                 self._loop.remove_reader(fd)
         self._arrived.set()
 
@@ -52,18 +52,18 @@ class AsyncConnection(BaseConnection["AsyncModel"]):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._ears = _Ears(self._link)
+        self._ears = _Ears(self._socket)
         self._closed = False
 
     def _make(self, handle: ModelSession) -> AsyncModel:
-        return AsyncModel(self._session, self._link, handle, self._ears)
+        return AsyncModel(self._session, self._socket, handle, self._ears)
 
     def close(self) -> None:
         """Close the socket; always returns. What still waits ends LOST. Idempotent."""
         if not self._closed:
             self._closed = True
             self._ears.close()
-            self._link.close()
+            self._socket.close()
 
     async def __aenter__(self) -> AsyncConnection:
         return self
@@ -76,9 +76,9 @@ class AsyncModel(BaseModel):
     """A handle on one model; made by `AsyncConnection.model`. Arguments as of `Model`."""
 
     def __init__(
-        self, session: ClientSession, link: ServerSocket, handle: ModelSession, ears: _Ears
+        self, session: ClientSession, socket: ServerSocket, handle: ModelSession, ears: _Ears
     ) -> None:
-        super().__init__(session, link, handle)
+        super().__init__(session, socket, handle)
         self._ears = ears
 
     async def observe(

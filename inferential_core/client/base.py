@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..clock import Clock, SystemClock
 from ..security.variables import VARIABLES
 from .handle import ModelOptions, ModelSession
-from .link import ServerSocket
 from .reply import Reply
 from .session import ClientSession, specification_in
+from .socket import ServerSocket
 
 if TYPE_CHECKING:
     from ..security.client import ClientKeys
@@ -52,7 +52,7 @@ class BaseConnection(ABC, Generic[M]):
         clock: Clock | None = None,
     ) -> None:
         self._session = ClientSession(client_id, client_type, clock or SystemClock())
-        self._link = ServerSocket(
+        self._socket = ServerSocket(
             self._session,
             server,
             reconnect_ivl_ms,
@@ -69,7 +69,7 @@ class BaseConnection(ABC, Generic[M]):
     @property
     def connected(self) -> bool:
         """Whether the server was there when the socket was last looked at."""
-        return self._link.connected
+        return self._socket.link.connected
 
     @property
     def refusal(self) -> str:
@@ -78,7 +78,7 @@ class BaseConnection(ABC, Generic[M]):
         Meanwhile observations end LOST at once, with this reason; it is tried again once a
         second.
         """
-        return self._link.refusal
+        return self._socket.link.refusal
 
     def model(
         self,
@@ -118,9 +118,9 @@ class BaseConnection(ABC, Generic[M]):
 class BaseModel:
     """A handle on one model; made by `model` of a connection."""
 
-    def __init__(self, session: ClientSession, link: ServerSocket, handle: ModelSession) -> None:
+    def __init__(self, session: ClientSession, socket: ServerSocket, handle: ModelSession) -> None:
         self._session = session
-        self._link = link
+        self._socket = socket
         self._handle = handle
 
     @property
@@ -150,13 +150,13 @@ class BaseModel:
         request_id, frames = self._session.observe(
             self._handle, values, urgency, steps_remaining, priority
         )
-        self._link.send(request_id, frames, supersede=self._handle.options.supersede)
+        self._socket.send(request_id, frames, supersede=self._handle.options.supersede)
         return request_id
 
     def _result(self, timeout_ms: float | None) -> Waiting[dict[str, Any] | None]:
         deadline = _deadline(timeout_ms)
         if timeout_ms is not None and timeout_ms <= 0:
-            self._link.drain()
+            self._socket.drain()
         while True:
             ended, result = self._session.take_result(self._handle)
             if ended:
@@ -164,7 +164,7 @@ class BaseModel:
             left_ms = 1000.0 * (deadline - time.monotonic())
             if left_ms <= 0 or not self._handle.pending:
                 if timeout_ms is None or timeout_ms > 0:
-                    self._link.warn_if_absent()
+                    self._socket.warn_if_absent()
                     self._session.give_up(self._handle)
                 return None
             yield self._session.patience_ms(self._handle, left_ms)
@@ -172,7 +172,7 @@ class BaseModel:
     def _reply(self, timeout_ms: float | None) -> Waiting[Reply | None]:
         deadline = _deadline(timeout_ms)
         if timeout_ms is not None and timeout_ms <= 0:
-            self._link.drain()
+            self._socket.drain()
         while True:
             reply = self._session.take(self._handle)
             left_ms = 1000.0 * (deadline - time.monotonic())
@@ -182,7 +182,7 @@ class BaseModel:
 
     def _specification(self, timeout_ms: float) -> Waiting[dict[str, Any]]:
         question = self._session.describe(self._handle)
-        self._link.send(*question.message, supersede=False)
+        self._socket.send(*question.message, supersede=False)
         yield 0.0  # sending may have taken away the signal of what arrived for others
         deadline = time.monotonic() + timeout_ms / 1000.0
         while (reply := self._session.take(question.handle)) is None:

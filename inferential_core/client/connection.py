@@ -13,19 +13,19 @@ class Connection(BaseConnection["Model"]):
     __doc__ = BaseConnection.__doc__
 
     def _make(self, handle: ModelSession) -> Model:
-        return Model(self._session, self._link, handle)
+        return Model(self._session, self._socket, handle)
 
     def wait(self, timeout_ms: float | None = None) -> bool:
         """Sleep until something arrived, the link changed or `wake` was called; False if not."""
-        return self._link.wait(timeout_ms)
+        return self._socket.wait(timeout_ms)
 
     def wake(self) -> None:
         """End a `wait`, now or the next one. From any thread, unlike all else here."""
-        self._link.wake()
+        self._socket.wake()
 
     def close(self) -> None:
         """Close the socket; always returns. What still waits ends LOST. Idempotent."""
-        self._link.close()
+        self._socket.close()
 
     def __enter__(self) -> Connection:
         return self
@@ -88,4 +88,4 @@ class Model(BaseModel):
             except StopIteration as end:
                 answer: T = end.value
                 return answer
-            self._link.wait(patience_ms)
+            self._socket.wait(patience_ms)

@@ -1,0 +1,65 @@
+"""What ZeroMQ notices of a client's connection, as events of the link."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import zmq
+
+from ..transport.frames import FrameSocket
+from .link_state import Event
+
+# By the codes of zmq_socket_monitor(3).
+_EVENTS = {
+    int(zmq.EVENT_HANDSHAKE_SUCCEEDED): Event.ACCEPTED,
+    int(zmq.EVENT_DISCONNECTED): Event.DISCONNECTED,
+    int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL): Event.BROKEN_OFF,
+    int(zmq.EVENT_HANDSHAKE_FAILED_AUTH): Event.DENIED,
+    int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL): Event.MISMATCHED,
+}
+_CODES = {event: code for code, event in _EVENTS.items()}
+
+
+class LinkMonitor:
+    """The events of one socket; `fileno` becomes readable at the edge when there are some."""
+
+    def __init__(self, socket: zmq.Socket[Any]) -> None:
+        self._watched = socket
+        self._socket = socket.get_monitor_socket(sum(_EVENTS))
+        self._frames = FrameSocket(self._socket)
+        self._fileno = int(self._socket.get(zmq.FD))
+        self._poll = select.poll()
+        self._poll.register(self._fileno, select.POLLIN)
+        self._half_read = False  # an interrupt came between two events
+        self._frames.readable()  # found empty once, its descriptor tells of all that comes
+
+    def fileno(self) -> int:
+        return self._fileno
+
+    def pending(self) -> bool:
+        """Whether there are events; without sleeping."""
+        return self._half_read or bool(self._poll.poll(0))
+
+    def events(self) -> Iterator[Event]:
+        """Those that are `pending`, which may be none."""
+        self._half_read = True
+        while self._frames.readable():
+            # Number and value of the event, then the address; zmq.utils.monitor reads them too,
+            # and takes asyncio along.
+            number, _ = self._frames.receive()
+            yield _EVENTS[int.from_bytes(number[:2], sys.byteorder)]
+        self._half_read = False
+
+    def close(self) -> None:
+        self._watched.disable_monitor()
+        self._socket.close(0)
+
+
+def explain(event: Event, has_key: bool) -> str:
+    """Why the handshake failed, for the user."""
+    from ..security.client import why_refused  # seldom: no start of a client waits for it
+
+    return why_refused(_CODES.get(event, zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL), has_key)

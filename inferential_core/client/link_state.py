@@ -1,0 +1,146 @@
+"""Whether the server is there, as far as a client knows: a table of states, without any I/O.
+
+Theory of operation
+===================
+
+A link is in one of four states:
+
+    UNMET    the server has not let this client in yet, nor refused to
+    UP       the server has let it in
+    DOWN     it was in, and the link broke
+    REFUSED  the server does not let it in; why, tells `refusal`
+
+The socket reports what ZeroMQ notices as an `Event`, one after another, and `TABLE` says which
+state the link is in then. `handle` returns what the event costs the observations at hand: a
+`Loss`, or None. While the link is
+
+    UP       observations are sent;
+    UNMET    the first few are left to ZeroMQ, which sends them the moment it connects, without
+             another call of ours; more are kept;
+    DOWN     they are kept, and those that were in flight are lost: who would answer is gone;
+    REFUSED  they are lost at once, with the reason.
+
+ZeroMQ connects again by itself, for ever, except after a refusal that the server has put in words.
+Then the socket has to connect anew at `retry_at`. A handshake that breaks off without a word may
+be chance, such as a server that starts; three in a row are taken for a refusal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import NamedTuple
+
+# Observations that are left to ZeroMQ before the server was ever met.
+_BLIND = 16
+# Handshakes that broke off in a row, from which on it is no chance.
+_NO_CHANCE = 3
+
+
+class State(Enum):
+    UNMET = auto()
+    UP = auto()
+    DOWN = auto()
+    REFUSED = auto()
+
+
+class Event(Enum):
+    """What happened to the link."""
+
+    ACCEPTED = auto()  # the handshake succeeded
+    DISCONNECTED = auto()
+    BROKEN_OFF = auto()  # the handshake ended without a word
+    GIVEN_UP = auto()  # so many did in a row that it is no chance; `handle` makes it of the above
+    DENIED = auto()  # the server does not know the key, or serves its own machine only
+    MISMATCHED = auto()  # one side uses keys, and the other one does not
+
+
+_FAILED = dict.fromkeys((Event.GIVEN_UP, Event.DENIED, Event.MISMATCHED), State.REFUSED)
+
+TABLE: dict[State, dict[Event, State]] = {
+    State.UNMET: {
+        Event.ACCEPTED: State.UP,
+        Event.DISCONNECTED: State.UNMET,
+        **_FAILED,
+    },
+    State.UP: {
+        Event.ACCEPTED: State.UP,
+        Event.DISCONNECTED: State.DOWN,
+        **_FAILED,
+    },
+    State.DOWN: {
+        Event.ACCEPTED: State.UP,
+        Event.DISCONNECTED: State.DOWN,
+        **_FAILED,
+    },
+    State.REFUSED: {
+        Event.ACCEPTED: State.UP,
+        Event.DISCONNECTED: State.REFUSED,
+        **_FAILED,
+    },
+}
+
+
+class Loss(NamedTuple):
+    """Observations end LOST: all in flight, and where `unsent`, also those that were kept."""
+
+    reason: str
+    unsent: bool
+
+
+class LinkState:
+    """The state of one link.
+
+    retry_s: pause before the socket has to connect anew. explain: why a handshake failed, in
+    words for the user, of an event that says so.
+    """
+
+    def __init__(self, retry_s: float, explain: Callable[[Event], str]) -> None:
+        self.state = State.UNMET
+        self.connected = False
+        self.refusal = ""  # why the server does not let us in
+        self.retry_at = math.inf
+        self._retry_s = retry_s
+        self._explain = explain
+        self._broken_off = 0  # handshakes in a row
+        self._blind = _BLIND
+
+    @property
+    def sendable(self) -> bool:
+        """Whether an observation may be given to ZeroMQ now."""
+        return self.connected or (self.state is State.UNMET and self._blind > 0)
+
+    def sent(self) -> None:
+        """An observation was given to ZeroMQ."""
+        if not self.connected:
+            self._blind -= 1
+
+    def handle(self, event: Event, now: float) -> Loss | None:
+        """Take notice of an event at `now` (s); what it costs the observations at hand."""
+        if event is Event.BROKEN_OFF:
+            self._broken_off += 1
+            if self._broken_off < _NO_CHANCE or self.state is State.REFUSED:
+                return None  # a refusal in words says more
+            event = Event.GIVEN_UP
+        self.state = TABLE[self.state][event]
+        self.connected = self.state is State.UP
+        if event is Event.ACCEPTED:
+            self._broken_off = 0
+            self.refusal, self.retry_at = "", math.inf
+            return None
+        if event is Event.DISCONNECTED:
+            if self._broken_off:
+                return Loss(self._explain(Event.BROKEN_OFF), unsent=False)
+            return Loss("the link went down before an answer came", unsent=False)
+        if event is not Event.GIVEN_UP:  # after which ZeroMQ goes on by itself
+            self.retry_at = now + self._retry_s
+        self.refusal = self._explain(event)
+        return Loss(self.refusal, unsent=True)
+
+    def retries(self, now: float) -> bool:
+        """Whether to connect anew now; True once for each refusal."""
+        if now < self.retry_at:
+            return False
+        self.retry_at = math.inf
+        return True

@@ -1,0 +1,259 @@
+"""The client's socket: sends without blocking, and feeds a session with what arrives."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import select
+import time
+from typing import TYPE_CHECKING
+
+import zmq
+
+from ..errors import UsageError
+from ..transport.frames import READABLE, WRITABLE, FrameSocket
+from ..transport.waker import Waker
+from ..wire.images import Buffer
+from .link_monitor import LinkMonitor, explain
+from .link_state import Event, LinkState, State
+from .outbox import Outbox, Unsent
+from .session import ClientSession
+
+if TYPE_CHECKING:
+    from ..security.client import ClientKeys
+
+_log = logging.getLogger(__name__)
+
+
+class ServerSocket:
+    """A DEALER socket that feeds a session. Belongs to one thread; only `wake` is for others.
+
+    What the link's state means for observations, `link_state` tells. The descriptors are polled,
+    not zmq_poll, which costs several times it, nor each socket's EVENTS. They tell edges: that of
+    the socket is silent on what a send found out (`_unsure`).
+    """
+
+    def __init__(
+        self,
+        session: ClientSession,
+        server: str,
+        reconnect_ivl_ms: int,
+        reconnect_max_ms: int,
+        heartbeat_ms: int,
+        keys: ClientKeys | None = None,
+    ) -> None:
+        self.server = server if "://" in server else f"tcp://{server}"
+        self.link = LinkState(
+            reconnect_max_ms / 1000.0, lambda event: explain(event, keys is not None)
+        )
+        self._closed = False
+        self._pid = os.getpid()
+        self._session = session
+        self._warned = False
+        self._outbox = Outbox(session.lost_one)
+        self._unsent = self._outbox.unsent
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        for option, value in (
+            (zmq.IDENTITY, _routing_id(session.client_id)),
+            (zmq.LINGER, 100),
+            (zmq.RECONNECT_IVL, reconnect_ivl_ms),
+            (zmq.RECONNECT_IVL_MAX, reconnect_max_ms),
+            (zmq.CONNECT_TIMEOUT, 2000),
+            # Never full, or heartbeats behind what nobody reads would not be seen: the link would
+            # be given up, and libzmq (4.3.5, issue 4364) may abort the process.
+            (zmq.RCVHWM, 0),
+            (zmq.HEARTBEAT_IVL, heartbeat_ms),
+            (zmq.HEARTBEAT_TIMEOUT, 3 * heartbeat_ms),
+        ):
+            self._socket.setsockopt(option, value)
+        if keys is not None:
+            keys.secure(self._socket)
+        self._monitor = LinkMonitor(self._socket)
+        self._frames = FrameSocket(self._socket)
+        self._unsure = True  # whether messages may be there that the descriptor does not tell
+        self._room = True  # to send, when that was looked at last
+        self._news = False  # that no `wait` told yet
+        self._waker = Waker()
+        self._poll = select.poll()
+        for fd in (*self.filenos(), self._waker.fileno()):
+            self._poll.register(fd, select.POLLIN)
+        try:
+            self._socket.connect(self.server)
+        except zmq.ZMQError as error:
+            self.close()
+            raise UsageError(
+                f"server {server!r}: {error.strerror}; write tcp://host:port"
+            ) from None
+
+    def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
+        """Send now or, while the link is down, when it is back."""
+        self._check_usable()
+        self._news = self._follow_link() or self._news
+        if self.link.refusal:
+            self._session.lost_one(request_id, self.link.refusal)
+            self._connect_anew()
+            return
+        if self.link.connected and not self._unsent:
+            self._unsure = True
+            try:
+                self._frames.send(frames)
+                return
+            except zmq.Again:  # the buffer is full
+                pass
+        self._outbox.put(Unsent(request_id, time.monotonic(), frames), supersede=supersede)
+        self._flush()
+
+    def drain(self) -> None:
+        """Feed the session with what arrived, notice what the link did, send what waits."""
+        self._check_usable()
+        self._news = self._drain() or self._news
+
+    def wait(self, timeout_ms: float | None) -> bool:
+        """Sleep until something arrives, the link changes or `wake` is called; False if not."""
+        self._check_usable()
+        deadline = math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0
+        news, self._news = self._news, False
+        while not (news or self._receive()):
+            if self._flush_into_room():
+                continue
+            left_s = min(deadline, self.link.retry_at) - time.monotonic()
+            # rounded up: poll counts whole milliseconds, and 0.4 left would spin
+            events = self._poll.poll(
+                None if left_s == math.inf else max(0, math.ceil(1e3 * left_s))
+            )
+            for fd, _ in events:
+                if fd == self._monitor.fileno():
+                    news = self._follow_link() or news
+                elif fd == self._waker.fileno():
+                    self._waker.clear()
+                    news = True
+                else:
+                    self._unsure = True
+            if not events and time.monotonic() >= deadline:
+                return self._drain()
+        if self._unsent:  # the link may be back
+            self._drain()
+        return True
+
+    def warn_if_absent(self) -> None:
+        """Somebody waited in vain: say once if it is because no server was ever there."""
+        if self.link.state is State.UNMET and not self._warned:
+            self._warned = True
+            _log.warning("no server answers at %s; still trying", self.server)
+
+    def wake(self) -> None:
+        """End a `wait`, now or the next one; from any thread."""
+        self._waker.wake()
+
+    def filenos(self) -> tuple[int, int]:
+        """For event loops: both are edge-triggered, `drain` after every event and every send."""
+        return int(self._socket.get(zmq.FD)), self._monitor.fileno()
+
+    def close(self) -> None:
+        """What waits ends LOST. Idempotent; does nothing in a forked child."""
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        self._session.lost("the connection was closed")
+        self._monitor.close()
+        self._socket.close()
+        self._waker.close()
+        self._context.term()
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise UsageError("the connection is closed")
+        # libzmq's threads did not come along, and its calls would never return
+        if os.getpid() != self._pid:
+            raise UsageError("a connection cannot be used after fork: make one in the child")
+
+    def _drain(self) -> bool:
+        """Do what can be done without sleeping; whether anything arrived or changed."""
+        news = self._follow_link()
+        self._unsure = True
+        while True:
+            while self._receive():
+                news = True
+            if not self._flush_into_room():
+                return news
+
+    def _receive(self) -> bool:
+        """Feed the session with a message, if there is one, and see whether there is room to send.
+
+        Where there is none, no call of the socket may come between this and the sleep: it could
+        take away what the descriptor has to tell, of messages and of room.
+        """
+        if self.link.refusal:
+            self._connect_anew()
+        if self._unsure or self._unsent:
+            events = self._frames.events()
+            self._unsure = bool(events & READABLE)
+            self._room = bool(events & WRITABLE)
+        if self._unsure:
+            self._session.feed(self._frames.receive())
+        return self._unsure
+
+    def _follow_link(self) -> bool:
+        """Notice what the link did, and what arrived before it; whether there was anything."""
+        if not self._monitor.pending():
+            return False
+        news = False
+        for event in self._monitor.events():
+            while self._frames.readable():  # what arrived before the link went down counts
+                self._session.feed(self._frames.receive())
+            self._unsure = True
+            self._on_link_event(event)
+            news = True
+        return news
+
+    def _on_link_event(self, event: Event) -> None:
+        known = self.link.refusal
+        loss = self.link.handle(event, time.monotonic())
+        if self.link.refusal not in ("", known):
+            _log.warning("%s: %s", self.server, self.link.refusal)
+        if loss is not None:
+            if loss.unsent:
+                self._unsent.clear()
+            unsent = {observation.request_id for observation in self._unsent}
+            self._session.lost(loss.reason, except_for=unsent)
+
+    def _connect_anew(self) -> None:
+        """Where it is time to, as ZeroMQ itself gives up after a refusal."""
+        if self.link.retries(time.monotonic()):
+            self._unsure = True
+            with contextlib.suppress(zmq.ZMQError):  # ZeroMQ may have forgotten it already
+                self._socket.disconnect(self.server)
+            self._socket.connect(self.server)
+
+    def _flush_into_room(self) -> bool:
+        """Send of what waits what can be; whether any of it was."""
+        return bool(self._unsent) and self._room and self._flush()
+
+    def _flush(self) -> bool:
+        """Send what waits, until there is no room; whether it came to sending."""
+        tried = False
+        while self.link.sendable:
+            observation = self._outbox.next(time.monotonic())
+            if observation is None:
+                break
+            tried = self._unsure = True
+            try:
+                self._frames.send(observation.frames)
+            except zmq.Again:  # only ever on the first frame: the buffer is full
+                break
+            self._unsent.popleft()
+            self.link.sent()
+        return tried
+
+
+def _routing_id(client_id: str) -> bytes:
+    """Where replies go to: of this connection and no other, whoever else has that client id.
+
+    The server takes the client id from what is sent. Two connections with one routing id would
+    take it away from each other for ever, each time as if a link had broken. And whoever is let
+    in by a key of his own cannot take replies away from others by guessing it.
+    """
+    return client_id.encode()[:200] + b"." + os.urandom(8).hex().encode()
