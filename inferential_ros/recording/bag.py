@@ -20,9 +20,10 @@ from inferential_ros.recording.decoding import Decode, DecodeError, Decoders
 from inferential_ros.recording.errors import BagError as BagError
 from inferential_ros.recording.files import Listing, files_of, open_file
 from inferential_ros.recording.ordering import episodes_of, in_order
-from inferential_ros.recording.storage import ENTRY, Channel, Extras, Storage
+from inferential_ros.recording.storage import ENTRY, Channel, Entry, Extras, Storage
 
 NONE = np.zeros(0, np.int64)
+AT_ONCE = 4096  # entries that are made into Python objects
 
 
 class Recorded(NamedTuple):
@@ -82,13 +83,16 @@ class Bag:
         """Those of the topics: by episode, then in the order of recording."""
         entries, files, numbers = self._written(sorted(set(topics)))
         episodes = episodes_of(entries["time_ns"], numbers)
-        for index in in_order(entries["time_ns"], episodes):
-            entry, file = entries[index], int(files[index])
-            message = self._decoded(file, entry)
-            if message is not None:
-                channel, _ = self._decoders[file, int(entry["channel"])]
-                time_ns, episode = int(entry["time_ns"]), int(episodes[index])
-                yield Recorded(channel.topic, channel.type, time_ns, message, episode)
+        order = in_order(entries["time_ns"], episodes)
+        for start in range(0, len(order), AT_ONCE):
+            some = order[start : start + AT_ONCE]
+            rows = (entries[some].tolist(), files[some].tolist(), episodes[some].tolist())
+            for row, file, episode in zip(*rows):
+                entry = Entry(*row)
+                message = self._decoded(file, entry)
+                if message is not None:
+                    channel, _ = self._decoders[file, entry.channel]
+                    yield Recorded(channel.topic, channel.type, entry.time_ns, message, episode)
 
     def _find_decoders(self, distribution: str) -> None:
         for file, storage in enumerate(self._storages):
@@ -126,9 +130,9 @@ class Bag:
             numbers.append(np.array([of[n] for n in chosen["channel"].tolist()], np.int64))
         return np.concatenate(entries), np.concatenate(files), np.concatenate(numbers)
 
-    def _decoded(self, file: int, entry: np.void) -> Any:
+    def _decoded(self, file: int, entry: Entry) -> Any:
         """The message; None where it is damaged, which the file has a note of, or does not fit."""
-        channel, decode = self._decoders[file, int(entry["channel"])]
+        channel, decode = self._decoders[file, entry.channel]
         data = self._storages[file].read(entry)
         if data is None:
             return None
@@ -136,7 +140,7 @@ class Bag:
             return decode(zstandard.decompress(data) if self._per_message else data)
         except (DecodeError, zstandard.ZstdError) as error:
             misfits = self._misfits.setdefault(channel.topic, _Misfits(str(error)))
-            misfits.places.add((file, int(entry["block"]), int(entry["offset"])))
+            misfits.places.add((file, entry.block, entry.offset))
             return None
 
 

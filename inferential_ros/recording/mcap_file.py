@@ -25,7 +25,7 @@ from mcap.records import Channel as ChannelRecord
 from mcap.stream_reader import get_chunk_data_stream
 from mcap.summary import Summary
 
-from inferential_ros.recording.storage import ENTRY, Channel, Extras, message_type
+from inferential_ros.recording.storage import ENTRY, Channel, Entry, Extras, message_type
 
 MAGIC = b"\x89MCAP0\r\n"
 PREFIX = struct.Struct("<BQ")  # of every record: opcode, length of what follows
@@ -74,20 +74,19 @@ class McapFile:
         self.channels = {number: self._channel(record) for number, record in self._records.items()}
         self.distribution = self.extras.metadata.get("rosbag2", {}).get("ROS_DISTRO", "")
 
-    def read(self, entry: np.void) -> bytes | None:
-        block, offset = int(entry["block"]), int(entry["offset"])
-        if block == OUTSIDE:
-            _, content = self._record_at(offset)
+    def read(self, entry: Entry) -> bytes | None:
+        if entry.block == OUTSIDE:
+            _, content = self._record_at(entry.offset)
             return content[MESSAGE.size :]
-        data = self._chunk(block)
+        data = self._chunk(entry.block)
         if data is None:
             return None
-        record = next(_records(data, offset), None)
+        record = next(_records(data, entry.offset), None)
         if record is None or record.opcode != Opcode.MESSAGE or record.length < MESSAGE.size:
-            return self._misled(block)
+            return self._misled(entry.block)
         channel, _, time_ns, _ = MESSAGE.unpack_from(data, record.start)
-        if (channel, time_ns) != (entry["channel"], entry["time_ns"]):
-            return self._misled(block)
+        if (channel, time_ns) != (entry.channel, entry.time_ns):
+            return self._misled(entry.block)
         return data[record.start + MESSAGE.size : record.start + record.length]
 
     def close(self) -> None:

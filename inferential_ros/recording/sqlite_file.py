@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from inferential_ros.recording.errors import BagError
-from inferential_ros.recording.storage import ENTRY, Channel, Extras, message_type
+from inferential_ros.recording.storage import ENTRY, Channel, Entry, Extras, message_type
 
 MAGIC = b"SQLite format 3\0"
 DAMAGE = (sqlite3.Error, ValueError, OverflowError)  # what bytes give that are no database
@@ -36,10 +36,10 @@ class SqliteFile:
             raise BagError(f"{path}: {error}; {_recover(path)}") from None
         self.entries = self._entries()
 
-    def read(self, entry: np.void) -> bytes | None:
+    def read(self, entry: Entry) -> bytes | None:
         query = "SELECT data FROM messages WHERE id = ?"
         try:
-            row = self._rows.execute(query, (int(entry["offset"]),)).fetchone()
+            row = self._rows.execute(query, (entry.offset,)).fetchone()
         except DAMAGE:
             return None
         return row[0] if row is not None and isinstance(row[0], bytes) else None
@@ -68,10 +68,12 @@ class SqliteFile:
         return [row[1] for row in self._rows.execute(f"PRAGMA table_info({table})")]
 
     def _distribution(self) -> str:
-        if "ros_distro" not in self._columns("schema"):
-            return ""
-        row = self._rows.execute("SELECT ros_distro FROM schema").fetchone()
-        return str(row[0]) if row is not None else ""
+        """As the database names it; by its tables it is of before Iron, or after."""
+        row = None
+        if "ros_distro" in self._columns("schema"):
+            row = self._rows.execute("SELECT ros_distro FROM schema").fetchone()
+        by_tables = "jazzy" if self._columns("message_definitions") else "humble"
+        return str(row[0]) if row is not None and row[0] else by_tables
 
     def _channels(self) -> dict[int, Channel]:
         definitions: dict[str, tuple[str, str]] = {}

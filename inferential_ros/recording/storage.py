@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,6 +12,15 @@ import numpy as np
 # `block` and `offset` mean something to the file alone; sorted by both, the messages are in the
 # order in which they were written, which is not always that of their times.
 ENTRY = np.dtype([("time_ns", "i8"), ("channel", "i8"), ("block", "i8"), ("offset", "i8")])
+
+
+class Entry(NamedTuple):
+    """One of them."""
+
+    time_ns: int
+    channel: int
+    block: int
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Storage(Protocol):
     notes: list[str]  # what could not be read, each a sentence
     distribution: str  # the ROS distribution that wrote it, '' where the file does not say
 
-    def read(self, entry: np.void) -> bytes | None:
+    def read(self, entry: Entry) -> bytes | None:
         """The message of an entry, still serialized; None where it is damaged."""
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mcap.writer import Writer
+from mcap.writer import CompressionType, Writer
 from ruamel.yaml import YAML
 
 from inferential_ros.recording.definitions import Definitions
@@ -44,7 +44,8 @@ class BagWriter:
             self._file = (self._folder / f"{self._folder.name}.mcap").open("wb")
         except OSError as error:
             raise BagError(f"{path}: {error.strerror}: name a folder that is new") from None
-        self._writer = Writer(self._file, chunk_size=CHUNK_BYTES)
+        # LZ4 takes the least of the robot: raw images at half a gigabyte a second and core.
+        self._writer = Writer(self._file, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
         self._writer.start(profile="ros2", library="inferential")
 
     def attach(self, name: str, media_type: str, data: bytes) -> None:

@@ -8,7 +8,9 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed")
@@ -31,6 +33,7 @@ from bags import (
 )
 from mcap.writer import CompressionType
 
+from inferential_core.cli import main
 from inferential_ros.recording.bag import BagError, open_bag, topics_of
 
 DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -60,7 +63,9 @@ def test_every_valid_mcap_is_read_whole(flavour: str, tmp_path: Path) -> None:
         assert (bag.start_ns, bag.duration_s) == (START_NS, pytest.approx(39 * STEP_NS / 1e9))
 
 
-def test_channels_that_cannot_be_decoded_are_named_and_close_no_other(tmp_path: Path) -> None:
+def test_channels_that_cannot_be_decoded_are_named_and_close_no_other(
+    tmp_path: Path, capsys: Any
+) -> None:
     path = tmp_path / "bag.mcap"
     with Mcap(path) as mcap:
         mcap.channel("/call/_service_event", "vendor/srv/Call_Event", SERVICE)
@@ -85,9 +90,11 @@ def test_channels_that_cannot_be_decoded_are_named_and_close_no_other(tmp_path: 
     assert "vendor_msgs/msg/Half" in told["/half"]
     assert "vendor_msgs/msg/Broken cannot be parsed" in told["/broken"]
     assert "/call/_service_event (vendor/srv/Call_Event)" in told["/call/_service_event"]
-    notes: list[str] = []
-    assert [seen.topic for seen in topics_of(path, notes.append)] == ["/joint_states"]
-    assert len(notes) == len(told) == 6
+    assert [seen.topic for seen in topics_of(path)] == ["/joint_states"]
+    assert main(["contract", "new", "--bag", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert "topic: joint_states" in printed.out and "/log" not in printed.out
+    assert all(f"note: {reason}" in printed.err for reason in told.values()) and len(told) == 6
 
 
 @real_bags
@@ -248,6 +255,34 @@ def test_a_message_of_humble_is_read_by_humbles_definition(ending: str, tmp_path
     with open_bag(path) as bag:
         (item,) = bag.messages(["/range"])
     assert item.message.range == 1.25 and not hasattr(item.message, "variance")
+
+
+IDL = """\
+================================================================================
+IDL: my_msgs/msg/Pair
+module my_msgs { module msg { struct Pair { double x; my_msgs::msg::Inner inner; }; }; };
+================================================================================
+IDL: my_msgs/msg/Inner
+module my_msgs { module msg { struct Inner { double y; }; }; };
+"""
+
+
+def test_definitions_in_idl_are_read(tmp_path: Path) -> None:
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/pair", "my_msgs/msg/Pair", IDL.encode(), language="ros2idl")
+        mcap.write("/pair", 1, b"\0\1\0\0" + np.array([1.5, 2.5]).tobytes())
+    with open_bag(tmp_path / "bag.mcap") as bag:
+        (item,) = bag.messages(["/pair"])
+    assert (item.message.x, item.message.inner.y) == (1.5, 2.5)
+
+
+def test_two_publishers_of_one_topic_are_read_as_one(tmp_path: Path) -> None:
+    """Each has a channel of its own, with its own quality of service."""
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        for publisher in range(2):
+            mcap.channel("/joint_states", STATE)
+            mcap.write("/joint_states", publisher, state(START_NS, publisher / 100, 0.0))
+    assert positions(tmp_path / "bag.mcap") == wanted(2)
 
 
 def test_two_channels_may_disagree_about_a_type(tmp_path: Path) -> None:

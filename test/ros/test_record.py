@@ -172,6 +172,8 @@ def test_a_killed_recorder_leaves_a_simulation_with_its_reset_that_replays(
     assert not (bag / "metadata.yaml").exists()
     found = recorded_so_far(bag)
     assert set(found) == {0, 1} and min(found.values()) >= 20
+    with open_bag(bag) as opened:
+        assert opened.count("/clock") >= 20 and "ends early" in opened.notes[0]
 
     model = {"policy": lambda obs: {"actions": np.zeros((10, 2), np.float32)}}
     figures = tmp_path / "figures.json"
