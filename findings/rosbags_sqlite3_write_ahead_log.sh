@@ -2,10 +2,10 @@
 # rosbags leaves out what lies in the write-ahead log of a sqlite3 recording, and says nothing
 #
 # Version: rosbags 0.11.9, Python 3.11, Linux.
-# Behaviour: a recorder that uses sqlite's write-ahead log (as rosbag2's "resilient" storage preset
-#   does) and is killed leaves its last, committed transactions in the -wal file beside the .db3.
-#   sqlite reads both. rosbags opens the database with `immutable=1`, which tells sqlite to ignore
-#   the log: committed messages are missing, without an error or a warning.
+# Behaviour: a recorder that uses sqlite's write-ahead log (as rosbag2's storage preset "resilient"
+#   does: ros2/rosbag2#568) and is killed leaves its last, committed transactions in the -wal file
+#   beside the .db3. sqlite reads both. rosbags opens the database with `immutable=1`, which tells
+#   sqlite to ignore the log: committed messages are missing, without an error or a warning.
 # Output seen:
 #   sqlite3 finds 100 committed messages, rosbags 50
 set -euo pipefail

@@ -95,8 +95,10 @@ class Bag:
                     yield Recorded(channel.topic, channel.type, entry.time_ns, message, episode)
 
     def _find_decoders(self, distribution: str) -> None:
+        made: dict[str, Decoders] = {}
         for file, storage in enumerate(self._storages):
-            decoders = Decoders(distribution or storage.distribution)
+            recorded_by = distribution or storage.distribution
+            decoders = made.setdefault(recorded_by, Decoders(recorded_by))
             for number, channel in storage.channels.items():
                 try:
                     decode = decoders.of(channel)
@@ -112,8 +114,8 @@ class Bag:
                         f"{channel.topic} was recorded as {known} and as {channel.type}: only the"
                         " former is read"
                     )
-        for topic in self.types:
-            self.unreadable.pop(topic, None)
+        for topic in self.types.keys() & self.unreadable.keys():
+            self._notes.append(self.unreadable.pop(topic))  # some of its messages can be read
 
     def _written(self, topics: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Entries in the order of writing, and for each its file and which of the topics it is."""

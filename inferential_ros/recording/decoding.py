@@ -22,7 +22,7 @@ from rosbags.typesys import (
 )
 from rosbags.typesys.store import Typestore
 
-from inferential_ros.recording.definitions import Definitions
+from inferential_ros.recording.definitions import Definitions, nested_types
 from inferential_ros.recording.errors import BagError
 from inferential_ros.recording.storage import Channel
 
@@ -66,16 +66,14 @@ class Decoders:
 
     def _make(self, channel: Channel) -> Decode:
         store, name = self._store(channel), channel.type
-        try:
-            store.get_msgdef(name)
-        except Exception as error:  # whatever the generator of code stumbles over
-            raise BagError(f"the definition of {name} is not complete: {error}") from None
 
         def decode(data: bytes) -> Any:
             try:
                 return store.deserialize_cdr(data, name)
-            except (SerdeError, IndexError, MemoryError) as error:
+            except SerdeError as error:
                 raise DecodeError(str(error)) from None
+            except Exception as error:  # of the code made for an odd definition, or by odd bytes
+                raise DecodeError(f"{type(error).__name__}: {error}") from None
 
         return decode
 
@@ -107,7 +105,21 @@ class Decoders:
             raise BagError(f"the definition of {channel.type}: {error!r}") from None
         if channel.type not in store.fielddefs:
             raise BagError(f"the recording's definition of {channel.type} is of something else")
+        self._complete(store, {channel.type})
         return store
+
+    def _complete(self, store: Typestore, names: set[str]) -> None:
+        """Add types that the definition names and leaves out, as some writers do."""
+        known, missing = self._known.fielddefs, names
+        while missing:
+            for name in missing:
+                if name not in store.fielddefs and name not in known:
+                    raise BagError(f"its definition names {name}, which is not defined")
+            added = {name: known[name] for name in missing if name not in store.fielddefs}
+            if added:
+                store.register(added)
+            names = names | missing
+            missing = {n for name in missing for n in nested_types(store.fielddefs, name)} - names
 
 
 def _store_of(distribution: str) -> Typestore:

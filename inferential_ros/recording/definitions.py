@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rosbags.interfaces.typing import Typesdict
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -35,11 +36,16 @@ class Definitions:
             if type_name not in self._brought:
                 raise
             found = {type_name: self._brought[type_name]}
-        for _, fields in found.values():
-            for _, described in fields:
-                for nested in _names(described):
-                    self.need(nested)
+        for name in found:
+            for nested in nested_types(found, name):
+                self.need(nested)
         self.store.register(found)
+
+
+def nested_types(known: Typesdict, name: str) -> set[str]:
+    """The types of messages that the fields of a known type are of."""
+    _, fields = known[name]
+    return {nested for _, described in fields for nested in _names(described)}
 
 
 def _text(type_name: str) -> str:

@@ -75,22 +75,32 @@ def test_channels_that_cannot_be_decoded_are_named_and_close_no_other(
         )
         mcap.channel("/odd", "vendor_msgs/msg/Odd", b"", language="")
         mcap.channel("/half", "vendor_msgs/msg/Half", b"vendor_msgs/Other other\n")
+        mcap.channel("/loop", "vendor_msgs/msg/Loop", b"vendor_msgs/Loop loop\n")
         mcap.channel("/broken", "vendor_msgs/msg/Broken", b"float64[[[ x")
         mcap.channel("/joint_states", STATE)
-        for topic in ("/log", "/odd", "/half", "/broken", "/call/_service_event", "/camera"):
-            mcap.write(topic, START_NS, b"{}")
+        for topic in (
+            "/log",
+            "/loop",
+            "/odd",
+            "/half",
+            "/broken",
+            "/call/_service_event",
+            "/camera",
+        ):
+            mcap.write(topic, START_NS, b"\0\1\0\0{}")
         for index in range(3):
             mcap.write("/joint_states", START_NS + index, state(START_NS, index / 100, 0.0))
     assert positions(path) == wanted(3)
     with open_bag(path) as bag:
-        assert bag.types == {"/joint_states": STATE}
+        assert {item.topic for item in bag.messages(bag.types)} == {"/joint_states"}
         told = bag.unreadable
+        assert "/loop: messages left out: 1, the first as: RecursionError" in bag.notes[0]
     assert "encoded as 'json'" in told["/log"] and "'protobuf'" in told["/camera"]
     assert "no definition of vendor_msgs/msg/Odd" in told["/odd"]
-    assert "vendor_msgs/msg/Half" in told["/half"]
+    assert "names vendor_msgs/msg/Other, which is not defined" in told["/half"]
     assert "vendor_msgs/msg/Broken cannot be parsed" in told["/broken"]
     assert "/call/_service_event (vendor/srv/Call_Event)" in told["/call/_service_event"]
-    assert [seen.topic for seen in topics_of(path)] == ["/joint_states"]
+    assert [seen.topic for seen in topics_of(path)] == ["/joint_states", "/loop"]
     assert main(["contract", "new", "--bag", str(path)]) == 0
     printed = capsys.readouterr()
     assert "topic: joint_states" in printed.out and "/log" not in printed.out
@@ -274,6 +284,14 @@ def test_definitions_in_idl_are_read(tmp_path: Path) -> None:
     with open_bag(tmp_path / "bag.mcap") as bag:
         (item,) = bag.messages(["/pair"])
     assert (item.message.x, item.message.inner.y) == (1.5, 2.5)
+
+
+def test_a_definition_may_leave_out_the_standard_types_it_names(tmp_path: Path) -> None:
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        text = b"std_msgs/Header header\nstring[] name\nfloat64[] position\n"
+        mcap.channel("/joint_states", STATE, text + b"float64[] velocity\nfloat64[] effort\n")
+        mcap.write("/joint_states", 1, state(START_NS, 0.25, 0.5))
+    assert positions(tmp_path / "bag.mcap") == [0.25]
 
 
 def test_two_publishers_of_one_topic_are_read_as_one(tmp_path: Path) -> None:
