@@ -47,13 +47,16 @@ class InferenceRequest:
     size: int = 0  # bytes, as received
     requery_after_steps: int = 0  # the hint that goes back with its answer, 0: none
 
+    one_way_s: float = field(init=False)  # that it took to get here; 0 where that is unknown
+
     def __post_init__(self) -> None:
         if not self.waiting_since:
             self.waiting_since = self.received_at
+        self.one_way_s = 0.0 if math.isnan(self.sent_at) else self.received_at - self.sent_at
 
     def staleness(self, now: float) -> float:
         """Seconds since the client sent it, as far as known, else since it was received."""
-        return now - (self.received_at if math.isnan(self.sent_at) else self.sent_at)
+        return now - self.received_at + self.one_way_s
 
     def age(self, now: float) -> float:
         """Seconds since this observation, or the first one it superseded, was received."""
@@ -77,11 +80,7 @@ class InferenceRequest:
         if self.steps_remaining is None or not self.control_period_s:
             return math.nan
         dry = self.received_at + self.steps_remaining * self.control_period_s
-        return dry - 2.0 * self.one_way()
-
-    def one_way(self) -> float:
-        """Seconds that the observation took to get here; 0 where that is unknown."""
-        return 0.0 if math.isnan(self.sent_at) else self.received_at - self.sent_at
+        return dry - 2.0 * self.one_way_s
 
     def runway(self, left_at: float) -> float:
         """Seconds of actions that the robot has when an answer that leaves the server then reaches

@@ -1,1 +1,1 @@
-"""The server's log: how its lines look, and how often the same thing is said."""
+"""The server's log: the format of its lines, and how often the same line is written."""

@@ -51,7 +51,7 @@ class CallbackRunner:
         run.waiting.append((name, value, labels))
         if run.asleep:
             run.asleep = False
-            run.news.set()
+            run.wake_up.set()
 
     def close(self, timeout: float = 1.0) -> None:
         """Let the callbacks finish what is published, but no longer than `timeout` seconds.
@@ -62,7 +62,7 @@ class CallbackRunner:
         if run is None:
             return
         run.closing.set()
-        run.news.set()
+        run.wake_up.set()
         if run.thread is threading.current_thread():  # a callback may stop the server
             return
         run.thread.join(timeout)
@@ -89,9 +89,9 @@ class _Run:
 
     def __init__(self, call: Callable[[str, float, Labels], None]) -> None:
         self.waiting: deque[_Measurement] = deque()
-        self.news = threading.Event()
+        self.wake_up = threading.Event()
         self.closing = threading.Event()
-        self.asleep = False  # and has to be told of news
+        self.asleep = False  # and has to be woken for what comes
         self._call = call
         self.thread = threading.Thread(
             target=self._work, name="inferential-metric-callbacks", daemon=True
@@ -107,7 +107,7 @@ class _Run:
                 return
             self.asleep = True
             if not self.waiting:  # none came before it could know that we sleep
-                self.news.wait()
-                self.news.clear()
+                self.wake_up.wait()
+                self.wake_up.clear()
                 self.closing.wait(_GATHER_S)
             self.asleep = False

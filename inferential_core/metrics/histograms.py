@@ -75,22 +75,22 @@ class Histograms:
     """Of all models; those beyond the first hundred names share one set."""
 
     def __init__(self) -> None:
-        self._of: dict[str, ModelHistograms] = {}
+        self.by_model: dict[str, ModelHistograms] = {}
 
     def of(self, model: str) -> ModelHistograms:
-        found = self._of.get(model)
-        if found is None:
-            name = model if len(self._of) < _MOST_MODELS else _OTHER
-            found = self._of.setdefault(name, ModelHistograms())
-        return found
+        """Those of this model, made at the first call."""
+        name = model
+        if model not in self.by_model and len(self.by_model) >= _MOST_MODELS:
+            name = _OTHER
+        return self.by_model.setdefault(name, ModelHistograms())
 
     def fold(self) -> None:
-        for each in self._of.values():
+        for each in self.by_model.values():
             each.fold()
 
     def counts(self) -> dict[str, dict[str, Counts]]:
         """model -> name -> counts."""
         return {
             model: {name: histogram.counts() for name, histogram in each.all().items()}
-            for model, each in self._of.items()
+            for model, each in self.by_model.items()
         }

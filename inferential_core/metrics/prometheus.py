@@ -140,13 +140,15 @@ def _of_server(status: Status) -> Iterator[Metric]:
     yield _family("gauge", "strategy_info", "always 1", [(strategy, 1)])
     outcomes = [({"outcome": outcome}, status[key]) for key, outcome in OUTCOMES.items()]
     yield _family("counter", "requests", "observations that ended, by outcome", outcomes)
-    for key, (name, told) in _SERVER_COUNTERS.items():
-        yield _family("counter", name, told, [({}, status[key])])
-    for key, (name, told) in _REFUSALS.items():
+    for key, (name, meaning) in _SERVER_COUNTERS.items():
+        yield _family("counter", name, meaning, [({}, status[key])])
+    for key, (name, meaning) in _REFUSALS.items():
         reasons = status["security"][key].items()
-        yield _family("counter", name, told, [({"reason": why}, count) for why, count in reasons])
-    for key, (name, told) in _SERVER_GAUGES.items():
-        yield _family("gauge", name, told, [({}, status[key])])
+        yield _family(
+            "counter", name, meaning, [({"reason": why}, count) for why, count in reasons]
+        )
+    for key, (name, meaning) in _SERVER_GAUGES.items():
+        yield _family("gauge", name, meaning, [({}, status[key])])
     clients = status["clients"]
     counts = [
         ({"state": state}, sum(bool(client[state]) for client in clients))
@@ -159,8 +161,8 @@ def _of_models(models: Sequence[Status]) -> Iterator[Metric]:
     yield from _rows("counter", _MODEL_COUNTERS, "model", models)
     yield from _rows("gauge", _MODEL_GAUGES, "model", models)
     closed = [({"model": model["id"]}, model["circuit"] == "closed") for model in models]
-    told = "1: observations are taken in, 0: the circuit is open or being tried"
-    yield _family("gauge", "model_circuit_closed", told, closed)
+    meaning = "1: observations are taken in, 0: the circuit is open or being tried"
+    yield _family("gauge", "model_circuit_closed", meaning, closed)
 
 
 def _of_clients(clients: Sequence[Status], others: Mapping[str, int]) -> Iterator[Metric]:
@@ -170,8 +172,8 @@ def _of_clients(clients: Sequence[Status], others: Mapping[str, int]) -> Iterato
 
 
 def _histograms(histograms: Histograms) -> Iterator[Metric]:
-    for key, (name, told) in _HISTOGRAMS.items():
-        family = HistogramMetricFamily(_name(name), told, labels=["model"])
+    for key, (name, meaning) in _HISTOGRAMS.items():
+        family = HistogramMetricFamily(_name(name), meaning, labels=["model"])
         for model, of_model in histograms.items():
             counts = of_model[key]
             bounds = [*map(str, counts.bounds), "+Inf"]
@@ -183,19 +185,19 @@ def _rows(
     kind: str, names: Mapping[str, tuple[str, str]], label: str, rows: Sequence[Status]
 ) -> Iterator[Metric]:
     labels = [{label: row["id"]} for row in rows]
-    for key, (name, told) in names.items():
-        yield _family(kind, name, told, zip(labels, [row[key] for row in rows]))
+    for key, (name, meaning) in names.items():
+        yield _family(kind, name, meaning, zip(labels, [row[key] for row in rows]))
 
 
 def _family(
-    kind: str, name: str, told: str, values: Iterable[tuple[dict[str, str], float]]
+    kind: str, name: str, meaning: str, values: Iterable[tuple[dict[str, str], float]]
 ) -> Metric:
     """A counter or gauge; what is not measured (NaN) is left out.
 
     Made without the library's helpers, which build the labels of each sample anew: with hundreds
     of clients that takes as long as all the rest.
     """
-    family = Metric(_name(name), told, kind)
+    family = Metric(_name(name), meaning, kind)
     full = family.name + ("_total" if kind == "counter" else "")
     family.samples = [
         Sample(full, labels, float(value)) for labels, value in values if value == value

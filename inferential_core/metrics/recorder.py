@@ -14,7 +14,7 @@ from ..tracking.models import ModelRecord
 from .histograms import Counts, Histograms
 from .labels import NO_LABELS, Labels, LabelSet
 from .store import MetricsStore
-from .traces import NO_TRACING, Tracing
+from .traces import Tracing
 
 _NAN = math.nan
 
@@ -23,16 +23,13 @@ class Recorder:
     """One method for each station of a request. Times in milliseconds.
 
     store: where it goes; a server without metrics has one that nobody asks, switched off.
-    tracing: hears of every request that ended.
     """
 
-    def __init__(
-        self, store: MetricsStore, enabled: bool = True, tracing: Tracing = NO_TRACING
-    ) -> None:
+    def __init__(self, store: MetricsStore, enabled: bool = True) -> None:
         self.enabled = enabled
-        self.tracing = tracing
         self._store = store
         self._histograms = Histograms()
+        self._histograms_of = self._histograms.by_model
         self._labels_of = store.labels.of_client
         self._outcome_labels = {
             each: store.labels.lasting({"outcome": str(each)}) for each in Status
@@ -58,20 +55,22 @@ class Recorder:
         """A batch of `count` observations goes to a model, so many stay behind."""
         if self.enabled:
             size = model.in_one_call(count)
-            self._histograms.of(model.id).batch_size.add(size)
+            histograms = self._histograms_of.get(model.id) or self._histograms.of(model.id)
+            histograms.batch_size.add(size)
             self._batch_size(now, self._store.labels.of(model.labels), size)
             self._queue_depth(now, NO_LABELS, queued)
 
     def ended(
         self, request: InferenceRequest, status: Status, call: Call | None, now: float
     ) -> None:
-        if self.enabled:
-            self._outcomes(now, self._outcome_labels[status], 1.0)
-            if request.payload_bytes >= 0:  # it was admitted
-                self._measure(request, call if status is Status.OK else None, now)
-        self.tracing.ended(request, status, call, now)
-
-    def _measure(self, request: InferenceRequest, call: Call | None, now: float) -> None:
+        """A request ended. Rows are written only of those that were admitted."""
+        if not self.enabled:
+            return
+        self._outcomes(now, self._outcome_labels[status], 1.0)
+        if request.payload_bytes < 0:
+            return
+        if status is not Status.OK:
+            call = None
         received, served = request.received_at, request.dispatched_at
         wait = served - received  # NaN where it never got so far
         staleness = request.staleness(served)
@@ -92,7 +91,8 @@ class Recorder:
             1000.0 * runway,
         )
         if wait == wait:
-            histograms = self._histograms.of(request.model_id)
+            model_id = request.model_id
+            histograms = self._histograms_of.get(model_id) or self._histograms.of(model_id)
             histograms.queue_wait.add(wait)
             histograms.staleness.add(staleness)
             if call is not None:
@@ -152,3 +152,17 @@ class Recorder:
 
     def labels(self, request: InferenceRequest) -> LabelSet:
         return self._labels_of(request.client_id, request.model_id)
+
+
+class TracingRecorder(Recorder):
+    """One that has every request that ended traced as well."""
+
+    def __init__(self, store: MetricsStore, enabled: bool, tracing: Tracing) -> None:
+        super().__init__(store, enabled)
+        self._tracing = tracing
+
+    def ended(
+        self, request: InferenceRequest, status: Status, call: Call | None, now: float
+    ) -> None:
+        super().ended(request, status, call, now)
+        self._tracing.ended(request, status, call, now)

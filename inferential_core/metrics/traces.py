@@ -56,7 +56,7 @@ class SpanTracing(Tracing):
         self._tracer = tracer
         self._clock = clock
         self._ended: deque[_Ended] = deque()
-        self._news = threading.Event()
+        self._wake_up = threading.Event()
         self._closing = threading.Event()
         self.limit(most_per_s)
         self._thread = threading.Thread(target=self._run, name="inferential-traces", daemon=True)
@@ -72,19 +72,19 @@ class SpanTracing(Tracing):
             self.lost += 1
             return
         self._ended.append(_Ended(request, status, call, at))
-        if not self._news.is_set():
-            self._news.set()
+        if not self._wake_up.is_set():
+            self._wake_up.set()
 
     def close(self, timeout_s: float = 1.0) -> None:
         self._closing.set()
-        self._news.set()
+        self._wake_up.set()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._news.wait()
+            self._wake_up.wait()
             self._closing.wait(_GATHER_S)
-            self._news.clear()
+            self._wake_up.clear()
             for _ in range(len(self._ended)):  # not those that come meanwhile: they are the next
                 self._trace(self._ended.popleft())
 

@@ -1,5 +1,6 @@
 """The way of one observation through the server, from its frames to the reply that ends it.
 
-admission takes it in, the scheduler forms a batch with it, a dispatcher runs that, completion
-takes the results, and outcome ends the observation with one reply.
+admission parses, authorizes and checks it; the scheduler forms a batch with it, or it takes the
+bypass; a dispatcher runs the batch; completion handles the results; outcome ends the observation
+with one reply.
 """

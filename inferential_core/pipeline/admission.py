@@ -83,11 +83,12 @@ class Admission:
             what = f"a malformed message from {identity!r}: {error}"
             self._throttled.log(now, what, kind="malformed messages")
             return None
+        size = sum(map(len, frames))
         # a shorter message has no name in it that could be too long
         too_long = cut_names(message, limits) if len(frames[1]) > limits.max_id_bytes else ""
 
         # authorize
-        grant = self._authorization.grant(key, message.client.id, identity)
+        grant = self._authorization.grant(key, identity, message, size, now)
         if grant.refusal:
             self._turn_away(message, grant.name, identity, too_long or grant.refusal, now)
             return None
@@ -98,12 +99,11 @@ class Admission:
             self._on_new_session(client, message.session, pending, now)
         entry = self._entry(client_id, message.model_id) if self._known else None
         request = self._request(message, client, now, entry, grant.priority)
-        request.size = sum(map(len, frames))
-        client.open_bytes += request.size
+        request.size = size
+        client.open_bytes += size
         try:
-            if too_long:
-                raise RejectedError(too_long)
-            self._authorization.admit(key, request)
+            if too_long or grant.rejection:
+                raise RejectedError(too_long or grant.rejection)
 
             # limits
             self._check_limits(client, request)
@@ -140,7 +140,8 @@ class Admission:
         request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
         client.epochs[request.model_id] = request.epoch
         request.payload_bytes = request.size - len(frames[1])
-        self._outcomes.begin(request)
+        if not request.request_id:
+            self._outcomes.keep_in_order(request)
         return request
 
     def _request(

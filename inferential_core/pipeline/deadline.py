@@ -20,6 +20,6 @@ def deadline_of(request: InferenceRequest, budget_is_stated: bool) -> float:
         return runs_dry_at
     budget_s = request.latency_budget_ms / 1000.0
     if tells:
-        return min(runs_dry_at, request.received_at + budget_s - 2.0 * request.one_way())
+        return min(runs_dry_at, request.received_at + budget_s - 2.0 * request.one_way_s)
     left_s = min(budget_s, request.time_until_next)
-    return request.received_at + left_s - 2.0 * request.one_way()
+    return request.received_at + left_s - 2.0 * request.one_way_s

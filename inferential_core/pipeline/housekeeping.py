@@ -22,7 +22,7 @@ _NAMED = 10  # clients in one line of the log
 class Housekeeping:
     """Sweeps the clients and looks after the models, once a second while clients are there.
 
-    next_at: monotonic time of the next run; inf while nobody is there.
+    next_at: monotonic time of the next run; inf while it is idle, since nobody is there.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Housekeeping:
         recorder: Recorder,
         throttled: ThrottledLog,
     ) -> None:
+        self.idle = True
         self.next_at = math.inf
         self._clients = clients
         self._models = models
@@ -41,9 +42,9 @@ class Housekeeping:
         self._throttled = throttled
 
     def schedule(self, now: float) -> None:
-        """Run a second from now, if it is not going to: somebody is there."""
-        if self.next_at == math.inf:
-            self.next_at = now + _PERIOD_S
+        """Somebody is there: run a second from now, and from then on while anybody is."""
+        self.idle = False
+        self.next_at = now + _PERIOD_S
 
     def run(self, scheduler: BatchScheduler, now: float) -> None:
         """Run, if it is time."""
@@ -59,7 +60,8 @@ class Housekeeping:
             most = model.most_in_one_call(scheduler.max_batch_size)
             self._recorder.record_model(model, headroom, most, now)
             self._forget_clients(model)
-        self.next_at = now + _PERIOD_S if self._clients.active() else math.inf
+        self.idle = not self._clients.active()
+        self.next_at = math.inf if self.idle else now + _PERIOD_S
 
     def _forget_clients(self, model: ModelRecord) -> None:
         """Have a stateful model forget the clients that left."""

@@ -43,10 +43,9 @@ class Outcomes:
         self._replies = Replies(clock)
         self._order = ReplyOrder()
 
-    def begin(self, request: InferenceRequest) -> None:
-        """A request is taken in, and will be settled later."""
-        if not request.request_id:
-            self._order.begin(request)
+    def keep_in_order(self, request: InferenceRequest) -> None:
+        """A request of a published client was taken in, whose replies must not change places."""
+        self._order.begin(request)
 
     def settle(
         self,

@@ -100,7 +100,8 @@ class Pipeline:
         """
         now = self._clock.now()
         self._bypass.rejoin_queue()
-        self._housekeeping.schedule(now)
+        if self._housekeeping.idle:
+            self._housekeeping.schedule(now)
         request = self._admission.admit(identity, frames, key, self.scheduler.pending, now)
         if request is not None:
             self._bypass.enter(request)

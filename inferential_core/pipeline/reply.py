@@ -1,4 +1,4 @@
-"""From an outcome to the frames that tell it."""
+"""From an outcome to the frames of the reply."""
 
 from __future__ import annotations
 

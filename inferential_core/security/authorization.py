@@ -6,10 +6,8 @@ exist already. Called by whoever has the server's lock.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..errors import RejectedError
-from ..request import InferenceRequest
 from ..tracking.quota import Quota
 from .keyring import Keyring
 from .refusals import OBSERVATION, Refusals
@@ -17,10 +15,11 @@ from .rights import Identity
 
 
 class Grant(NamedTuple):
-    """What a key lets its holder say as the client that it claims to be."""
+    """What a key lets its holder say."""
 
     name: str = ""  # whose key it is, for people
-    refusal: str = ""  # why it may not speak as that client; empty: it may
+    refusal: str = ""  # why it may not speak as the client it claims to be; empty: it may
+    rejection: str = ""  # why this client's observation is not served; empty: it may be
     priority: int = 0  # the most important tier that it may claim
 
 
@@ -30,12 +29,12 @@ _EVERYTHING = Grant()
 class Authorization:
     """Grants everything to everybody: for servers without keys."""
 
-    def grant(self, key: str, client_id: str, routing_id: bytes) -> Grant:
-        """Whether the holder of `key` may speak as this client, and how important it may be."""
-        return _EVERYTHING
+    def grant(self, key: str, routing_id: bytes, said: Any, size: int, now: float) -> Grant:
+        """What the holder of `key` may say; asked once of each observation.
 
-    def admit(self, key: str, request: InferenceRequest) -> None:
-        """RejectedError if the key does not grant this request."""
+        routing_id: of the connection it came on. said: the message, as parsed. size: in bytes.
+        """
+        return _EVERYTHING
 
 
 class KeyAuthorization(Authorization):
@@ -46,36 +45,39 @@ class KeyAuthorization(Authorization):
         self._refusals = refusals
         self._quotas: dict[str, Quota] = {}  # by key
 
-    def grant(self, key: str, client_id: str, routing_id: bytes) -> Grant:
+    def grant(self, key: str, routing_id: bytes, said: Any, size: int, now: float) -> Grant:
         identity = self._keyring.find(key)
         if identity is None:
-            why = self._refuse("unknown key", "this key is not authorized any more")
-            return Grant(f"key {key[:8]}", why)
-        why = ""
-        if identity.revoked:
-            why = self._refuse("revoked key", f"the key of {identity.name!r} is revoked")
-        elif not client_id or not identity.speaks_for(client_id):
-            speaks_for = ", ".join(identity.patterns)
-            told = f"the key of {identity.name!r} speaks for {speaks_for}, not for {client_id!r}"
-            why = self._refuse("client id not granted", told)
-        elif routing_id == client_id.encode():
-            told = "with keys, the ZeroMQ identity must not be the client id: others may guess it"
-            why = self._refuse("routing id can be guessed", told)
-        return Grant(identity.name, why, identity.priority)
+            told = "this key is not authorized any more"
+            return Grant(f"key {key[:8]}", self._refuse("unknown key", told))
+        refusal = self._refusal(identity, said.client.id, routing_id)
+        rejection = "" if refusal else self._rejection(identity, said.model_id, size, now)
+        return Grant(identity.name, refusal, rejection, identity.priority)
 
-    def admit(self, key: str, request: InferenceRequest) -> None:
-        identity = self._keyring.find(key)
-        if identity is None:  # the rights were read again since it was granted
-            raise RejectedError("this key is not authorized any more")
-        if not identity.may_ask(request.model_id):
+    def _refusal(self, identity: Identity, client_id: str, routing_id: bytes) -> str:
+        name = identity.name
+        if identity.revoked:
+            return self._refuse("revoked key", f"the key of {name!r} is revoked")
+        if not client_id or not identity.speaks_for(client_id):
+            speaks_for = ", ".join(identity.patterns)
+            told = f"the key of {name!r} speaks for {speaks_for}, not for {client_id!r}"
+            return self._refuse("client id not granted", told)
+        if routing_id == client_id.encode():
+            told = "with keys, the ZeroMQ identity must not be the client id: others may guess it"
+            return self._refuse("routing id can be guessed", told)
+        return ""
+
+    def _rejection(self, identity: Identity, model_id: str, size: int, now: float) -> str:
+        name = identity.name
+        if not identity.may_ask(model_id):
             models = ", ".join(identity.models)
-            told = f"the key of {identity.name!r} may ask {models}, not {request.model_id!r}"
-            raise RejectedError(self._refuse("model not granted", told))
+            told = f"the key of {name!r} may ask {models}, not {model_id!r}"
+            return self._refuse("model not granted", told)
         if identity.rate_hz is not None or identity.bytes_per_s is not None:
-            exceeded = self._quota(identity).exceeded(request.size, request.received_at)
+            exceeded = self._quota(identity).exceeded(size, now)
             if exceeded:
-                told = f"the key of {identity.name!r} may send {exceeded}"
-                raise RejectedError(self._refuse("quota", told))
+                return self._refuse("quota", f"the key of {name!r} may send {exceeded}")
+        return ""
 
     def _quota(self, identity: Identity) -> Quota:
         quota = self._quotas.get(identity.key)

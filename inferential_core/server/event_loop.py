@@ -1,14 +1,14 @@
-"""What drives the pipeline: one lock, and whoever has news takes a turn.
+"""What drives the pipeline: one lock, and whoever brings something takes a turn.
 
     a message arrives        the listening thread: receive -> form batches
     a model is done          its own thread:       reply   -> form batches
-    somebody asks            any thread:           look at the pipeline between two turns
+    somebody asks            any thread:           read the pipeline between two turns
 
 So a reply leaves on the thread that computed it, and a model that is done finds its next batch
 itself: no thread is woken for what another one can do at once. Nobody waits for the lock to
-report news: who finds it taken leaves the news to its holder, who looks again after giving it
-back. The listening thread sleeps until a message, a wake-up or a timer; nothing polls. Another
-thread may listen in its place: see `leader_followers`.
+hand in a completion: who finds it taken leaves the completion to its holder, who checks for that
+after giving it back. The listening thread sleeps until a message, a wake-up or a timer; nothing
+polls. Another thread may listen in its place: see `leader_followers`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class EventLoop:
         self.failure: BaseException | None = None  # what ended it, if nobody stopped it
         self.stopped = threading.Event()
         self.stopping = False
-        self.completions: deque[Completion] = deque()  # that nobody has looked at
+        self.completions: deque[Completion] = deque()  # that nobody has handled yet
         self.leadership = LeaderFollowers(self)
         self._clock = clock
         self._lock = threading.Lock()  # of the pipeline and the socket
@@ -106,14 +106,16 @@ class EventLoop:
             self._models_changed = False
             self.pipeline.update_models()
         self._receive()
-        self._complete()
+        while self.completions:
+            self.pipeline.on_completion(self.completions.popleft())
         if self._clock.now() >= self._sleeps_until:
             self.pipeline.on_timer()
         self.pipeline.form_batches()
 
     def _follow_up(self) -> None:
         """A turn of a thread whose model is done: it should get back to the model soon."""
-        self._complete()
+        while self.completions:
+            self.pipeline.on_completion(self.completions.popleft())
         self.pipeline.form_batches()
         free = self.pipeline.has_free_lane()
         if free and self.transport.unattended():
@@ -126,18 +128,13 @@ class EventLoop:
             self.leadership.attended = free and not self.transport.unattended()
             self.pipeline.dispatch()
             return
-        if self._more_to_do():
+        # Whether the listening thread is needed earlier than it would wake by itself. Sending may
+        # take away the signal that a message arrived, so this comes after all else.
+        if self.transport.unattended() or self.pipeline.next_timer() < self._sleeps_until:
             self.transport.wake()
         self.pipeline.dispatch()
         if self.leadership.leader_has_work():
             self.transport.wake()  # it sleeps there, not where it was handed a batch
-
-    def _more_to_do(self) -> bool:
-        """Whether the listening thread is needed earlier than it would wake by itself.
-
-        Sending may take away the signal that a message arrived, so this comes after all else.
-        """
-        return self.transport.unattended() or self.pipeline.next_timer() < self._sleeps_until
 
     def _receive(self) -> None:
         """Take in what is there, within reason."""
@@ -151,10 +148,6 @@ class EventLoop:
                 self.pipeline.on_message(*message)
             except Exception:  # a fault of ours, but one message must not end them all
                 _log.exception("a message was lost to a fault of the server")
-
-    def _complete(self) -> None:
-        while self.completions:
-            self.pipeline.on_completion(self.completions.popleft())
 
     # --- the thread that listens ---
 

@@ -25,7 +25,7 @@ class Loop(Protocol):
     """What a leader does, see `EventLoop`."""
 
     stopping: bool
-    completions: deque[Any]  # of models that are done, which nobody has looked at
+    completions: deque[Any]  # of models that are done, that nobody has handled yet
 
     def turn(self) -> bool:
         """Do what there is to do; whether there is more already."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from ..clock import Clock
 from ..config.schema import InferentialConfig
 from ..dispatch.base import Dispatcher
-from ..metrics.recorder import Recorder
+from ..metrics.recorder import Recorder, TracingRecorder
 from ..metrics.store import MetricsStore
-from ..metrics.traces import Tracing, tracing
+from ..metrics.traces import NO_TRACING, Tracing, tracing
 from ..pipeline.pipeline import Pipeline
 from ..scheduler.batching import BatchScheduler
 from ..security.server_side import ServerSecurity
@@ -22,7 +22,7 @@ _FRAMES = 1024  # of one message, or as many as limits.max_tensors makes
 
 
 class Parts(NamedTuple):
-    """Of one run of a server; they are looked at also after its end."""
+    """Of one run of a server; they can be asked also after its end."""
 
     transport: Transport
     security: ServerSecurity
@@ -72,7 +72,9 @@ def assemble(
             io_threads=socket.io_threads,
         )
     traces = tracing(clock, config.metrics.traces_per_s)
-    recorder = Recorder(metrics, measured, traces)
+    recorder = Recorder(metrics, measured)
+    if traces is not NO_TRACING:
+        recorder = TracingRecorder(metrics, measured, traces)
     pipeline = Pipeline(
         config, transport, scheduler, dispatcher, clock, recorder, security.authorization
     )

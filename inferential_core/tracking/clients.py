@@ -23,9 +23,9 @@ class Client:
     type: str = ""
     last_seen: float = -math.inf
     connected: bool = True
-    announced: bool = False  # told of by a sweep
+    announced: bool = False  # reported by a sweep
     overdue_at: float = math.nan  # when its next observation is overdue; NaN: who knows
-    told_overdue: bool = False  # since its last observation
+    reported_overdue: bool = False  # since its last observation
     received: int = 0
     open: int = 0  # received and not ended yet
     open_bytes: int = 0  # of those
@@ -54,7 +54,7 @@ class Client:
 
 
 class Changes(NamedTuple):
-    """What happened to clients since the last sweep; each is told once."""
+    """What happened to clients since the last sweep; each change is reported once."""
 
     came: list[Client]
     gone: list[Client]
@@ -107,9 +107,9 @@ class ClientRegistry:
 
     def observed(self, client: Client, model_id: str, now: float) -> Cadence:
         """Count an observation for a model that exists; its cadence, the new one counted in."""
-        if now > client.overdue_at and not client.told_overdue:
+        if now > client.overdue_at and not client.reported_overdue:
             self._late[client.id] = client
-        client.told_overdue = False
+        client.reported_overdue = False
         client.cadence.event(now)
         client.overdue_at = now + self._overdue_multiplier * client.cadence.interval
         cadence = client.cadences.get(model_id)
@@ -131,8 +131,8 @@ class ClientRegistry:
             if now - client.last_seen > self._timeout:
                 client.connected = client.announced = False
                 changes.gone.append(client)
-            if now > client.overdue_at and not client.told_overdue:
-                client.told_overdue = True
+            if now > client.overdue_at and not client.reported_overdue:
+                client.reported_overdue = True
                 changes.late.append(client)
         return changes
 

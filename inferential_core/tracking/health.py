@@ -45,7 +45,7 @@ class Health:
         self._unavailable = False
         self._open_until = -math.inf
         self._pause_s = 0.0  # 0: closed
-        self._trying = False
+        self.trying = False  # with a batch, while its circuit is not closed: one at a time
 
     def circuit(self, now: float) -> str:
         if not self._pause_s:
@@ -59,18 +59,14 @@ class Health:
         wait_s = self._open_until - now
         if wait_s > 0:
             return f"the model keeps failing, next try in {wait_s:.1f} s: {self.last_error}"
-        return f"the model keeps failing, it is being tried: {self.last_error}" * self._trying
-
-    def may_begin(self) -> bool:
-        """Whether a batch may be given to the model: while it is tried, one at a time."""
-        return not self._pause_s or not self._trying
+        return f"the model keeps failing, it is being tried: {self.last_error}" * self.trying
 
     def recovered(self) -> None:
         """What kept it from answering is known to be over: the circuit closes."""
         self._close()
 
     def begun(self) -> None:
-        self._trying = bool(self._pause_s)
+        self.trying = bool(self._pause_s)
 
     def succeeded(self, observations: int, seconds: float) -> bool:
         """A call answered so many; True if that closed the circuit."""
@@ -91,12 +87,12 @@ class Health:
         self._clients.clear()
         self._unavailable = False
         self._pause_s = 0.0
-        self._trying = False
+        self.trying = False
 
-    def failed(self, client_id: str, error: Exception, told: str, now: float) -> None:
+    def failed(self, client_id: str, error: Exception, described: str, now: float) -> None:
         """An observation ended in `error`."""
         self._learn_errors(1, 1.0)
-        self.last_error = told
+        self.last_error = described
         self._failed += 1
         self._failing_since = min(self._failing_since, now)
         if len(self._clients) < 2:
@@ -107,10 +103,10 @@ class Health:
         """A call answered nothing at all, after so many `failed`; True if that opened it."""
         rule = self.rule
         if not failures:
-            self._trying = False  # its observations were to blame: another one tries
+            self.trying = False  # its observations were to blame: another one tries
             return False
         if self._pause_s:
-            if not self._trying:
+            if not self.trying:
                 return False  # begun before the circuit opened
             self._pause_s = min(rule.most_open_s, 2.0 * self._pause_s)
         elif (
@@ -122,7 +118,7 @@ class Health:
             self._pause_s = rule.open_s
         else:
             return False
-        self._trying = False
+        self.trying = False
         self._open_until = now + self._pause_s
         return True
 

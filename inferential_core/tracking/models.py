@@ -65,7 +65,7 @@ class ModelRecord:
         return record
 
     def update(self, info: ModelInfo) -> None:
-        """Take over what its dispatcher tells of it now."""
+        """Take over what its dispatcher says of it now."""
         self.max_batch = info.max_batch
         self.lanes = info.lanes
         self.replicas = info.replicas
@@ -81,7 +81,7 @@ class ModelRecord:
 
     @property
     def free(self) -> bool:
-        return self.busy_lanes < self.lanes and self.health.may_begin()
+        return self.busy_lanes < self.lanes and not self.health.trying
 
     def check(self, inputs: Mapping[str, Any]) -> None:
         """RejectedError names the key that does not fit what the model says it takes."""
@@ -157,7 +157,7 @@ class ModelRecord:
 
 
 def _compiled(info: ModelInfo) -> Specification | None:
-    """A specification from elsewhere may be wrong: then it is told, and not checked against."""
+    """The specification to check against; None, and an error in the log, if it is wrong."""
     try:
         return compile_specification(info.specification)
     except UsageError as error:

@@ -11,8 +11,8 @@ class TokenBucket:
         self._level = per_s
         self._at = 0.0
 
-    def take(self, amount: float, now: float) -> bool:
-        """Whether there is any left; then `amount` is taken, be it more than there is.
+    def spend(self, amount: float, now: float) -> bool:
+        """Whether there is any left; then `amount` is spent, be it more than there is.
 
         So what is larger than the whole bucket passes too, and is paid for by waiting.
         """
@@ -34,8 +34,8 @@ class Quota:
 
     def exceeded(self, size: int, now: float) -> str:
         """Charge an observation of so many bytes; the limit it is beyond, in words, or ''."""
-        if self._rate is not None and not self._rate.take(1.0, now):
+        if self._rate is not None and not self._rate.spend(1.0, now):
             return f"{self._rate.per_s:g} observations a second"
-        if self._volume is not None and not self._volume.take(size, now):
+        if self._volume is not None and not self._volume.spend(size, now):
             return f"{self._volume.per_s:g} bytes a second"
         return ""

@@ -1,7 +1,7 @@
-"""What happened lately, for whoever wants to look: bounded, filled once a batch.
+"""What happened lately, for whoever shows it: bounded, filled once a batch.
 
 The path of a request pays one append for the whole batch; what is made of it (quantiles, shares,
-a timeline) is worked out by the one who looks, on a thread of his own.
+a timeline) is worked out by whoever reads it, on a thread of its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Ended(NamedTuple):
 
 @dataclass
 class Cursor:
-    """How far somebody has looked."""
+    """How far somebody has read."""
 
     batches: int = 0
     failures: int = 0
@@ -53,7 +53,7 @@ class Events:
 
 
 class Recent:
-    """The newest batches and failures. Filled, and looked at, between two turns of the server."""
+    """The newest batches and failures. Filled, and read, between two turns of the server."""
 
     def __init__(self, size: int = 512) -> None:
         self._served: deque[Served] = deque(maxlen=size)
@@ -70,14 +70,14 @@ class Recent:
         self._failures += 1
         self._ended.append(Ended(at, request, status))
 
-    def since(self, seen: Cursor) -> Events:
-        """What came since `seen`, which is brought up to date."""
-        news = Events(
-            _newest(self._served, self._batches - seen.batches),
-            _newest(self._ended, self._failures - seen.failures),
+    def since(self, cursor: Cursor) -> Events:
+        """What came since `cursor`, which is brought up to date."""
+        events = Events(
+            _newest(self._served, self._batches - cursor.batches),
+            _newest(self._ended, self._failures - cursor.failures),
         )
-        seen.batches, seen.failures = self._batches, self._failures
-        return news
+        cursor.batches, cursor.failures = self._batches, self._failures
+        return events
 
 
 def _newest(ring: deque, count: int) -> list:

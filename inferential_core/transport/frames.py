@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import zmq
@@ -33,19 +34,14 @@ class FrameSocket:
         self._get: Any = socket.get
         self._recv = socket.recv
         self._send: Any = super(zmq.Socket, socket).send
+        # () -> READABLE, WRITABLE or both, of the same moment.
+        self.events: Any = partial(self._get, _EVENTS)
+        # The next frame, which is there, as a copy; for one that is small.
+        self.receive_one: Callable[[], bytes] = partial(socket.recv, _NOBLOCK)
 
     def readable(self) -> bool:
         """Whether a message is there; cheaper than the exception of a receive that finds none."""
         return bool(self._get(_EVENTS) & READABLE)
-
-    def events(self) -> int:
-        """READABLE, WRITABLE: both of the same moment."""
-        events: int = self._get(_EVENTS)
-        return events
-
-    def receive_one(self) -> bytes:
-        """The next frame, which is there, as a copy; for one that is small."""
-        return self._recv(_NOBLOCK)
 
     def receive(self) -> list[Buffer]:
         """The (rest of the) message that is there, as views; recv_multipart costs several times

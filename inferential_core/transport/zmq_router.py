@@ -96,7 +96,8 @@ class ZmqRouter(Transport):
         # this one sleeps.
         self._poll = select.poll()
         self._poll.register(int(self._socket.get(zmq.FD)), select.POLLIN)
-        self._poll.register(self._waker.fileno(), select.POLLIN)
+        self._waker_fd = self._waker.fileno()
+        self._poll.register(self._waker_fd, select.POLLIN)
 
     @property
     def address(self) -> str:
@@ -127,7 +128,7 @@ class ZmqRouter(Transport):
         # Rounded up: waking before the timer would poll once more for nothing.
         milliseconds = None if timeout is None else max(0, int(timeout * 1000) + 1)
         for fd, _ in self._poll.poll(milliseconds):
-            if fd == self._waker.fileno():
+            if fd == self._waker_fd:
                 self._waker.clear()
             else:
                 self._unsure = True

@@ -40,8 +40,8 @@ def judge(client: dict[str, Any], window: ClientWindow, now: float, overdue: flo
         parts = [f"{late} late"] * bool(late) + [f"{unanswered} not answered"] * bool(unanswered)
         # The last error is of one of those: what was superseded is neither an end nor an error.
         error = client["last_error"] if unanswered else ""
-        told = f"{' and '.join(parts)} of {ends} in {JUDGED_S:g} s"
-        return Verdict(STARVING, f"{told}: {error}" if error else told)
+        why = f"{' and '.join(parts)} of {ends} in {JUDGED_S:g} s"
+        return Verdict(STARVING, f"{why}: {error}" if error else why)
     waits = client["received"] - client["ok"] - client["failed"] > 0
     since = window.answered_at if window.answered_at == window.answered_at else window.first_seen
     patience = max(JUDGED_S, 2.0 * interval) if interval == interval else JUDGED_S
@@ -49,8 +49,8 @@ def judge(client: dict[str, Any], window: ClientWindow, now: float, overdue: flo
         return Verdict(STARVING, f"no answer for {_duration(now - since)}")
     silence = client["silence_s"]
     if client.get("overdue", silence > max(overdue * interval, 0.0)):
-        told = f", usually one every {_duration(interval)}" if interval == interval else ""
-        return Verdict(OVERDUE, f"nothing for {_duration(silence)}{told}")
+        usual = f", usually one every {_duration(interval)}" if interval == interval else ""
+        return Verdict(OVERDUE, f"nothing for {_duration(silence)}{usual}")
     return Verdict(ACTIVE, "")
 
 

@@ -30,10 +30,10 @@ def open_web(config: HttpConfig) -> NoWeb:
         return NO_WEB
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
-        told = f"the page needs {' and '.join(missing)}: pip install 'inferential[server]'"
+        problem = f"the page needs {' and '.join(missing)}: pip install 'inferential[server]'"
         if config.bind != address.AUTO:
-            raise ConfigError(f"http.bind {config.bind!r}: {told}")
-        _log.warning("%s; robots are served without it", told)
+            raise ConfigError(f"http.bind {config.bind!r}: {problem}")
+        _log.warning("%s; robots are served without it", problem)
         return NO_WEB
     return WebServer(config)
 

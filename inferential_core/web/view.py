@@ -18,8 +18,8 @@ from ..tracking.recent import Cursor, Served
 from .client_state import ORDER, VISITOR, judge
 from .window import BIN_S, Windows
 
-MOST_ROWS = 500  # robots told of; the worst ones, where there are more
-MOST_BARS = 300  # batches told of in a frame; the newest ones, where there are more
+MOST_ROWS = 500  # robots shown; the worst ones, where there are more
+MOST_BARS = 300  # batches shown in a frame; the newest ones, where there are more
 _TEXT = 200  # characters of a name or an error
 _STEP = 25  # rows worked out before other threads get a turn
 
@@ -117,16 +117,16 @@ class Fleet:
     def _model(self, model: dict[str, Any]) -> dict[str, Any]:
         window = self._windows.model(model["id"])
         scheduling = self._server.config.scheduling
-        told = {
+        shown = {
             **model,
             "sizes": window.sizes(),
             "most_together": min(model["max_batch"], scheduling.max_batch_size),
         }
-        return _all_plain(told)
+        return _all_plain(shown)
 
     def _frame(self, status: dict[str, Any], more: dict[str, Any]) -> str:
-        told = [client for client in status.pop("clients") if client["state"] != VISITOR]
-        clients = sorted(told, key=self._rank)
+        robots = [client for client in status.pop("clients") if client["state"] != VISITOR]
+        clients = sorted(robots, key=self._rank)
         rows = [[_plain(client[name]) for name in COLUMNS] for client in clients[:MOST_ROWS]]
         return json.dumps(
             {
@@ -164,8 +164,8 @@ def _numbered(status: dict[str, Any]) -> Any:
     return enumerate(status["clients"])
 
 
-def _all_plain(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in told.items()}
+def _all_plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> Any:

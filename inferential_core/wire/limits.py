@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Limits:
     max_id_bytes: int = 255  # client and model ids; ZeroMQ allows no longer identity
     max_image_pixels: int = 50_000_000  # height x width of one encoded image
 
-    @property
+    @cached_property
     def max_envelope_bytes(self) -> int:
         """More than any envelope needs that keeps the others. One that does not is not parsed:
         a few MB can hold millions of empty tensors, which take seconds.
