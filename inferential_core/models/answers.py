@@ -47,9 +47,9 @@ def _is_carried_as_it_is(value: Any) -> bool:
 
 def as_result(answer: Any) -> Result:
     """As `as_values`, but an error is returned, and so is one that is the answer."""
-    if isinstance(answer, BaseException):  # infer_batch may fail single observations this way
-        return as_exception(answer)
     try:
+        if isinstance(answer, BaseException):  # infer_batch may fail single observations this way
+            return as_exception(answer)
         return as_values(answer)
     except BaseException as error:
         return as_exception(error)

@@ -98,9 +98,12 @@ class ModelCaller:
 
     def _attempt(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         outcome = attempt(function, *arguments)
-        if type(outcome) in _FINISHED or not inspect.isawaitable(outcome):
-            return outcome
+        return outcome if type(outcome) in _FINISHED else attempt(self._awaited, outcome)
+
+    def _awaited(self, answer: Any) -> Any:
+        if not inspect.isawaitable(answer):
+            return answer
         loop: asyncio.AbstractEventLoop | None = getattr(self._local, "loop", None)
         if loop is None:
             loop = self._local.loop = asyncio.new_event_loop()
-        return attempt(loop.run_until_complete, outcome)
+        return loop.run_until_complete(answer)

@@ -41,8 +41,11 @@ class ModelForm:
     @property
     def version(self) -> str:
         """What the model says its version is now; a deployment may change it at run time."""
-        version = getattr(self._model, "version", None)
-        return "" if version is None else str(version)
+        try:
+            version = getattr(self._model, "version", None)
+            return "" if version is None else str(version)
+        except Exception:  # it is served, whatever it says of itself
+            return ""
 
 
 def _function(model: Any, named_only: bool) -> Function:

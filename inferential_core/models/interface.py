@@ -63,12 +63,17 @@ def readable(values: Inputs) -> dict[str, Any]:
             if value.flags.writeable:
                 value.setflags(write=False)
         elif isinstance(value, EncodedImage):
-            try:
-                value = decode(value)
-            except WireError as error:
-                raise WireError(f"{key!r}: {text_of(error)}") from None
+            value = pixels_of(key, value)
         observation[key] = value
     return observation
+
+
+def pixels_of(key: str, image: EncodedImage) -> np.ndarray:
+    """The pixels of a compressed image; WireError names its key where it cannot be decoded."""
+    try:
+        return decode(image)
+    except WireError as error:
+        raise WireError(f"{key!r}: {text_of(error)}") from None
 
 
 class ModelInterface:

@@ -133,6 +133,7 @@ def _pillow() -> Any:
         from PIL import Image
     except ImportError:
         raise WireError(
-            "compressed images need Pillow to be made or read: pip install inferential[images]"
+            "compressed images need Pillow to be made or read:"
+            " pip install pillow, or inferential[images]"
         ) from None
     return Image

@@ -20,7 +20,7 @@ from ...models.answers import Result
 from ...models.form import ModelForm
 from ...models.interface import Call, ModelInterface, Raised, attempt
 from .replica_memory import Neighbours, is_near
-from .replica_values import Observation, has_images, pack_outcome, unpack, unpack_readable
+from .replica_values import Observation, pack_outcome, unpack
 
 QUICK_S = 2e-3
 
@@ -85,8 +85,8 @@ class Serving:
 
         async def serve_batch(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
             begun = time.monotonic()
-            if any(map(has_images, observations)):
-                asked = await asyncio.to_thread(unpack_readable, observations, self._neighbours)
+            if any(images for _, images, _ in observations):  # to decode: that takes long
+                asked = await asyncio.to_thread(unpack, observations, self._neighbours)
             else:
                 asked = unpack(observations, self._neighbours)
             if self._form.stateful:
@@ -128,10 +128,8 @@ class Serving:
             outcome = await self._attempt_synchronous(arguments)
         else:
             outcome = attempt(function, *arguments)
-        if not inspect.isawaitable(outcome):
-            return outcome
         try:
-            return await outcome
+            return await outcome if inspect.isawaitable(outcome) else outcome
         except (asyncio.CancelledError, GeneratorExit):  # nobody waits for it any more
             raise
         except BaseException as error:  # a model may call sys.exit

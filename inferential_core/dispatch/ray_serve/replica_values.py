@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import located_text, traceback_of
-from ...models.answers import Result, as_exception
+from ...models.answers import Result
 from ...models.context import InferenceContext
-from ...models.interface import readable
+from ...models.interface import pixels_of
 from ...wire.images import EncodedImage
 from .replica_memory import Neighbours
 
@@ -26,15 +26,10 @@ Observation = tuple[dict[str, Any], dict[str, Image], tuple[Any, ...]]
 Outcome = dict[str, Any] | list[str]
 
 
-def has_images(observation: Observation) -> bool:
-    """Whether preparing it takes long enough to do it on a thread: there are images to decode."""
-    return bool(observation[1])
-
-
 def unpack(
     observations: Sequence[Observation], neighbours: Neighbours
 ) -> tuple[list[Any], list[InferenceContext]]:
-    """Inputs (for one that is broken, an exception) and contexts, images still compressed.
+    """Inputs, or an exception for one that is broken, and contexts. Images are decoded.
 
     Deadlines are on this machine's clock.
     """
@@ -44,14 +39,6 @@ def unpack(
     for _, _, (client_id, epoch, request_id, first, left_s) in observations:
         contexts.append(context(client_id, epoch, request_id, first, now + left_s))
     return [_inputs(each, neighbours) for each in observations], contexts
-
-
-def unpack_readable(
-    observations: Sequence[Observation], neighbours: Neighbours
-) -> tuple[list[Any], list[InferenceContext]]:
-    """As `unpack`, with images decoded."""
-    inputs, contexts = unpack(observations, neighbours)
-    return [_readable(each) for each in inputs], contexts
 
 
 def pack_outcome(result: Result) -> Outcome:
@@ -75,19 +62,11 @@ def _inputs(observation: Observation, neighbours: Neighbours) -> dict[str, Any] 
         }
         for key, (encoding, data, shape) in images.items():
             file: Any = neighbours.read(data) if isinstance(data, tuple) else data
-            inputs[key] = EncodedImage(memoryview(file), encoding, tuple(shape))
+            image = EncodedImage(memoryview(file), encoding, tuple(shape))
+            inputs[key] = pixels_of(key, image)
         return inputs
     except Exception as error:
         return error
-
-
-def _readable(inputs: dict[str, Any] | Exception) -> dict[str, Any] | Exception:
-    if isinstance(inputs, Exception):
-        return inputs
-    try:
-        return readable(inputs)
-    except BaseException as error:
-        return as_exception(error)
 
 
 def _context_class() -> type[InferenceContext]:
