@@ -17,6 +17,7 @@ from ..wire.images import EncodedImage
 
 # The key under which a model's bare array comes back.
 ACTIONS = "actions"
+MOST_NESTED = 8
 
 Result = Mapping[str, Any] | Exception
 
@@ -24,6 +25,7 @@ Result = Mapping[str, Any] | Exception
 def as_values(answer: Any) -> Mapping[str, Any]:
     """A model's answer as arrays and strings by key; a bare array becomes {"actions": array}.
 
+    What is nested comes under joined keys: {"action": {"arm": array}} is {"action.arm": array}.
     UsageError or WireError says what cannot be sent.
     """
     if answer is None:
@@ -31,12 +33,31 @@ def as_values(answer: Any) -> Mapping[str, Any]:
     if type(answer) is not dict and not isinstance(answer, Mapping):
         answer = {ACTIONS: answer}
     values: dict[str, Any] = {}
-    for key, value in answer.items():
+    for key, value in flattened(answer).items():
         if not isinstance(value, np.ndarray) and _is_carried_as_it_is(value):
-            values[str(key)] = value
+            values[key] = value
         else:
             # Copied, because the model may reuse its buffers before these have left the machine.
-            values[str(key)] = as_array(key, value).copy()
+            values[key] = as_array(key, value).copy()
+    return values
+
+
+def flattened(answer: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
+    """An answer without nested ones: their keys are joined by dots.
+
+    UsageError where two values would have the same key, or one is nested without an end.
+    """
+    if depth > MOST_NESTED:
+        raise UsageError(f"the answer is nested more than {MOST_NESTED} times")
+    values: dict[str, Any] = {}
+    for key, value in answer.items():
+        nested = {str(key): value}
+        if isinstance(value, Mapping):
+            nested = {f"{key}.{k}": v for k, v in flattened(value, depth + 1).items()}
+        for name in nested:
+            if name in values:
+                raise UsageError(f"the answer has two values for {name!r}")
+        values |= nested
     return values
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from .answers import ACTIONS
+from .answers import ACTIONS, flattened
 
 Observation = Mapping[str, Any]
 
@@ -57,6 +57,7 @@ def split(answers: Any, count: int) -> list[dict[str, Any]]:
     """
     if not isinstance(answers, Mapping):
         answers = {ACTIONS: answers}
+    answers = flattened(answers)
     parts: list[dict[str, Any]] = [{} for _ in range(count)]
     for key, value in answers.items():
         if isinstance(value, str):

@@ -194,7 +194,8 @@ class BridgeCore:
         try:
             values, stamp_ns = self.inputs.assemble(samples, now_ns)
             with self.lock:
-                values |= left_over_values(self.executor, stamp_ns)
+                action = self._contract.action
+                values |= left_over_values(action, self.executor, stamp_ns, values)
                 self.asking.asked(now_ns)
         except InputError as error:
             with self.lock:

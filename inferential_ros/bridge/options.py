@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from inferential_ros.bridge.server_link import LinkSettings
+from inferential_ros.contract.geometry import conversion_of
 from inferential_ros.contract.schema import NEVER, Contract
 from inferential_ros.execution.channel import POSITION
 from inferential_ros.execution.executor import Executor, Rule
@@ -43,7 +44,7 @@ def make_jump_watch(contract: Contract) -> JumpWatch:
     for output in action.outputs:
         if output.kind == POSITION:
             columns = list(output.columns)
-            largest[columns] = np.minimum(largest[columns], np.array(output.turns) / 2.0)
+            largest[columns] = np.minimum(largest[columns], conversion_of(output).turns / 2.0)
     known = [column for group in action.execution.geometry for column in group.columns]
     largest[[*known, *action.execution.discrete]] = np.inf
     return JumpWatch(largest)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import numpy as np
 
 from inferential_core import Reply
@@ -18,17 +21,14 @@ def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:
     The lease is the shorter of what the contract and the server say; without one the plan is
     valid as long as it has steps.
     """
-    result = reply.result or {}
-    if action.key not in result:
-        held = ", ".join(sorted(result)) or "nothing"
-        raise PlanRefused(f"the reply holds no {action.key!r}, but: {held}")
+    actions = _actions(action, reply.result or {})
     leases_ns = []
     if action.lease_s is not None:
         leases_ns.append(round(action.lease_s * 1e9))
     if reply.valid_for_ms > 0:
         leases_ns.append(round(reply.valid_for_ms * 1e6))
     return Plan(
-        actions=np.asarray(result[action.key]),
+        actions=_absolute(action, actions, observation.values),
         start_ns=observation.stamp_ns,
         period_ns=round(1e9 / action.rate_hz),
         lease_ns=min(leases_ns, default=None),
@@ -38,11 +38,61 @@ def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:
     )
 
 
-def left_over_values(executor: Executor, observed_ns: int) -> dict[str, np.ndarray]:
-    """What an observation made then carries besides its keys, in mode rtc; {} in the others."""
+def _actions(action: Action, result: Mapping[str, Any]) -> np.ndarray:
+    """The chunk (H, D) of an answer: one entry, or several side by side."""
+    if not action.parts:
+        return _entry(action.key, action.key, result)
+    columns = []
+    for name in action.parts:
+        part = _entry(name, f"{action.key}.{name}", result)
+        columns.append(part[:, None] if part.ndim == 1 else part)
+    shapes = ", ".join(f"{name} {part.shape}" for name, part in zip(action.parts, columns))
+    if len({part.shape[:1] for part in columns}) > 1 or any(part.ndim != 2 for part in columns):
+        raise PlanRefused(f"the parts are not (H, n) with one H: {shapes}")
+    return np.concatenate(columns, axis=1)
+
+
+def _entry(name: str, nested: str, result: Mapping[str, Any]) -> np.ndarray:
+    for each in (name, nested):
+        if each in result:
+            return np.asarray(result[each])
+    held = ", ".join(sorted(result)) or "nothing"
+    raise PlanRefused(f"the reply holds no {name!r}, but: {held}")
+
+
+def _absolute(action: Action, actions: np.ndarray, observed: Mapping[str, Any]) -> np.ndarray:
+    """The chunk with the state of its own observation added to the columns relative to it."""
+    if not action.relative or actions.ndim != 2 or actions.shape[1] != len(action.names):
+        return actions  # of another shape: refused by whoever executes it
+    absolute = actions.astype(np.float64)
+    for column, state in _states(action, observed):
+        absolute[:, column] += state
+    return absolute
+
+
+def _states(action: Action, observed: Mapping[str, Any]) -> Iterator[tuple[int, float]]:
+    """The state that each relative column counts from, in the units of the actions."""
+    for item in action.relative:
+        if item.key not in observed:
+            name = action.names[item.column]
+            raise PlanRefused(f"{name!r} is relative to {item.key!r}, which was not observed")
+        newest = np.asarray(observed[item.key])
+        newest = newest[-1] if newest.ndim > 1 else newest  # with a history, the last sample
+        yield item.column, float(newest[item.index]) * item.gain + item.offset
+
+
+def left_over_values(
+    action: Action, executor: Executor, observed_ns: int, observed: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """What an observation made then carries besides its keys, in mode rtc; {} in the others.
+
+    The rows are as the model gives them: relative columns count from the state observed now.
+    """
     left_over = executor.left_over(observed_ns)
     if left_over is None:
         return {}
     rows, steps = left_over
+    for column, state in _states(action, observed):
+        rows[:, column] -= state
     delay = min(executor.delay_steps, steps)
     return {LEFT_OVER: rows, LEFT_OVER_STEPS: np.int32(steps), DELAY: np.int32(delay)}

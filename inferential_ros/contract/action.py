@@ -10,6 +10,7 @@ from inferential_ros.contract.execution import read_execution
 from inferential_ros.contract.geometry import KEYS as GEOMETRY_KEYS
 from inferential_ros.contract.geometry import Geometry, groups_of, read_geometry
 from inferential_ros.contract.output import read_output
+from inferential_ros.contract.relative import Named, read_relative
 from inferential_ros.contract.schema import Action, Output
 from inferential_ros.contract.yaml_values import (
     Section,
@@ -23,19 +24,21 @@ from inferential_ros.contract.yaml_values import (
 
 KEYS = (
     "key",
+    "parts",
     "names",
     "rate_hz",
     "control_rate_hz",
     "lease_s",
     *EXECUTION_KEYS,
     *GEOMETRY_KEYS,
+    "relative",
     "publish_on_arrival",
     "outputs",
 )
 
 
-def read_action(value: Any, path: str) -> tuple[Action, tuple[str, ...]]:
-    """The section, and what deserves a warning although it is allowed."""
+def read_action(value: Any, path: str) -> tuple[Action, Named, tuple[str, ...]]:
+    """The section, the columns that are relative, and what deserves a warning."""
     section = Section(value, path)
     section.only(*KEYS)
     columns = section.get("names", names)
@@ -48,6 +51,7 @@ def read_action(value: Any, path: str) -> tuple[Action, tuple[str, ...]]:
     groups = groups_of(geometry, outputs, execution.discrete)
     action = Action(
         key=section.get("key", text, "actions"),
+        parts=section.get("parts", names, ()),
         names=columns,
         rate_hz=rate_hz,
         control_rate_hz=control_rate_hz,
@@ -56,8 +60,9 @@ def read_action(value: Any, path: str) -> tuple[Action, tuple[str, ...]]:
         publish_on_arrival=section.get("publish_on_arrival", boolean, True),
         outputs=outputs,
     )
+    relative = read_relative(section, columns)
     section.finish()
-    return action, tuple(warnings)
+    return action, relative, tuple(warnings)
 
 
 def _outputs(

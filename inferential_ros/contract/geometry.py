@@ -15,6 +15,7 @@ import numpy as np
 
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.schema import Output
+from inferential_ros.contract.units import Conversion
 from inferential_ros.contract.yaml_values import Section, known_names, sequence
 from inferential_ros.execution.channel import POSITION
 from inferential_ros.execution.geometry import (
@@ -129,7 +130,7 @@ def _turn(geometry: Geometry, column: int, outputs: Sequence[Output]) -> float:
                     f"{geometry.columns[column]!r} goes to {output.path} as a {output.kind}, which"
                     " is no angle",
                 )
-            turns.add(output.turns[output.columns.index(column)])
+            turns.add(float(conversion_of(output).turns[output.columns.index(column)]))
     if math.inf in turns:
         raise ContractError(
             geometry.continuous_path, f"{geometry.columns[column]!r} has a unit of length"
@@ -150,7 +151,8 @@ def _check_units(rotation: Rotation, path: str, outputs: Sequence[Output]) -> No
         if output.kind != POSITION:
             raise ContractError(path, f"goes to {output.path} as a {output.kind}: no rotation")
         for column, name in zip(rotation.columns, rotation.names):
-            if not output.plain[output.columns.index(column)]:
+            place = output.columns.index(column)
+            if conversion_of(output).gain[place] != 1.0 or conversion_of(output).offset[place]:
                 raise ContractError(
                     path, f"{name!r} is part of a rotation; take unit, scale and offset from it"
                 )
@@ -180,3 +182,9 @@ def _known(
         group = (Quaternion if len(columns) == 4 else PartOfQuaternion)(columns, names)
         _check_units(group, path, [output])
         yield group
+
+
+def conversion_of(output: Output) -> Conversion:
+    """From the units of an output's actions to its message's."""
+    assert output.conversion is not None
+    return output.conversion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from inferential_ros.contract.action import read_action
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.observation import read_observation
 from inferential_ros.contract.plugins import load_announced, load_named
+from inferential_ros.contract.relative import resolve_relative
 from inferential_ros.contract.schema import ALWAYS, NEVER, WHEN_DRY, Contract, Model, Trigger
 from inferential_ros.contract.yaml_file import located, read_yaml
 from inferential_ros.contract.yaml_values import Section, integer, names, positive, text
@@ -31,9 +33,10 @@ def parse_contract(values: Any) -> Contract:
     robot = root.get("robot", text, "robot")
     load_announced()
     load_named(root.get("converters", names, ()), "converters")
-    action, warnings = root.get("action", read_action)
+    action, relative, warnings = root.get("action", read_action)
     default_runway = 0.0 if action.execution.mode == OPEN_LOOP else 0.5
     keys, trigger, reference = read_observation(root.get("observation", Section), default_runway)
+    action = replace(action, relative=resolve_relative(relative, action, keys))
     model = root.get("model", lambda value, path: _model(value, path, trigger))
     root.finish()
     warnings += tuple(

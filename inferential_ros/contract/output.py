@@ -96,8 +96,7 @@ def read_output(
         sent=converter.sent,
         action=topic.action,
         threshold=tuple((_threshold(section, converter) / np.abs(conversion.gain)).tolist()),
-        turns=_turns(conversion),
-        plain=tuple(((conversion.gain == 1.0) & (conversion.offset == 0.0)).tolist()),
+        conversion=conversion,
         quaternions=quaternions,
     )
     section.finish()
@@ -207,12 +206,6 @@ def _without_rotations(
                     " largest angle in rad from tick to tick",
                 )
     return tuple(FREE if column in parts else pair for column, pair in enumerate(limits))
-
-
-def _turns(conversion: Conversion) -> tuple[float, ...]:
-    """A whole turn in the units of each action, as the message has radians; inf of a length."""
-    turns = 2.0 * math.pi / np.abs(conversion.gain)
-    return tuple(np.where(conversion.angular, turns, math.inf).tolist())
 
 
 def _in_action_units(pairs: tuple[tuple[float, float], ...], conversion: Conversion) -> Limits:

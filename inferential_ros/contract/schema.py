@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from inferential_ros.contract.units import Conversion
 from inferential_ros.convert.registry import EVERY_TICK, TEXT, Decode, Encode, Form, form_of
 from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZEROS
 from inferential_ros.execution.modes import Execution
@@ -158,9 +159,22 @@ class Output:
     sent: str = EVERY_TICK
     action: type[Any] | None = None  # of a ROS action, whose goal is the message
     threshold: tuple[float, ...] = ()  # of a goal sent on change: what is no change of a value
-    turns: tuple[float, ...] = ()  # of each column, a whole turn in its units; inf: a length
-    plain: tuple[bool, ...] = ()  # of each column, whether the message has the action as it is
+    conversion: Conversion | None = None  # from the units of the actions to the message's
     quaternions: tuple[tuple[int, ...], ...] = ()  # which of its columns are x to w of one
+
+
+@dataclass(frozen=True)
+class RelativeTo:
+    """A column that a model gives relative to a state, which is an element of an observation.
+
+    Absolute is the column + gain * observed + offset, in the units of the actions.
+    """
+
+    column: int
+    key: str  # of the observation
+    index: int  # in the key's vector
+    gain: float
+    offset: float
 
 
 @dataclass(frozen=True)
@@ -168,6 +182,7 @@ class Action:
     """How the model's answer is executed."""
 
     key: str
+    parts: tuple[str, ...]  # entries of the answer whose columns, side by side, are the chunk's
     names: tuple[str, ...]
     rate_hz: float
     control_rate_hz: float
@@ -175,6 +190,7 @@ class Action:
     execution: Execution
     publish_on_arrival: bool
     outputs: tuple[Output, ...]
+    relative: tuple[RelativeTo, ...] = ()
 
 
 @dataclass(frozen=True)

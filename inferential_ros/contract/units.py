@@ -39,6 +39,11 @@ class Conversion:
         self.angular = np.ones(len(gain), dtype=bool) if angular is None else angular
 
     @property
+    def turns(self) -> np.ndarray:
+        """A whole turn (n,) in the units that are converted to radians; inf of a length."""
+        return np.where(self.angular, 2.0 * math.pi / np.abs(self.gain), math.inf)
+
+    @property
     def trivial(self) -> bool:
         return bool((self.gain == 1.0).all() and (self.offset == 0.0).all())
 

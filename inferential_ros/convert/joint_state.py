@@ -17,8 +17,8 @@ from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.units import Conversion, read_conversion
 from inferential_ros.contract.yaml_values import Section, boolean, names, number, one_of
 from inferential_ros.convert.collecting import Collected, Presence
-from inferential_ros.convert.numeric import by_fields
-from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
+from inferential_ros.convert.numeric import by_fields, located_at
+from inferential_ros.convert.registry import Decode, Form, InputError, Located, input_converter
 
 FIELDS = ("position", "velocity", "effort")
 DTYPES = ("float32", "float64")
@@ -103,6 +103,16 @@ class JointVector:
         self._layouts: dict[tuple[str, ...], Presence] = {}  # by the names of a message
         self._present_names: list[str] | None = None
         self._present = Presence({})
+
+    def located(self) -> dict[str, Located]:
+        """The positions of the joints; none where they are not read."""
+        if "position" not in self._fields:
+            return {}
+        first = self._fields.index("position") * len(self._joints)
+        return {
+            joint: located_at(first + index, self._conversion, first + index)
+            for index, joint in enumerate(self._joints)
+        }
 
     def __call__(self, message: Any) -> np.ndarray:
         if type(message) is Collected:

@@ -14,7 +14,15 @@ from inferential_ros.contract.yaml_values import Section, boolean, names, number
 from inferential_ros.convert.collecting import Collected, Presence
 from inferential_ros.convert.fields import Leaf, resolve
 from inferential_ros.convert.named import NotNamed
-from inferential_ros.convert.registry import ANY, TEXT, Decode, Form, InputError, input_converter
+from inferential_ros.convert.registry import (
+    ANY,
+    TEXT,
+    Decode,
+    Form,
+    InputError,
+    Located,
+    input_converter,
+)
 from inferential_ros.convert.rotation import Rotations, read_rotation
 
 DTYPES = ("float16", "float32", "float64", "uint8", "int32", "int64", "bool")
@@ -90,6 +98,13 @@ def _text(leaves: list[Leaf], place: str) -> Decode:
     return Text(leaves[0].get)
 
 
+def located_at(index: int, conversion: Conversion | None, origin: int) -> Located:
+    """An element of a vector that was converted, or not."""
+    if conversion is None:
+        return Located(index)
+    return Located(index, float(conversion.gain[origin]), float(conversion.offset[origin]))
+
+
 class Text:
     """The text of one field."""
 
@@ -134,6 +149,20 @@ class Vector:
         self._named = [any(leaf.named for leaf in group) for group in groups]
         self.elements = tuple(selected) if any(self._named) else ()
         self.warnings = tuple(dict.fromkeys(leaf.warning for leaf in self._leaves if leaf.warning))
+
+    def located(self) -> dict[str, Located]:
+        """The numbers at paths whose place in the vector does not depend on the message."""
+        found: dict[str, Located] = {}
+        if self._rotations is not None:
+            return found
+        index = 0
+        for leaf, origin in zip(self._leaves, self._origin):
+            if leaf.count is None:
+                break
+            if leaf.scalar:
+                found[leaf.path] = located_at(index, self._conversion, origin)
+            index += leaf.count
+        return found
 
     def __call__(self, message: Any) -> np.ndarray:
         if self._all is not None:  # one call of C for all of them

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -155,6 +155,20 @@ def form_of(decode: Decode) -> Form:
     """What a decoder returns, as far as it tells."""
     form: Form = getattr(decode, "form", Form())
     return form
+
+
+class Located(NamedTuple):
+    """Where an element of a decoded vector is, and what it is there: x * gain + offset."""
+
+    index: int
+    gain: float = 1.0
+    offset: float = 0.0
+
+
+def located(decode: Decode | None) -> Mapping[str, Located]:
+    """The elements of what a decoder returns, by joint or field, as far as it tells."""
+    tell: Callable[[], Mapping[str, Located]] | None = getattr(decode, "located", None)
+    return {} if tell is None else tell()
 
 
 def input_type(name: str) -> InputType:

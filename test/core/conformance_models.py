@@ -59,6 +59,8 @@ def answer(obs: dict[str, Any], context: InferenceContext) -> Any:
         return {"shape": np.array(obs["camera"].shape), "mean": obs["camera"].mean()}
     if do == "draw":
         return {"picture": encode("picture", np.full((4, 6, 3), 200, np.uint8), "png")}
+    if do == "parts":
+        return {"action": {"arm": np.ones((2, 3)), "hand": {"left": [0.5]}}, "note": "x"}
     if do == "tensors":
         return {
             "grad": torch.tensor([1.0, 2.0], requires_grad=True),
@@ -87,7 +89,7 @@ def wrong(do: str) -> Any:
         raise RejectedError("'x' is out of reach")
     if do == "return an error":
         return ValueError("bad")
-    return {"none": None, "object": {"actions": object()}, "nested": {"a": {"b": 1}}}[do]
+    return {"none": None, "object": {"actions": object()}, "nested": {"a": {"b": object()}}}[do]
 
 
 def function(obs: dict[str, Any], context: InferenceContext) -> Any:

@@ -147,11 +147,17 @@ def test_compressed_images_may_be_answers(site: Site, form: str) -> None:
     assert (result["picture"].encoding, result["picture"].shape) == ("png", (4, 6, 3))
 
 
+def test_parts_of_an_answer_have_their_names_joined(site: Site, form: str) -> None:
+    (result,) = site.ask(form, {"do": "parts"})
+    assert result["action.arm"].shape == (2, 3) and result["action.hand.left"].tolist() == [0.5]
+    assert sorted(result) == ["action.arm", "action.hand.left", "note"]
+
+
 def test_an_answer_that_cannot_be_sent_is_an_error_that_says_why(site: Site, form: str) -> None:
     for do, said in (
         ("none", "UsageError: the model returned None: return a dict or an array"),
         ("object", "WireError: 'actions': object is no array, number or string"),
-        ("nested", "WireError: 'a': dict is no array, number or string"),
+        ("nested", "WireError: 'a.b': object is no array, number or string"),
         ("return an error", "ValueError: bad"),
     ):
         assert site.told(form, do) == said

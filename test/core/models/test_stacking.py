@@ -61,6 +61,12 @@ def test_answers_are_split_by_their_first_dimension() -> None:
     assert [part["note"] for part in split({"note": "same"}, 2)] == ["same", "same"]
 
 
+def test_parts_of_an_answer_are_split_each() -> None:
+    parts = split({"action": {"arm": np.eye(2), "hand": [3.0, 4.0]}}, 2)
+    assert [part["action.hand"] for part in parts] == [3.0, 4.0]
+    assert parts[1]["action.arm"].tolist() == [0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
