@@ -14,11 +14,11 @@ pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is the [se
 
 SEND = """
 import sys
-from inferential_core.dispatch.ray_serve import replica, shipped
+from inferential_core.dispatch.ray_serve import hosted, replica, shipped
 shipped.pickle_by_value()
 from ray import cloudpickle
 with open(sys.argv[1], "wb") as file:
-    cloudpickle.dump((replica.Serving, replica.attach), file)
+    cloudpickle.dump((replica.Serving, replica.attach, hosted.Hosted), file)
 """
 
 RECEIVE = """
@@ -30,7 +30,7 @@ from ray import cloudpickle
 
 assert find_spec("inferential_core") is None
 with open(sys.argv[1], "rb") as file:
-    Serving, attach = cloudpickle.load(file)
+    Serving, attach, Hosted = cloudpickle.load(file)
 
 class Policy:
     stateful = True
@@ -57,11 +57,15 @@ sent = type(policy.context)
 assert sent.__name__ == "InferenceContext" and policy.context.epoch == 3
 assert not any(name.split(".")[0] == "inferential_core" for name in sys.modules)
 
-sys.path.insert(0, sys.argv[2])  # the package in another version
+hosted = Hosted.__new__(Hosted)
+asyncio.run(hosted.__init__("policy_of_test:Policy", [sys.argv[2]]))
+assert ask(hosted, {})["actions"].tolist() == [1.0]
+
+sys.path.insert(0, sys.argv[3])  # the package in another version
 assert "client" in ask(policy, {}) and type(policy.context) is sent
 for name in [name for name in sys.modules if name.startswith("inferential_core")]:
     del sys.modules[name]
-sys.path[:1] = sys.argv[3:]  # and in this one
+sys.path[:1] = sys.argv[4:]  # and in this one
 from inferential_core import InferenceContext
 assert "client" in ask(policy, {}) and type(policy.context) is InferenceContext
 """
@@ -71,6 +75,15 @@ from typing import NamedTuple
 
 class InferenceContext(NamedTuple):
     client_id: str
+"""
+
+POLICY = """
+class Policy:
+    async def warm_up(self):
+        self.gain = 1.0
+
+    def infer(self, obs):
+        return [self.gain]
 """
 
 
@@ -92,4 +105,5 @@ def test_a_replica_serves_without_this_package_and_beside_another_version_of_it(
     (package / "context.py").write_text(ANOTHER_VERSION)
     (here,) = {str(Path(str(find_spec("inferential_core").origin)).parents[1])}
     run(SEND, tmp_path / "sent", isolated=False)
-    run(RECEIVE, tmp_path / "sent", tmp_path / "other", here, isolated=True)
+    (tmp_path / "policy_of_test.py").write_text(POLICY)
+    run(RECEIVE, tmp_path / "sent", tmp_path, tmp_path / "other", here, isolated=True)
