@@ -20,7 +20,7 @@ from ...models.answers import Result
 from ...models.form import ModelForm
 from ...models.interface import Call, ModelInterface, Raised, attempt
 from .replica_memory import Neighbours, is_near
-from .replica_values import Observation, pack_outcome, unpack
+from .replica_values import Observation, find_context_class, pack_outcome, unpack
 
 QUICK_S = 2e-3
 
@@ -63,6 +63,7 @@ class Serving:
         self._replica = replica
         self._concurrency = max(1, concurrency)
         self._neighbours = Neighbours()
+        self._context_class = find_context_class()
         self._one_at_a_time = asyncio.Lock()  # for what keeps a state
         self._takes_s = math.inf  # a synchronous call, lately
         self.description = {
@@ -86,9 +87,9 @@ class Serving:
         async def serve_batch(observations: list[Observation], gone: Sequence[str] = ()) -> Any:
             begun = time.monotonic()
             if any(images for _, images, _ in observations):  # to decode: that takes long
-                asked = await asyncio.to_thread(unpack, observations, self._neighbours)
+                asked = await asyncio.to_thread(self._unpack, observations)
             else:
-                asked = unpack(observations, self._neighbours)
+                asked = self._unpack(observations)
             if self._form.stateful:
                 async with self._one_at_a_time:
                     await self._run(self._interface.forget(gone))
@@ -101,6 +102,9 @@ class Serving:
             return self._replica, self._form.version, took, outcomes, self._neighbours.kept()
 
         return serve_batch
+
+    def _unpack(self, observations: list[Observation]) -> tuple[list[Any], list[Any]]:
+        return unpack(observations, self._neighbours, self._context_class)
 
     async def _infer(self, inputs: Sequence[Any], contexts: Sequence[Any]) -> list[Result]:
         form = self._form

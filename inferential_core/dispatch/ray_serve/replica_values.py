@@ -27,17 +27,18 @@ Outcome = dict[str, Any] | list[str]
 
 
 def unpack(
-    observations: Sequence[Observation], neighbours: Neighbours
+    observations: Sequence[Observation],
+    neighbours: Neighbours,
+    context_class: type[InferenceContext],
 ) -> tuple[list[Any], list[InferenceContext]]:
     """Inputs, or an exception for one that is broken, and contexts. Images are decoded.
 
     Deadlines are on this machine's clock.
     """
     now = time.monotonic()
-    context = _context_class()
     contexts = []
     for _, _, (client_id, epoch, request_id, first, left_s) in observations:
-        contexts.append(context(client_id, epoch, request_id, first, now + left_s))
+        contexts.append(context_class(client_id, epoch, request_id, first, now + left_s))
     return [_inputs(each, neighbours) for each in observations], contexts
 
 
@@ -69,7 +70,7 @@ def _inputs(observation: Observation, neighbours: Neighbours) -> dict[str, Any] 
         return error
 
 
-def _context_class() -> type[InferenceContext]:
+def find_context_class() -> type[InferenceContext]:
     """The class that a model finds in this package, where the replica has it in this form."""
     try:
         from inferential_core.models.context import InferenceContext as installed
