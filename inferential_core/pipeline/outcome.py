@@ -79,9 +79,9 @@ class Outcomes:
         client.settle(status, error)
         if call is not None and status is Status.OK:
             if request.in_time(now):
-                client.deadline_hits += 1
+                client.answers_in_time += 1
             else:
-                client.deadline_misses += 1
+                client.answers_late += 1
 
     def settle_unserved(self, request: InferenceRequest, status: Status, reason: str) -> None:
         """End a request that left the queue without having been with a model."""

@@ -73,8 +73,8 @@ def _client(client: Client, now: float) -> dict[str, Any]:
         "received": client.received,
         "ok": client.ok,
         "failed": client.failed,
-        "deadline_hits": client.deadline_hits,
-        "deadline_misses": client.deadline_misses,
+        "deadline_hits": client.answers_in_time,
+        "deadline_misses": client.answers_late,
         "takeovers": client.takeovers.count,
         "last_error": client.last_error,
     }

@@ -32,8 +32,8 @@ class Client:
     quota: Quota | None = None  # where clients have one
     ok: int = 0
     failed: int = 0
-    deadline_hits: int = 0
-    deadline_misses: int = 0
+    answers_in_time: int = 0  # left before their deadline: `deadline_hits` in the status
+    answers_late: int = 0  # left after it: `deadline_misses`
     last_error: str = ""
     session: int = 0  # of the connection that spoke last, 0 for published clients
     takeovers: Takeovers = field(default_factory=Takeovers)

@@ -258,7 +258,7 @@ class BridgeCore:
             plan = make_plan(self._contract.action, observation, reply)
             pinned = self.executor.accept(plan, now_ns)
         except PlanTooLate as error:
-            self.statistics.deadline_misses += 1
+            self.statistics.plans_late += 1
             self._fail("late", str(error))
             return
         except PlanRefused as error:
@@ -270,8 +270,8 @@ class BridgeCore:
         self._tell_jumps(plan)
         self.asking.planned(pinned, reply.requery_after_steps)
         if self._planned:
-            self.statistics.deadline_misses += dry
-            self.statistics.deadline_hits += not dry
+            self.statistics.plans_late += dry
+            self.statistics.plans_in_time += not dry
         self._planned = True
         if self._contract.action.publish_on_arrival:
             self._motion.publish(now_ns)

@@ -27,8 +27,8 @@ class Statistics:
     errors: int = 0
     lost: int = 0
     invalid_plans: int = 0
-    deadline_hits: int = 0
-    deadline_misses: int = 0
+    plans_in_time: int = 0  # arrived before the actions ran out: `deadline_hits` there
+    plans_late: int = 0  # arrived after it: `deadline_misses` there
     fallback_ticks: int = 0
     action_ticks: int = 0
     last_error: str = ""

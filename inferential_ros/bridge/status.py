@@ -18,8 +18,6 @@ COUNTERS = (
     "errors",
     "lost",
     "invalid_plans",
-    "deadline_hits",
-    "deadline_misses",
     "fallback_ticks",
     "last_error",
     "observation_rate",
@@ -41,6 +39,8 @@ def status_message(
         message.runway = duration_message(bridge.executor.runway_ns(now_ns))
         for name in COUNTERS:
             setattr(message, name, getattr(statistics, name))
+        message.deadline_hits = statistics.plans_in_time
+        message.deadline_misses = statistics.plans_late
         samples, p50, p95 = statistics.latency_percentiles()
     message.latency_samples, message.latency_p50, message.latency_p95 = samples, p50, p95
     return message

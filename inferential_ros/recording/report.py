@@ -37,8 +37,8 @@ class Report:
     budget_ms: float
     within_budget: int
     executed: int  # plans of which an action was published
-    deadline_hits: int
-    deadline_misses: int
+    deadline_hits: int  # plans that arrived before the actions ran out, as in BridgeStatus
+    deadline_misses: int  # plans that arrived after it
     invalid_plans: int
     action_ticks: int
     fallback_ticks: int
@@ -95,8 +95,8 @@ class Report:
             budget_ms=budget_ms,
             within_budget=int((latencies_ms <= budget_ms).sum()),
             executed=int(latencies_ms.size),
-            deadline_hits=figures.deadline_hits,
-            deadline_misses=figures.deadline_misses,
+            deadline_hits=figures.plans_in_time,
+            deadline_misses=figures.plans_late,
             invalid_plans=figures.invalid_plans,
             action_ticks=figures.action_ticks,
             fallback_ticks=figures.fallback_ticks,

@@ -42,8 +42,8 @@ class RobotRecord:
     state: str = "waiting"
     action_rate: float = math.nan
     runway_s: float = math.nan
-    deadline_hits: int = 0
-    deadline_misses: int = 0
+    plans_in_time: int = 0
+    plans_late: int = 0
     recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=500))
 
     def add_latency(self, at_s: float, latency_s: float) -> None:

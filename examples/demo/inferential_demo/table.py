@@ -18,14 +18,14 @@ IN_TIME = (
 
 def cells(robot: RobotRecord, now_s: float) -> list[str]:
     """One row of the table."""
-    judged = robot.deadline_hits + robot.deadline_misses
+    judged = robot.plans_in_time + robot.plans_late
     return [
         robot.name,
         "FALLEN" if robot.fallen else robot.state,
         _number(robot.action_rate, "{:.0f}"),
         _milliseconds(robot.recent_latency(now_s, 50)),
         _milliseconds(robot.recent_latency(now_s, 95)),
-        f"{100.0 * robot.deadline_hits / judged:.1f} %" if judged else "-",
+        f"{100.0 * robot.plans_in_time / judged:.1f} %" if judged else "-",
         _milliseconds(robot.runway_s, "{:.0f} ms"),
     ]
 
@@ -81,8 +81,8 @@ def summary(run: RunRecord) -> list[str]:
             f"model fast again: {count - len(down)} of {count} stood, put back on their feet; "
             f"p95 {_milliseconds(run.latency('recovery', 95))}"
         )
-    hits = sum(robot.deadline_hits for robot in run.robots)
-    judged = hits + sum(robot.deadline_misses for robot in run.robots)
+    hits = sum(robot.plans_in_time for robot in run.robots)
+    judged = hits + sum(robot.plans_late for robot in run.robots)
     lines.append(
         f"plans in time over the whole run: {hits} of {judged}; "
         f"robots answered per call of the model: {_number(run.mean_batch, '{:.1f}')}"

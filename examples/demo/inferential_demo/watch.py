@@ -99,8 +99,8 @@ class RobotWatch:
         record.state = STATES.get(message.state, "?")
         record.action_rate = message.action_rate
         record.runway_s = _nanoseconds(message.runway) * 1e-9
-        record.deadline_hits = message.deadline_hits
-        record.deadline_misses = message.deadline_misses
+        record.plans_in_time = message.deadline_hits
+        record.plans_late = message.deadline_misses
 
 
 def _nanoseconds(time_or_duration) -> int:
