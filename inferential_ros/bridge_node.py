@@ -26,6 +26,7 @@ from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.live import check_live
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.model_check import check_model, fetch_specification
+from inferential_ros.contract.robot_description import robot_description
 from inferential_ros.contract.schema import Contract
 from inferential_ros.contract.yaml_file import located
 from inferential_ros.keys import KeyFiles
@@ -35,6 +36,7 @@ from inferential_ros.parameters import declare
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"
 MODEL_WAIT_S = 1.0
+DESCRIPTION_WAIT_S = 2.0
 AT_CONFIGURE = (
     "contract_file",
     "server",
@@ -134,6 +136,12 @@ class BridgeNode(ManagedNode):
         )
         try:
             contract = load_contract(path)
+            if contract.awaits_urdf:
+                wait_s = max(DESCRIPTION_WAIT_S, self.get_parameter("sample_timeout").value)
+                description = robot_description(
+                    self, contract.awaits_urdf, wait_s, self.asked_to_stop
+                )
+                contract = load_contract(path, description)
             check_settings(link_settings(contract, server, client_id, keys))
             timeout_s = self.get_parameter("sample_timeout").value
             if timeout_s > 0.0:

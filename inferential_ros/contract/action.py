@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from inferential_ros.contract.errors import ContractError
@@ -12,6 +13,7 @@ from inferential_ros.contract.geometry import Geometry, groups_of, read_geometry
 from inferential_ros.contract.output import read_output
 from inferential_ros.contract.relative import Named, read_relative
 from inferential_ros.contract.schema import Action, Output
+from inferential_ros.contract.urdf import Joint
 from inferential_ros.contract.yaml_values import (
     Section,
     boolean,
@@ -37,8 +39,13 @@ KEYS = (
 )
 
 
-def read_action(value: Any, path: str) -> tuple[Action, Named, tuple[str, ...]]:
-    """The section, the columns that are relative, and what deserves a warning."""
+def read_action(
+    value: Any, path: str, joints: Mapping[str, Joint] | None
+) -> tuple[Action, Named, tuple[str, ...]]:
+    """The section, the columns that are relative, and what deserves a warning.
+
+    joints: of the robot's URDF, None where it is not known.
+    """
     section = Section(value, path)
     section.only(*KEYS)
     columns = section.get("names", names)
@@ -47,7 +54,7 @@ def read_action(value: Any, path: str) -> tuple[Action, Named, tuple[str, ...]]:
     warnings: list[str] = []
     execution = read_execution(section, columns, control_rate_hz > rate_hz)
     geometry = read_geometry(section, columns, execution.discrete)
-    outputs = _outputs(section, geometry, 1.0 / control_rate_hz, warnings)
+    outputs = _outputs(section, geometry, 1.0 / control_rate_hz, joints, warnings)
     groups = groups_of(geometry, outputs, execution.discrete)
     action = Action(
         key=section.get("key", text, "actions"),
@@ -66,7 +73,11 @@ def read_action(value: Any, path: str) -> tuple[Action, Named, tuple[str, ...]]:
 
 
 def _outputs(
-    section: Section, geometry: Geometry, control_period_s: float, warnings: list[str]
+    section: Section,
+    geometry: Geometry,
+    control_period_s: float,
+    joints: Mapping[str, Joint] | None,
+    warnings: list[str],
 ) -> tuple[Output, ...]:
     listed = section.get("outputs", sequence)
     if not listed:
@@ -74,7 +85,9 @@ def _outputs(
     outputs: list[Output] = []
     for index, item in enumerate(listed):
         place = f"{section.at('outputs')}[{index}]"
-        outputs.append(read_output(Section(item, place), geometry, control_period_s, warnings))
+        outputs.append(
+            read_output(Section(item, place), geometry, control_period_s, joints, warnings)
+        )
         if outputs[-1].topic in [other.topic for other in outputs[:-1]]:
             raise ContractError(f"{place}.topic", f"{outputs[-1].topic!r} is written twice")
     return tuple(outputs)

@@ -62,6 +62,8 @@ def _output(output: Output) -> str:
     ends = [end for pair in zip(output.limits.lower, output.limits.upper) for end in pair]
     free = sum(map(math.isinf, ends))
     limits = "no limits" if free == len(ends) else "partly limited" if free else "limited"
+    if output.awaits_urdf:
+        limits = "limits of the URDF"
     fallback = {
         "hold": "holds the last target",
         "zeros": "goes to zero",

@@ -13,27 +13,37 @@ from inferential_ros.contract.observation import read_observation
 from inferential_ros.contract.plugins import load_announced, load_named
 from inferential_ros.contract.relative import resolve_relative
 from inferential_ros.contract.schema import ALWAYS, NEVER, WHEN_DRY, Contract, Model, Trigger
+from inferential_ros.contract.urdf import parse_urdf, read_urdf
 from inferential_ros.contract.yaml_file import located, read_yaml
 from inferential_ros.contract.yaml_values import Section, integer, names, positive, text
 from inferential_ros.execution.modes import OPEN_LOOP
 
 
-def load_contract(path: str | Path) -> Contract:
-    """The contract in a file; ContractError names file, line and key that are wrong."""
+def load_contract(path: str | Path, description: str | None = None) -> Contract:
+    """The contract in a file; ContractError names file, line and key that are wrong.
+
+    description: the robot's URDF, for outputs whose limits are those of it.
+    """
     try:
-        return parse_contract(read_yaml(path))
+        return parse_contract(read_yaml(path), description, Path(path).parent)
     except ContractError as error:
         raise located(error, path) from None
 
 
-def parse_contract(values: Any) -> Contract:
-    """The contract in the values that YAML gave."""
+def parse_contract(values: Any, description: str | None = None, folder: Path = Path()) -> Contract:
+    """The contract in the values that YAML gave; files that it names are found from a folder."""
     root = Section(values, "")
-    root.only("robot", "converters", "model", "observation", "action")
+    root.only("robot", "urdf", "converters", "model", "observation", "action")
     robot = root.get("robot", text, "robot")
     load_announced()
     load_named(root.get("converters", names, ()), "converters")
-    action, relative, warnings = root.get("action", read_action)
+    joints = None if description is None else parse_urdf(description, "robot_description")
+    joints = root.get(
+        "urdf", lambda value, path: read_urdf(folder / text(value, path), path), joints
+    )
+    action, relative, warnings = root.get(
+        "action", lambda value, path: read_action(value, path, joints)
+    )
     default_runway = 0.0 if action.execution.mode == OPEN_LOOP else 0.5
     keys, trigger, reference = read_observation(root.get("observation", Section), default_runway)
     action = replace(action, relative=resolve_relative(relative, action, keys))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,14 +10,19 @@ import numpy as np
 
 from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.geometry import Geometry
-from inferential_ros.contract.schema import DEFAULT_FALLBACK, Limits, Output
+from inferential_ros.contract.limits import (
+    in_action_units,
+    read_bounds,
+    undeclared,
+    without_rotations,
+)
+from inferential_ros.contract.schema import DEFAULT_FALLBACK, Output
 from inferential_ros.contract.topics import read_topic
 from inferential_ros.contract.units import Conversion, read_conversion
+from inferential_ros.contract.urdf import Joint
 from inferential_ros.contract.yaml_values import (
     Section,
-    by_name,
     non_negative,
-    number,
     one_of,
     positive,
     sequence,
@@ -39,17 +43,22 @@ from inferential_ros.execution.channel import (
     POSITION,
     ZEROS,
 )
-from inferential_ros.execution.geometry import Rotation
 
-FREE = (-math.inf, math.inf)
 THRESHOLD = 0.001  # m or rad: finer than any gripper positions itself
 SLICE = re.compile(r"(-?\d*):(-?\d*)")
 
 
 def read_output(
-    section: Section, geometry: Geometry, control_period_s: float, warnings: list[str]
+    section: Section,
+    geometry: Geometry,
+    control_period_s: float,
+    joints: Mapping[str, Joint] | None,
+    warnings: list[str],
 ) -> Output:
-    """The output; what deserves a warning although it is allowed goes to `warnings`."""
+    """The output; what deserves a warning although it is allowed goes to `warnings`.
+
+    joints: of the robot's URDF, None where it is not known.
+    """
     columns = geometry.columns
     topic = read_topic(section)
     if topic.action is not None and section.has("qos"):
@@ -72,12 +81,15 @@ def read_output(
         raise ContractError(section.at("decelerate_s"), "is for fallback: decelerate")
     conversion = read_conversion(section, selected, writing=True)
     rotations = geometry.rotations_of(chosen, section.at("select"))
-    limits = section.get("limits", by_name(_pair, selected, FREE), (FREE,) * len(selected))
-    max_step = section.get("max_step", by_name(positive, selected, math.inf), None)
+    bounds = read_bounds(section, selected, kind, control_period_s, joints)
+    max_step = bounds.max_step
     context = OutputContext(topic.message, selected, kind, control_period_s, rotations)
     encode = converter.make(section, context)
     quaternions = getattr(encode, "quaternions", ())
-    limits = _without_rotations(section, limits, selected, rotations, quaternions)
+    limits = without_rotations(section, bounds.limits, selected, rotations, quaternions)
+    if kind == POSITION and joints is not None:
+        declared = [columns[index] for index in geometry.continuous]
+        warnings += undeclared(section, selected, joints, declared)
     output = Output(
         path=section.path,
         topic=topic.name,
@@ -87,7 +99,7 @@ def read_output(
         columns=chosen,
         names=selected,
         fallback=fallback,
-        limits=_in_action_units(limits, conversion),
+        limits=in_action_units(limits, conversion),
         qos=topic.qos(section, reliable=True),
         encode=_converting(encode, conversion),
         max_step=None if max_step is None else tuple(np.abs(max_step / conversion.gain).tolist()),
@@ -98,6 +110,7 @@ def read_output(
         threshold=tuple((_threshold(section, converter) / np.abs(conversion.gain)).tolist()),
         conversion=conversion,
         quaternions=quaternions,
+        awaits_urdf=bounds.awaited,
     )
     section.finish()
     return output
@@ -173,47 +186,6 @@ def _warn(section: Section, fallback: str, kind: str, warnings: list[str]) -> No
             f"{section.at('fallback')}: hold repeats the last {kind} when actions run out, so the"
             " robot keeps moving; zeros stops it"
         )
-
-
-def _pair(value: Any, path: str) -> tuple[float, float]:
-    items = sequence(value, path)
-    if len(items) != 2:
-        raise ContractError(path, f"expected [lower, upper], got {len(items)} values")
-    lower, upper = number(items[0], f"{path}[0]"), number(items[1], f"{path}[1]")
-    if lower > upper:
-        raise ContractError(path, f"lower {lower} is greater than upper {upper}")
-    return lower, upper
-
-
-def _without_rotations(
-    section: Section,
-    limits: tuple[tuple[float, float], ...],
-    names: tuple[str, ...],
-    rotations: tuple[Rotation, ...],
-    quaternions: tuple[tuple[int, ...], ...],
-) -> tuple[tuple[float, float], ...]:
-    """A pair for all columns leaves the parts of rotations out; one of their own is refused."""
-    parts = {
-        column for rotation in rotations if not rotation.limitable for column in rotation.columns
-    }
-    parts |= {column for columns in quaternions for column in columns}
-    for column in sorted(parts):
-        if isinstance(section.get("limits", lambda value, _: value, None), Mapping):
-            if limits[column] != FREE:
-                raise ContractError(
-                    f"{section.at('limits')}.{names[column]}",
-                    "is part of a rotation, which has no limits of its own; max_step is the"
-                    " largest angle in rad from tick to tick",
-                )
-    return tuple(FREE if column in parts else pair for column, pair in enumerate(limits))
-
-
-def _in_action_units(pairs: tuple[tuple[float, float], ...], conversion: Conversion) -> Limits:
-    ends = [conversion.undo(end) for end in zip(*pairs)]
-    return Limits(
-        tuple(np.minimum(*ends).tolist()),  # a negative scale turns them round
-        tuple(np.maximum(*ends).tolist()),
-    )
 
 
 def _threshold(section: Section, converter: OutputType) -> float:

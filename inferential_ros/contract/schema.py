@@ -160,6 +160,7 @@ class Output:
     action: type[Any] | None = None  # of a ROS action, whose goal is the message
     threshold: tuple[float, ...] = ()  # of a goal sent on change: what is no change of a value
     conversion: Conversion | None = None  # from the units of the actions to the message's
+    awaits_urdf: bool = False  # the limits are the robot's own, which are not known yet
     quaternions: tuple[tuple[int, ...], ...] = ()  # which of its columns are x to w of one
 
 
@@ -204,6 +205,11 @@ class Contract:
     action: Action
     warnings: tuple[str, ...] = ()
     reference_name: str = ""
+
+    @property
+    def awaits_urdf(self) -> str:
+        """The path of the first output whose limits are those of a URDF not known yet, or ''."""
+        return next((each.path for each in self.action.outputs if each.awaits_urdf), "")
 
     @property
     def topics(self) -> tuple[ObservationKey, ...]:
