@@ -8,16 +8,12 @@ messages is not used, as it loses the order of writing and ends at the first dam
 from __future__ import annotations
 
 import io
-import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-import zstandard
 from mcap.data_stream import ReadDataStream
-from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.reader import SeekingReader
 from mcap.records import Attachment, Chunk, ChunkIndex, Metadata, Schema
@@ -25,33 +21,21 @@ from mcap.records import Channel as ChannelRecord
 from mcap.stream_reader import get_chunk_data_stream
 from mcap.summary import Summary
 
+from inferential_ros.recording.mcap_records import (
+    DAMAGE,
+    INDEX,
+    MESSAGE,
+    PAIR,
+    PREFIX,
+    entries_of,
+    is_message,
+    records,
+)
 from inferential_ros.recording.storage import ENTRY, Channel, Entry, Extras, message_type
 
 MAGIC = b"\x89MCAP0\r\n"
-PREFIX = struct.Struct("<BQ")  # of every record: opcode, length of what follows
-MESSAGE = struct.Struct("<HIqq")  # channel, sequence, log time, publish time; then the data
-INDEX = struct.Struct("<HI")  # channel, bytes of the (time, offset) pairs that follow
-PAIR = np.dtype([("time_ns", "<i8"), ("offset", "<i8")])
 OUTSIDE = -1  # the block of a message that lies in no chunk
 CHUNKS_KEPT = 16  # decompressed: messages in the order of their times may alternate between chunks
-# What the decoders raise for bytes that are not what the format says.
-DAMAGE = (
-    McapError,
-    struct.error,
-    ValueError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-    zstandard.ZstdError,
-)
-
-
-class Record(NamedTuple):
-    """One record where it lies; start: of its content."""
-
-    opcode: int
-    start: int
-    length: int
 
 
 class McapFile:
@@ -81,12 +65,12 @@ class McapFile:
         data = self._chunk(entry.block)
         if data is None:
             return None
-        record = next(_records(data, entry.offset), None)
-        if record is None or record.opcode != Opcode.MESSAGE or record.length < MESSAGE.size:
-            return self._misled(entry.block)
-        channel, _, time_ns, _ = MESSAGE.unpack_from(data, record.start)
-        if (channel, time_ns) != (entry.channel, entry.time_ns):
-            return self._misled(entry.block)
+        record = next(records(data, entry.offset), None)
+        if record is None or not is_message(data, record, entry):
+            self._note(
+                f"the index of the chunk at byte {entry.block} is damaged: messages are left out"
+            )
+            return None
         return data[record.start + MESSAGE.size : record.start + record.length]
 
     def close(self) -> None:
@@ -114,15 +98,13 @@ class McapFile:
                 return None
             if not set(np.unique(found["channel"])) <= summary.channels.keys():
                 return None
-            for at in summary.metadata_indexes:
-                self._keep(*self._record_at(at.offset))
-            for at in summary.attachment_indexes:
-                self._keep(*self._record_at(at.offset))
+            beside = [index.offset for index in summary.metadata_indexes]
+            beside += [index.offset for index in summary.attachment_indexes]
+            for position in beside:
+                self._keep(*self._record_at(position))
         except DAMAGE:
             return None
-        if statistics.metadata_count + statistics.attachment_count != sum(
-            (len(summary.metadata_indexes), len(summary.attachment_indexes))
-        ):
+        if statistics.metadata_count + statistics.attachment_count != len(beside):
             return None
         self._schemas.update(summary.schemas)
         self._records.update(summary.channels)
@@ -133,12 +115,12 @@ class McapFile:
         self._file.seek(chunk.chunk_start_offset + chunk.chunk_length)
         data = self._file.read(chunk.message_index_length)
         parts = [np.zeros(0, ENTRY)]
-        for record in _records(data, 0):
+        for record in records(data, 0):
             if record.opcode != Opcode.MESSAGE_INDEX:
                 continue
             channel, size = INDEX.unpack_from(data, record.start)
             pairs = np.frombuffer(data, PAIR, size // PAIR.itemsize, record.start + INDEX.size)
-            parts.append(_entries(channel, chunk.chunk_start_offset, pairs))
+            parts.append(entries_of(channel, chunk.chunk_start_offset, pairs))
         return np.concatenate(parts)
 
     def _record_at(self, position: int) -> tuple[int, bytes]:
@@ -148,11 +130,8 @@ class McapFile:
             raise ValueError(f"the record at byte {position} is longer than the file")
         return opcode, self._file.read(length)
 
-    def _misled(self, block: int) -> None:
-        """Note once for every chunk that its index leads to something else than messages."""
-        self._note(f"the index of the chunk at byte {block} is damaged: messages are left out")
-
     def _note(self, note: str) -> None:
+        """Once, however many messages it is about."""
         if (told := f"{self._path.name}: {note}") not in self.notes:
             self.notes.append(told)
 
@@ -187,7 +166,7 @@ class McapFile:
 
     def _walk_chunk(self, position: int) -> Iterator[tuple[int, int, int, int]]:
         data = self._chunk(position)
-        for record in _records(data or b"", 0):
+        for record in records(data or b"", 0):
             if record.opcode == Opcode.MESSAGE:
                 channel, _, time_ns, _ = MESSAGE.unpack_from(data or b"", record.start)
                 yield time_ns, channel, position, record.start - PREFIX.size
@@ -214,7 +193,7 @@ class McapFile:
             self._records[channel.id] = channel
         elif opcode == Opcode.METADATA:
             metadata = Metadata.read(stream)
-            self.extras.metadata[metadata.name] = metadata.metadata
+            self.extras.metadata.setdefault(metadata.name, {}).update(metadata.metadata)
         elif opcode == Opcode.ATTACHMENT:
             attachment = Attachment.read(stream)
             self.extras.attachments[attachment.name] = attachment.data
@@ -247,21 +226,3 @@ class McapFile:
             language=schema.encoding if schema is not None else "",
             definition=schema.data.decode(errors="replace") if schema is not None else "",
         )
-
-
-def _records(data: bytes, position: int) -> Iterator[Record]:
-    """The records that lie one after the other; nothing after one that is not whole."""
-    while 0 <= position <= len(data) - PREFIX.size:
-        opcode, length = PREFIX.unpack_from(data, position)
-        start = position + PREFIX.size
-        if start + length > len(data):
-            return
-        yield Record(opcode, start, length)
-        position = start + length
-
-
-def _entries(channel: int, block: int, pairs: np.ndarray[Any, Any]) -> np.ndarray:
-    made = np.zeros(len(pairs), ENTRY)
-    made["time_ns"], made["offset"] = pairs["time_ns"], pairs["offset"]
-    made["channel"], made["block"] = channel, block
-    return made

@@ -22,7 +22,8 @@ def episodes_of(times_ns: np.ndarray, topics: np.ndarray) -> np.ndarray:
     episodes = np.zeros(len(times_ns), np.int64)
     if not any(_goes_back(times_ns[topics == topic]) for topic in np.unique(topics)):
         return episodes
-    episode, latest = 0, {}
+    episode = 0
+    latest: dict[int, int] = {}
     for index, (time_ns, topic) in enumerate(zip(times_ns.tolist(), topics.tolist())):
         if time_ns < latest.get(topic, time_ns) - RESET_NS:
             episode, latest = episode + 1, {}

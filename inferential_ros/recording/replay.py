@@ -7,15 +7,12 @@ published; what would be is compared with the commands in the recording.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from inferential_ros.contract.schema import Contract, Output
-from inferential_ros.execution.executor import Source, Tick
-from inferential_ros.execution.plan import Plan
 from inferential_ros.keys import NO_KEYS, KeyFiles
 from inferential_ros.recording.bag import Bag, Recorded
 from inferential_ros.recording.clocks import Clock, PacedClock, SteppedClock
@@ -23,6 +20,7 @@ from inferential_ros.recording.commands import Difference, named_values
 from inferential_ros.recording.errors import BagError
 from inferential_ros.recording.matching import Names, inputs_of
 from inferential_ros.recording.provenance import Provenance
+from inferential_ros.recording.recorded_robot import RecordedRobot
 from inferential_ros.recording.replayed_bridge import ReplayedBridge
 from inferential_ros.recording.report import Report
 from inferential_ros.recording.robot_time import Moment, clock_of, moments
@@ -49,7 +47,7 @@ class Options:
 
 
 class Replay:
-    """One run through a recording; the `RobotIo` of the bridge that it drives."""
+    """One run through a recording."""
 
     def __init__(self, contract: Contract, bag: Bag, options: Options) -> None:
         self._contract = contract
@@ -60,20 +58,14 @@ class Replay:
         self._compared = self._command_topics(names)
         self._robot_clock = clock_of(bag, self._stamped_topics())
         self._clock: Clock = PacedClock(options.speed) if options.speed else SteppedClock()
+        self._robot = RecordedRobot(self._clock)
         self._difference = Difference()
-        self._tick: Tick | None = None
-        self._changed = threading.Event()
         self._episode = -1
         self._due_ns = 0  # when the next control tick is due
         self._latest_ns = 0
         self._late_s = 0.0
-        self._stored_s = 0.0  # when the newest sample was handed over
-        self._answered_s: dict[int, float] = {}  # in lockstep: how long a request took
-        self._executed_s: list[float] = []  # likewise, of the plans that were executed
-        self._executed_request = 0
-        self._versions: list[str] = []  # of the model, as the plans name them
         self._bridge = ReplayedBridge(
-            contract, options.server, options.client_id, self, options.keys
+            contract, options.server, options.client_id, self._robot, options.keys
         )
         for name, text in options.texts.items():
             self._bridge.set_text(name, text)
@@ -100,48 +92,11 @@ class Replay:
                     clock=self._robot_clock.name,
                     episodes=self._episode + 1,
                     recorded=Provenance.of(self._bag),
-                    versions=self._versions,
+                    versions=self._robot.versions,
                     notes=self._bag.notes,
                 )
         finally:
             bridge.stop()
-
-    # --- the RobotIo of the bridge ---
-
-    def now_ns(self) -> int:
-        """The time of the robot."""
-        return self._clock.now_ns()
-
-    def steady_s(self) -> float:
-        """The time that has passed for the robot."""
-        return self._clock.steady_s()
-
-    def publish_actions(self, tick: Tick) -> None:
-        """Keep it, to be compared with the recorded commands."""
-        self._tick = tick
-        if tick.source is Source.PLAN and tick.request_id != self._executed_request:
-            self._executed_request = tick.request_id
-            took_s = self._answered_s.pop(tick.request_id, time.monotonic() - self._stored_s)
-            self._executed_s.append(took_s)
-
-    def publish_chunk(self, plan: Plan) -> None:
-        """Note how long it took and which model answered."""
-        if plan.request_id != self._executed_request:
-            self._answered_s = {plan.request_id: time.monotonic() - self._stored_s}
-        if plan.model_version and plan.model_version not in self._versions:
-            self._versions.append(plan.model_version)
-
-    def publish_pending_chunk(self, plan_ahead: Callable[[], Plan | None]) -> None:
-        """Nobody listens."""
-
-    def publish_executed_chunk(self, plan: Plan) -> None:
-        """Nobody listens."""
-
-    def publish_state(self) -> None:
-        """Look again whether the server is there."""
-        self._changed.set()
-
-    # --- inside ---
 
     def _command_topics(self, names: Names) -> dict[str, list[Output]]:
         """Recorded topic -> the outputs that are compared with what it says."""
@@ -171,8 +126,8 @@ class Replay:
             if left_s <= 0:
                 why = f": {self._bridge.link.refusal}" if self._bridge.link.refusal else ""
                 raise BagError(f"no server at {self._options.server}{why}")
-            self._changed.wait(left_s)
-            self._changed.clear()
+            self._robot.changed.wait(left_s)
+            self._robot.changed.clear()
 
     def _feed(self, progress: Progress) -> int:
         """Messages and control ticks in the order of their times; how many messages."""
@@ -225,14 +180,14 @@ class Replay:
 
     def _compare(self, recorded: Recorded, output: Output) -> None:
         with self._bridge.lock:
-            tick = self._tick
+            tick = self._robot.tick
         index = self._contract.action.outputs.index(output)
         values = tick.values[index] if tick is not None else None
         published = None if values is None else named_values(output.encode(values), output)
         self._difference.add(named_values(recorded.message, output), published)
 
     def _store(self, index: int, message: Any) -> None:
-        self._stored_s = time.monotonic()
+        self._robot.sample_comes()
         self._bridge.store(index, message)
         if not self._options.speed:
             self._wait_for_answers()
@@ -245,5 +200,5 @@ class Replay:
 
     def _latencies_s(self) -> list[float]:
         if not self._options.speed:
-            return self._executed_s
+            return self._robot.executed_s
         return [item / self._options.speed for item in self._bridge.statistics.latencies_s]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -43,14 +42,16 @@ class Channel:
 class Extras:
     """What travels in a file beside its messages; empty where the format has no place for it."""
 
-    metadata: dict[str, dict[str, str]] = field(default_factory=dict)  # the last of each name
+    metadata: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # by name; later values count
     attachments: dict[str, bytes] = field(default_factory=dict)
 
 
 class Storage(Protocol):
     """An open file with messages."""
 
-    channels: Mapping[int, Channel]
+    channels: dict[int, Channel]
     entries: np.ndarray  # of ENTRY, in the order of writing
     extras: Extras
     notes: list[str]  # what could not be read, each a sentence
