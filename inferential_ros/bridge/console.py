@@ -18,6 +18,7 @@ from inferential_ros.contract.live import (
 )
 from inferential_ros.contract.schema import Contract, Output
 
+CLOCK_S = 60.0  # from one line about a simulated time that does not begin to the next
 REMIND_S = 5.0  # from one line about a silent topic or server to the next
 CALM_S = 1.0  # a state that comes and goes faster is told this often
 
@@ -40,6 +41,7 @@ class Console:
         self._told: dict[str, str] = {}  # what does not fit, by the path of its key
         self._partial_s: dict[str, float] = {}  # since when there is only a part of a key
         self._remind_s = time.monotonic() + REMIND_S
+        self._clock_s = time.monotonic() + REMIND_S
 
     def changed(self, bridge: BridgeCore) -> None:
         """Tell what changed of the link and the state."""
@@ -73,9 +75,19 @@ class Console:
                 self._log.warning(f"{output.path}: others publish on {output.topic!r}, too")
         self._rivals = rivals
         self._unheard = [output for output in self._unheard if not self._heard(output)]
+        if now_s >= self._clock_s and self._time_stands_still():
+            self._clock_s = now_s + CLOCK_S
+            self._log.warning(
+                "use_sim_time is set, but nothing comes on /clock: no time passes, and nothing is"
+                " asked or executed; start what publishes /clock, or unset use_sim_time"
+            )
         if now_s >= self._remind_s:
             self._remind_s = now_s + REMIND_S
             self._remind(topics, bridge.link.refusal)
+
+    def _time_stands_still(self) -> bool:
+        clock = self._node.get_clock()
+        return clock.ros_time_is_active and clock.now().nanoseconds == 0
 
     def _tell_state(self, bridge: BridgeCore) -> None:
         if self._state is State.EXECUTING:

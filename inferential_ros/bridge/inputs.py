@@ -26,6 +26,10 @@ from inferential_ros.contract.schema import (
 from inferential_ros.convert.collecting import Collected, Collector, collector_of
 from inferential_ros.convert.registry import InputError
 
+OTHER_CLOCK_S = 1e8  # three years: stamps of a simulation beside those of a wall clock
+SIMULATED = ": it is stamped in simulated time; set use_sim_time, and let /clock be published"
+NO_CLOCK = ": the bridge has use_sim_time, but nothing comes on /clock"
+
 
 class NotNow(InputError):
     """No sample, or one outside its age: nothing is wrong with the contract."""
@@ -101,9 +105,13 @@ class Input:
             what = f"the newest value of {', '.join(names)}"
         age_s, limit_s = (now_ns - stamp_ns) / 1e9, self.key.max_age_s
         if limit_s is not None and age_s > limit_s:
-            raise NotNow(f"{self.key.path}.max_age_s", f"{what} is {age_s:.3f} s old")
+            other = SIMULATED if age_s > OTHER_CLOCK_S else ""
+            raise NotNow(f"{self.key.path}.max_age_s", f"{what} is {age_s:.3f} s old{other}")
         if limit_s is not None and age_s < -limit_s:
-            raise NotNow(f"{self.key.path}.max_age_s", f"{what} is stamped {-age_s:.3f} s ahead")
+            other = NO_CLOCK if age_s < -OTHER_CLOCK_S else ""
+            raise NotNow(
+                f"{self.key.path}.max_age_s", f"{what} is stamped {-age_s:.3f} s ahead{other}"
+            )
         assert self.key.decode is not None
         if type(message) is Stack:
             return message.value(self.key.decode, self.key.path)

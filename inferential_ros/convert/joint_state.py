@@ -200,6 +200,8 @@ class JointVector:
         for index, joint in enumerate(self._joints):
             if joint not in columns:
                 raise self._without(index, present)
+            if present.count(joint) > 1:
+                raise InputError(f"{self._path}[{index}]", f"the message has {joint!r} twice")
         return np.array([columns[joint] for joint in self._joints], dtype=np.intp)
 
     def _without(self, index: int, present: Sequence[str]) -> InputError:

@@ -125,7 +125,10 @@ class MultiArray:
                     f"the strides {strides} of the layout {sizes} grow from one dimension to the"
                     " next: publish the data row by row",
                 )
-            return values.reshape(sizes)
+            try:
+                return values.reshape(sizes)
+            except ValueError as error:  # one size is 0 and others beyond all bounds
+                raise InputError(self._path, f"the layout {sizes}: {error}") from None
         return self._strided(values, sizes, strides, layout.data_offset)
 
     def _strided(

@@ -170,9 +170,11 @@ class Vector:
             values = np.array(found if len(self._leaves) > 1 else (found,), dtype=np.float64)
             sizes = None
         else:
-            parts = [
-                self._part(leaf, source) for leaf, source in zip(self._leaves, self._of(message))
-            ]
+            parts = (
+                [self._part(leaf, message) for leaf in self._leaves]
+                if type(message) is not Collected
+                else list(map(self._part, self._leaves, self._of(message)))
+            )
             sizes = [part.size for part in parts]
             values = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if self._conversion is not None:

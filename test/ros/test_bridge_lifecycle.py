@@ -18,11 +18,14 @@ from bridge_rig import Rig
 from inferential.msg import BridgeStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import GetState
+from rcl_interfaces.msg import Log
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
+
+from inferential_ros.bridge import console
 
 
 def test_deactivating_ends_with_the_fallback(rig: Rig) -> None:
@@ -232,3 +235,15 @@ def test_quality_of_service_is_that_of_the_publisher_where_the_contract_says_not
             rig.change(Transition.TRANSITION_DEACTIVATE)
     finally:
         rig.server.stop()
+
+
+def test_a_simulated_time_that_never_begins_is_told_again_and_again(
+    simulated: Any, graph: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "REMIND_S", 0.0)
+    monkeypatch.setattr(console, "CLOCK_S", 0.1)
+    log = graph.inbox(Log, "/rosout", simulated.latched)
+    simulated.run()
+    told = "use_sim_time is set, but nothing comes on /clock"
+    for _ in range(2):
+        log.wait(lambda m: m.msg.startswith(told), log.mark())

@@ -125,6 +125,16 @@ def test_a_sample_that_is_missing_or_too_old_or_ahead_is_named() -> None:
     assert "0.200 s ahead" in target.topics[LEFT].error and not target.topics[RIGHT].error
 
 
+def test_stamps_of_another_clock_are_told_as_such() -> None:
+    target = inputs("{on: left}")
+    target.topics[LEFT].store(state(1.0, 12_500 * MS), NOW)
+    with pytest.raises(InputError, match="stamped in simulated time; set use_sim_time, and"):
+        observe(target)
+    feed(target, LEFT, 1.0)
+    with pytest.raises(InputError, match="has use_sim_time, but nothing comes on /clock"):
+        target.assemble(target.take(0), 0)
+
+
 def test_a_message_that_nobody_stamped_counts_from_its_reception() -> None:
     target = inputs("{on: left}")
     target.topics[LEFT].store(state(1.0, 0), NOW + 7 * MS)
