@@ -11,13 +11,14 @@ from rclpy.lifecycle import LifecycleNode
 
 from inferential_ros.bridge.goals import GoalSender
 from inferential_ros.bridge.options import make_rule
-from inferential_ros.contract.schema import Contract, Output
+from inferential_ros.contract.schema import Contract, Output, Qos
 from inferential_ros.convert.registry import EVERY_TICK, ON_PLAN
 from inferential_ros.execution.channel import make_channel
 from inferential_ros.execution.executor import Source, Tick
 from inferential_ros.execution.plan import Plan
 from inferential_ros.qos import qos_profile
 
+SENSOR = qos_profile(Qos(reliable=False))  # which every publisher matches
 ACK_WAIT_S = 0.1  # for the last word to a controller, before its publisher goes away
 
 
@@ -59,7 +60,7 @@ class Outputs:
         self._senders: list[Sender] = []
         for index, output in enumerate(self.declared):
             if output.sent == EVERY_TICK:
-                self._senders.append(TopicSender(node, output))
+                self._senders.append(TopicSender(node, output, group))
             elif output.sent == ON_PLAN:
                 self._senders.append(PlanSender(node, contract, index, group))
             else:
@@ -107,9 +108,8 @@ class Outputs:
 class TopicSender:
     """A message at every tick."""
 
-    problem = ""
-
-    def __init__(self, node: LifecycleNode, output: Output) -> None:
+    def __init__(self, node: LifecycleNode, output: Output, group: CallbackGroup) -> None:
+        self.problem = ""
         self.published = 0
         self._node = node
         self._clock = node.get_clock()
@@ -117,10 +117,22 @@ class TopicSender:
         self._publisher = node.create_lifecycle_publisher(
             output.message, output.topic, qos_profile(output.qos)
         )
+        heard = getattr(output.encode, "listens", ())
+        self._waits_for = ", ".join(each.topic for each in heard)
+        self._subscriptions = [
+            node.create_subscription(
+                each.message, each.topic, each.take, SENSOR, callback_group=group
+            )
+            for each in heard
+        ]
 
     def publish(self, values: np.ndarray, source: Source) -> None:
-        self.published += 1
         message = self._encode(values)
+        if message is None:
+            self.problem = f"nothing is published before a message on {self._waits_for}"
+            return
+        self.problem = ""
+        self.published += 1
         if self._stamp is not None:
             self._stamp(message, self._clock.now().to_msg())
         self._publisher.publish(message)
@@ -133,6 +145,8 @@ class TopicSender:
 
     def destroy(self) -> None:
         self._node.destroy_lifecycle_publisher(self._publisher)
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
 
     def listeners(self) -> int:
         return int(self._publisher.get_subscription_count())

@@ -200,6 +200,7 @@ class Converting:
     def __init__(self, encode: Encode, conversion: Conversion) -> None:
         self._encode: Any = encode
         self._conversion = conversion
+        self.listens = getattr(encode, "listens", ())
 
     def __call__(self, values: np.ndarray) -> Any:
         return self._encode(self._conversion(np.asarray(values, dtype=np.float64)))

@@ -26,7 +26,8 @@ from inferential_ros.execution.geometry import Rotation
 
 # message -> array, str or EncodedImage; raises InputError where the message does not fit
 Decode = Callable[[Any], Any]
-# values of the output's columns, in its order -> message
+# values of the output's columns, in its order -> message; None: nothing is published. One that
+# needs to know what the robot says has an attribute `listens`, a sequence of `Listening`.
 Encode = Callable[[np.ndarray], Any]
 MakeDecode = Callable[[Any, type[Any]], Decode]
 MakeEncode = Callable[[Any, "OutputContext"], Encode]
@@ -155,6 +156,14 @@ def form_of(decode: Decode) -> Form:
     """What a decoder returns, as far as it tells."""
     form: Form = getattr(decode, "form", Form())
     return form
+
+
+class Listening(NamedTuple):
+    """A topic that an output's converter hears; take(message) is called in the ROS thread."""
+
+    topic: str
+    message: type[Any]
+    take: Callable[[Any], None]
 
 
 class Located(NamedTuple):
