@@ -73,10 +73,12 @@ def running(
         log = stack.enter_context(tempfile.TemporaryFile())
         contract = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "contract.yaml"
         contract.write_text(text)
-        start = partial(build.peer, stack=stack, log=log)
-        server = start("ours.py", "server").hear()
-        HERE.peer("robot.py", "topics", stack=stack, log=log).ask({topic: hz})
-        bridge = start("robot.py", "bridge", contract, server, priority)
+        _, about = build.server(stack, log)
+        HERE.program("peers/robot.py", "topics", stack=stack, log=log).ask({topic: hz})
+        words = ("bridge", contract, about["address"], priority)
+        peer = build.root / "benchmarks" / "peers" / "robot.py"  # it looks into its own bridge
+        bridge = Program(sys.executable, peer, *words, packages=build.root, log=log)
+        stack.callback(bridge.end)
         bridge.hear()
         time.sleep(SETTLE_S)
         bridge.ask({})

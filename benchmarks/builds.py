@@ -1,23 +1,25 @@
 """The build that a benchmark measures: this checkout, or a revision beside it (`--against`).
 
 A revision lies in a git worktree below .bench/, which is kept. It runs on the Python, the packages
-and the ROS 2 messages of this checkout: only its own Python files come first on the path. A
-benchmark asks each build through that build's own peers (benchmarks/peers), whose questions and
-answers stay the same from revision to revision.
+and the ROS 2 messages of this checkout: only its own Python files come first on the path. The
+programs that are asked (benchmarks/peers, benchmarks/tasks) are those of this checkout, and import
+of either build what is public; a peer that watches private parts is each build's own.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .processes import ROOT, Program
 
 FOLDER = ROOT / ".bench"
+HEARTBEAT_MS = 1000  # what our client does by default
 
 
 class NoRevision(Exception):
@@ -30,20 +32,30 @@ class Build:
 
     root: Path
 
-    def peer(
+    def program(
         self, script: str, *arguments: object, stack: ExitStack, log: IO[bytes] | None = None
     ) -> Program:
-        """A program of benchmarks/peers of this build, which ends with the stack."""
-        path = self.root / "benchmarks" / "peers" / script
-        program = Program(sys.executable, path, *arguments, packages=self.root, log=log)
+        """A program below benchmarks/ that imports this build's packages; it ends with the stack.
+
+        Mappings among the arguments are passed as JSON.
+        """
+        words = [json.dumps(each) if isinstance(each, dict) else each for each in arguments]
+        path = ROOT / "benchmarks" / script
+        program = Program(sys.executable, path, *words, packages=self.root, log=log)
         stack.callback(program.end)
         return program
 
-    def task(self, name: str, stack: ExitStack) -> Program:
-        """A program of this checkout's benchmarks/tasks that imports the packages of the build."""
-        path = ROOT / "benchmarks" / "tasks" / f"{name}.py"
-        program = Program(sys.executable, path, packages=self.root)
-        stack.callback(program.end)
+    def server(
+        self, stack: ExitStack, log: IO[bytes] | None = None, **options: Any
+    ) -> tuple[Program, dict[str, str]]:
+        """A server (peers/ours.py, which says what the options are) and its `address`, `page`."""
+        program = self.program("peers/ours.py", "server", options, stack=stack, log=log)
+        return program, program.hear()
+
+    def crowd(self, address: str, clients: int, stack: ExitStack) -> Program:
+        """So many clients of a server, connected and each answered once (peers/crowd.py)."""
+        program = self.program("peers/crowd.py", address, clients, HEARTBEAT_MS, stack=stack)
+        program.hear()
         return program
 
 

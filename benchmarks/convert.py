@@ -107,7 +107,7 @@ def call_us(call: Callable[[], object], rounds: int) -> float:
 
 def cases_of(build: Build, stack: ExitStack) -> Cases:
     """What `--against` measures of a build."""
-    program = build.task("convert", stack)
+    program = build.program("tasks/convert.py", stack=stack)
     return {name: partial(program.ask, name) for name in program.hear()}
 
 

@@ -56,14 +56,14 @@ class Arena:
         stack.callback(self.host.finish)  # it stops its cluster
         self.ray = self.host.hear()
         self.host.ask(1)
-        self.herd = HERE.peer("herd.py", stack=stack)
+        self.herd = HERE.program("peers/herd.py", stack=stack)
 
     def servers(self, build: Build, stack: ExitStack) -> dict[Contestant, str]:
         """Addresses of a build's servers: in front of the cluster, and without Ray."""
-        start = partial(build.peer, "ray_ours.py", stack=stack, log=self.log)
-        ours, local = start(self.ray), start()
-        address = ours.hear()
-        return {OURS: address, OURS_SYNC: address, LOCAL: local.hear()}
+        models = {"single": {"batches": False}, "batching": {}}
+        _, ours = build.server(stack, self.log, models=models, ray=self.ray)
+        _, local = build.server(stack, self.log, models=models)
+        return {OURS: ours["address"], OURS_SYNC: ours["address"], LOCAL: local["address"]}
 
     def measure(
         self, address: str, who: Contestant, robots: int, size: str, seconds: float
@@ -93,7 +93,7 @@ class Rivals:
 
     def __init__(self, arena: Arena, stack: ExitStack) -> None:
         self.arena = arena
-        self.plain = HERE.peer("ray_plain.py", arena.ray, stack=stack)
+        self.plain = HERE.program("peers/ray_plain.py", arena.ray, stack=stack)
         self.plain.hear()
         script, python = PEERS / "ray_published.py", published_python(RELEASE)
         self.published = Program(python, script, arena.ray, packages=None, log=arena.log)

@@ -21,7 +21,7 @@ from inferential_core.security.rights_file import authorize
 from .builds import HERE, Build
 from .comparison import Cases, Figures, add_against, compare, interleave, medians
 from .machine import introduce
-from .transport import CASES, Case, Pair, named, pair_of
+from .transport import CASES, Case, Pair, named, our_pair
 
 STATE, STATE_P50_AT_MOST = CASES[0].name, 1.25  # x the round trip without keys
 CLIENT = "client"
@@ -38,8 +38,10 @@ def make_folder(folder: Path) -> str:
 def pairs_of(build: Build, stack: ExitStack) -> dict[str, Pair]:
     """The same server and client with a folder of keys and without."""
     keys = make_folder(Path(stack.enter_context(tempfile.TemporaryDirectory())) / "keys")
-    words = {"without keys": (), "with keys": (f"keys={keys}",)}
-    return {name: pair_of(build, "ours.py", True, stack, *each) for name, each in words.items()}
+    return {
+        "without keys": our_pair(build, True, stack),
+        "with keys": our_pair(build, True, stack, keys),
+    }
 
 
 def measure(cases: list[Case], rounds: int, share: float) -> bool:

@@ -25,25 +25,22 @@ from .processes import Program
 
 CLIENTS = (1, 10, 100, 500, 1000)
 RATE_HZ = 10.0
-HEARTBEAT_MS = 1000  # what our client does by default
 IDLE_CLIENTS = 500
 BARS = {"p99_ms": 20.0, "growth_mb": 2.0, "idle_cpu": 0.01}
 
 
 def start(
-    clients: int, stack: ExitStack, *options: str, build: Build = HERE
+    clients: int, stack: ExitStack, batches: bool = False, build: Build = HERE
 ) -> tuple[Program, Program]:
     """A server and `clients` connected ones, each known to it."""
-    server = build.peer("ours.py", "server", *options, stack=stack)
-    crowd = HERE.peer("crowd.py", server.hear(), clients, HEARTBEAT_MS, stack=stack)
-    crowd.hear()
-    return server, crowd
+    server, about = build.server(stack, models={"policy": {"batches": batches}})
+    return server, HERE.crowd(about["address"], clients, stack)
 
 
-def serve_crowd(clients: int, seconds: float, *options: str) -> None:
+def serve_crowd(clients: int, seconds: float, batches: bool) -> None:
     """One row of the table."""
     with ExitStack() as stack:
-        server, crowd = start(clients, stack, *options)
+        server, crowd = start(clients, stack, batches)
         halves: list[dict[str, Any]] = []
         memory, used, begun = [rss_mb(server.pid)], cpu_s(server.pid), time.monotonic()
         for _ in range(2):
@@ -83,7 +80,7 @@ def rest(clients: int, seconds: float) -> None:
 
 
 def cases_of(
-    counts: list[int], seconds: float, words: list[str], build: Build, stack: ExitStack
+    counts: list[int], seconds: float, batches: bool, build: Build, stack: ExitStack
 ) -> Cases:
     """What `--against` measures of a build: a crowd each, which says nothing between its turns."""
 
@@ -95,7 +92,7 @@ def cases_of(
         return {"p50 ms": trips["p50"], "p99 ms": trips["p99"], "% of a core": 100 * share}
 
     return {
-        f"{clients} clients": partial(measure, *start(clients, stack, *words, build=build))
+        f"{clients} clients": partial(measure, *start(clients, stack, batches, build))
         for clients in counts
     }
 
@@ -111,10 +108,9 @@ def main(arguments: list[str]) -> int:
     add_against(parser)
     options = parser.parse_args(arguments)
     introduce(f"clients at {RATE_HZ:.0f} Hz, {options.seconds:.0f} s, ms, shares of one core")
-    words = ["batching"] if options.batch else []
     if options.against:
         counts = options.clients or list(CLIENTS[:3])
-        cases = partial(cases_of, counts, min(options.seconds, 5.0), words)
+        cases = partial(cases_of, counts, min(options.seconds, 5.0), options.batch)
         return compare(options.against, cases, options.rounds)
     if not options.idle:
         print(f"{'':40}{'':14}{'server':>9}{'server':>9}{'2nd half':>9}{'crowd':>9}{'late':>9}")
@@ -124,7 +120,7 @@ def main(arguments: list[str]) -> int:
             "   RSS MB       MB      cpu      p99  within the bars"
         )
         for clients in options.clients or CLIENTS:
-            serve_crowd(clients, options.seconds, *words)
+            serve_crowd(clients, options.seconds, options.batch)
     for clients in (options.clients or [IDLE_CLIENTS]) if options.idle else [IDLE_CLIENTS]:
         rest(clients, min(options.seconds, 30.0))
     return 0

@@ -35,7 +35,6 @@ from .watching import Watchers
 
 BARS = {"record_us": 2.0, "query_ms": 2.0, "watched": 1.10}
 RATE_HZ = 10.0
-HEARTBEAT_MS = 1000
 POINTS = 10_000
 CLIENTS = 200
 STATES = {"off": "metrics off", "recorded": "metrics on", "watched": "page, top and Prometheus"}
@@ -88,7 +87,7 @@ def measure_scrape() -> None:
     dispatcher = LocalDispatcher({"policy": lambda obs: obs["x"]})
     with ExitStack() as stack:
         server = stack.enter_context(Server("tcp://127.0.0.1:0", dispatcher=dispatcher))
-        HERE.peer("crowd.py", server.address, CLIENTS, HEARTBEAT_MS, stack=stack).hear()
+        HERE.crowd(server.address, CLIENTS, stack)
         seconds = best(lambda: exposition(server), 5)
         status = best(server.status, 10)
         size = len(exposition(server))
@@ -104,15 +103,15 @@ class Pair:
 
     def __init__(self, robots: int, seconds: float, build: Build, stack: ExitStack) -> None:
         self._seconds = seconds
-        self._server = build.peer("watched.py", stack=stack)
-        about = self._server.hear()
+        models = {"policy": {}}
+        config = {"http": {"bind": "127.0.0.1:0"}}
+        self._server, about = build.server(stack, config=config, models=models)
         self._page = about["page"]
-        self._crowd = HERE.peer("crowd.py", about["bind"], robots, HEARTBEAT_MS, stack=stack)
-        self._crowd.hear()
+        self._crowd = HERE.crowd(about["address"], robots, stack)
 
     def measure(self, state: str) -> Figures:
         """Processor time of the server an observation, and how long these took."""
-        before = self._server.ask({"enabled": state != "off"})
+        before = self._server.ask({"metrics": {"enabled": state != "off"}})
         watching = Watchers(self._page) if state == "watched" else nullcontext()
         with watching:
             heard = self._crowd.ask({"seconds": self._seconds, "rate_hz": RATE_HZ})
@@ -123,7 +122,7 @@ class Pair:
             watching.failures or not all(watching.answers.values())
         ):
             raise RuntimeError(f"not watched: {watching.answers} {watching.failures[:3]}")
-        served = after["outcomes"] - before["outcomes"]
+        served = after["ended"] - before["ended"]
         us = 1e6 * (after["cpu_s"] - before["cpu_s"]) / served
         return {"us of processor": us, "p99 ms": heard["trips_ms"]["p99"]}
 
@@ -158,7 +157,10 @@ def measure_pair(robots: int, seconds: float, rounds: int) -> bool:
 
 def cases_of(robots: int, seconds: float, build: Build, stack: ExitStack) -> Cases:
     """What `--against` measures of a build."""
-    parts, pair = build.task("metrics", stack), Pair(robots, seconds, build, stack)
+    parts, pair = (
+        build.program("tasks/metrics.py", stack=stack),
+        Pair(robots, seconds, build, stack),
+    )
     served = {name: partial(pair.measure, state) for state, name in STATES.items()}
     return {"MetricsStore": lambda: parts.ask({}), **served}
 

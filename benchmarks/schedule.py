@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
 
 def costs_of(build: Build, stack: ExitStack) -> Cases:
     """What `--cost --against` measures of a build."""
-    program = build.task("schedule", stack)
+    program = build.program("tasks/schedule.py", stack=stack)
     return {
         f"{policy or strategy}, {queue.name}": partial(
             program.ask, {"queue": queue, "cost": (strategy, policy)}
@@ -85,7 +85,7 @@ def costs_of(build: Build, stack: ExitStack) -> Cases:
 
 def simulations_of(options: argparse.Namespace, build: Build, stack: ExitStack) -> Cases:
     """What `--against` simulates with a build: the same figures each time."""
-    program = build.task("schedule", stack)
+    program = build.program("tasks/schedule.py", stack=stack)
     return {
         f"{loop} {workload} {load:g} {name}": partial(
             program.ask,

@@ -18,9 +18,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+
+import psutil
 
 from .builds import HERE, Build
 from .comparison import Cases, Figures, add_against, compare, interleave, medians
@@ -65,19 +68,17 @@ LARGE, LARGE_P50_AT_MOST = "1280x720x3", 1.5  # x the echo's
 
 
 def put_apart(server: Program, client: Program) -> None:
-    """A core for each, where there are two; before they have threads."""
+    """A core for each, where there are two, and for all of its threads."""
     for program, core in zip((server, client), sorted(os.sched_getaffinity(0))):
-        os.sched_setaffinity(program.pid, {core})
+        for thread in psutil.Process(program.pid).threads():
+            os.sched_setaffinity(thread.id, {core})
 
 
 class Pair:
-    """A server and its client; the server runs only while it is measured."""
+    """A server that is here already, and its client; it runs only while it is measured."""
 
-    def __init__(self, server: Program, client: Program, apart: bool) -> None:
-        self.server, self.client = server, client
-        if apart:
-            put_apart(server, client)
-        self.address = server.hear()
+    def __init__(self, server: Program, address: str, client: Program) -> None:
+        self.server, self.address, self.client = server, address, client
         server.pause()
 
     def measure(self, case: Case, share: float) -> Figures:
@@ -90,30 +91,34 @@ class Pair:
             self.server.pause()
 
 
-def pair_of(build: Build, script: str, apart: bool, stack: ExitStack, *words: str) -> Pair:
-    """The pair of a build's own peer, with these words on its command lines."""
-    server, client = (
-        build.peer(script, part, *words, stack=stack) for part in ("server", "client")
-    )
-    return Pair(server, client, apart)
+def our_pair(build: Build, apart: bool, stack: ExitStack, keys: str = "") -> Pair:
+    """Of a build; with the keys of a folder, where there is one."""
+    server, about = build.server(stack, config={"security": {"keys": keys}})
+    client = build.program("peers/ours.py", "client", *filter(None, [keys]), stack=stack)
+    if apart:
+        put_apart(server, client)
+    return Pair(server, about["address"], client)
 
 
-def published_pair(apart: bool, stack: ExitStack) -> Pair:
-    python = published_python(RELEASE)
+def other_pair(name: str, python: str, apart: bool, stack: ExitStack) -> Pair:
+    """The echo's or the published release's."""
+    packages = ROOT if name == "echo" else None
     programs = []
     for part in ("server", "client"):
-        programs.append(Program(python, PEERS / "published.py", part, packages=None))
+        programs.append(Program(python, PEERS / f"{name}.py", part, packages=packages))
         stack.callback(programs[-1].end)
-    return Pair(*programs, apart)
+    if apart:
+        put_apart(*programs)
+    return Pair(programs[0], programs[0].hear(), programs[1])
 
 
 def measure(cases: list[Case], rounds: int, share: float, apart: bool) -> None:
     """Print the rows of each case."""
     with ExitStack() as stack:
         pairs = {
-            "echo": pair_of(HERE, "echo.py", apart, stack),
-            "published": published_pair(apart, stack),
-            "ours": pair_of(HERE, "ours.py", apart, stack),
+            "echo": other_pair("echo", sys.executable, apart, stack),
+            "published": other_pair("published", published_python(RELEASE), apart, stack),
+            "ours": our_pair(HERE, apart, stack),
         }
         for case in cases:
             measures = {name: partial(pair.measure, case, share) for name, pair in pairs.items()}
@@ -130,7 +135,7 @@ def cases_of(
     cases: list[Case], share: float, apart: bool, build: Build, stack: ExitStack
 ) -> Cases:
     """What `--against` measures of a build."""
-    pair = pair_of(build, "ours.py", apart, stack)
+    pair = our_pair(build, apart, stack)
     return {case.name: partial(named, pair, case, share) for case in cases}
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
+from contextlib import ExitStack
 
-from ..processes import ROOT, Program
+from ..builds import HERE
 from .campaign import Run, play
 from .contestants import CONTESTANTS
 from .figures import Figures
 from .serving import scheduling_of
 from .workloads import WORKLOADS
 
-PEERS = ROOT / "benchmarks" / "peers"
 ROWS = (("W1", 0.9), ("W1", 1.2), ("W3", 0.9), ("W3", 1.2), ("W6", 0.9), ("W6", 1.2))
 CASES = (("open", "protect"), ("closed", "protect"), ("closed", "protect+hints"))
 BAR = (
@@ -23,22 +22,19 @@ BAR = (
 def play_for_real(run: Run) -> Figures:
     """The figures of one run, in real time."""
     workload, contestant = WORKLOADS[run.workload], CONTESTANTS[run.contestant]
-    told = {
-        "model": {"fixed_s": workload.fixed_s, "each_s": workload.each_s},
-        "max_batch": workload.max_batch,
-        "horizon": workload.kinds[0].horizon,
-        "scheduling": scheduling_of(workload, contestant.strategy, contestant.options),
-    }
-    server = Program(sys.executable, PEERS / "sleeper.py", json.dumps(told))
-    try:
-        fleet = Program(sys.executable, PEERS / "fleet.py", server.hear(), json.dumps(run))
-        try:
-            found: Figures = fleet.hear()
-            return found
-        finally:
-            fleet.end()
-    finally:
-        server.end()
+    shape = (workload.kinds[0].horizon, 7)
+    policy = {"shape": shape, "fixed_s": workload.fixed_s, "each_s": workload.each_s}
+    scheduling = scheduling_of(workload, contestant.strategy, contestant.options)
+    with ExitStack() as stack:
+        _, about = HERE.server(
+            stack,
+            config={"scheduling": scheduling},
+            models={"policy": policy},
+            max_batch=workload.max_batch,
+        )
+        words = (about["address"], json.dumps(run))
+        found: Figures = HERE.program("peers/fleet.py", *words, stack=stack).hear()
+        return found
 
 
 def print_comparison(seconds: float) -> bool:

@@ -12,16 +12,17 @@ from __future__ import annotations
 import argparse
 import random
 import socket
-import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import zmq
 
+from benchmarks.builds import HERE
 from benchmarks.machine import introduce, rss_mb
-from benchmarks.processes import ROOT, Program
+from benchmarks.processes import Program
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.observation import ObservationHeader, encode_observation
 
@@ -105,11 +106,10 @@ def settled(server: Program, sent: int) -> dict[str, Any]:
     """The server's state once nothing is on its way; faults in it raise AssertionError."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        status: dict[str, Any] = server.ask("status")
+        status: dict[str, Any] = server.ask({})
         known = status["received"] + status["malformed"]
         waiting = status["queued"] + status["in_flight"]
-        ended = sum(status[name] for name in OUTCOMES)
-        assert status["received"] == ended + waiting, f"an observation is unaccounted: {status}"
+        assert status["exact"], f"an observation is unaccounted: {status}"
         assert known <= sent, f"{known} counted of {sent} sent"
         if (known == sent and not waiting) or time.monotonic() > deadline:
             assert known == sent, f"{known} counted of {sent} sent"
@@ -118,9 +118,9 @@ def settled(server: Program, sent: int) -> dict[str, Any]:
         time.sleep(0.01)  # the status of ten thousand clients is work for the server
 
 
-def attack(server: Program, messages: int, seed: int) -> None:
+def attack(server: Program, address: str, messages: int, seed: int) -> None:
     """AssertionError tells the promise that broke."""
-    fuzzer = Fuzzer(server.hear(), seed)
+    fuzzer = Fuzzer(address, seed)
     begun, halfway, reported = time.monotonic(), 0.0, 0
     try:
         fuzzer.names()
@@ -150,16 +150,16 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     introduce(f"{options.messages} broken messages, seed {options.seed}")
     with tempfile.TemporaryFile() as log:
-        script = ROOT / "benchmarks" / "peers" / "ours.py"
-        server = Program(sys.executable, script, "server", log=log)
+        stack = ExitStack()
+        server, about = HERE.server(stack, log)
         try:
-            attack(server, options.messages, options.seed)
+            attack(server, about["address"], options.messages, options.seed)
             return 0
         except (AssertionError, OSError, RuntimeError, zmq.ZMQError) as fault:
             log.seek(max(0, log.seek(0, 2) - 4000))
             print(f"{log.read().decode(errors='replace')}\nfuzz: {fault or type(fault).__name__}")
             return 1
         finally:
-            server.end()
+            stack.close()
             log.seek(0, 2)
             print(f"the server logged {log.tell() / 1e6:.2f} MB")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import statistics
 import sys
 import time
 from contextlib import ExitStack
-from typing import Any
+from functools import partial
+from pathlib import Path
 
+from benchmarks.builds import HERE
 from benchmarks.machine import cpu_s, introduce, rss_mb
-from benchmarks.processes import ROOT, Program
+from benchmarks.processes import Program
 
-HERE = ROOT / "benchmarks" / "isolation"
+ATTACKER = Path(__file__).with_name("attacker.py")
 KINDS = ("flood", "mute", "reconnect", "large")
 RATE_HZ = 10.0
-HEARTBEAT_MS = 1000
 SETTLE_S = 5.0
 LEAD_IN_S = 0.5  # of an attack, before the fleet is measured
 MOST = 1.10  # x the p99 of the same attack on somebody else's server
@@ -30,21 +30,16 @@ class Rig:
     """A server with its fleet, another server, and one attacker at a time."""
 
     def __init__(self, limits: dict[str, float], robots: int, stack: ExitStack) -> None:
-        self._stack = stack
-        self.server = self._program(HERE / "server.py", json.dumps(limits))
-        self.decoy = self._program(HERE / "server.py", json.dumps(limits))
-        self.address, self.decoy_address = self.server.hear(), self.decoy.hear()
-        crowd = ROOT / "benchmarks" / "peers" / "crowd.py"
-        self.crowd = self._program(crowd, self.address, str(robots), str(HEARTBEAT_MS))
-        self.crowd.hear()
-        self.attackers = {kind: self._program(HERE / "attacker.py", kind) for kind in KINDS}
-        for attacker in self.attackers.values():
+        models = {"policy": {}, "picture": {"shape": [100_000], "dtype": "uint8", "batches": False}}
+        start = partial(HERE.server, stack, config={"limits": limits}, models=models)
+        (self.server, about), (self.decoy, elsewhere) = start(), start()
+        self.address, self.decoy_address = about["address"], elsewhere["address"]
+        self.crowd = HERE.crowd(self.address, robots, stack)
+        self.attackers = {}
+        for kind in KINDS:
+            self.attackers[kind] = attacker = Program(sys.executable, ATTACKER, kind)
+            stack.callback(attacker.end)
             attacker.hear()
-
-    def _program(self, *command: Any) -> Program:
-        program = Program(sys.executable, *command)
-        self._stack.callback(program.end)
-        return program
 
     def measure(self, kind: str, condition: str, seconds: float) -> dict[str, float]:
         """The fleet's figures under a condition, and what the server spent."""

@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.builds import HERE
 from benchmarks.machine import introduce
 from benchmarks.processes import ROOT, Program
 
@@ -19,23 +20,15 @@ CAST = Path(__file__).parent / "cast"
 IMAGE = ROOT / "docs" / "images" / "soak.png"
 EVERY_S = 10.0
 RATE_HZ = 10.0
-HEARTBEAT_MS = 1000
 
 
 def soak(minutes: float, robots: int) -> list[Sample]:
     """What was measured every ten seconds; prints some of it."""
     samples: list[Sample] = []
     with ExitStack() as stack:
-        server = Program(sys.executable, CAST / "server.py")
-        stack.callback(server.end)
-        told = server.hear()
-        crowd = Program(
-            sys.executable,
-            ROOT / "benchmarks" / "peers" / "crowd.py",
-            *(told["address"], str(robots), str(HEARTBEAT_MS)),
-        )
-        stack.callback(crowd.end)
-        crowd.hear()
+        config, models = {"http": {"bind": "127.0.0.1:0"}}, {"policy": {"fresh": True}}
+        server, told = HERE.server(stack, config=config, models=models)
+        crowd = HERE.crowd(told["address"], robots, stack)
         viewer = Program(sys.executable, CAST / "viewer.py", told["page"])
         stack.callback(viewer.end)
         viewer.hear()

@@ -43,7 +43,7 @@ class Sample:
 
 def take(begun: float, server: Program, fleet: dict[str, Any], viewed: dict[str, int]) -> Sample:
     """A sample, now."""
-    inside = server.ask({})
+    inside = server.ask({"tasks": True})
     process = psutil.Process(server.pid)
     return Sample(
         minute=(time.monotonic() - begun) / 60.0,

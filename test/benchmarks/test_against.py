@@ -50,7 +50,7 @@ def repository(tmp_path, monkeypatch):
 
 
 def cases_of(build, stack):
-    program = build.peer("peer.py", stack=stack)
+    program = build.program("peers/peer.py", stack=stack)
     return {"import": lambda: {"us": program.ask({})}}
 
 
