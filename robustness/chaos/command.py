@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.machine import introduce
 
+from .fault import Fault
 from .faults import FAULTS
-from .faults.fault import Fault
 from .running import run
 from .stage import WAYS, Stage
 from .verdict import HEAD, Row, show
@@ -21,7 +21,7 @@ from .verdict import HEAD, Row, show
 ROBOTS = 50
 
 
-def chosen(words: Sequence[str]) -> list[type[Fault]]:
+def chosen(words: Sequence[str]) -> list[Fault]:
     """The faults whose name or family contains one of the words; all of them without words."""
     return [
         fault
@@ -30,7 +30,7 @@ def chosen(words: Sequence[str]) -> list[type[Fault]]:
     ]
 
 
-def play(faults: list[type[Fault]], seed: int, robots: int, keep: Path | None) -> list[Row]:
+def play(faults: list[Fault], seed: int, robots: int, keep: Path | None) -> list[Row]:
     """One run; faults that need the same network share their robots."""
     chance = random.Random(seed)
     rows = []
@@ -42,7 +42,7 @@ def play(faults: list[type[Fault]], seed: int, robots: int, keep: Path | None) -
         with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
             with Stage(way, chance.randrange(2**32), robots, keep or Path(scratch)) as stage:
                 for fault in ours:
-                    rows.append(run(fault(chance), stage))
+                    rows.append(run(fault, stage, chance))
                     print(show(rows[-1]), flush=True)
     return rows
 

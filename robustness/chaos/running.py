@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from typing import Any
 
-from .faults.fault import Fault
+from .fault import Fault
 from .stage import Stage
 from .verdict import Row, judge_accounts, judge_robots
 
@@ -16,7 +17,7 @@ PATIENCE_S = 8.0  # beyond the bar, to tell how late somebody was
 AFTERWARDS_S = 1.0  # watched at least, after everybody is back
 
 
-def run(fault: Fault, stage: Stage) -> Row:
+def run(fault: Fault, stage: Stage, chance: random.Random) -> Row:
     """Let it happen, and tell what became of everybody."""
     lives, unbalanced = stage.lives, stage.unbalanced
     before, counted = stage.look(), stage.robots.ask({})
@@ -24,19 +25,20 @@ def run(fault: Fault, stage: Stage) -> Row:
     stage.back_since(time.monotonic(), PATIENCE_S)
     time.sleep(CALM_S)
     since = time.monotonic()
-    fault.begin(stage)
-    over = time.monotonic() + fault.seconds
+    seconds = chance.uniform(*fault.lasts_s)
+    started = fault.begin(stage, chance)
+    over = time.monotonic() + seconds
     while time.monotonic() < over:
         time.sleep(max(0.0, min(LOOK_EVERY_S, over - time.monotonic())))
         if not fault.silences_server:
             stage.look()
-    fault.end(stage)
+    fault.end(stage, started)
     ended = time.monotonic()
     stage.back_since(ended, PATIENCE_S)
     time.sleep(AFTERWARDS_S)
     until = time.monotonic()
     unended = stage.rest()
-    row = Row(fault.name, fault.seconds)
+    row = Row(fault.name, seconds)
     window = {"window": [since, ended, until]}
     judge_robots(row, "robots", stage.robots.ask(window))
     judge_robots(row, "bridges", stage.sensors.ask(window))
@@ -52,8 +54,8 @@ def run(fault: Fault, stage: Stage) -> Row:
         unended=unended,
         unbalanced=stage.unbalanced - unbalanced,
     )
-    row.broken += fault.promises(row)
-    row.remark = fault.remark
+    row.broken += fault.promises(row) + getattr(started, "broken", [])
+    row.remark = getattr(started, "remark", "")
     return row
 
 

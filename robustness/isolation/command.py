@@ -30,7 +30,10 @@ class Rig:
     """A server with its fleet, another server, and one attacker at a time."""
 
     def __init__(self, limits: dict[str, float], robots: int, stack: ExitStack) -> None:
-        models = {"policy": {}, "picture": {"shape": [100_000], "dtype": "uint8", "batches": False}}
+        models = {
+            "policy": {},
+            "picture": {"shape": [100_000], "dtype": "uint8", "batches": False},
+        }
         start = partial(HERE.server, stack, config={"limits": limits}, models=models)
         (self.server, about), (self.decoy, elsewhere) = start(), start()
         self.address, self.decoy_address = about["address"], elsewhere["address"]
