@@ -53,6 +53,12 @@ def image(section: Section, message: type[Any]) -> Decode:
             )
     pattern = section.get("bayer", one_of(*bayer.METHODS), "bilinear")
     shaping = read_shaping(section, accepted)
+    if shaping.send != "raw" and all(RAW[name][0] != "u1" for name in accepted):
+        raise ContractError(
+            section.at("send"),
+            f"{', '.join(accepted)} cannot be sent as {shaping.send}, which holds 8 bits a"
+            " channel",
+        )
     path = section.path
     encodings_path = section.at("encodings")
 

@@ -158,6 +158,9 @@ def resized(array: np.ndarray, size: Size, how: str) -> np.ndarray:
 def _by_pillow(array: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
     from PIL import Image
 
+    if array.ndim == 3 and array.dtype != np.uint8:  # Pillow knows no such image: plane by plane
+        planes = np.moveaxis(array, 2, 0)
+        return np.stack([_by_pillow(plane, size, how) for plane in planes], axis=2)
     return np.asarray(Image.fromarray(array).resize(size, getattr(Image, how.upper())))
 
 

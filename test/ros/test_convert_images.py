@@ -75,6 +75,16 @@ def test_a_mosaic_of_16_bits_keeps_its_values(big: bool) -> None:
     assert (result == [RED * 300, GREEN * 300, BLUE * 300]).all()
 
 
+@pytest.mark.parametrize("how", ["bilinear", "bicubic", "box", "nearest"])
+def test_a_mosaic_of_16_bits_is_resized_as_its_values_are(how: str) -> None:
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    plane = mosaic("rggb", dtype=np.uint16) * 300
+    options = {"width": 4, "height": 3, "filter": how}
+    result = decoder(IMAGE, resize=options)(message(plane, "bayer_rggb16"))
+    assert result.shape == (3, 4, 3) and result.dtype == np.int32
+    assert (result == [RED * 300, GREEN * 300, BLUE * 300]).all()
+
+
 PICTURE = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
 
 
@@ -163,6 +173,10 @@ def test_a_picture_may_be_sent_compressed() -> None:
         ({"jpeg_quality": 80}, "key.jpeg_quality: is for send: jpeg"),
         ({"send": "jpeg", "jpeg_quality": 99}, "key.jpeg_quality: must lie between 1 and 95"),
         ({"encodings": ["rgb"]}, "key.encodings[0]: unknown value 'rgb'; did you mean 'rgb8'"),
+        (
+            {"encodings": ["16UC1", "32FC1"], "send": "jpeg"},
+            "key.send: 16UC1, 32FC1 cannot be sent as jpeg, which holds 8 bits a channel",
+        ),
         ({"bayer": "linear"}, "key.bayer: unknown value 'linear'; did you mean 'bilinear'"),
     ],
 )
