@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ..tracking.health import BreakerRule
 from .scheduling import HOUR_MS, Milliseconds
 from .section import Section
 
@@ -17,29 +16,24 @@ class HealthConfig(Section):
     RELOADS: ClassVar[bool] = True
 
     failures: int = Field(
-        default=BreakerRule.failures,
+        default=5,
         ge=0,
         le=1_000_000,
         description="observations failed in a row that open a model's circuit; 0: never",
     )
     window_s: float = Field(
-        default=BreakerRule.window_s,
+        default=0.5,
         ge=0,
         le=3600,
         description="time without a success, likewise",
     )
     open_s: float = Field(
-        default=BreakerRule.open_s,
+        default=1.0,
         gt=0,
         le=86400,
         description="first pause; doubles while tries fail",
     )
-    most_open_s: float = Field(
-        default=BreakerRule.most_open_s, gt=0, le=86400, description="longest pause"
-    )
-
-    def as_rule(self) -> BreakerRule:
-        return BreakerRule(**self.model_dump())
+    most_open_s: float = Field(default=1.5, gt=0, le=86400, description="longest pause")
 
 
 class LeaseConfig(Section):

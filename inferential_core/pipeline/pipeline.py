@@ -25,6 +25,7 @@ from ..scheduler.batching import BatchScheduler
 from ..security.authorization import Authorization
 from ..status import Status
 from ..tracking.clients import ClientRegistry
+from ..tracking.health import BreakerRule
 from ..tracking.models import ModelRecord
 from ..tracking.placement import Eligible
 from ..transport.base import Transport
@@ -61,7 +62,7 @@ class Pipeline:
             tracking.disconnect_timeout_s,
             overdue_multiplier=tracking.overdue_multiplier,
         )
-        self._breaker = config.health.as_rule()
+        self._breaker = BreakerRule.of(config.health)
         self.models = {
             name: ModelRecord.of(info, self._breaker) for name, info in dispatcher.models().items()
         }
@@ -240,7 +241,7 @@ class Pipeline:
             tracking.cadence_alpha, tracking.disconnect_timeout_s, tracking.overdue_multiplier
         )
         self._recorder.enabled = config.metrics.enabled
-        self._breaker = config.health.as_rule()
+        self._breaker = BreakerRule.of(config.health)
         for model in self.models.values():
             model.health.rule = self._breaker
         self._set_leases()

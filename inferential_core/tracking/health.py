@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from ..config.schema import HealthConfig
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
 
@@ -26,6 +30,11 @@ class BreakerRule:
     window_s: float = 0.5  # in which nothing succeeded
     open_s: float = 1.0  # first pause; twice as long after each try that fails
     most_open_s: float = 1.5  # robots are to be back within 3 s of the end of a fault
+
+    @classmethod
+    def of(cls, health: HealthConfig) -> BreakerRule:
+        """The rule that the section `health` of the configuration states."""
+        return cls(**health.model_dump())
 
 
 class Health:

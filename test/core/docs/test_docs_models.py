@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inferential_core import Connection, LocalDispatcher, Server, Status
+from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
 from inferential_core.cli.serve import _parser
 from inferential_core.config import load_config
 from inferential_core.tracking.health import BreakerRule
@@ -90,7 +90,8 @@ def test_the_configurations_of_the_page_are_understood(tmp_path: Path) -> None:
     assert local.local.process == ["slow"] and local.local.timeout_s == {"slow": 2.0}
     assert lease.lease.granted_ms("policy", 0.0) == 400.0
     assert lease.lease.granted_ms("other", 0.0) == 1000.0
-    assert health.health.as_rule() == BreakerRule()
+    assert BreakerRule.of(health.health) == BreakerRule.of(InferentialConfig().health)
+    assert BreakerRule.of(health.health) == BreakerRule()
 
 
 def test_the_commands_of_the_page_are_understood() -> None:

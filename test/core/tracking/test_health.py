@@ -315,7 +315,7 @@ def test_the_breaker_may_be_switched_off() -> None:
 def test_its_settings_are_part_of_the_configuration(tmp_path: Any) -> None:
     path = tmp_path / "server.yaml"
     path.write_text("health: {failures: 2, open_s: 0.1}\n")
-    assert load_config(path).health.as_rule() == BreakerRule(failures=2, open_s=0.1)
+    assert BreakerRule.of(load_config(path).health) == BreakerRule(failures=2, open_s=0.1)
     path.write_text("health: {failure: 2}\n")
     with pytest.raises(ConfigError, match="health.failure: unknown key: did you mean 'failures'"):
         load_config(path)
