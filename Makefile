@@ -1,7 +1,8 @@
 # Inferential, from a checkout. Every target makes what it needs: .venv, then install/.
 # With a sourced ROS 2 installation that one is used, otherwise ROS 2 comes as wheels.
 #
-#   make demo                      a fleet of simulated robots, balanced by one server
+#   make demo                      how large a fleet one model carries, served in two ways
+#   make demo ARGS=--ros           six simulated robots with a ROS 2 bridge each
 #   make demo ARGS=--keep          the same until Ctrl-C: time to look at its page
 #   make test                      everything, as CI runs it
 #   make PYTHON=python3.12 build   another Python than the first one that fits
@@ -22,7 +23,7 @@ env:     ## make .venv from requirements/lock.txt
 build:   ## colcon build into install/
 	@tools/build.sh
 
-demo: build  ## simulated robots, one server: about 30 s, then demo/report.png
+demo: build  ## a growing fleet of simulated robots: about a minute, then demo/report.png
 	@tools/run.sh inferential demo $(ARGS)
 
 test: build  ## all tests

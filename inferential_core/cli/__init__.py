@@ -34,7 +34,7 @@ COMMANDS = {
         "inferential_ros.recording.record_command:main",
         "write what a bridge sees to MCAP",
     ),
-    "demo": ("inferential_ros.bringup.demo:main", "six simulated robots balanced by one server"),
+    "demo": ("inferential_ros.bringup.demo:main", "how large a fleet one model carries"),
 }
 
 

@@ -1,122 +1,14 @@
-"""`inferential demo`: starts the demo's processes in a domain and on a port of their own."""
+"""`inferential demo`: what batches by deadline are worth to a fleet, or a fleet over ROS 2."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import shutil
-import socket
-import tempfile
-from contextlib import suppress
-from importlib.util import find_spec
-from pathlib import Path
-
-from inferential_ros.bringup import process_list
-from inferential_ros.bringup.supervisor import Supervisor
-
-DOMAIN_LOCK_PORT = 22119  # plus the domain id: the port ROS 2's domain_coordinator binds
-MAX_DOMAIN = 100
-PAGE_PORT = 5580  # where people look for it; another one if that is taken
-PAGE_NEEDS = ("starlette", "uvicorn")
+from collections.abc import Sequence
 
 
-def main(argv: list[str]) -> int:
-    """Exit status: 0 if all robots stood while the model was fast."""
-    options = _parser().parse_args(argv)
-    missing = [name for name in ("rclpy", "inferential", "mujoco") if find_spec(name) is None]
-    if missing:
-        print(
-            f"inferential demo needs {', '.join(missing)}: source install/setup.bash "
-            "in the environment the package was built in, or run `make demo`"
-        )
-        return 2
-    scratch = Path(tempfile.mkdtemp(prefix="inferential_demo_"))
-    page = page_address(options.http)
-    processes = process_list.demo(
-        robots=options.robots,
-        port=free_port(),
-        http=page,
-        report=options.report,
-        seconds=options.seconds,
-        slowdown=not options.no_slowdown,
-        seed=options.seed,
-        plain=options.plain,
-        keep=options.keep,
-        slowdown_file=str(scratch / "slowdown_ms"),
-    )
-    domain_id, lock = take_domain()
-    with lock:
-        env = {"ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
-            env["ROS_LOCALHOST_ONLY"] = "1"
-        try:
-            if page != "off":
-                until = "until Ctrl-C" if options.keep else "while it runs, with --keep longer"
-                print(f"the fleet's page, {until}: http://{page}", flush=True)
-            print(f"look inside from another shell with ROS_DOMAIN_ID={domain_id}", flush=True)
-            status = Supervisor(processes, scratch / "log", env).run()
-        except KeyboardInterrupt:  # just before the supervisor takes the signals over
-            status = 130
-    if status == 0 or status >= 128:
-        shutil.rmtree(scratch, ignore_errors=True)
+def main(argv: Sequence[str]) -> int:
+    """Exit status of the show; `--ros` chooses the one with bridges and topics."""
+    if "--ros" in argv:
+        from inferential_demo.ros_show import main as show
     else:
-        print(f"logs of the processes: {scratch / 'log'}")
-    return status
-
-
-def take_domain() -> tuple[int, socket.socket]:
-    """A ROS domain nobody else coordinates here, and the socket that keeps it ours."""
-    for domain_id in range(1, MAX_DOMAIN + 1):
-        lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            lock.bind(("127.0.0.1", DOMAIN_LOCK_PORT + domain_id))
-        except OSError:
-            lock.close()
-        else:
-            return domain_id, lock
-    raise RuntimeError("no free ROS domain: too many programs on this machine took one")
-
-
-def free_port(wanted: int = 0) -> int:
-    """A TCP port on loopback that was free a moment ago; the wanted one if it was."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with suppress(OSError):
-            probe.bind(("127.0.0.1", wanted))
-            return probe.getsockname()[1]
-    return free_port()
-
-
-def page_address(wanted: str) -> str:
-    """Where the fleet's page goes: host:port, or off where that is said or nothing serves it."""
-    if any(find_spec(name) is None for name in PAGE_NEEDS):
-        if wanted != "off":
-            print("the fleet's page needs starlette and uvicorn: pip install 'inferential[demo]'")
-        return "off"
-    return f"127.0.0.1:{free_port(PAGE_PORT)}" if wanted in ("", "auto") else wanted
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="inferential demo",
-        description="A fleet of simulated robots, balanced by one inference server.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--robots", type=_at_least_one, default=6, help="how many robots")
-    parser.add_argument("--seconds", type=float, default=30.0, help="length of the run")
-    parser.add_argument("--report", default=os.path.join("demo", "report.png"), help="the picture")
-    parser.add_argument("--no-slowdown", action="store_true", help="keep the model fast")
-    parser.add_argument("--seed", type=int, default=0, help="of the wind and the pushes")
-    parser.add_argument(
-        "--keep", action="store_true", help="go on after the run, until Ctrl-C: time for the page"
-    )
-    parser.add_argument("--http", default="auto", help="host:port of the fleet's page, or off")
-    parser.add_argument("--plain", action="store_true", help="lines instead of a live table")
-    return parser
-
-
-def _at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+        from inferential_demo.fleet_show import main as show
+    return show([argument for argument in argv if argument != "--ros"])

@@ -10,7 +10,7 @@ README = (ROOT / "README.md").read_text()
 
 # Every command line of the README, and what runs it.
 RUN_BY = {
-    "make demo": "test/ros/test_demo_run.py runs the command behind it, `inferential demo`",
+    "make demo": "test/examples/test_demo_fleet.py runs the command behind it, `inferential demo`",
     "make test": ".ci/run",
     "rosdep install --from-paths src --ignore-src -y": "needs a ROS 2 installation: by hand",
     "colcon build --packages-select inferential": "test/launch/test_workspace_build.py",

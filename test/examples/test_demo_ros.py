@@ -1,4 +1,4 @@
-"""The demo for real, but short: two robots, their bridges, one server, DDS, and the director."""
+"""The demo over ROS 2, but short: two robots, their bridges, one server, DDS, and the director."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ import pytest
 for module in ("rclpy", "inferential", "mujoco"):
     pytest.importorskip(module, reason="the demo needs ROS 2, the built messages and MuJoCo")
 
-RUN = "import sys; from inferential_core.cli import main; sys.exit(main(['demo', *sys.argv[1:]]))"
+RUN = "import sys; from inferential_core.cli import main; sys.exit(main(sys.argv[1:]))"
 PATIENCE_S = 90.0
 
 
 @pytest.fixture
 def demo(tmp_path: Path):
-    """Starts `inferential demo` with two robots; its scratch folder is under tmp_path."""
+    """Starts `inferential demo --ros` with two robots; its scratch folder is under tmp_path."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
         (tmp_path / "scratch").mkdir()
-        command = [sys.executable, "-c", RUN, "--robots", "2", "--plain"]
+        command = [sys.executable, "-c", RUN, "demo", "--ros", "--robots", "2", "--plain"]
         popen = subprocess.Popen(
             [*command, "--report", str(tmp_path / "report.png"), *arguments],
             stdout=subprocess.PIPE,
