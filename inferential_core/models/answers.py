@@ -33,32 +33,42 @@ def as_values(answer: Any) -> Mapping[str, Any]:
     if type(answer) is not dict and not isinstance(answer, Mapping):
         answer = {ACTIONS: answer}
     values: dict[str, Any] = {}
-    for key, value in flattened(answer).items():
-        if not isinstance(value, np.ndarray) and _is_carried_as_it_is(value):
-            values[key] = value
-        else:
+    for key, value in answer.items():
+        if type(key) is not str:
+            return as_values(flattened(answer))
+        if isinstance(value, np.ndarray):
             # Copied, because the model may reuse its buffers before these have left the machine.
+            values[key] = as_array(key, value).copy()
+        elif _is_carried_as_it_is(value):
+            values[key] = value
+        elif isinstance(value, Mapping):
+            return as_values(flattened(answer))
+        else:
             values[key] = as_array(key, value).copy()
     return values
 
 
-def flattened(answer: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
+def flattened(answer: Mapping[Any, Any]) -> dict[str, Any]:
     """An answer without nested ones: their keys are joined by dots.
 
     UsageError where two values would have the same key, or one is nested without an end.
     """
+    values: dict[str, Any] = {}
+    _flatten(answer, "", 0, values)
+    return values
+
+
+def _flatten(answer: Mapping[Any, Any], prefix: str, depth: int, values: dict[str, Any]) -> None:
     if depth > MOST_NESTED:
         raise UsageError(f"the answer is nested more than {MOST_NESTED} times")
-    values: dict[str, Any] = {}
     for key, value in answer.items():
-        nested = {str(key): value}
+        name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            nested = {f"{key}.{k}": v for k, v in flattened(value, depth + 1).items()}
-        for name in nested:
-            if name in values:
-                raise UsageError(f"the answer has two values for {name!r}")
-        values |= nested
-    return values
+            _flatten(value, f"{name}.", depth + 1, values)
+        elif name in values:
+            raise UsageError(f"the answer has two values for {name!r}")
+        else:
+            values[name] = value
 
 
 def _is_carried_as_it_is(value: Any) -> bool:
@@ -69,8 +79,8 @@ def _is_carried_as_it_is(value: Any) -> bool:
 def as_result(answer: Any) -> Result:
     """As `as_values`, but an error is returned, and so is one that is the answer."""
     try:
-        if isinstance(answer, BaseException):  # infer_batch may fail single observations this way
-            return as_exception(answer)
+        if type(answer) is not dict and isinstance(answer, BaseException):
+            return as_exception(answer)  # infer_batch may fail single observations this way
         return as_values(answer)
     except BaseException as error:
         return as_exception(error)

@@ -16,7 +16,7 @@ from ..errors import UsageError, describe
 from .answers import Result
 from .context import InferenceContext
 from .form import ModelForm
-from .interface import Call, Inputs, ModelInterface, Raised, attempt
+from .interface import Call, Inputs, ModelInterface, Raised
 from .specification import compile_specification
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _WARMING_UP = InferenceContext("warm-up", 0, 0, True, math.inf)
 
 # What calls return most, known without the expensive question whether it can be awaited.
-_FINISHED = frozenset((dict, list, np.ndarray, Raised))
+_FINISHED = frozenset((dict, list, np.ndarray))
 
 T = TypeVar("T")
 
@@ -97,8 +97,11 @@ class ModelCaller:
             return result
 
     def _attempt(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        outcome = attempt(function, *arguments)
-        return outcome if type(outcome) in _FINISHED else attempt(self._awaited, outcome)
+        try:
+            answer = function(*arguments)
+            return answer if type(answer) in _FINISHED else self._awaited(answer)
+        except BaseException as error:
+            return Raised(error)
 
     def _awaited(self, answer: Any) -> Any:
         if not inspect.isawaitable(answer):

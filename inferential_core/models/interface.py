@@ -87,19 +87,20 @@ class ModelInterface:
         self, inputs: Sequence[Inputs | Exception], contexts: Sequence[InferenceContext]
     ) -> Steps:
         """Results in the order of `inputs`; where one of these is an exception, that is it."""
-        if self.form.batches:
+        form = self.form
+        if form.batches:
             return (yield from self._infer_batch(inputs, contexts))
         results: list[Result] = []
         for values, context in zip(inputs, contexts):
-            asked = self._admit(values, context)
-            if self.form.stateful and not isinstance(asked, Exception):
+            asked = _admit(values, context)
+            if form.stateful and isinstance(asked, tuple):
                 asked = yield from self._begin_episode(*asked)
-            if isinstance(asked, Exception):
+            if isinstance(asked, tuple):
+                outcome = yield form.function, (asked if form.takes_context else asked[:1])
+                failed = type(outcome) is Raised
+                results.append(as_exception(outcome.error) if failed else as_result(outcome))
+            else:
                 results.append(asked)
-                continue
-            outcome = yield self._call(*asked)
-            failed = isinstance(outcome, Raised)
-            results.append(as_exception(outcome.error) if failed else as_result(outcome))
         return results
 
     def forget(self, client_ids: Iterable[str]) -> Generator[Call, Any, None]:
@@ -110,15 +111,6 @@ class ModelInterface:
                 outcome = yield self.form.forget, (client_id,)
                 if isinstance(outcome, Raised):  # what is left behind harms nobody else
                     _log.error("%r could not be forgotten: %s", client_id, describe(outcome.error))
-
-    def _admit(self, values: Inputs | Exception, context: InferenceContext) -> Asked | Exception:
-        """What the model is to be asked, or why it cannot be asked that."""
-        if isinstance(values, Exception):
-            return values
-        try:
-            return readable(values), context.with_left_over(values)
-        except BaseException as error:
-            return as_exception(error)
 
     def _begin_episode(
         self, observation: dict[str, Any], context: InferenceContext
@@ -142,18 +134,20 @@ class ModelInterface:
     def _infer_batch(
         self, inputs: Sequence[Inputs | Exception], contexts: Sequence[InferenceContext]
     ) -> Steps:
-        admitted = list(map(self._admit, inputs, contexts))
+        admitted = list(map(_admit, inputs, contexts))
         if self.form.stateful:
             for index, each in enumerate(admitted):
-                if not isinstance(each, Exception):
+                if isinstance(each, tuple):
                     admitted[index] = yield from self._begin_episode(*each)
-        asked = [each for each in admitted if not isinstance(each, Exception)]
+        asked = [each for each in admitted if isinstance(each, tuple)]
         answered = iter((yield from self._infer_together(asked)) if asked else ())
-        return [each if isinstance(each, Exception) else next(answered) for each in admitted]
+        return [next(answered) if isinstance(each, tuple) else each for each in admitted]
 
     def _infer_together(self, asked: Sequence[Asked]) -> Steps:
         observations = [dict(observation) for observation, _ in asked]
-        outcome = yield self._call(observations, [context for _, context in asked])
+        arguments = observations, [context for _, context in asked]
+        form = self.form
+        outcome = yield form.function, (arguments if form.takes_context else arguments[:1])
         if not isinstance(outcome, Raised):
             outcome = attempt(one_for_each, outcome, len(asked))
         if not isinstance(outcome, Raised):
@@ -166,6 +160,12 @@ class ModelInterface:
             results += yield from self._infer_together([each])
         return results
 
-    def _call(self, observed: Any, context: Any) -> Call:
-        form = self.form
-        return form.function, ((observed, context) if form.takes_context else (observed,))
+
+def _admit(values: Inputs | Exception, context: InferenceContext) -> Asked | Exception:
+    """What the model is to be asked, or why it cannot be asked that."""
+    if isinstance(values, Exception):
+        return values
+    try:
+        return readable(values), context.with_left_over(values)
+    except BaseException as error:
+        return as_exception(error)

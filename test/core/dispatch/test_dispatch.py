@@ -302,7 +302,7 @@ def test_infer_batch_may_return_one_array_with_a_row_for_each() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [(None, "returned None"), ({"actions": object()}, "'actions'"), ({"a": {"b": 1}}, "'a'")],
+    [(None, "returned None"), ({"actions": object()}, "'actions'"), ({"a": {"b": {1}}}, "'a.b'")],
 )
 def test_an_answer_that_cannot_be_sent_is_an_error_that_says_why(answer: Any, said: str) -> None:
     (result,) = call(lambda obs: answer, {})
