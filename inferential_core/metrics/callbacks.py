@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from .labels import Labels
+from .table import Labels
 
 Callback = Callable[[str, float, Labels], object]
 _Measurement = tuple[str, float, Labels]

@@ -12,8 +12,8 @@ from ..status import Status
 from ..tracking.clients import Changes, ClientRegistry
 from ..tracking.models import ModelRecord
 from .histograms import Counts, Histograms
-from .labels import NO_LABELS, Labels, LabelSet
 from .store import MetricsStore
+from .table import NO_LABELS, Labels, LabelSet
 from .traces import Tracing
 
 _NAN = math.nan

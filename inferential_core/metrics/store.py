@@ -8,9 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ..clock import Clock, SystemClock
-from .labels import NO_LABELS, Labels, LabelTable
 from .statistics import Stats, stats_by, stats_of
-from .table import Audience, Table
+from .table import NO_LABELS, Audience, Labels, LabelTable, Table
 
 DEFAULT_WINDOW_S = 300.0
 

@@ -16,8 +16,7 @@ from inferential_core.clock import FakeClock
 from inferential_core.metrics import MetricsStore
 from inferential_core.metrics.callbacks import CallbackRunner
 from inferential_core.metrics.histograms import SIZES, Histogram, Histograms
-from inferential_core.metrics.labels import NO_LABELS, LabelTable
-from inferential_core.metrics.table import Table
+from inferential_core.metrics.table import NO_LABELS, LabelTable, Table
 
 SOON_S = 10.0  # a bound, not a duration: nothing below waits so long unless it is broken
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferential_core.status import SERVER_OUTCOMES, Status
-from inferential_core.tracking.cadence import Cadence
-from inferential_core.tracking.clients import Client, ClientRegistry
+from inferential_core.tracking.clients import Cadence, Client, ClientRegistry
 from inferential_core.tracking.latency import LatencyModel
 from inferential_core.tracking.ledger import Ledger
 from inferential_core.tracking.models import ModelRecord
