@@ -31,6 +31,11 @@ Waiting = Generator[float, None, T]
 class BaseConnection(ABC, Generic[M]):
     """A link to a server, under one client id. Belongs to one thread or event loop.
 
+    That is the thread that uses it first; another one gets a UsageError while that one lives. A
+    connection that nobody closes is closed when nothing refers to it any more. An exception out of
+    a signal handler, such as KeyboardInterrupt, costs at most the answer that was being read or
+    the observation that was being sent, which end LOST.
+
     server: ZeroMQ address or host:port. client_id: who this is, str or int; '' makes a unique
     one. key, server_key: where the server demands it, path of one's own NAME.key_secret and of
     the server's public key (or that key itself); else $INFERENTIAL_KEY and
@@ -138,6 +143,7 @@ class BaseModel:
 
         A stateful model starts afresh with the first observation of the new epoch.
         """
+        self._socket.check_thread()
         return self._session.reset(self._handle)
 
     def _observe(
@@ -147,13 +153,22 @@ class BaseModel:
         steps_remaining: int | None,
         priority: int | None,
     ) -> int:
-        request_id, frames = self._session.observe(
-            self._handle, values, urgency, steps_remaining, priority
-        )
-        self._socket.send(request_id, frames, supersede=self._handle.options.supersede)
+        self._socket.check()
+        handle = self._handle
+        before = handle.newest
+        try:
+            request_id, frames = self._session.observe(
+                handle, values, urgency, steps_remaining, priority
+            )
+            self._socket.send(request_id, frames, supersede=handle.options.supersede)
+        except BaseException:  # an interrupt, too, must leave nothing that waits for ever
+            if handle.newest is not None and handle.newest is not before:
+                self._session.lost_one(handle.newest.request_id, "it was not sent")
+            raise
         return request_id
 
     def _result(self, timeout_ms: float | None) -> Waiting[dict[str, Any] | None]:
+        self._socket.check_thread()
         deadline = _deadline(timeout_ms)
         if timeout_ms is not None and timeout_ms <= 0:
             self._socket.drain()
@@ -170,6 +185,7 @@ class BaseModel:
             yield self._session.patience_ms(self._handle, left_ms)
 
     def _reply(self, timeout_ms: float | None) -> Waiting[Reply | None]:
+        self._socket.check_thread()
         deadline = _deadline(timeout_ms)
         if timeout_ms is not None and timeout_ms <= 0:
             self._socket.drain()
@@ -181,6 +197,7 @@ class BaseModel:
             yield self._session.patience_ms(self._handle, left_ms)
 
     def _specification(self, timeout_ms: float) -> Waiting[dict[str, Any]]:
+        self._socket.check()
         question = self._session.describe(self._handle)
         self._socket.send(*question.message, supersede=False)
         yield 0.0  # sending may have taken away the signal of what arrived for others

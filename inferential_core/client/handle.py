@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class AwaitedReply:
     request_id: int
     sent_at: float
     timed_out: bool = False  # a blocking get_result gave up on it
+    doubted_until: float = math.inf  # its answer may have been lost, and then will not come
     ending: Ending | None = None
 
     def lose(self, now: float, reason: str) -> None:
@@ -58,6 +60,11 @@ class ModelSession:
         self.epoch = 0
         self.pending: deque[AwaitedReply] = deque()
 
+    @property
+    def newest(self) -> AwaitedReply | None:
+        """The newest pending observation."""
+        return self.pending[-1] if self.pending else None
+
     def take(self, now: float) -> AwaitedReply | None:
         """The oldest pending observation, if it has ended."""
         if not self.pending:
@@ -65,7 +72,10 @@ class ModelSession:
         head = self.pending[0]
         if head.ending is None:
             limit_ms = self.options.lost_after_ms
-            if limit_ms is None or now - head.sent_at < limit_ms / 1000.0:
+            if now >= head.doubted_until:
+                head.lose(now, "an interrupt came while its answer was read")
+            elif limit_ms is not None and now - head.sent_at >= limit_ms / 1000.0:
+                head.lose(now, f"no answer within {limit_ms:.0f} ms")
+            else:
                 return None
-            head.lose(now, f"no answer within {limit_ms:.0f} ms")
         return self.pending.popleft()

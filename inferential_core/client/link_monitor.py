@@ -33,7 +33,8 @@ class LinkMonitor:
         self._fileno = int(self._socket.get(zmq.FD))
         self._poll = select.poll()
         self._poll.register(self._fileno, select.POLLIN)
-        self._half_read = False  # an interrupt came between two events
+        self._half_read = False  # an interrupt came before the last of them
+        self._at_hand = False  # an interrupt came while one was read or handled
         self._frames.readable()  # found empty once, its descriptor tells of all that comes
 
     def fileno(self) -> int:
@@ -46,11 +47,17 @@ class LinkMonitor:
     def events(self) -> Iterator[Event]:
         """Those that are `pending`, which may be none."""
         self._half_read = True
+        if self._at_hand:
+            self._at_hand = False
+            yield Event.MISSED
         while self._frames.readable():
+            self._at_hand = True
             # Number and value of the event, then the address; zmq.utils.monitor reads them too,
             # and takes asyncio along.
-            number, _ = self._frames.receive()
-            yield _EVENTS[int.from_bytes(number[:2], sys.byteorder)]
+            frames = self._frames.receive()
+            if len(frames) == 2:  # else it is the rest of one that an interrupt has torn
+                yield _EVENTS[int.from_bytes(frames[0][:2], sys.byteorder)]
+            self._at_hand = False
         self._half_read = False
 
     def close(self) -> None:

@@ -21,8 +21,9 @@ state the link is in then. `handle` returns what the event costs the observation
     REFUSED  they are lost at once, with the reason.
 
 ZeroMQ connects again by itself, for ever, except after a refusal that the server has put in words.
-Then the socket has to connect anew at `retry_at`. A handshake that breaks off without a word may
-be chance, such as a server that starts; three in a row are taken for a refusal.
+Then the socket has to connect anew at `retry_at`, as it has after an event that was missed. A
+handshake that breaks off without a word may be chance, such as a server that starts; three in a
+row are taken for a refusal.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Event(Enum):
     GIVEN_UP = auto()  # so many did in a row that it is no chance; `handle` makes it of the above
     DENIED = auto()  # the server does not know the key, or serves its own machine only
     MISMATCHED = auto()  # one side uses keys, and the other one does not
+    MISSED = auto()  # something happened, and an interrupt came while it was read
 
 
 _FAILED = dict.fromkeys((Event.GIVEN_UP, Event.DENIED, Event.MISMATCHED), State.REFUSED)
@@ -62,21 +64,25 @@ TABLE: dict[State, dict[Event, State]] = {
     State.UNMET: {
         Event.ACCEPTED: State.UP,
         Event.DISCONNECTED: State.UNMET,
+        Event.MISSED: State.UNMET,
         **_FAILED,
     },
     State.UP: {
         Event.ACCEPTED: State.UP,
         Event.DISCONNECTED: State.DOWN,
+        Event.MISSED: State.DOWN,
         **_FAILED,
     },
     State.DOWN: {
         Event.ACCEPTED: State.UP,
         Event.DISCONNECTED: State.DOWN,
+        Event.MISSED: State.DOWN,
         **_FAILED,
     },
     State.REFUSED: {
         Event.ACCEPTED: State.UP,
         Event.DISCONNECTED: State.REFUSED,
+        Event.MISSED: State.REFUSED,
         **_FAILED,
     },
 }
@@ -129,6 +135,9 @@ class LinkState:
             self._broken_off = 0
             self.refusal, self.retry_at = "", math.inf
             return None
+        if event is Event.MISSED:
+            self.retry_at = now  # a new handshake tells how things stand
+            return Loss("an interrupt came while the link changed", unsent=False)
         if event is Event.DISCONNECTED:
             if self._broken_off:
                 return Loss(self._explain(Event.BROKEN_OFF), unsent=False)
@@ -139,7 +148,7 @@ class LinkState:
         return Loss(self.refusal, unsent=True)
 
     def retries(self, now: float) -> bool:
-        """Whether to connect anew now; True once for each refusal."""
+        """Whether to connect anew now; True once for each time that it has to."""
         if now < self.retry_at:
             return False
         self.retry_at = math.inf

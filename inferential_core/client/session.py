@@ -28,6 +28,9 @@ from .clocksync import ClockOffset
 from .handle import AwaitedReply, ModelOptions, ModelSession
 from .reply import Ending, Reply
 
+# How long the answer may take that an interrupt may have cost.
+_DOUBT_S = 1.0
+
 
 class Question(NamedTuple):
     """A request for a specification: whose reply to wait for, and what to send."""
@@ -110,8 +113,8 @@ class ClientSession:
         if handle.pending and handle.pending[0].timed_out:
             self._abandon(handle, [item for item in handle.pending if item.timed_out])
         pending = AwaitedReply(request_id, now)
-        handle.pending.append(pending)
         self._waiting[request_id] = (handle, pending)
+        handle.pending.append(pending)
         return request_id, frames
 
     def describe(self, handle: ModelSession) -> Question:
@@ -140,10 +143,9 @@ class ClientSession:
             message.server_send_ns,
             int(now * 1e9),
         )
-        entry = self._match(message)
-        if entry is None:
+        pending = self._match(message)
+        if pending is None:
             return
-        _, pending = entry
         offset = self._clock_offset.ns
         if offset is None:  # a published server tells no times
             offset = message.server_receive_ns - message.client_send_ns
@@ -154,6 +156,7 @@ class ClientSession:
             except WireError as broken:
                 status, error = Status.ERROR, f"the reply cannot be read: {broken}"
         pending.ending = Ending(status, error, now, result, message, offset)
+        del self._waiting[pending.request_id]  # last: an interrupt leaves it ended, or waiting
 
     def lost(self, reason: str, except_for: Collection[int] = ()) -> None:
         """The server is gone: nothing that waits will be answered, but for what was never sent."""
@@ -166,9 +169,19 @@ class ClientSession:
     def lost_one(self, request_id: int, reason: str) -> None:
         """This observation will not be answered; nothing happens if it does not wait."""
         entry = self._waiting.pop(request_id, None)
-        if entry is not None:
-            _, pending = entry
-            pending.lose(self._clock.now(), reason)
+        if entry is not None and entry[1].ending is None:
+            entry[1].lose(self._clock.now(), reason)
+
+    def answer_lost(self) -> None:
+        """An interrupt came while an answer was read, so that nobody knows whose it was.
+
+        A server answers each model's observations in their order. So the oldest one of each
+        handle ends LOST, unless its answer comes soon after all.
+        """
+        doubted_until = self._clock.now() + _DOUBT_S
+        oldest = {id(handle): pending for handle, pending in reversed(self._waiting.values())}
+        for pending in oldest.values():
+            pending.doubted_until = min(pending.doubted_until, doubted_until)
 
     def take(self, handle: ModelSession) -> Reply | None:
         """The next reply of a handle, in the order of its observations."""
@@ -202,18 +215,24 @@ class ClientSession:
 
     def patience_ms(self, handle: ModelSession, left_ms: float) -> float:
         """How long to sleep at most, as the oldest observation may end LOST before `left_ms`."""
-        limit_ms = handle.options.lost_after_ms
-        if limit_ms is None or not handle.pending:
+        if not handle.pending:
             return left_ms
-        age_ms = 1000.0 * (self._clock.now() - handle.pending[0].sent_at)
-        return max(0.0, min(left_ms, limit_ms - age_ms))
+        head, limit_ms = handle.pending[0], handle.options.lost_after_ms
+        ends_at = head.doubted_until
+        if limit_ms is not None:
+            ends_at = min(ends_at, head.sent_at + limit_ms / 1000.0)
+        if ends_at == math.inf:
+            return left_ms
+        return max(0.0, min(left_ms, 1000.0 * (ends_at - self._clock.now())))
 
-    def _match(self, message: Any) -> tuple[ModelSession, AwaitedReply] | None:
+    def _match(self, message: Any) -> AwaitedReply | None:
+        """The observation that a message answers, which still waits."""
         if message.request_id:
-            return self._waiting.pop(message.request_id, None)
-        for request_id, (handle, _) in self._waiting.items():  # oldest first
-            if handle.model_id == message.model_id:
-                return self._waiting.pop(request_id)
+            entry = self._waiting.get(message.request_id)
+            return None if entry is None or entry[1].ending is not None else entry[1]
+        for handle, pending in self._waiting.values():  # oldest first
+            if handle.model_id == message.model_id and pending.ending is None:
+                return pending
         return None
 
     def _abandon(self, handle: ModelSession, items: list[AwaitedReply]) -> None:

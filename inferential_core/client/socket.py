@@ -8,6 +8,7 @@ import math
 import os
 import select
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 import zmq
@@ -16,6 +17,7 @@ from ..errors import UsageError
 from ..transport.frames import READABLE, WRITABLE, FrameSocket
 from ..transport.waker import Waker
 from ..wire.images import Buffer
+from .lifetime import Owner, Resources
 from .link_monitor import LinkMonitor, explain
 from .link_state import Event, LinkState, State
 from .outbox import Outbox, Unsent
@@ -29,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 class ServerSocket:
     """A DEALER socket that feeds a session. Belongs to one thread; only `wake` is for others.
+
+    An exception out of a signal handler may end any of its methods. What was at hand is then lost
+    (`_reading`, `_writing`), and the next call sees to it that no more is.
 
     What the link's state means for observations, `link_state` tells. The descriptors are polled,
     not zmq_poll, which costs several times it, nor each socket's EVENTS. They tell edges: that of
@@ -48,14 +53,18 @@ class ServerSocket:
         self.link = LinkState(
             reconnect_max_ms / 1000.0, lambda event: explain(event, keys is not None)
         )
-        self._closed = False
-        self._pid = os.getpid()
+        self._owner = Owner()
+        self._sleeping = False
+        self._reading = False  # a message was being read
+        self._writing = False  # a message was being sent, which may be there by half
         self._session = session
         self._warned = False
         self._outbox = Outbox(session.lost_one)
         self._unsent = self._outbox.unsent
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
+        self._resources = Resources()
+        weakref.finalize(self, self._resources.release)
+        context = self._resources.keep(zmq.Context(), lambda it: it.term())
+        self._socket = self._resources.keep(context.socket(zmq.DEALER), lambda it: it.close())
         for option, value in (
             (zmq.IDENTITY, _routing_id(session.client_id)),
             (zmq.LINGER, 100),
@@ -71,12 +80,12 @@ class ServerSocket:
             self._socket.setsockopt(option, value)
         if keys is not None:
             keys.secure(self._socket)
-        self._monitor = LinkMonitor(self._socket)
+        self._monitor = self._resources.keep(LinkMonitor(self._socket), lambda it: it.close())
         self._frames = FrameSocket(self._socket)
         self._unsure = True  # whether messages may be there that the descriptor does not tell
         self._room = True  # to send, when that was looked at last
         self._news = False  # that no `wait` told yet
-        self._waker = Waker()
+        self._waker = self._resources.keep(Waker(), lambda it: it.close())
         self._poll = select.poll()
         for fd in (*self.filenos(), self._waker.fileno()):
             self._poll.register(fd, select.POLLIN)
@@ -88,32 +97,35 @@ class ServerSocket:
                 f"server {server!r}: {error.strerror}; write tcp://host:port"
             ) from None
 
+    def check(self) -> None:
+        """UsageError where this thread must not use the connection; before anything of it is."""
+        self._owner.check()
+
+    def check_thread(self) -> None:
+        """UsageError where it belongs to another thread; a closed one may still be read."""
+        self._owner.check_thread()
+
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
-        """Send now or, while the link is down, when it is back."""
-        self._check_usable()
+        """Send now or, while the link is down, when it is back; after `check`."""
         self._news = self._follow_link() or self._news
         if self.link.refusal:
             self._session.lost_one(request_id, self.link.refusal)
             self._connect_anew()
             return
         if self.link.connected and not self._unsent:
-            self._unsure = True
-            try:
-                self._frames.send(frames)
+            if self._try_to_send(frames):
                 return
-            except zmq.Again:  # the buffer is full
-                pass
         self._outbox.put(Unsent(request_id, time.monotonic(), frames), supersede=supersede)
         self._flush()
 
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""
-        self._check_usable()
+        self._owner.check()
         self._news = self._drain() or self._news
 
     def wait(self, timeout_ms: float | None) -> bool:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
-        self._check_usable()
+        self._owner.check()
         deadline = math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0
         news, self._news = self._news, False
         while not (news or self._receive()):
@@ -121,9 +133,12 @@ class ServerSocket:
                 continue
             left_s = min(deadline, self.link.retry_at) - time.monotonic()
             # rounded up: poll counts whole milliseconds, and 0.4 left would spin
-            events = self._poll.poll(
-                None if left_s == math.inf else max(0, math.ceil(1e3 * left_s))
-            )
+            timeout = None if left_s == math.inf else max(0, math.ceil(1e3 * left_s))
+            self._sleeping = True
+            try:
+                events = self._poll.poll(timeout)
+            finally:
+                self._sleeping = False
             for fd, _ in events:
                 if fd == self._monitor.fileno():
                     news = self._follow_link() or news
@@ -153,22 +168,17 @@ class ServerSocket:
         return int(self._socket.get(zmq.FD)), self._monitor.fileno()
 
     def close(self) -> None:
-        """What waits ends LOST. Idempotent; does nothing in a forked child."""
-        if self._closed or os.getpid() != self._pid:
-            return
-        self._closed = True
-        self._session.lost("the connection was closed")
-        self._monitor.close()
-        self._socket.close()
-        self._waker.close()
-        self._context.term()
+        """What waits ends LOST. Idempotent; does nothing in a forked child.
 
-    def _check_usable(self) -> None:
-        if self._closed:
-            raise UsageError("the connection is closed")
-        # libzmq's threads did not come along, and its calls would never return
-        if os.getpid() != self._pid:
-            raise UsageError("a connection cannot be used after fork: make one in the child")
+        UsageError while another thread sleeps in `wait`.
+        """
+        if self._owner.forked():
+            return
+        if self._sleeping and not self._owner.is_here():
+            raise UsageError("another thread waits for this connection: `wake` it, close it there")
+        self._owner.closed = True
+        self._session.lost("the connection was closed")
+        self._resources.release()
 
     def _drain(self) -> bool:
         """Do what can be done without sleeping; whether anything arrived or changed."""
@@ -186,14 +196,18 @@ class ServerSocket:
         Where there is none, no call of the socket may come between this and the sleep: it could
         take away what the descriptor has to tell, of messages and of room.
         """
-        if self.link.refusal:
+        if self.link.retry_at != math.inf:
             self._connect_anew()
+        if self._reading:
+            self._end_interrupted_read()
+            return True  # whoever sleeps on a reply has to see when it ends
         if self._unsure or self._unsent:
+            self._unsure = True  # until it was looked at, even if that is interrupted
             events = self._frames.events()
             self._unsure = bool(events & READABLE)
             self._room = bool(events & WRITABLE)
         if self._unsure:
-            self._session.feed(self._frames.receive())
+            self._feed()
         return self._unsure
 
     def _follow_link(self) -> bool:
@@ -203,7 +217,7 @@ class ServerSocket:
         news = False
         for event in self._monitor.events():
             while self._frames.readable():  # what arrived before the link went down counts
-                self._session.feed(self._frames.receive())
+                self._feed()
             self._unsure = True
             self._on_link_event(event)
             news = True
@@ -221,12 +235,38 @@ class ServerSocket:
             self._session.lost(loss.reason, except_for=unsent)
 
     def _connect_anew(self) -> None:
-        """Where it is time to, as ZeroMQ itself gives up after a refusal."""
+        """Where it is time to, as `link_state` tells."""
         if self.link.retries(time.monotonic()):
             self._unsure = True
             with contextlib.suppress(zmq.ZMQError):  # ZeroMQ may have forgotten it already
                 self._socket.disconnect(self.server)
             self._socket.connect(self.server)
+
+    def _try_to_send(self, frames: list[Buffer]) -> bool:
+        """Send a message; False where the buffer is full."""
+        self._unsure = True
+        try:
+            if self._writing:  # one was interrupted: what is there of it ends here
+                self._frames.send([b""])
+            self._writing = True
+            self._frames.send(frames)
+        except zmq.Again:  # only ever on the first frame
+            self._writing = False
+            return False
+        self._writing = False
+        return True
+
+    def _feed(self) -> None:
+        """Feed the session with the message that is there."""
+        if self._reading:
+            self._end_interrupted_read()
+        self._reading = True
+        self._session.feed(self._frames.receive())
+        self._reading = False
+
+    def _end_interrupted_read(self) -> None:
+        self._session.answer_lost()
+        self._reading = False
 
     def _flush_into_room(self) -> bool:
         """Send of what waits what can be; whether any of it was."""
@@ -239,10 +279,8 @@ class ServerSocket:
             observation = self._outbox.next(time.monotonic())
             if observation is None:
                 break
-            tried = self._unsure = True
-            try:
-                self._frames.send(observation.frames)
-            except zmq.Again:  # only ever on the first frame: the buffer is full
+            tried = True
+            if not self._try_to_send(observation.frames):
                 break
             self._unsent.popleft()
             self.link.sent()

@@ -1,0 +1,75 @@
+"""Who may use a connection, and that nothing of it is left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..errors import UsageError
+
+T = TypeVar("T")
+
+
+class Owner:
+    """The thread that a connection belongs to: the one that uses it first, while it lives."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._pid = os.getpid()
+        self._thread: threading.Thread | None = None
+        self._ident = 0
+
+    def check(self) -> None:
+        """UsageError where this thread must not use the connection, or nobody can any more."""
+        if self.closed:
+            raise UsageError("the connection is closed")
+        # libzmq's threads did not come along, and its calls would never return
+        if os.getpid() != self._pid:
+            raise UsageError("a connection cannot be used after fork: make one in the child")
+        self.check_thread()
+
+    def check_thread(self) -> None:
+        """UsageError where it belongs to another thread."""
+        if threading.get_ident() != self._ident:
+            self._take_over()
+
+    def forked(self) -> bool:
+        """Whether this is a child of the process that made the connection."""
+        return os.getpid() != self._pid
+
+    def is_here(self) -> bool:
+        """Whether it belongs to this thread."""
+        return threading.get_ident() == self._ident
+
+    def _take_over(self) -> None:
+        here = threading.current_thread()
+        if self._thread is not None and self._thread.is_alive() and self._thread is not here:
+            raise UsageError(
+                f"a connection belongs to one thread, and this one is used by"
+                f" {self._thread.name!r}: make another one for {here.name!r}"
+            )
+        self._thread, self._ident = here, threading.get_ident()
+
+
+class Resources:
+    """What has to be closed, in the reverse order; in a forked child it is left alone.
+
+    None of it is forgotten before it is closed, so that after an interrupt it can be done again.
+    """
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._closers: list[Callable[[], object]] = []
+
+    def keep(self, resource: T, close: Callable[[T], object]) -> T:
+        """`resource`, which `release` will close."""
+        self._closers.append(lambda: close(resource))
+        return resource
+
+    def release(self) -> None:
+        """Close all that is kept; may be called again."""
+        while self._closers and os.getpid() == self._pid:
+            self._closers[-1]()
+            self._closers.pop()

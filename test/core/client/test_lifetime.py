@@ -1,0 +1,146 @@
+"""Whose a connection is, what of it is left behind, and what an interrupt costs."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inferential_core import Connection, LocalDispatcher, Server, UsageError
+
+LONG_MS = 10_000
+INTERRUPTED = Path(__file__).parent / "interrupted.py"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server("tcp://127.0.0.1:0", dispatcher=LocalDispatcher({"m": lambda it: it})) as server:
+        yield server
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def run_elsewhere(work: Callable[[], object]) -> list[BaseException]:
+    """What `work` raises in a thread of its own, which then has ended."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="second")
+    thread.start()
+    thread.join()
+    return errors
+
+
+def test_a_connection_that_nobody_closes_is_closed_when_nothing_refers_to_it(
+    server: Server,
+) -> None:
+    Connection(server.address).close()  # whatever is loaded once is loaded now
+    gc.collect()
+    before = descriptors()
+    for _ in range(5):
+        model = Connection(server.address).model("m")
+        model.observe(x=np.zeros(1))
+        assert model.get_result(LONG_MS) is not None
+        model.observe(x=np.zeros(1))
+    del model
+    gc.collect()
+    assert descriptors() == before
+
+
+def test_a_connection_to_nobody_is_closed_as_well() -> None:
+    Connection("tcp://127.0.0.1:1").close()
+    before = descriptors()
+    connection = Connection("tcp://127.0.0.1:1")
+    connection.model("m").observe(x=np.zeros(1000))
+    del connection
+    gc.collect()
+    assert descriptors() == before
+
+
+def test_an_address_that_cannot_be_used_leaves_nothing_behind() -> None:
+    before = descriptors()
+    with pytest.raises(UsageError):
+        Connection("no such thing://")
+    gc.collect()
+    assert descriptors() == before
+
+
+def test_a_second_thread_is_told_to_make_a_connection_of_its_own(server: Server) -> None:
+    with Connection(server.address) as connection:
+        model = connection.model("m")
+        model.observe(x=np.zeros(1))
+        for work in (
+            lambda: model.observe(x=np.ones(1)),
+            lambda: model.get_reply(LONG_MS),
+            lambda: connection.wait(0),
+        ):
+            (error,) = run_elsewhere(work)
+            assert isinstance(error, UsageError)
+            assert "belongs to one thread" in str(error)
+            assert "second" in str(error)
+        assert not run_elsewhere(connection.wake)
+        assert model.get_result(LONG_MS) is not None
+        assert not model._handle.pending
+
+
+def test_a_connection_goes_to_another_thread_when_its_own_has_ended(server: Server) -> None:
+    with Connection(server.address) as connection:
+        model = connection.model("m")
+        assert not run_elsewhere(lambda: model.observe(x=np.zeros(1)))
+        assert model.get_result(LONG_MS) is not None
+
+
+def test_it_is_not_closed_under_a_thread_that_waits(server: Server) -> None:
+    connection = Connection(server.address)
+    while not connection.connected:
+        assert connection.wait(LONG_MS)
+    errors: list[BaseException] = []
+    told = threading.Event()
+
+    def wait_elsewhere() -> None:
+        try:
+            told.set()
+            while connection.wait(LONG_MS) and not errors:
+                pass
+        except BaseException as error:
+            errors.append(error)
+
+    connection._socket._owner._thread = None  # the thread that waited for the link gives it away
+    thread = threading.Thread(target=wait_elsewhere)
+    thread.start()
+    told.wait()
+    while not connection._socket._sleeping:
+        pass
+    with pytest.raises(UsageError, match="another thread waits"):
+        connection.close()
+    errors.append(UsageError("enough"))
+    connection.wake()
+    thread.join()
+    connection.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_interrupt_costs_at_most_what_was_at_hand(seed: int) -> None:
+    """Signals at random moments, from a thread of the process's own."""
+    done = subprocess.run(
+        [sys.executable, INTERRUPTED, str(seed)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
