@@ -63,7 +63,13 @@ class GoalSender:
 
     def retries(self) -> bool:
         """Whether the last goal came to nothing long enough ago to be sent again."""
-        return bool(self.problem) and time.monotonic() - self._told_s >= PATIENCE_S
+        with self._lock:
+            silent = self._asked is not None and self._overdue()
+            if silent:
+                self._asked = None
+        if silent:
+            self._tell(f"{self.action_name} does not answer")
+        return silent or bool(self.problem) and time.monotonic() - self._told_s >= PATIENCE_S
 
     def finish(self) -> None:
         """In the ROS thread, before the node goes: do now what was asked for.
@@ -86,13 +92,16 @@ class GoalSender:
         with self._lock:
             goal, cancelling = self._wanted, self._cancelling
             waiting = self._asked is not None
-            if waiting and time.monotonic() - self._asked_s < PATIENCE_S:
+            if waiting and not self._overdue():
                 return  # its answer calls again
             self._wanted = None
         if cancelling:
             self._cancel()
         elif goal is not None:
             self._send(goal)
+
+    def _overdue(self) -> bool:
+        return time.monotonic() - self._asked_s >= PATIENCE_S
 
     def _send(self, goal: Any) -> None:
         if not self._client.server_is_ready():

@@ -215,6 +215,7 @@ class PlanSender(ChangeSender):
 
     def publish(self, values: np.ndarray, source: Source) -> None:
         self._last = values
+        self._goals.retries()  # a plan is not sent twice, but a silent server is told of
         if source is not Source.PLAN:
             self._stop()
 

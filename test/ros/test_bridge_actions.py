@@ -48,7 +48,7 @@ class Robot:
 
     def __init__(self, graph: Any, kind: Any, name: str) -> None:
         self.goals, self.cancelled = graph.mailbox(), graph.mailbox()
-        self.accepts = True
+        self.accepts, self._silent = True, False
         self._current: Any = None
         self._graph, self._kind = graph, kind
         self.server = ActionServer(
@@ -87,6 +87,11 @@ class Robot:
             handle.abort()
         return self._kind.Result()
 
+    def silence(self) -> None:
+        """Stay known to others, and answer nothing."""
+        self._graph.node.remove_waitable(self.server)
+        self._silent = True
+
     def end(self, how: str) -> None:
         self._current.set_result(how)
         self._graph.executor.wake()
@@ -94,7 +99,10 @@ class Robot:
     def close(self) -> None:
         if self._current is not None and not self._current.done():
             self._current.set_result("replaced")
+        if self._silent:
+            self._graph.node.add_waitable(self.server)
         self.server.destroy()
+        self._graph.executor.wake()
 
 
 @pytest.fixture
@@ -106,6 +114,8 @@ def robot(graph: Any) -> Iterator[Callable[..., Robot]]:
         return made[-1]
 
     yield make
+    for each in made:
+        each.close()
 
 
 def seconds(duration: Any) -> float:
@@ -207,6 +217,15 @@ def test_a_goal_that_the_robot_gives_up_is_told(make_rig: Any, robot: Any) -> No
     gripper.goals.wait()
     gripper.end("aborted")
     told(rig, "/r/gripper/gripper_cmd aborted the goal")
+
+
+def test_a_server_that_does_not_answer_is_told(make_rig: Any, robot: Any) -> None:
+    gripper = robot(actions.GripperCommand, "/r/gripper/gripper_cmd")
+    gripper.silence()
+    rig = make_rig(changes={OUTPUTS: GRIPPER})
+    rig.answer = np.tile(np.float32([0.0, 0.5]), (10, 1))
+    rig.run()
+    told(rig, "/r/gripper/gripper_cmd does not answer")
 
 
 def test_an_action_without_a_server_is_told(make_rig: Any) -> None:
