@@ -155,15 +155,15 @@ class BaseModel:
     ) -> int:
         self._socket.check()
         handle = self._handle
-        before = handle.newest
+        before = handle.pending[-1] if handle.pending else None
         try:
             request_id, frames = self._session.observe(
                 handle, values, urgency, steps_remaining, priority
             )
             self._socket.send(request_id, frames, supersede=handle.options.supersede)
         except BaseException:  # an interrupt, too, must leave nothing that waits for ever
-            if handle.newest is not None and handle.newest is not before:
-                self._session.lost_one(handle.newest.request_id, "it was not sent")
+            if handle.pending and handle.pending[-1] is not before:
+                self._session.lost_one(handle.pending[-1].request_id, "it was not sent")
             raise
         return request_id
 

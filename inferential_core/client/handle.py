@@ -60,11 +60,6 @@ class ModelSession:
         self.epoch = 0
         self.pending: deque[AwaitedReply] = deque()
 
-    @property
-    def newest(self) -> AwaitedReply | None:
-        """The newest pending observation."""
-        return self.pending[-1] if self.pending else None
-
     def take(self, now: float) -> AwaitedReply | None:
         """The oldest pending observation, if it has ended."""
         if not self.pending:

@@ -11,13 +11,24 @@ from ..errors import UsageError
 
 T = TypeVar("T")
 
+_forks = 0  # of this process's ancestors and itself; a variable costs less than getpid
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
 
 class Owner:
     """The thread that a connection belongs to: the one that uses it first, while it lives."""
 
     def __init__(self) -> None:
         self.closed = False
-        self._pid = os.getpid()
+        self._forks = _forks
         self._thread: threading.Thread | None = None
         self._ident = 0
 
@@ -26,7 +37,7 @@ class Owner:
         if self.closed:
             raise UsageError("the connection is closed")
         # libzmq's threads did not come along, and its calls would never return
-        if os.getpid() != self._pid:
+        if self._forks != _forks:
             raise UsageError("a connection cannot be used after fork: make one in the child")
         self.check_thread()
 
@@ -37,7 +48,7 @@ class Owner:
 
     def forked(self) -> bool:
         """Whether this is a child of the process that made the connection."""
-        return os.getpid() != self._pid
+        return self._forks != _forks
 
     def is_here(self) -> bool:
         """Whether it belongs to this thread."""
@@ -60,7 +71,7 @@ class Resources:
     """
 
     def __init__(self) -> None:
-        self._pid = os.getpid()
+        self._forks = _forks
         self._closers: list[Callable[[], object]] = []
 
     def keep(self, resource: T, close: Callable[[T], object]) -> T:
@@ -70,6 +81,6 @@ class Resources:
 
     def release(self) -> None:
         """Close all that is kept; may be called again."""
-        while self._closers and os.getpid() == self._pid:
+        while self._closers and self._forks == _forks:
             self._closers[-1]()
             self._closers.pop()

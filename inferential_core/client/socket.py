@@ -54,6 +54,7 @@ class ServerSocket:
             reconnect_max_ms / 1000.0, lambda event: explain(event, keys is not None)
         )
         self._owner = Owner()
+        self.check, self.check_thread = self._owner.check, self._owner.check_thread
         self._sleeping = False
         self._reading = False  # a message was being read
         self._writing = False  # a message was being sent, which may be there by half
@@ -97,14 +98,6 @@ class ServerSocket:
                 f"server {server!r}: {error.strerror}; write tcp://host:port"
             ) from None
 
-    def check(self) -> None:
-        """UsageError where this thread must not use the connection; before anything of it is."""
-        self._owner.check()
-
-    def check_thread(self) -> None:
-        """UsageError where it belongs to another thread; a closed one may still be read."""
-        self._owner.check_thread()
-
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back; after `check`."""
         self._news = self._follow_link() or self._news
@@ -120,12 +113,12 @@ class ServerSocket:
 
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""
-        self._owner.check()
+        self.check()
         self._news = self._drain() or self._news
 
     def wait(self, timeout_ms: float | None) -> bool:
         """Sleep until something arrives, the link changes or `wake` is called; False if not."""
-        self._owner.check()
+        self.check()
         deadline = math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0
         news, self._news = self._news, False
         while not (news or self._receive()):
