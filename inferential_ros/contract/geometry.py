@@ -18,14 +18,8 @@ from inferential_ros.contract.schema import Output
 from inferential_ros.contract.units import Conversion
 from inferential_ros.contract.yaml_values import Section, known_names, sequence
 from inferential_ros.execution.channel import POSITION
-from inferential_ros.execution.geometry import (
-    FORMS,
-    Angles,
-    Group,
-    PartOfQuaternion,
-    Quaternion,
-    Rotation,
-)
+from inferential_ros.execution.geometry import Angles, Group
+from inferential_ros.execution.rotations import FORMS, PartOfQuaternion, Quaternion, Rotation
 
 CONTINUOUS = "continuous"
 KEYS = (CONTINUOUS, *FORMS)

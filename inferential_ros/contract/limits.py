@@ -22,7 +22,7 @@ from inferential_ros.contract.yaml_values import (
     sequence,
 )
 from inferential_ros.execution.channel import POSITION
-from inferential_ros.execution.geometry import Rotation
+from inferential_ros.execution.rotations import Rotation
 
 FREE = (-math.inf, math.inf)
 URDF = "urdf"

@@ -11,7 +11,7 @@ from inferential_ros.contract.schema import DROP, Action, ObservationKey, Relati
 from inferential_ros.contract.yaml_values import Section, known_names, text
 from inferential_ros.convert.registry import Located, located
 from inferential_ros.execution.channel import POSITION
-from inferential_ros.execution.geometry import Rotation
+from inferential_ros.execution.rotations import Rotation
 
 Named = Sequence[tuple[str, str | None, str]]  # column, the element it is relative to, path
 

@@ -33,7 +33,7 @@ def read_urdf(file: Path, path: str) -> Mapping[str, Joint]:
     """The joints in a file; ContractError at `path` if it cannot be read."""
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # an odd name or odd bytes, too
         raise ContractError(path, f"{str(file)!r} cannot be read: {error}") from None
     return parse_urdf(text, path)
 

@@ -27,18 +27,30 @@ CODES = {"float32": "f", "float64": "d"} | {
     for sign in ("", "u")
 }
 
+MOST_ELEMENTS = 4096  # of an array that a contract fills
+
 Write = Callable[[Any, Any], None]
 Steps = tuple[tuple[str, int | None], ...]
 
 
-def spread(path: str) -> list[str]:
-    """The paths that one with slices stands for: `a[0:2].b` is `a[0].b` and `a[1].b`."""
+def spread(path: str, place: str) -> list[str]:
+    """The paths that one with slices stands for: `a[0:2].b` is `a[0].b` and `a[1].b`.
+
+    ContractError at `place` where there are none, or too many.
+    """
     match = SLICE.search(path)
     if match is None:
         return [path]
     before, after = path[: match.start()], path[match.end() :]
     elements = range(int(match[1] or 0), int(match[2]))
-    return [one for index in elements for one in spread(f"{before}[{index}]{after}")]
+    if not 0 < len(elements) <= MOST_ELEMENTS:
+        raise ContractError(
+            place, f"{path!r}: a slice has 1 to {MOST_ELEMENTS} elements, not {len(elements)}"
+        )
+    found = [one for i in elements for one in spread(f"{before}[{i}]{after}", place)]
+    if len(found) > MOST_ELEMENTS:
+        raise ContractError(place, f"{path!r} stands for {len(found)} elements")
+    return found
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,8 @@ class MessageWriter:
             raise ContractError(
                 place, f"{path!r}: {way[-1][0]!r} has {most} elements, and they count from 0"
             )
+        if index >= MOST_ELEMENTS:
+            raise ContractError(place, f"{path!r}: more than {MOST_ELEMENTS} elements")
         if match["n"] is None:
             size, _ = self._sizes.get(way, (0, item))
             self._sizes[way] = max(size, index + 1), item

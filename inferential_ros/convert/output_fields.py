@@ -18,7 +18,7 @@ from inferential_ros.convert.message_writer import (
 )
 from inferential_ros.convert.outputs import stamp_header
 from inferential_ros.convert.registry import ANY, Encode, OutputContext, output_converter
-from inferential_ros.execution.geometry import FORMS, Rotation
+from inferential_ros.execution.rotations import FORMS, Rotation
 
 AXES = tuple(f"{part}.{axis}" for part in ("linear", "angular") for axis in "xyz")
 PARTS = ("x", "y", "z", "w")
@@ -68,7 +68,7 @@ def by_fields(section: Section, context: OutputContext, default: tuple[str, ...]
     targets = [
         (writer.find(path, f"{place}[{index}]"), f"{place}[{index}]")
         for index, field in given
-        for path in spread(field)
+        for path in spread(field, f"{place}[{index}]")
     ]
     values: list[Write] = []
     pieces: list[tuple[slice, Rotation | None]] = []
@@ -132,7 +132,7 @@ def _constants(
 ) -> list[tuple[Write, Any]]:
     given = []
     for name, value, place in section.get("set", Section, Section({}, "")).items():
-        paths = spread(name)
+        paths = spread(name, place)
         shared = value if isinstance(value, list) and len(paths) > 1 else [value] * len(paths)
         if len(shared) != len(paths):
             raise ContractError(place, f"{len(shared)} values for {len(paths)} elements")

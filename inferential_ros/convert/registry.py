@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from inferential_ros.execution.geometry import Rotation
+from inferential_ros.execution.rotations import Rotation
 
 # message -> array, str or EncodedImage; raises InputError where the message does not fit
 Decode = Callable[[Any], Any]

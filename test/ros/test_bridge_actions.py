@@ -139,6 +139,21 @@ def test_a_plan_is_one_goal_that_the_next_plan_replaces(make_rig: Any, robot: An
     assert not arm.cancelled.messages
 
 
+def test_the_points_of_a_goal_are_no_further_apart_than_a_step(make_rig: Any, robot: Any) -> None:
+    arm = robot(actions.FollowJointTrajectory, "/r/arm_controller/follow_joint_trajectory")
+    stepped = ARM + "      max_step: 0.01\n"  # a tick; a step of the plan takes two of them
+    changes = {OUTPUTS: stepped, "rate_hz: 50": "rate_hz: 50\n  control_rate_hz: 100"}
+    rig = make_rig(trigger="{rate_hz: 10}", changes=changes)
+    rig.answer = np.zeros((50, 2), np.float32)
+    rig.run()
+    arm.goals.wait()
+    rig.answer = np.ones((50, 2), np.float32)
+    goal = arm.goals.wait(lambda g: g.trajectory.points[-1].positions[0] > 0.0)
+    positions = np.array([point.positions[0] for point in goal.trajectory.points])
+    assert np.diff(positions) == pytest.approx(np.full(len(positions) - 1, 0.02), abs=1e-6)
+    assert positions[0] <= 0.03 + 1e-6  # a tick as it came, and one step
+
+
 def test_what_runs_out_or_is_stopped_is_cancelled(make_rig: Any, robot: Any) -> None:
     arm = robot(actions.FollowJointTrajectory, "/r/arm_controller/follow_joint_trajectory")
     rig = make_rig(trigger="{rate_hz: 10}", changes={OUTPUTS: ARM})

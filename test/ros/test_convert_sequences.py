@@ -84,6 +84,9 @@ def test_motors_of_a_humanoid_are_commanded_by_a_slice() -> None:
         ("sensor_msgs/msg/Joy", {"fields": ["axes", "buttons[0]"]}, "fields[0]", "more than one"),
         ("sensor_msgs/msg/Joy", {"fields": ["axes[0:3]"]}, "fields", "3 fields for 2 actions"),
         ("sensor_msgs/msg/Joy", {"fields": ["axes[-1]", "axes[0]"]}, "fields[0]", "no field name"),
+        ("sensor_msgs/msg/Joy", {"fields": ["axes[0:9999999999]"]}, "fields[0]", "1 to 4096"),
+        ("sensor_msgs/msg/Joy", {"fields": ["axes[2:2]", "axes[0]"]}, "fields[0]", "not 0"),
+        ("sensor_msgs/msg/Joy", {"fields": ["axes[0]", "axes[99999]"]}, "fields[1]", "than 4096"),
         (
             "sensor_msgs/msg/Imu",
             {"fields": ["angular_velocity_covariance[9]", "angular_velocity.x"]},

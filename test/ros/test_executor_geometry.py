@@ -15,17 +15,16 @@ from plans import MS, START, plan
 
 from inferential_ros import geometry
 from inferential_ros.execution.executor import Execution, Executor, PlanRefused, Rule, Source
-from inferential_ros.execution.geometry import (
-    Angles,
-    Group,
+from inferential_ros.execution.geometry import Angles, Group
+from inferential_ros.execution.modes import MODES
+from inferential_ros.execution.overlap import SHARE_OF_OLD
+from inferential_ros.execution.rotations import (
     PartOfQuaternion,
     Quaternion,
     Rotation6d,
     RotationVector,
     Rpy,
 )
-from inferential_ros.execution.modes import MODES
-from inferential_ros.execution.overlap import SHARE_OF_OLD
 
 YAW = Angles((0,), ("yaw",))
 Q = Quaternion((0, 1, 2, 3), ("qx", "qy", "qz", "qw"))
