@@ -7,14 +7,16 @@ topic whose message cannot be read is left out, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from inferential_ros.contract.draft_keys import JOINTS, drafted_key, joint_names, refusal
 from inferential_ros.contract.draft_text import listed, scalar
+from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.observation import RESERVED_KEYS
 from inferential_ros.contract.topics import TOPIC
+from inferential_ros.contract.urdf import ENDLESS, Joint, parse_urdf
 from inferential_ros.convert import input_types
 from inferential_ros.convert.registry import ANY
 
@@ -28,6 +30,7 @@ COMMANDS = {
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 OURS = {"action_chunk", "bridge_status", "server_status", "executed_chunk", "pending_chunk"}
 SYSTEM = {"/rosout", "/parameter_events", "/clock", "/tf", "/tf_static", "/diagnostics"}
+DESCRIPTION = "robot_description"
 AXES = {"linear_x": "linear.x", "angular_z": "angular.z"}
 
 
@@ -54,7 +57,8 @@ def draft(seen: Iterable[Seen], namespace: str = "", robot: str = "robot") -> st
         for s in topics
         if s.subscribers and (s.type in COMMANDS or _commanded(s)) and TOPIC.fullmatch(s.topic)
     ]
-    sensors = [s for s in topics if s.publishers and s not in commands]
+    described = [s for s in topics if s.topic.rpartition("/")[2] == DESCRIPTION]
+    sensors = [s for s in topics if s.publishers and s not in (*commands, *described)]
     joints = next(filter(None, (joint_names(s) for s in sensors if s.type == JOINTS)), [])
     lines = [
         f"# Written by `inferential contract new`, which saw {len(topics)} topics. Read it",
@@ -72,7 +76,7 @@ def draft(seen: Iterable[Seen], namespace: str = "", robot: str = "robot") -> st
         "      text: what to do            # drop it where the model takes no text",
         "",
         "action:",
-        *_action(commands, joints, prefix),
+        *_action(commands, joints, _urdf(described), prefix),
     ]
     return "\n".join(lines) + "\n"
 
@@ -139,7 +143,19 @@ def _written(seen: Seen, topic: str, options: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _action(commands: Sequence[Seen], joints: list[str], prefix: str) -> list[str]:
+def _urdf(described: Sequence[Seen]) -> Mapping[str, Joint]:
+    """The joints of the URDF that the robot publishes of itself; none where it is none."""
+    for seen in described:
+        try:
+            return parse_urdf(str(getattr(seen.sample, "data", "")), seen.topic)
+        except ContractError:
+            continue
+    return {}
+
+
+def _action(
+    commands: Sequence[Seen], joints: list[str], urdf: Mapping[str, Joint], prefix: str
+) -> list[str]:
     twists = any(COMMANDS.get(seen.type) == "twist" for seen in commands)
     others = not commands or any(COMMANDS.get(seen.type) != "twist" for seen in commands)
     names = [name for name in joints if name not in AXES] or ["joint_1"] if others else []
@@ -148,8 +164,14 @@ def _action(commands: Sequence[Seen], joints: list[str], prefix: str) -> list[st
         "  # the columns of the model's chunk, in its order",
         f"  names: {listed(names)}",
         "  rate_hz: 30                     # steps of a chunk a second, as the model was trained",
-        "  outputs:",
     ]
+    endless = [name for name in names if name in urdf and urdf[name].type == ENDLESS]
+    if endless:
+        lines += [
+            "  # these have no ends, says the URDF: 3.1 and -3.1 rad are near each other",
+            f"  continuous: {listed(endless)}",
+        ]
+    lines.append("  outputs:")
     if not commands:
         lines.append("    # nobody subscribes to a command of a known type: a guess")
         commands = [Seen("position_controller/commands", "std_msgs/msg/Float64MultiArray")]

@@ -13,8 +13,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from inferential_ros.contract.draft import SYSTEM, Seen
 from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.schema import Qos
 from inferential_ros.contract.types import message_class
 from inferential_ros.convert import input_types
+from inferential_ros.qos import qos_profile
 
 SPIN_S = 0.05
 MOST_TIMES = 200
@@ -77,6 +79,9 @@ def _listen(node: Node, listened: dict[str, _Topic]) -> None:
             continue
         listened[topic] = _Topic()
         qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        offers = node.get_publishers_info_by_topic(topic)
+        if offers and all(map(_latched, offers)):  # what was said once, before we listened
+            qos = qos_profile(Qos(reliable=True, transient_local=True, depth=5))
         store: Callable[[Any], None] = listened[topic].store
         node.create_subscription(message, topic, store, qos)
 
@@ -84,9 +89,7 @@ def _listen(node: Node, listened: dict[str, _Topic]) -> None:
 def _seen(node: Node, topic: str, type_name: str, heard: _Topic | None) -> Seen:
     published = node.get_publishers_info_by_topic(topic)
     ours = 1 if heard is not None else 0
-    latched = [
-        info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for info in published
-    ]
+    latched = list(map(_latched, published))
     return Seen(
         topic=topic,
         type=type_name,
@@ -96,3 +99,7 @@ def _seen(node: Node, topic: str, type_name: str, heard: _Topic | None) -> Seen:
         rate_hz=heard.rate_hz if heard is not None else 0.0,
         latched=bool(latched) and all(latched),
     )
+
+
+def _latched(publisher: Any) -> bool:
+    return bool(publisher.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL)

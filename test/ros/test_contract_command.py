@@ -159,6 +159,8 @@ def test_a_contract_is_written_from_a_recording(bag: str, tmp_path: Path, capsys
 
 
 def test_new_looks_at_the_topics_of_a_running_robot(graph: Any) -> None:
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+
     from inferential_ros.contract.topic_discovery import look
 
     graph.repeat(
@@ -166,17 +168,23 @@ def test_new_looks_at_the_topics_of_a_running_robot(graph: Any) -> None:
         (graph.publisher(Imu, "/r/imu"), Imu()),
     )
     graph.publisher(String, "/r/instruction")
+    urdf = f'<robot><joint name="{JOINTS.name[0]}" type="continuous"/></robot>'
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    graph.publisher(String, "/r/robot_description", latched).publish(String(data=urdf))
     graph.publisher(CompressedImage, "/r/camera/compressed")
     graph.publisher(PointCloud2, "/r/points")
     graph.inbox(Float64MultiArray, "/r/commands")
     graph.inbox(Twist, "/r/cmd_vel")
     wanted = {"/r/joint_states", "/r/imu", "/r/instruction", "/r/commands", "/r/cmd_vel"}
+    wanted.add("/r/robot_description")
     for _ in range(10):  # discovery takes as long as it takes
         seen = {item.topic: item for item in look(1.5, graph.context)}
         complete = wanted <= set(seen) and seen["/r/joint_states"].sample is not None
+        complete = complete and seen["/r/robot_description"].sample is not None
         if complete and seen["/r/commands"].subscribers == 1:
             break
     assert seen["/r/joint_states"].rate_hz > 1.0
     contract = written(*seen.values(), namespace="r")
     assert {"state", "imu", "instruction"} <= {key.name for key in contract.topics}
     assert {output.topic for output in contract.action.outputs} == {"commands", "cmd_vel"}
+    assert contract.action.execution.geometry[0].names == (JOINTS.name[0],)

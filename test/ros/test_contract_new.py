@@ -45,6 +45,19 @@ def test_names_that_yaml_reads_as_something_else_are_quoted(names: list[str]) ->
     assert contract.topics[0].decode.elements == tuple(names)
 
 
+@pytest.mark.parametrize("ending", ["", "<"])
+def test_joints_that_are_endless_in_the_urdf_are_continuous(ending: str) -> None:
+    urdf = (
+        '<robot><joint name="wheel" type="continuous"/><joint name="1" type="continuous"/>'
+        f'<joint name="lift" type="prismatic"/></robot>{ending}'
+    )
+    described = Seen("/r/robot_description", "std_msgs/msg/String", sample=String(data=urdf))
+    contract = written(joints(["wheel", "lift", "1"]), described)
+    endless = [name for g in contract.action.execution.geometry for name in g.names]
+    assert endless == ([] if ending else ["wheel", "1"])
+    assert [key.name for key in contract.topics] == ["state"], "the URDF is no text for a model"
+
+
 def test_joints_without_names_are_numbered_and_read_in_their_order() -> None:
     contract = written(joints([], 6))
     assert contract.topics[0].decode(JointState(position=[float(i) for i in range(6)])).size == 6
