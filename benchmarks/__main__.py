@@ -12,6 +12,7 @@ FIGURES = (
     "imports",
     "schedule",
     "bridge",
+    "requery",
     "convert",
     "dispatch",
     "metrics",

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from inferential_core import Reply, Status
@@ -26,7 +27,7 @@ from inferential_ros.bridge.options import link_settings, make_executor, make_ju
 from inferential_ros.bridge.plans import left_over_values, make_plan
 from inferential_ros.bridge.requery_policy import RequeryPolicy
 from inferential_ros.bridge.robot_io import RobotIo
-from inferential_ros.bridge.server_link import Observation, ServerLink
+from inferential_ros.bridge.server_link import LinkHandler, LinkSettings, Observation, ServerLink
 from inferential_ros.bridge.state import BridgeMode, State
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract
@@ -48,6 +49,7 @@ class BridgeCore:
         client_id: str,
         robot: RobotIo,
         keys: KeyFiles = NO_KEYS,
+        make_link: Callable[[LinkSettings, LinkHandler], ServerLink] = ServerLink,
     ) -> None:
         self.lock = threading.RLock()
         self.statistics = Statistics()
@@ -64,7 +66,7 @@ class BridgeCore:
         self._jumps = make_jump_watch(contract)
         self._motion = ActionOutput(self.executor, self.statistics, robot)
         self.asking = RequeryPolicy(contract, self.executor)
-        self.link = ServerLink(link_settings(contract, server, client_id, keys), self)
+        self.link = make_link(link_settings(contract, server, client_id, keys), self)
 
     # --- lifecycle ---
 
@@ -256,6 +258,10 @@ class BridgeCore:
         dry = self.executor.runway_ns(now_ns) == 0
         try:
             plan = make_plan(self._contract.action, observation, reply)
+            was_short = self.asking.short_of_actions
+            self.asking.answered(plan, self.link.in_flight(self._generation), now_ns)
+            if self.asking.short_of_actions and not was_short:
+                self._tell_short(plan)
             pinned = self.executor.accept(plan, now_ns)
         except PlanTooLate as error:
             self.statistics.plans_late += 1
@@ -282,6 +288,16 @@ class BridgeCore:
         with self.lock:
             self.statistics.fail(reason)
             self.failures.add(kind, reason)
+
+    def _tell_short(self, plan: Plan) -> None:
+        chunk_s, answer_s = plan.length_ns / 1e9, self.asking.answer_ns / 1e9
+        if chunk_s < 2.0 * answer_s:
+            self.failures.add(
+                "short of actions",
+                f"a chunk lasts {chunk_s:.2f} s and an answer takes {answer_s:.2f} s: with less"
+                " than two answers a chunk the robot may run out of actions; longer chunks, a"
+                " faster model or fewer robots a server help",
+            )
 
     def _tell_jumps(self, plan: Plan) -> None:
         for column, step in self._jumps.found(plan):

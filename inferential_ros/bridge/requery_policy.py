@@ -6,12 +6,17 @@ samples is in inputs.py; this adds what the plans and the server say.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 from inferential_ros.bridge.backoff import Backoff
 from inferential_ros.contract.schema import ALWAYS, WHEN_DRY, Contract
 from inferential_ros.execution.executor import Executor
 from inferential_ros.execution.plan import Plan
+
+ANSWERS = 8
+SHORT, ENOUGH = 2.5, 3.5  # answers: a shorter chunk is short of actions, a longer one no more
+MARGIN = 1.2  # answers that are to be left when the next one is asked for
 
 
 class Tuning(NamedTuple):
@@ -26,7 +31,12 @@ class Tuning(NamedTuple):
 
 
 class RequeryPolicy:
-    """Before a robot has actions at all, every sample is worth its way."""
+    """Before a robot has actions at all, every sample is worth its way.
+
+    short_of_actions: a chunk is over before the second answer from its observation on can come.
+    Who asks one at a time then runs dry, so such a robot sends every sample: the newest one waits
+    at the server when the model is done with the one before.
+    """
 
     def __init__(self, contract: Contract, executor: Executor) -> None:
         self.tuning = Tuning()
@@ -36,16 +46,34 @@ class RequeryPolicy:
         self._executor = executor
         self._hint_steps = 0
         self._asked_ns = 0
+        self._waiting_since_ns: int | None = None  # since when something is unanswered
+        self._answered_ns = 0
+        self.short_of_actions = False
+        self._answers_ns: deque[int] = deque(maxlen=ANSWERS)  # how long the newest ones took
+
+    @property
+    def answer_ns(self) -> int:
+        """How long the server takes for one answer after the other, the longest but one of late.
+
+        From when it was asked, or from the answer before where something was waiting already; 0
+        before the first answers.
+        """
+        known = sorted(self._answers_ns)
+        return known[-2] if len(known) > 1 else 0
 
     def may(self, in_flight: int, now_ns: int) -> bool:
         """Whether one may be sent now, beside those that are not answered yet.
 
         The fresh observation of a robot that ran dry: what it asked before is of no more use, so
         it asks again, once, and the newer one takes the older one's place in the server's queue.
+        What the model works on already is not replaced: the fresh one would wait behind it. So a
+        robot whose chunks are short asks with every sample instead.
         """
         if self._executor.open_loop:
             return not in_flight and not self._executor.runway_ns(now_ns)
         if not in_flight or self._supersede == ALWAYS:
+            return True
+        if self._supersede == WHEN_DRY and self.short_of_actions:
             return True
         newest = self._executor.newest
         ran_dry = newest is not None and self._asked_ns < newest.end_ns <= now_ns
@@ -58,12 +86,27 @@ class RequeryPolicy:
             return True
         if self._hint_steps and self.tuning.obey_hints:
             return now_ns >= newest.due_ns(self._hint_steps)
+        if self.short_of_actions or self._executor.runway_ns(now_ns) <= MARGIN * self.answer_ns:
+            return True  # later would be too late
         threshold = self._runway if self.tuning.runway < 0.0 else self.tuning.runway
         return self._executor.share_left(now_ns) <= threshold
 
     def asked(self, now_ns: int) -> None:
         """An observation was sent."""
         self._asked_ns = now_ns
+        if self._waiting_since_ns is None:
+            self._waiting_since_ns = now_ns
+
+    def answered(self, plan: Plan, in_flight: int, now_ns: int) -> None:
+        """The model answered one, in time or too late; so many others are not answered yet."""
+        if self._waiting_since_ns is not None:
+            since_ns = max(self._waiting_since_ns, self._answered_ns)
+            self._answers_ns.append(max(0, now_ns - since_ns))
+        self._answered_ns = now_ns
+        if not in_flight:
+            self._waiting_since_ns = None
+        enough = ENOUGH if self.short_of_actions else SHORT
+        self.short_of_actions = plan.length_ns < enough * self.answer_ns
 
     def planned(self, plan: Plan, hint_steps: int) -> None:
         """A plan is executed; the server would like to be asked after so many steps, 0: none."""
@@ -72,5 +115,6 @@ class RequeryPolicy:
 
     def forget(self) -> None:
         """A break: nothing that was known of the plans holds."""
-        self._hint_steps = self._asked_ns = 0
+        self._hint_steps = self._asked_ns = self._answered_ns = 0
+        self._waiting_since_ns = None
         self.backoff.succeeded()

@@ -105,6 +105,37 @@ def test_with_a_runway_one_is_asked_at_a_time_but_a_dry_robot_asks_once_more() -
     assert not robot.may(1, 400)  # after a pause it is not dry, it has not begun
 
 
+def test_a_robot_with_chunks_of_less_than_two_answers_asks_with_every_sample() -> None:
+    robot = Robot()
+    for ms in (0, 150, 300):  # a chunk lasts 200 ms, an answer takes 150
+        robot.asking.asked(NOW + ms * MS)
+        robot.plan(ms)
+        assert not robot.asking.short_of_actions or ms == 300
+        robot.asking.answered(robot.executor.newest, 0, NOW + (ms + 150) * MS)
+    assert robot.asking.short_of_actions
+    robot.asking.asked(NOW + 450 * MS)
+    assert robot.may(1, 460) and robot.may(5, 490) and robot.low(460) == [True]
+
+
+def test_answers_are_measured_one_after_the_other_while_observations_wait() -> None:
+    robot = Robot()
+    robot.plan(0)
+    for ms in (0, 30, 60):
+        robot.asking.asked(NOW + ms * MS)
+    for ms in (40, 80, 120):  # the second began when the first was done
+        robot.asking.answered(robot.executor.newest, 1, NOW + ms * MS)
+    assert robot.asking.answer_ns == 40 * MS
+
+
+def test_a_robot_asks_in_time_for_an_answer_that_takes_longer_than_the_threshold_leaves() -> None:
+    robot = Robot("{runway: 0.1}")
+    robot.plan(0)
+    for ms in (-300, -200, -100):
+        robot.asking.asked(NOW + ms * MS)
+        robot.asking.answered(robot.executor.newest, 0, NOW + (ms + 50) * MS)
+    assert robot.low(139, 140) == [False, True]
+
+
 def test_one_at_a_time_means_it_where_the_contract_says_so() -> None:
     robot = Robot(model=", supersede: false")
     robot.plan(0)
