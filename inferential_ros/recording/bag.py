@@ -49,7 +49,6 @@ class Bag:
         self._decoders: dict[tuple[int, int], tuple[Channel, Decode]] = {}
         self._find_decoders(listing.distribution)
         times_ns = np.concatenate([np.zeros(0, "i8"), *(s.entries["time_ns"] for s in storages)])
-        self.start_ns = int(times_ns.min()) if len(times_ns) else 0
         self.duration_s = float(np.ptp(times_ns)) / 1e9 if len(times_ns) else 0.0
 
     @property

@@ -39,10 +39,17 @@ class CountedInputs(Inputs):
         except InputError as error:
             self.refused[str(error)] += 1
             raise
+        except AttributeError as error:
+            raise self._refusal(
+                f"the recorded message has no {error.name!r}: its definition is another one"
+            ) from None
         except Exception as error:  # a converter that met what it does not foresee
-            reason = InputError("observation", f"{type(error).__name__}: {error}")
-            self.refused[str(reason)] += 1
-            raise reason from None
+            raise self._refusal(f"{type(error).__name__}: {error}") from None
+
+    def _refusal(self, problem: str) -> InputError:
+        refusal = InputError("observation", problem)
+        self.refused[str(refusal)] += 1
+        return refusal
 
 
 class ReplayedBridge(BridgeCore):

@@ -60,7 +60,7 @@ def test_every_valid_mcap_is_read_whole(flavour: str, tmp_path: Path) -> None:
     assert positions(path) == wanted(40)
     with open_bag(path) as bag:
         assert (bag.count("/joint_states"), bag.notes) == (40, [])
-        assert (bag.start_ns, bag.duration_s) == (START_NS, pytest.approx(39 * STEP_NS / 1e9))
+        assert bag.duration_s == pytest.approx(39 * STEP_NS / 1e9)
 
 
 def test_channels_that_cannot_be_decoded_are_named_and_close_no_other(

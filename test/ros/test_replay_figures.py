@@ -14,7 +14,20 @@ import pytest
 pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed")
 pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
 
-from bags import CLOCK, START_NS, STATE, STEP_NS, Mcap, clock, state, states_in
+from bags import (
+    CLOCK,
+    HUMBLE,
+    RANGE,
+    START_NS,
+    STATE,
+    STEP_NS,
+    Mcap,
+    clock,
+    definition,
+    header,
+    state,
+    states_in,
+)
 
 from inferential_core import InferenceContext, LocalDispatcher, Server
 from inferential_core.cli import main
@@ -146,6 +159,24 @@ def test_a_sample_too_early_for_the_others_is_no_failure(
     assert (status, report["not_ready"], report["refused"]) == (0, 3, 0)
     assert report["executed"] == 7 == len(model.asked)
     assert "not asked for want of a sample: 3 times" in capsys.readouterr().out
+
+
+def test_a_field_that_the_recorded_definition_lacks_is_named(
+    model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    """Humble's Range has no variance yet."""
+    text = CONTRACT.replace(
+        "state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [a, b]}",
+        "state: {topic: range, type: sensor_msgs/msg/Range, select: [range, variance]}",
+    )
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/range", RANGE, definition(RANGE, HUMBLE))
+        message = HUMBLE.types[RANGE](header(HUMBLE, START_NS), 1, 0.5, 0.1, 4.0, 1.5)
+        mcap.write("/range", START_NS, bytes(HUMBLE.serialize_cdr(message, RANGE)))
+    status, report = replay(tmp_path / "bag.mcap", "--lockstep", text=text)
+    assert (status, report["refused"], model.asked) == (1, 1, [])
+    told = "the recorded message has no 'variance': its definition is another one"
+    assert told in report["last_error"]
 
 
 @pytest.mark.parametrize("with_clock", [True, False])
