@@ -137,7 +137,7 @@ class BridgeCore:
             self.inputs.new_episode()
             stopped = self.mode is BridgeMode.STOPPED
             self._break(BridgeMode.PAUSED if stopped else self.mode)
-            self.link.reset()
+            self.link.reset(self.executor.epoch)
         return ""
 
     # --- control thread ---

@@ -83,7 +83,7 @@ class ServerLink:
         self._settings = settings
         self._handler = handler
         self._stopping = False
-        self._reset = False
+        self._epoch = self._begun_epoch = 0  # the handler's, and the one the server knows of
         self._connected = False
         self._refusal = ""
         self._in_flight: dict[int, Observation] = {}
@@ -110,9 +110,9 @@ class ServerLink:
         """There may be something to send."""
         self._connection.wake()
 
-    def reset(self) -> None:
-        """A new episode: replies to what was sent so far never come out."""
-        self._reset = True
+    def reset(self, epoch: int) -> None:
+        """Episode `epoch` begins: replies to what was sent so far never come out."""
+        self._epoch = epoch
         self._connection.wake()
 
     def stop(self) -> None:
@@ -153,8 +153,8 @@ class ServerLink:
                 self._handler.on_refused(self._refusal)
 
     def _start_epoch(self) -> None:
-        if self._reset:
-            self._reset = False
+        if self._begun_epoch != self._epoch:
+            self._begun_epoch = self._epoch
             self._model.reset()
             self._in_flight.clear()
 
@@ -171,6 +171,9 @@ class ServerLink:
         if made is None:
             return
         observation, steps_remaining = made
+        self._start_epoch()  # one may have begun meanwhile, before the observation or after it
+        if observation.epoch < self._begun_epoch:
+            return
         try:
             request_id = self._model.observe(steps_remaining=steps_remaining, **observation.values)
         except InferentialError as error:
