@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from inferential_ros.contract.errors import suggestion
-from inferential_ros.contract.schema import Contract
+from inferential_ros.contract.schema import DROP, Contract
 from inferential_ros.recording.errors import BagError
 
 
@@ -54,7 +54,7 @@ def inputs_of(
         if topic is None and names.resolved(key.topic) in unreadable:
             raise BagError(f"{key.path}.topic: {unreadable[names.resolved(key.topic)]}")
         if topic is None:
-            if key.text is not None or key.align == "drop":
+            if key.text is not None or key.align == DROP or key.quiet:
                 continue  # it does without
             raise BagError(
                 f"{key.path}.topic: {names.resolved(key.topic)!r} is not in the recording;"

@@ -7,16 +7,19 @@ They travel in the MCAP file, the contract as an attachment and the rest as meta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.loading import parse_contract
+from inferential_ros.contract.loading import load_contract, parse_contract
 from inferential_ros.contract.schema import Contract
-from inferential_ros.contract.yaml_file import parse_yaml
+from inferential_ros.contract.yaml_file import parse_yaml, read_yaml
 from inferential_ros.recording.bag import Bag
 from inferential_ros.recording.errors import BagError
+from inferential_ros.recording.matching import Names
 from inferential_ros.recording.writing import BagWriter
 
-CONTRACT = "contract.yaml"  # the attachment
+CONTRACT, URDF = "contract.yaml", "robot.urdf"  # the attachments
+DESCRIPTIONS = ("robot_description", "/robot_description")  # in the namespace first
 METADATA = "inferential"  # the metadata's name
 
 
@@ -51,19 +54,47 @@ class Provenance:
         )
 
 
-def attach_contract(writer: BagWriter, content: bytes) -> None:
-    """Let the contract's file travel in a recording."""
-    writer.attach(CONTRACT, "application/yaml", content)
+def attach_contract(writer: BagWriter, path: Path) -> None:
+    """Let a contract's file travel in a recording, and the URDF that it names."""
+    writer.attach(CONTRACT, "application/yaml", path.read_bytes())
+    named = read_yaml(path).get("urdf")
+    if named is not None:
+        writer.attach(URDF, "application/xml", (path.parent / named).read_bytes())
 
 
-def contract_in(bag: Bag) -> Contract:
-    """The contract that a recording brings; BagError where it brings none, or a broken one."""
-    content = bag.extras.attachments.get(CONTRACT)
-    if content is None:
+def contract_for(bag: Bag, path: str, namespace: str) -> Contract:
+    """The contract in a file, or in the recording for ''.
+
+    Limits that are the robot's own are those of the URDF that was recorded. BagError where the
+    recording lacks what is needed, ContractError where the contract is wrong.
+    """
+
+    def load(description: str | None) -> Contract:
+        return load_contract(path, description) if path else _brought(bag, description)
+
+    contract = load(None)
+    if not contract.awaits_urdf:
+        return contract
+    names = Names(bag.types, namespace, {})
+    for topic in map(names.resolved, DESCRIPTIONS):
+        for recorded in bag.messages([topic]):
+            return load(str(recorded.message.data))
+    raise BagError(
+        f"{contract.awaits_urdf}.limits: urdf: /robot_description is not in the recording; name a"
+        " file under urdf"
+    )
+
+
+def _brought(bag: Bag, description: str | None) -> Contract:
+    extras = bag.extras.attachments
+    if CONTRACT not in extras:
         raise BagError("the recording brings no contract: name one by --contract FILE")
     try:
-        return parse_contract(parse_yaml(content.decode()))
+        values = parse_yaml(extras[CONTRACT].decode())
+        if URDF in extras:
+            description = extras[URDF].decode()
+            values = {key: value for key, value in values.items() if key != "urdf"}
+        return parse_contract(values, description)
     except (ContractError, UnicodeDecodeError) as error:
-        raise BagError(
-            f"the contract in the recording: {error}; --contract FILE replaces it"
-        ) from None
+        told = f"the contract in the recording: {error}; --contract FILE replaces it"
+        raise BagError(told) from None

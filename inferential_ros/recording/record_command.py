@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     writer = BagWriter(options.output)
-    attach_contract(writer, Path(path).read_bytes())
+    attach_contract(writer, Path(path))
     try:
         _record(options, contract, writer)
     finally:

@@ -18,7 +18,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from inferential_ros.contract.schema import Contract, Qos
 from inferential_ros.contract.types import message_class
 from inferential_ros.qos import CHUNKS, STATUS, qos_profile
-from inferential_ros.recording.provenance import Provenance
+from inferential_ros.recording.provenance import DESCRIPTIONS, Provenance
 from inferential_ros.recording.writing import BagWriter
 
 OURS = {
@@ -26,7 +26,7 @@ OURS = {
     "executed_chunk": ("ActionChunk", CHUNKS),
     "bridge_status": ("BridgeStatus", STATUS),
 }
-CLOCK = "rosgraph_msgs/msg/Clock"
+CLOCK, TEXT = "rosgraph_msgs/msg/Clock", "std_msgs/msg/String"
 DEPTH = 50  # a recorder may fall behind for a moment
 
 
@@ -57,6 +57,10 @@ class Recorder:
         for topic, (name, profile) in OURS.items():
             message = getattr(inferential.msg, name)
             self._subscribe(node, topic, message, f"inferential/msg/{name}", profile)
+        if contract.awaits_urdf:
+            for topic in DESCRIPTIONS:
+                text = message_class(TEXT, "")
+                self._subscribe(node, topic, text, TEXT, _profile(LATCHED))
         if self._clock.ros_time_is_active:
             clock = message_class(CLOCK, "")
             self._subscribe(node, "/clock", clock, CLOCK, _profile(BEST_EFFORT))
@@ -86,6 +90,7 @@ class Recorder:
 
 
 BEST_EFFORT = Qos(reliable=False)
+LATCHED = Qos(reliable=True, transient_local=True)
 
 
 def _profile(qos: Qos) -> QoSProfile:

@@ -151,7 +151,6 @@ class Replay:
             self._begin_episode(moment)
         elif moment.time_ns - self._latest_ns > GAP_NS:
             self._clock.begin(moment.time_ns)
-            self._bridge.clock_went_back()
             self._due_ns = moment.time_ns
         self._latest_ns = moment.time_ns
         while self._due_ns <= moment.time_ns:
@@ -167,6 +166,7 @@ class Replay:
             self._wait_for_answers()
         self._clock.begin(moment.time_ns)
         if self._episode >= 0:
+            self._bridge.clock_went_back()
             self._bridge.reset()
         self._episode, self._due_ns = moment.episode, moment.time_ns
 

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
-from inferential_ros.contract.loading import load_contract
 from inferential_ros.keys import KeyFiles, add_key_options
 from inferential_ros.recording.bag import Bag, open_bag
 from inferential_ros.recording.progress import ProgressLine
-from inferential_ros.recording.provenance import Provenance, contract_in
+from inferential_ros.recording.provenance import Provenance, contract_for
 from inferential_ros.recording.replay import Options, Replay
 
 LOOPBACK = "tcp://127.0.0.1:5555"
@@ -29,18 +28,16 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     sys.path.insert(0, os.getcwd())  # converters of the folder one stands in
     with open_bag(options.bag) as bag:
+        settings = _settings(options, bag)
+        path = find_contract(options.contract) if options.contract else ""
         try:
-            contract = (
-                load_contract(find_contract(options.contract))
-                if options.contract
-                else contract_in(bag)
-            )
+            contract = contract_for(bag, path, settings.namespace)
         except ContractError as error:
             print(error, file=sys.stderr)
             return 1
         line = ProgressLine()
         try:
-            report = Replay(contract, bag, _settings(options, bag)).run(line.show)
+            report = Replay(contract, bag, settings).run(line.show)
         finally:
             line.end()
     print(report.text())

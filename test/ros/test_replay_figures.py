@@ -17,6 +17,7 @@ pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
 from bags import (
     CLOCK,
     HUMBLE,
+    JAZZY,
     RANGE,
     START_NS,
     STATE,
@@ -33,9 +34,10 @@ from inferential_core import InferenceContext, LocalDispatcher, Server
 from inferential_core.cli import main
 from inferential_ros.recording.bag import BagError, open_bag
 from inferential_ros.recording.progress import ProgressLine
-from inferential_ros.recording.provenance import Provenance, attach_contract, contract_in
+from inferential_ros.recording.provenance import Provenance, attach_contract, contract_for
 from inferential_ros.recording.writing import BagWriter
 
+TEXT = "std_msgs/msg/String"
 CONTRACT = """
 robot: r
 model: {id: m}
@@ -247,13 +249,29 @@ def test_a_topic_that_cannot_be_decoded_is_refused_with_the_reason(
     assert told in capsys.readouterr().err
 
 
-def recorded(folder: Path, contract: bytes | None = CONTRACT.encode()) -> Path:
-    """As `inferential record` writes it, of the robot /arm, whose joint states are elsewhere."""
+URDF = """<robot name="r">
+  <joint name="a" type="revolute"><limit lower="-0.5" upper="0.5" velocity="9" effort="1"/></joint>
+  <joint name="b" type="revolute"><limit lower="-1" upper="1" velocity="100" effort="1"/></joint>
+</robot>"""
+LIMITED = CONTRACT.replace("kind: position}", "kind: position, limits: urdf}")
+
+
+def recorded(folder: Path, contract: str = CONTRACT, description: str = "") -> Path:
+    """As `inferential record` writes it, of the robot /arm, whose joint states are elsewhere.
+
+    description: that came on /robot_description.
+    """
     writer = BagWriter(folder)
-    if contract is not None:
-        attach_contract(writer, contract)
+    if contract:
+        path = folder.with_suffix(".yaml")
+        path.write_text(contract)
+        attach_contract(writer, path)
         Provenance("m", "1.0", "/arm", ("joint_states:=/body/states",)).write(writer)
         Provenance("m", "2.0", "/arm", ("joint_states:=/body/states",)).write(writer)
+    if description:
+        writer.add("/robot_description", TEXT)
+        message = JAZZY.types[TEXT](description)
+        writer.write("/robot_description", START_NS, bytes(JAZZY.serialize_cdr(message, TEXT)))
     writer.add("/body/states", STATE)
     for index in range(5):
         time_ns = START_NS + index * STEP_NS
@@ -272,12 +290,30 @@ def test_a_recording_brings_its_contract_and_the_models_version(
 
 
 def test_a_recording_without_a_contract_or_with_a_broken_one_says_so(tmp_path: Path) -> None:
-    with open_bag(recorded(tmp_path / "none", None)) as bag:
+    with open_bag(recorded(tmp_path / "none", "")) as bag:
         with pytest.raises(BagError, match="brings no contract: name one by --contract FILE"):
-            contract_in(bag)
-    with open_bag(recorded(tmp_path / "broken", b"model: {}")) as bag:
+            contract_for(bag, "", "")
+    with open_bag(recorded(tmp_path / "broken", "model: {}")) as bag:
         with pytest.raises(BagError, match=r"the contract in the recording: .*--contract FILE"):
-            contract_in(bag)
+            contract_for(bag, "", "")
+
+
+@pytest.mark.parametrize("source", ["topic", "file"])
+def test_limits_of_the_robots_own_description_come_with_the_recording(
+    source: str, tmp_path: Path
+) -> None:
+    if source == "topic":
+        bag = recorded(tmp_path / "bag", LIMITED, URDF)
+    else:
+        (tmp_path / "robot.xml").write_text(URDF)
+        bag = recorded(tmp_path / "bag", f"urdf: robot.xml\n{LIMITED}")
+        (tmp_path / "robot.xml").unlink()
+    with open_bag(bag) as opened:
+        contract = contract_for(opened, "", "/arm")
+    assert contract.action.outputs[0].limits.lower == (-0.5, -1.0)
+    with open_bag(recorded(tmp_path / "without", LIMITED)) as opened:
+        with pytest.raises(BagError, match="/robot_description is not in the recording"):
+            contract_for(opened, "", "/arm")
 
 
 def test_a_long_replay_says_how_far_it_is() -> None:

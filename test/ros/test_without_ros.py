@@ -13,19 +13,24 @@ import pytest
 
 pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed")
 
+pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
+
+from bags import JAZZY, START_NS, STATE, STEP_NS, Mcap, header, state
+
 from inferential_core import LocalDispatcher, Server
 from inferential_ros.contract import stand_ins
 from inferential_ros.contract.stand_ins import _made
 from inferential_ros.convert.fields import resolve
 
 ROOT = Path(__file__).parents[2]
+TREE = "tf2_msgs/msg/TFMessage"
 DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 BAG = DATA / "g1_inspire_real_bag" / "episode_000029_mcap"
 # What a ROS installation brings, made absent: nothing of it can be imported.
 ABSENT = """
 import importlib.util, sys
 ROS = ("rclpy", "inferential", "builtin_interfaces", "sensor_msgs", "std_msgs", "geometry_msgs",
-       "trajectory_msgs", "nav_msgs", "rosidl_parser")
+       "trajectory_msgs", "nav_msgs", "tf2_msgs", "rosidl_parser")
 for name in ROS:
     sys.modules[name] = None
 found = importlib.util.find_spec
@@ -70,6 +75,58 @@ def test_a_recording_is_replayed(tmp_path: Path) -> None:
         server.stop()
     assert done.returncode == 0, done.stderr
     assert "kRightWristYaw" in done.stdout and " observations of " in done.stdout
+
+
+TRANSFORMED = """
+model: {id: policy}
+observation:
+  trigger: {on: state}
+  keys:
+    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [a, b]}
+    tool: {tf: {frame: tool0, in: base_link}}
+action:
+  names: [a, b]
+  rate_hz: 50
+  outputs: [{topic: cmd, type: std_msgs/msg/Float64MultiArray, kind: position}]
+"""
+
+
+def transform(time_ns: int, x: float) -> bytes:
+    """A message of /tf, serialized: tool0 is at x in base_link."""
+    kinds = JAZZY.types
+    vector = kinds["geometry_msgs/msg/Vector3"](x, 0.0, 0.0)
+    rotation = kinds["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0)
+    pose = kinds["geometry_msgs/msg/Transform"](vector, rotation)
+    head = header(JAZZY, time_ns)
+    head.frame_id = "base_link"
+    stamped = kinds["geometry_msgs/msg/TransformStamped"](head, "tool0", pose)
+    return bytes(JAZZY.serialize_cdr(kinds[TREE]([stamped]), TREE))
+
+
+def test_frames_are_replayed_also_where_none_of_them_is_static(tmp_path: Path) -> None:
+    contract, bag, seen = tmp_path / "r.yaml", tmp_path / "bag.mcap", []
+    contract.write_text(TRANSFORMED)
+    with Mcap(bag) as mcap:
+        mcap.channel("/tf", TREE)
+        mcap.channel("/joint_states", STATE)
+        for index in range(5):
+            time_ns = START_NS + index * STEP_NS
+            mcap.write("/tf", time_ns - 1, transform(time_ns, index / 8))
+            mcap.write("/joint_states", time_ns, state(time_ns))
+
+    def policy(obs: dict[str, Any]) -> dict[str, Any]:
+        seen.append(float(obs["tool"][0]))
+        return {"actions": np.zeros((10, 2))}
+
+    server = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": policy}))
+    server.start()
+    try:
+        options = ["--contract", str(contract), "--server", server.address, "--lockstep"]
+        done = command("replay", str(bag), *options)
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert seen == [index / 8 for index in range(5)]
 
 
 def test_a_stand_in_has_the_fields_of_the_real_type() -> None:
