@@ -20,7 +20,20 @@ _ATTEMPTS = 20  # to read a file that is written again and again
 Load = Callable[[Path], InferentialConfig]
 
 
-class Reloading:
+class NotFollowing:
+    """For a server that follows no file."""
+
+    def start(self) -> None:
+        """Follow the file from now on."""
+
+    def refresh(self) -> None:
+        """Read the file now, changed or not. From any thread, and from a signal handler."""
+
+    def close(self) -> None:
+        """Follow the file no more."""
+
+
+class Reloading(NotFollowing):
     """Reads a file on a thread of its own, when it changes and when asked.
 
     A file that cannot be read, or in which something is wrong, changes nothing: why is logged,
@@ -47,7 +60,6 @@ class Reloading:
         self._watch.start()
 
     def refresh(self) -> None:
-        """Read the file now, changed or not. From any thread, and from a signal handler."""
         self._watch.ask()
 
     def close(self) -> None:

@@ -61,6 +61,9 @@ class Specification:
         return f"{key!r} is missing{hint}"
 
 
+ANYTHING = Specification((), "ignore")  # of a model that says nothing of what it takes
+
+
 class Entry:
     """One key of an observation."""
 

@@ -114,7 +114,7 @@ class Admission:
 
             # specification
             if not message.describe_model:
-                model.check(request.inputs)
+                model.takes.check(request.inputs)
         except Exception as error:
             self._reject(request, error, now)
             return None

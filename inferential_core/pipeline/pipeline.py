@@ -272,5 +272,5 @@ class Pipeline:
 
     def _set_leases(self) -> None:
         for model in self.models.values():
-            specified = 0.0 if model.takes is None else model.takes.valid_for_ms
+            specified = model.takes.valid_for_ms
             model.valid_for_ms = self._config.lease.granted_ms(model.id, specified)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..clock import Clock, SystemClock
-from ..config.file_following import Load, Reloading
+from ..config.file_following import Load, NotFollowing, Reloading
 from ..config.live_settings import Settings
 from ..config.loading import load_config
 from ..config.schema import InferentialConfig
@@ -56,7 +56,7 @@ class Server:
         transport: Transport | None = None,
     ) -> None:
         self._settings = Settings(config or InferentialConfig(), bind)
-        self._reloading: Reloading | None = None
+        self._reloading = NotFollowing()
         if dispatcher is None:
             dispatcher = RayServeDispatcher(models, **self.config.ray.model_dump())
         missing = [model for model in models or () if model not in dispatcher.models()]
@@ -108,8 +108,7 @@ class Server:
         except BaseException:
             web.stop()
             raise
-        if self._reloading is not None:
-            self._reloading.start()
+        self._reloading.start()
         self._web = web
         web.start(self)
 
@@ -140,8 +139,7 @@ class Server:
         web.stop()
         if not self._serving:
             return
-        if self._reloading is not None:
-            self._reloading.close()
+        self._reloading.close()
         self._ran.loop.stop()
         self._dispatcher.close()
         self._ran.tracing.close()
@@ -271,8 +269,7 @@ class Server:
 
     def reload(self) -> None:
         """Read the file that it follows now; for signal handlers, so it does not wait for that."""
-        if self._reloading is not None:
-            self._reloading.refresh()
+        self._reloading.refresh()
 
     def reload_rights(self) -> None:
         """Read authorized.yaml again, now instead of within half a second of its change.

@@ -11,7 +11,7 @@ from typing import Any
 from ..dispatch.base import ModelInfo
 from ..errors import UsageError
 from ..models.specification import compile_specification
-from ..models.validation import Specification
+from ..models.validation import ANYTHING, Specification
 from .health import BreakerRule, Health
 from .latency import LatencyModel
 from .placement import ANYWHERE, Anywhere
@@ -33,7 +33,7 @@ class ModelRecord:
     specification: Mapping[str, Any] = field(default_factory=dict)
     one_by_one: bool = False
     replicas: int = 1
-    takes: Specification | None = None  # what observations are checked against
+    takes: Specification = ANYTHING  # what observations are checked against
     unavailable: str = ""  # why its dispatcher cannot ask it now
     valid_for_ms: float = 0.0  # lease on its answers, from their observation on; 0: none
     placement: Anywhere = ANYWHERE  # of the clients of a stateful model
@@ -82,11 +82,6 @@ class ModelRecord:
     @property
     def free(self) -> bool:
         return self.busy_lanes < self.lanes and not self.health.trying
-
-    def check(self, inputs: Mapping[str, Any]) -> None:
-        """RejectedError names the key that does not fit what the model says it takes."""
-        if self.takes is not None:
-            self.takes.check(inputs)
 
     def most_at_once(self, max_batch_size: int) -> int:
         """How many observations to hand over together, where one call gets `max_batch_size`.
@@ -156,10 +151,10 @@ class ModelRecord:
         return (self.mean_batch / mean) / (most / full)
 
 
-def _compiled(info: ModelInfo) -> Specification | None:
-    """The specification to check against; None, and an error in the log, if it is wrong."""
+def _compiled(info: ModelInfo) -> Specification:
+    """The specification to check against; if it is wrong, an error in the log and no check."""
     try:
         return compile_specification(info.specification)
     except UsageError as error:
         _log.error("model %r: %s; observations are not checked against it", info.id, error)
-        return None
+        return ANYTHING
