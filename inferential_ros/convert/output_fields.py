@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.yaml_values import Section, names
+from inferential_ros.contract.yaml_values import Section, names, one_of
 from inferential_ros.convert.message_writer import (
     QUATERNION,
     MessageWriter,
@@ -22,6 +22,7 @@ from inferential_ros.execution.rotations import FORMS, Rotation
 
 AXES = tuple(f"{part}.{axis}" for part in ("linear", "angular") for axis in "xyz")
 PARTS = ("x", "y", "z", "w")
+Change = Callable[[np.ndarray], np.ndarray]
 
 
 @output_converter("geometry_msgs/msg/Twist", kinds=("twist",), kind="twist")
@@ -52,7 +53,8 @@ def any_type(section: Section, context: OutputContext) -> Encode:
 def by_fields(section: Section, context: OutputContext, default: tuple[str, ...]) -> Encode:
     """`fields`, one per action, and `set`: what the other fields are, such as a frame id.
 
-    A field that is a quaternion takes all the columns of a rotation, whatever its form.
+    A field that is a quaternion takes all the columns of a rotation, whatever its form; `rotation`
+    is the form in which rotations go to plain fields.
     """
     if not section.has("fields") and len(default) != len(context.names):
         section.refuse_misspelt("fields")
@@ -70,46 +72,85 @@ def by_fields(section: Section, context: OutputContext, default: tuple[str, ...]
         for index, field in given
         for path in spread(field, f"{place}[{index}]")
     ]
-    values: list[Write] = []
-    pieces: list[tuple[slice, Rotation | None]] = []
-    used = 0
-    for target, where in targets:
-        rotation = None
-        if target.kind == QUATERNION:
-            rotation = _rotation_at(used, context, target, where)
-            parts = [writer.find(f"{target.path}.{axis}", where) for axis in PARTS]
-            values += [writer.value(part, where) for part in parts]
-        else:
-            values.append(writer.value(target, where))
-        size = 1 if rotation is None else len(rotation.columns)
-        pieces.append((slice(used, used + size), rotation))
-        used += size
-    if used != len(context.names):
-        raise ContractError(place, f"{used} fields for {len(context.names)} actions")
+    form = section.get("rotation", one_of(*FORMS), None)
+    layout = _Layout(writer, context, form)
+    layout.take(targets)
+    if layout.used != len(context.names):
+        raise ContractError(place, f"{layout.used} fields for {len(context.names)} actions")
     constants = _constants(section, writer, [target.path for target, _ in targets])
-    encode = FieldWriter(writer.make, values, constants, pieces)
-    encode.quaternions = quaternions_of(targets, section)
+    encode = FieldWriter(writer.make, layout.values, constants, layout.pieces)
+    encode.quaternions = quaternions_of(layout.plain, section)
     return encode
 
 
-def _rotation_at(first: int, context: OutputContext, target: Target, place: str) -> Rotation:
-    """The rotation whose columns are the next ones of an output."""
-    for rotation in context.rotations:
-        if rotation.columns == tuple(range(first, first + len(rotation.columns))):
-            return rotation
-    raise ContractError(
-        place,
-        f"{target.path!r} is a rotation, and no rotation begins at column {first} of this output:"
-        f" name its columns, in their order, under action.{', '.join(FORMS)}",
-    )
+class _Layout:
+    """Which columns go to which fields.
+
+    form: of rotations that go to plain fields; None: as their columns are.
+    """
+
+    def __init__(self, writer: MessageWriter, context: OutputContext, form: str | None) -> None:
+        self.used = 0  # columns
+        self.values: list[Write] = []
+        self.pieces: list[tuple[slice, Change | None]] = []
+        self.plain: dict[int, tuple[Target, str]] = {}  # column -> the field that has it as it is
+        self._writer = writer
+        self._context = context
+        self._form = form
+
+    def take(self, targets: Sequence[tuple[Target, str]]) -> None:
+        """Give every field its column, and rotations theirs."""
+        left = list(targets)
+        while left:
+            target, place = left[0]
+            rotation = self._rotation()
+            if target.kind == QUATERNION:
+                self._whole(target, place, rotation)
+                left = left[1:]
+            elif rotation is not None and self._form is not None:
+                make, width = FORMS[self._form]
+                write = make(tuple(range(width)), ()).write
+                if len(left) < width:
+                    raise ContractError(place, f"a {self._form} needs {width} fields from here on")
+                self.values += [self._writer.value(*each) for each in left[:width]]
+                self._piece(rotation, lambda columns, r=rotation, w=write: w(r.read(columns)))
+                left = left[width:]
+            else:
+                self.plain[self.used] = target, place
+                self.values.append(self._writer.value(target, place))
+                self._piece(None, None)
+                left = left[1:]
+
+    def _whole(self, target: Target, place: str, rotation: Rotation | None) -> None:
+        if rotation is None:
+            raise ContractError(
+                place,
+                f"{target.path!r} is a rotation, and none begins at column {self.used} of this"
+                f" output: name its columns, in their order, under action.{', '.join(FORMS)}",
+            )
+        parts = [self._writer.find(f"{target.path}.{axis}", place) for axis in PARTS]
+        self.values += [self._writer.value(part, place) for part in parts]
+        self._piece(rotation, rotation.read)
+
+    def _piece(self, rotation: Rotation | None, change: Change | None) -> None:
+        size = 1 if rotation is None else len(rotation.columns)
+        self.pieces.append((slice(self.used, self.used + size), change))
+        self.used += size
+
+    def _rotation(self) -> Rotation | None:
+        """The rotation whose columns are the next ones of the output."""
+        for rotation in self._context.rotations:
+            if rotation.columns == tuple(range(self.used, self.used + len(rotation.columns))):
+                return rotation
+        return None
 
 
 def quaternions_of(
-    targets: Sequence[tuple[Target, str]], section: Section
+    fields: Mapping[int, tuple[Target, str]], section: Section
 ) -> tuple[tuple[int, ...], ...]:
     """Which of the columns are the parts of a quaternion of geometry_msgs, x to w."""
     found: dict[str, dict[str, int]] = {}
-    for column, (target, _) in enumerate(targets):
+    for column, (target, _) in fields.items():
         if target.owner == QUATERNION:
             parent, _, part = target.path.rpartition(".")
             found.setdefault(parent, {})[part] = column
@@ -118,7 +159,7 @@ def quaternions_of(
     for parent, parts in found.items():
         fixed = [part for part in PARTS if f"{parent}.{part}" in turned]
         if len(parts) < 2 or "w" not in parts or fixed:
-            place = targets[next(iter(parts.values()))][1]
+            place = fields[next(iter(parts.values()))][1]
             raise ContractError(
                 place,
                 f"{', '.join(parts)} alone leave the length of {parent!r} to chance: name x, y, z"
@@ -157,19 +198,19 @@ class FieldWriter:
         make: Callable[[], Any],
         values: list[Write],
         constants: list[tuple[Write, Any]],
-        pieces: list[tuple[slice, Rotation | None]],
+        pieces: list[tuple[slice, Change | None]],
     ) -> None:
         self._make = make
         self._values = values
         self._constants = constants
-        self._pieces = pieces if any(rotation for _, rotation in pieces) else []
+        self._pieces = pieces if any(change for _, change in pieces) else []
 
     def __call__(self, values: np.ndarray) -> Any:
         if self._pieces:
             values = np.concatenate(
                 [
-                    values[part] if rotation is None else rotation.read(values[part])
-                    for part, rotation in self._pieces
+                    values[part] if change is None else change(values[part])
+                    for part, change in self._pieces
                 ]
             )
         message = self._make()

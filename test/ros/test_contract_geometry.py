@@ -117,6 +117,37 @@ def test_columns_of_any_form_of_rotation_go_to_a_quaternion() -> None:
         assert message.pose.position.z == 3.0
 
 
+def test_a_rotation_goes_to_plain_fields_in_the_form_that_the_message_has() -> None:
+    fields = ["linear.x", "angular.x", "angular.y", "angular.z", "linear.z"]
+    output = {
+        "topic": "c",
+        "type": "geometry_msgs/msg/Accel",
+        "kind": "position",
+        "fields": fields,
+        "rotation": "rpy",
+    }
+    made = contract(["x", *QUATERNION, "z"], output, quaternion=QUATERNION)
+    rotation = geometry.from_rpy(np.array([0.1, 0.2, 0.3]))
+    message = commanded(made, [[[1.0, *rotation, 2.0]]], 1)[0]
+    turned = message.angular
+    assert [turned.x, turned.y, turned.z] == pytest.approx([0.1, 0.2, 0.3])
+    assert (message.linear.x, message.linear.z) == (1.0, 2.0)
+    with pytest.raises(ContractError, match="a rpy needs 3 fields from here on"):
+        contract(QUATERNION, {**output, "fields": fields[1:3]}, quaternion=QUATERNION)
+
+
+def test_fields_after_a_whole_quaternion_keep_their_columns() -> None:
+    """Two orientations in one message: one taken whole from six numbers, one by its parts."""
+    fields = ["pose.orientation", *(f"twist.linear.{axis}" for axis in "xyz")]
+    output = {"topic": "c", "type": "nav_msgs/msg/Odometry", "kind": "position"}
+    fields = [f"{each.split('.')[0]}.{each}" for each in fields]
+    names = [*(f"r{index}" for index in range(6)), "x", "y", "z"]
+    made = contract(names, {**output, "fields": fields}, rotation_6d=names[:6])
+    message = commanded(made, [[[1, 0, 0, 0, 1, 0, 5.0, 6.0, 7.0]]], 1)[0]
+    assert message.pose.pose.orientation.w == 1.0 and message.twist.twist.linear.z == 7.0
+    assert len(made.action.execution.geometry) == 1
+
+
 def test_a_pair_of_limits_for_all_leaves_rotations_out() -> None:
     pose = {**POSE, "fields": ["pose.position.x", *POSE["fields"]], "limits": [-0.5, 0.5]}
     made = contract(["x", *QUATERNION], pose)
@@ -202,7 +233,7 @@ def test_a_plain_joint_that_jumps_by_more_than_half_a_turn_is_told_of_once() -> 
             {**POSE, "fields": ["pose.orientation"]},
             {},
             "outputs[0].fields[0]",
-            "no rotation begins at column 0",
+            "and none begins at column 0",
         ),
     ],
 )

@@ -12,6 +12,9 @@ pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed 
 from converting import encoder
 
 from inferential_ros.contract.errors import ContractError
+from inferential_ros.contract.yaml_values import Section
+from inferential_ros.convert import OutputContext
+from inferential_ros.convert.output_fields import by_fields
 
 NO_PEERS = "the message packages of others are not built: make peers"
 
@@ -66,12 +69,15 @@ def test_a_gpio_controller_is_told_groups_and_interfaces() -> None:
 
 def test_motors_of_a_humanoid_are_commanded_by_a_slice() -> None:
     pytest.importorskip("unitree_hg.msg", reason=NO_PEERS)
-    encode = encoder(
-        "unitree_hg/msg/LowCmd",
-        names=tuple(f"m{i}" for i in range(12)),
-        fields=["motor_cmd[0:12].q"],
-        set={"motor_cmd[0:12].mode": 1, "motor_cmd[0:12].kp": [float(i) for i in range(12)]},
-    )
+    from unitree_hg.msg import LowCmd
+
+    options = {
+        "fields": ["motor_cmd[0:12].q"],
+        "set": {"motor_cmd[0:12].mode": 1, "motor_cmd[0:12].kp": [float(i) for i in range(12)]},
+    }
+    names = tuple(f"m{i}" for i in range(12))
+    context = OutputContext(LowCmd, names, "position", 0.02)
+    encode = by_fields(Section(options, "output"), context, ())  # not by a converter of users
     message = encode(np.arange(12.0))
     assert [m.q for m in message.motor_cmd[:13]] == [*range(12), 0.0]
     assert [m.mode for m in message.motor_cmd[:13]] == [1] * 12 + [0]
