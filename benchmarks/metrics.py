@@ -118,10 +118,10 @@ class Pair:
             after = self._server.ask({})
         if heard["lost"] or heard["failed"]:
             print(f"  {state}: {heard['lost']} lost, {heard['failed']} failed")
-        if isinstance(watching, Watchers) and (
-            watching.failures or not all(watching.answers.values())
-        ):
-            raise RuntimeError(f"not watched: {watching.answers} {watching.failures[:3]}")
+        if isinstance(watching, Watchers):
+            watching.check()
+            if not all(watching.answers.values()):
+                raise RuntimeError(f"not watched: {watching.answers}")
         served = after["ended"] - before["ended"]
         us = 1e6 * (after["cpu_s"] - before["cpu_s"]) / served
         return {"us of processor": us, "p99 ms": heard["trips_ms"]["p99"]}

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import http.client
 import threading
+from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
-SCRAPE_S = 5.0
-STATUS_S = 1.0
+STREAM = "/api/stream"
+PERIODS_S = {"/metrics": 5.0, "/api/status": 1.0}
 
 
 class Watchers:
-    """Watch the server at this URL from entering to leaving; what they got is counted."""
+    """Watch the server at this URL from entering to leaving.
 
-    def __init__(self, url: str) -> None:
+    periods_s: how often a path is asked for. answers: how many came, of each path, and the frames
+    of the page's stream, which stays open. failures: what was wrong with others.
+    """
+
+    def __init__(self, url: str, periods_s: Mapping[str, float] = PERIODS_S) -> None:
         self._host = urlsplit(url).netloc
         self._leaving = threading.Event()
         self._stream: http.client.HTTPConnection | None = None
-        self.answers = {"/metrics": 0, "/api/status": 0, "/api/stream": 0}
+        self.answers = dict.fromkeys((*periods_s, STREAM), 0)
         self.failures: list[str] = []
-        self._threads = [
-            threading.Thread(target=self._poll, args=("/metrics", SCRAPE_S)),
-            threading.Thread(target=self._poll, args=("/api/status", STATUS_S)),
-            threading.Thread(target=self._listen),
-        ]
+        work = [self._listen, *(partial(self._poll, *each) for each in periods_s.items())]
+        self._threads = [threading.Thread(target=each) for each in work]
 
     def __enter__(self) -> Watchers:
         for thread in self._threads:
@@ -37,25 +40,34 @@ class Watchers:
         for thread in self._threads:
             thread.join()
 
+    def check(self) -> None:
+        """RuntimeError if anything failed."""
+        if self.failures:
+            raise RuntimeError(f"not watched: {self.failures[:3]}")
+
     def _poll(self, path: str, period_s: float) -> None:
         while True:
-            connection = http.client.HTTPConnection(self._host, timeout=10)
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            answer.read()
-            self.answers[path] += 1
-            if answer.status != 200:
-                self.failures.append(f"{path}: {answer.status}")
-            connection.close()
+            try:
+                connection, answer = self._ask(path)
+                answer.read()
+                connection.close()
+            except OSError as error:
+                self.failures.append(f"{path}: {error}")
             if self._leaving.wait(period_s):
                 return
 
     def _listen(self) -> None:
-        self._stream = connection = http.client.HTTPConnection(self._host, timeout=10)
-        connection.request("GET", "/api/stream")
+        self._stream, answer = self._ask(STREAM)
+        while not self._leaving.is_set() and (line := answer.readline()):
+            self.answers[STREAM] += line.startswith(b"event: frame")
+        if not self._leaving.is_set():
+            self.failures.append(f"{STREAM}: ended")
+
+    def _ask(self, path: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection(self._host, timeout=10)
+        connection.request("GET", path)
         answer = connection.getresponse()
-        while not self._leaving.is_set():
-            line = answer.readline()
-            if not line:
-                return
-            self.answers["/api/stream"] += line.startswith(b"event: frame")
+        self.answers[path] += path != STREAM
+        if answer.status != 200:
+            self.failures.append(f"{path}: {answer.status}")
+        return connection, answer

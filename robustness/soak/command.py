@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.builds import HERE
 from benchmarks.machine import introduce
-from benchmarks.processes import ROOT, Program
+from benchmarks.processes import ROOT
+from benchmarks.watching import Watchers
 
 from .judging import WARM_SHARE, judge
 from .plotting import plot
 from .sampling import Sample, take
 
-CAST = Path(__file__).parent / "cast"
+LOOKED_AT_EVERY_S = {"/metrics": 1.0, "/": 10.0, "/api/status": 10.0}
 IMAGE = ROOT / "docs" / "images" / "soak.png"
 EVERY_S = 10.0
 RATE_HZ = 10.0
@@ -29,13 +29,12 @@ def soak(minutes: float, robots: int) -> list[Sample]:
         config, models = {"http": {"bind": "127.0.0.1:0"}}, {"policy": {"fresh": True}}
         server, told = HERE.server(stack, config=config, models=models)
         crowd = HERE.crowd(told["address"], robots, stack)
-        viewer = Program(sys.executable, CAST / "viewer.py", told["page"])
-        stack.callback(viewer.end)
-        viewer.hear()
+        viewers = stack.enter_context(Watchers(told["page"], LOOKED_AT_EVERY_S))
         begun = time.monotonic()
         while time.monotonic() < begun + 60.0 * minutes:
             answers = crowd.ask({"seconds": EVERY_S, "rate_hz": RATE_HZ})
-            samples.append(take(begun, server, answers, viewer.ask({})))
+            viewers.check()
+            samples.append(take(begun, server, answers, viewers.answers))
             if len(samples) % 6 == 1:
                 print(samples[-1].told(), flush=True)
     return samples

@@ -1,1 +1,0 @@
-"""The processes of a soak, beside benchmarks/peers/crowd.py."""
