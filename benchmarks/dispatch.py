@@ -95,8 +95,8 @@ class Rivals:
         self.arena = arena
         self.plain = HERE.program("peers/ray_plain.py", arena.ray, stack=stack)
         self.plain.hear()
-        script, python = PEERS / "ray_published.py", published_python(RELEASE)
-        self.published = Program(python, script, arena.ray, packages=None, log=arena.log)
+        command = (published_python(RELEASE), PEERS / "published.py", "server", arena.ray)
+        self.published = Program(*command, packages=None, log=arena.log)
         stack.callback(self.published.end)
         self.address = self.published.hear()
         self.published.pause()

@@ -1,4 +1,7 @@
-"""The published release's server and client, in its own environment; nothing is tuned."""
+"""The published release's server and client, in its own environment; nothing is tuned.
+
+published.py server [RAY_ADDRESS], published.py client
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,15 @@ import zmq
 from measuring import ANSWER, SdkClient, answer_questions, say_address
 
 
-async def serve() -> None:
-    dispatcher = inferential.LocalDispatcher({"policy": lambda obs: ANSWER})
-    server = inferential.Server("tcp://127.0.0.1:*", dispatcher=dispatcher)
+async def serve(ray_address: str = "") -> None:
+    if ray_address:
+        import ray
+
+        ray.init(address=ray_address, log_to_driver=False, logging_level="error")
+        models = {"models": ["single", "batching"]}
+    else:
+        models = {"dispatcher": inferential.LocalDispatcher({"policy": lambda obs: ANSWER})}
+    server = inferential.Server("tcp://127.0.0.1:*", **models)
     running = asyncio.create_task(server.run())
     while server._transport is None:  # it offers no other way to learn the port
         await asyncio.sleep(0)
@@ -28,4 +37,5 @@ class PublishedClient(SdkClient):
 
 
 if __name__ == "__main__":
-    asyncio.run(serve()) if sys.argv[1] == "server" else answer_questions(PublishedClient)
+    part, *words = sys.argv[1:]
+    asyncio.run(serve(*words)) if part == "server" else answer_questions(PublishedClient)

@@ -9,10 +9,10 @@ it here: it is asked the moment the model is free, and takes in requests while t
 from __future__ import annotations
 
 import functools
-import math
 
 from ..processes import ROOT, Program, published_python
 from .robots import Observation
+from .simulation import Server
 from .workloads import Workload
 
 PEER = ROOT / "benchmarks" / "peers" / "published_scheduler.py"
@@ -25,7 +25,7 @@ def _process() -> Program:
     return Program(published_python("1.4.0"), PEER, packages=None)
 
 
-class PublishedServer:
+class PublishedServer(Server):
     """Release 1.4.0 with its defaults. together: as if one call served all that it takes."""
 
     def __init__(self, workload: Workload, together: bool = False) -> None:
@@ -63,15 +63,3 @@ class PublishedServer:
 
     def calls(self, size: int) -> list[int]:
         return [size] if self._together else [1] * size
-
-    def done(self, batch: list[Observation], seconds: float, now: float) -> list[int]:
-        return [0] * len(batch)
-
-    def ended(self) -> list[Observation]:
-        return []
-
-    def wake_at(self, now: float) -> float:
-        return math.inf
-
-    def wait_bound_s(self, clients: int) -> float:
-        return math.nan

@@ -29,6 +29,7 @@ from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire import inferential_pb2 as pb
 
 from .robots import Observation
+from .simulation import Server
 from .workloads import Workload
 
 MODEL = "policy"
@@ -52,7 +53,7 @@ def scheduling_of(workload: Workload, strategy: str, options: Mapping[str, Any])
     return {"strategy": strategy, "max_batch_size": workload.max_batch, **options}
 
 
-class OurServer:
+class OurServer(Server):
     """A scheduler of this package with what surrounds it in the server.
 
     supersedes: whether a newer observation replaces an older one of its robot that still waits.
@@ -117,9 +118,6 @@ class OurServer:
             self._waited(request, now)
         self._in_service = requests
         return [self._asked[request] for request in requests]
-
-    def calls(self, size: int) -> list[int]:
-        return [size]
 
     def done(self, batch: list[Observation], seconds: float, now: float) -> list[int]:
         self.clock.time = now

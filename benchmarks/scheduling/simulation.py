@@ -21,7 +21,7 @@ SHORTLY_S = 1e-6  # nobody is asked twice at one moment
 
 
 class Server(Protocol):
-    """A server under test."""
+    """A server under test; by default it tells robots nothing and promises nothing."""
 
     longest_wait_s: float  # of an honest robot for a batch or the news that there will be none
 
@@ -33,18 +33,23 @@ class Server(Protocol):
 
     def calls(self, size: int) -> list[int]:
         """The calls of the model that serve a batch of that size, one after the other."""
+        return [size]
 
     def done(self, batch: list[Observation], seconds: float, now: float) -> list[int]:
         """The model is done; for each observation the hint that goes back with its answer."""
+        return [0] * len(batch)
 
     def ended(self) -> list[Observation]:
         """Those that ended without an answer since the last call, whose robots are told so."""
+        return []
 
     def wake_at(self, now: float) -> float:
         """When to ask again for a batch though nothing happened."""
+        return math.inf
 
     def wait_bound_s(self, clients: int) -> float:
         """The longest that one of so many clients waits, as promised; NaN: nothing is."""
+        return math.nan
 
 
 class Model:

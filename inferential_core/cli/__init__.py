@@ -87,7 +87,7 @@ _BRINGS = {
     **dict.fromkeys(("mujoco", "matplotlib"), "pip install 'inferential[demo]'"),
     **dict.fromkeys(("rosbags", "mcap", "zstandard"), "pip install 'inferential[bags]'"),
     **dict.fromkeys(
-        ("pydantic", "yaml", "ruamel", "starlette", "uvicorn", "prometheus_client", "watchfiles"),
+        ("pydantic", "yaml", "ruamel", "starlette", "uvicorn", "prometheus_client", "watchdog"),
         "pip install 'inferential[server]', or 'inferential[local]' for a server without Ray",
     ),
     "rich": "pip install rich; inferential status needs nothing more",
