@@ -100,3 +100,8 @@ def traceback_of(error: BaseException) -> str:
         return "".join(lines)[:_MOST_TRACEBACK]
     except BaseException as failure:
         return f"its traceback cannot be made: {type(failure).__name__}"
+
+
+def parts_of(error: BaseException) -> tuple[str, str, str]:
+    """An error as it travels to another process: class, text with place, and traceback."""
+    return type(error).__name__, located_text(error), traceback_of(error)

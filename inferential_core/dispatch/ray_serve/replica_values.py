@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import located_text, traceback_of
+from ...errors import parts_of
 from ...models.answers import Result
 from ...models.context import InferenceContext
 from ...models.interface import pixels_of
@@ -45,7 +45,7 @@ def unpack(
 def pack_outcome(result: Result) -> Outcome:
     """A result as plain data and arrays."""
     if isinstance(result, Exception):
-        return [type(result).__name__, located_text(result), traceback_of(result)]
+        return list(parts_of(result))
     return {
         key: (value.encoding, bytes(value.data), tuple(value.shape))
         if type(value).__name__ == EncodedImage.__name__

@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from multiprocessing import spawn
 from typing import Any
 
+from ...errors import parts_of
 from ...log import formatting
 from ..base import Batch, Completion, Dispatcher
-from . import jobs, values
+from . import jobs
 from .channel import Channel
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class _Serving:
             dispatcher.start(self._done)
             facts = jobs.pack_models(dispatcher.models())
         except BaseException as error:
-            self._channel.send(("failed", *values.describe_error(error)))
+            self._channel.send(("failed", *parts_of(error)))
             self._end(dispatcher, begin["grace_s"])
             return 1
         self._channel.send(("ready", facts))

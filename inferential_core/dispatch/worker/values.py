@@ -17,8 +17,7 @@ from ...errors import (
     RejectedError,
     UsageError,
     WireError,
-    located_text,
-    traceback_of,
+    parts_of,
 )
 from ...wire import dtypes
 from ...wire.arrays import as_array
@@ -83,7 +82,7 @@ def pack_result(result: Mapping[str, Any] | Exception, buffers: list[Buffer]) ->
     """As `pack`, and an exception as `("error", class, text, traceback)`."""
     if not isinstance(result, Exception):
         return pack(result, buffers)
-    return (_ERROR, *describe_error(result))
+    return (_ERROR, *parts_of(result))
 
 
 def unpack_result(described: Any, buffers: Sequence[Buffer]) -> Mapping[str, Any] | Exception:
@@ -100,8 +99,3 @@ def as_exception(name: str, text: str, trace: str = "") -> Exception:
     if trace:
         error.__cause__ = RemoteTraceback(trace)
     return error
-
-
-def describe_error(error: BaseException) -> tuple[str, str, str]:
-    """Class, text with place, and traceback: the arguments of `as_exception`."""
-    return (type(error).__name__, located_text(error), traceback_of(error))
