@@ -58,7 +58,6 @@ DEV = [
     "pytest-xdist>=2.5",
     "ruff>=0.6",
     "types-protobuf",
-    "types-PyYAML",
 ]
 
 setup(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 pytest.importorskip("watchdog", reason="following a file needs watchdog")
 
+from inferential_core import ConfigError
 from inferential_core.config.file_watch import FileWatch, settled
 
 SOON_S = 10.0
@@ -148,3 +150,11 @@ def test_a_file_settles_once_it_holds_something_and_nobody_writes_it(folder: Pat
     state = settled(file)
     writer.join()
     assert state is not None and state.size == 3
+
+
+def test_without_watchdog_the_error_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "watchdog.observers", None)
+    with pytest.raises(ConfigError, match="server.yaml: following it needs watchdog: pip install"):
+        FileWatch(folder / "server.yaml", "test-file", lambda asked: None)
