@@ -125,7 +125,10 @@ def test_ctrl_c_while_the_processes_still_start_ends_it_without_a_traceback(demo
 def test_what_is_missing_is_said_in_one_line(demo) -> None:
     code = f"import sys; sys.modules['mujoco'] = None; {RUN}"
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S
+        [sys.executable, "-c", code, "demo", "--ros"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 2
     assert "mujoco" in run.stdout and len(run.stdout.splitlines()) == 1
