@@ -35,9 +35,11 @@ class FakeClock:
         self._wall_ns = wall_ns
 
     def now(self) -> float:
+        """Monotonic seconds, as set by `advance`."""
         return self._now
 
     def wall_ns(self) -> int:
+        """Nanoseconds since 1970, as set by `advance`."""
         return self._wall_ns
 
     def advance(self, seconds: float) -> float:

@@ -47,6 +47,7 @@ class AwaitedReply:
     ending: Ending | None = None
 
     def lose(self, now: float, reason: str) -> None:
+        """End without a reply: it counts as lost since `now`, for this reason."""
         self.ending = Ending(Status.LOST, reason, now)
 
 

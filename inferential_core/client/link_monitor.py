@@ -38,6 +38,7 @@ class LinkMonitor:
         self._frames.readable()  # found empty once, its descriptor tells of all that comes
 
     def fileno(self) -> int:
+        """What to poll for events; readable once for several of them."""
         return self._fileno
 
     def pending(self) -> bool:
@@ -61,6 +62,7 @@ class LinkMonitor:
         self._half_read = False
 
     def close(self) -> None:
+        """Stop listening to the watched socket, before that is closed."""
         self._watched.disable_monitor()
         self._socket.close(0)
 

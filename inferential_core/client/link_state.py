@@ -40,6 +40,8 @@ _NO_CHANCE = 3
 
 
 class State(Enum):
+    """How a client stands with its server."""
+
     UNMET = auto()
     UP = auto()
     DOWN = auto()

@@ -65,6 +65,7 @@ class Ending(NamedTuple):
         return self.result
 
     def as_reply(self, request_id: int, model_id: str, epoch: int, sent_at: float) -> Reply:
+        """The reply that tells of this end to whoever waits for it."""
         reply = Reply(
             request_id,
             model_id,

@@ -54,6 +54,7 @@ class ClientSession:
         self._server_accepts_frames = False
 
     def open(self, model_id: str, options: ModelOptions) -> ModelSession:
+        """A handle on a model, with the options of its observations; UsageError without an id."""
         if not model_id:
             raise UsageError("model id must not be empty")
         return self._handle(model_id, options)

@@ -87,6 +87,7 @@ class FileWatch:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
+        """Begin to watch; the first call of `changed` comes at once."""
         self._thread.start()
 
     def ask(self) -> None:

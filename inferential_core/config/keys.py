@@ -35,6 +35,7 @@ class Key:
 
     @property
     def dotted(self) -> str:
+        """The key as people write it: `scheduling.max_batch_size`."""
         return ".".join(self.path)
 
     @property

@@ -57,6 +57,7 @@ class Settings:
         self._wanted = self._wanted.model_copy(update=update)
 
     def report(self) -> dict[str, Any]:
+        """The section `config` of the status."""
         return {
             "file": self.file,
             "loaded_at": self.loaded_at,

@@ -98,6 +98,7 @@ class LimitsConfig(Section):
     )
 
     def as_limits(self) -> Limits:
+        """The same as the decoder of observations takes it."""
         return Limits(**self.model_dump())
 
 

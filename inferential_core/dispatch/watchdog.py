@@ -39,6 +39,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     def watch(self, watched: Watched) -> None:
+        """Call `overdue` of this one whenever its `due` has passed."""
         with self._changed:
             self._watched.append(watched)
             if self._thread is None:
@@ -49,6 +50,7 @@ class Watchdog:
                 self._thread.start()
 
     def unwatch(self, watched: Watched) -> None:
+        """Watch it no longer; nothing happens if nobody did."""
         with self._changed:
             if watched in self._watched:
                 self._watched.remove(watched)

@@ -64,6 +64,7 @@ class Logging:
         self._root.setLevel(level.upper())
 
     def close(self) -> None:
+        """Put back what the root logger had before."""
         global _form
         _form = ""
         self._root.removeHandler(self.outlet)
@@ -90,6 +91,7 @@ class Outlet(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Queue a line for the thread that writes; it never waits and never raises."""
         try:
             line = self.format(record)
         except Exception as error:  # a wrong format string must not end who logs
@@ -129,6 +131,7 @@ class TextLines(logging.Formatter):
         self._stamped = stamped
 
     def format(self, record: logging.LogRecord) -> str:
+        """One line: time, level, text, then fields as name=value."""
         fields = dict(_fields(record))
         error = _error(record)
         if error is not None:
@@ -150,6 +153,7 @@ class JsonLines(logging.Formatter):
     """An object a line: time, level, logger, message, the fields, error and traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """One JSON object in a line."""
         said: dict[str, Any] = {
             "time": stamp(record.created),
             "level": record.levelname.lower(),

@@ -49,6 +49,7 @@ class Histogram:
             self._sum += float(values.sum())
 
     def counts(self) -> Counts:
+        """Cumulative counts for each bound, and the sum, as Prometheus has them."""
         self.fold()
         return Counts(self._bounds, np.cumsum(self._counts).tolist(), self._sum)
 
@@ -64,9 +65,11 @@ class ModelHistograms:
         self.e2e_latency = Histogram(SECONDS)
 
     def all(self) -> dict[str, Histogram]:
+        """Each histogram by its name."""
         return vars(self)
 
     def fold(self) -> None:
+        """Add up what was recorded since the last time."""
         for histogram in self.all().values():
             histogram.fold()
 
@@ -85,6 +88,7 @@ class Histograms:
         return self.by_model.setdefault(name, ModelHistograms())
 
     def fold(self) -> None:
+        """Add up what was recorded since the last time, for every model."""
         for each in self.by_model.values():
             each.fold()
 

@@ -151,6 +151,7 @@ class Recorder:
         return self._histograms.counts()
 
     def labels(self, request: InferenceRequest) -> LabelSet:
+        """The labels of what is measured of a request: its client and model."""
         return self._labels_of(request.client_id, request.model_id)
 
 

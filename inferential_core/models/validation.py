@@ -87,6 +87,7 @@ class Entry:
             self._dtype, self._others = allowed[0], frozenset(allowed[1:])
 
     def check(self, value: Any) -> None:
+        """RejectedError says what of a value is not as specified."""
         if isinstance(value, str):
             if not self._text:
                 raise RejectedError(f"{self.key!r}: text, the model takes {self._wanted()}")
@@ -103,6 +104,7 @@ class Entry:
             )
 
     def zero(self) -> Any:
+        """A value that fits: zeros, or an empty text."""
         if self._text:
             return ""
         assert self._shape is not None and self._dtype is not None

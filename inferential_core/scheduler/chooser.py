@@ -46,4 +46,5 @@ class Chooser:
         return list(waiting[:limit])
 
     def close(self) -> None:
+        """End the thread that the user's code runs on."""
         self._thread.close()

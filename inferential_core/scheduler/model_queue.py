@@ -57,6 +57,7 @@ class ModelQueue:
     others_at: float = -math.inf  # when any other client than that one asked
 
     def entered(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:
+        """A request has come and waits from now on."""
         if self.timing.negligible_latency and request.received_at >= self.arrived_at:
             self.arrived[request] = None
             self.arrived_at = request.received_at
@@ -109,6 +110,7 @@ class ModelQueue:
                 self._renew(client, pending, utility)
 
     def left(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:
+        """A request waits no longer, for whatever reason."""
         if request in self.arrived:
             del self.arrived[request]
             return

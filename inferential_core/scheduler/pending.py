@@ -77,6 +77,7 @@ class Pending:
         return [next(oldest[request.client_id, request.model_id]) for request in chosen]
 
     def count(self, model_id: str) -> int:
+        """How many requests wait for a model."""
         waiting = self._by_model.get(model_id)
         return len(waiting) if waiting else 0
 
@@ -87,6 +88,7 @@ class Pending:
         return [request.model_id for request in heads]
 
     def oldest(self) -> InferenceRequest | None:
+        """The request that has waited longest of all, None if nothing waits."""
         heads = (next(iter(waiting)) for waiting in self._by_model.values() if waiting)
         return min(heads, key=lambda request: request.received_at, default=None)
 
@@ -160,6 +162,7 @@ class Pending:
         return math.inf if head is None else head.received_at + self._ttl
 
     def collect_removed(self) -> list[Removed]:
+        """What was taken out without a batch since the last call, and why."""
         if not self._removed:
             return []
         removed, self._removed = self._removed, []

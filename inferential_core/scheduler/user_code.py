@@ -23,6 +23,7 @@ class Answer(Generic[T]):
         self._error: BaseException | None = None
 
     def run(self, work: Callable[[], T], after: Callable[[], None]) -> None:
+        """Do the work, keep what came of it, then call `after`."""
         try:
             self._value = work()
         except BaseException as error:  # SystemExit too ends the call, not the thread
@@ -31,6 +32,7 @@ class Answer(Generic[T]):
         after()
 
     def ready(self, within_s: float = 0.0) -> bool:
+        """Whether the work is done; waits for so many seconds at most."""
         return self._done.wait(within_s) if within_s > 0 else self._done.is_set()
 
     def get(self) -> T | None:

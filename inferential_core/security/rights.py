@@ -51,9 +51,11 @@ class Identity(Section):
         return self.clients or (name, f"{name}/*")
 
     def speaks_for(self, client_id: str) -> bool:
+        """Whether it may use a client id."""
         return _matches(client_id, self.patterns)
 
     def may_ask(self, model_id: str) -> bool:
+        """Whether it may ask a model."""
         return _matches(model_id, self.models)
 
 

@@ -55,6 +55,7 @@ class EventLoop:
         self._thread = threading.Thread(target=self._run, name="inferential-server", daemon=True)
 
     def start(self) -> None:
+        """Start the listening thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -180,6 +181,7 @@ class EventLoop:
             self._end()
 
     def fail(self, error: BaseException) -> None:
+        """End the loop because of a fault in it, which is logged."""
         self.failure = error
         _log.error("the server's loop failed", exc_info=error)
         self.stopping = True

@@ -28,6 +28,7 @@ class Cadence:
         self.last = math.nan
 
     def event(self, now: float) -> None:
+        """Learn from the time since the event before this one, monotonic s."""
         newest = now - self.last
         if newest == newest:  # not the first one
             interval = self.interval
@@ -88,6 +89,7 @@ class Client:
         return self.connected and now > self.overdue_at
 
     def settle(self, status: Status, error: str) -> None:
+        """Count the end of one of its observations."""
         if status is Status.OK:
             self.ok += 1
         else:
@@ -180,6 +182,7 @@ class ClientRegistry:
         return changes
 
     def active(self) -> int:
+        """How many clients are connected."""
         return sum(client.connected for client in self.by_id.values())
 
     def overdue(self, now: float) -> int:

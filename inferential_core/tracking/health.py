@@ -57,6 +57,7 @@ class Health:
         self.trying = False  # with a batch, while its circuit is not closed: one at a time
 
     def circuit(self, now: float) -> str:
+        """closed, open or half open at that moment, monotonic s."""
         if not self._pause_s:
             return CLOSED
         return OPEN if now < self._open_until else HALF_OPEN
@@ -75,6 +76,7 @@ class Health:
         self._close()
 
     def begun(self) -> None:
+        """A call of the model has begun; it is a trial where the circuit is not closed."""
         self.trying = bool(self._pause_s)
 
     def succeeded(self, observations: int, seconds: float) -> bool:

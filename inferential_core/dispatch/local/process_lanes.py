@@ -77,6 +77,7 @@ class ProcessLanes:
         return self.info
 
     def submit(self, batch: Batch) -> None:
+        """Have a lane work on a batch: its own where the model is stateful, else a free one."""
         if self.info.stateful:
             self._lanes[batch.lane].submit(batch)
             return
@@ -90,6 +91,7 @@ class ProcessLanes:
         (lane or self._lanes[0]).submit(batch)  # which refuses it where all are down
 
     def forget(self, client_id: str, lane: int) -> None:
+        """Have a stateful model drop what it keeps of a client on that lane."""
         self._lanes[lane].child.forget(self.info.id, client_id, lane)
 
     def close(self) -> None:

@@ -59,6 +59,7 @@ class Lane:
         self.thread.start()
 
     def overdue(self) -> None:
+        """The call takes too long, says the watchdog: its batch fails, a new lane takes over."""
         with self._lock:
             if time.monotonic() < self.due:
                 return  # that call was done, and this is another one
@@ -212,22 +213,26 @@ class Run:
         self._lanes = [Lane(self, index) for index in range(count)]
 
     def inbox(self, lane: int) -> Inbox:
+        """Where the batches of a lane are put."""
         # Modulo, as a process with one lane is one of several for the server.
         return self._inboxes[lane % len(self._inboxes)]
 
     def dismiss(self) -> list[threading.Thread]:
+        """Tell all lanes to end after what they are at; returns their threads."""
         for lane in self._lanes:
             self.watchdog.unwatch(lane)
             self.inbox(lane.index).put(None)
         return [lane.thread for lane in self._lanes]
 
     def replace(self, lane: Lane) -> None:
+        """Put a new lane in the place of one whose call hangs."""
         with self._lock:
             self.hanging += 1
             self._lanes[lane.index] = Lane(self, lane.index)
         self.watchdog.unwatch(lane)
 
     def came_back(self) -> None:
+        """A call that was given up has returned after all."""
         with self._lock:
             self.hanging -= 1
 

@@ -41,6 +41,7 @@ class ThreadLanes:
         return self.info
 
     def submit(self, batch: Batch) -> None:
+        """Put a batch into the inbox of its lane."""
         assert self._run is not None
         self._run.inbox(batch.lane).put(batch)
 

@@ -181,6 +181,7 @@ class Application:
 
     @property
     def replicas(self) -> int:
+        """How many replicas answer at the moment."""
         return len(self._actors)
 
     @property

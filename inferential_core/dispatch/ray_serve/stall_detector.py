@@ -38,11 +38,13 @@ class StallDetector:
             return self._set_due()
 
     def ended(self, batch: Batch) -> None:
+        """A batch came back, with an answer or an error."""
         with self._lock:
             self._since.pop(batch, None)
             self._set_due()
 
     def overdue(self) -> None:
+        """The watchdog's word that no batch came back for too long."""
         with self._lock:
             if time.monotonic() < self.due:
                 return  # that ended, and this is another one

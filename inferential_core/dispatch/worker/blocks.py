@@ -77,6 +77,7 @@ class Pool:
             return block
 
     def give_back(self, numbers: Iterable[int]) -> None:
+        """Blocks that the other process does not read any more are free again."""
         with self._lock:
             for number in numbers:
                 block = self._lent.pop(number, None)
@@ -90,6 +91,7 @@ class Pool:
             return dropped
 
     def close(self) -> None:
+        """Let go of all blocks, lent ones too."""
         with self._lock:
             for block in (*self._free, *self._lent.values()):
                 block.forget_descriptor()
@@ -140,6 +142,7 @@ class Mapped:
         self.released: deque[int] = deque()  # appended to by whatever thread frees the last view
 
     def add(self, number: int, capacity: int, descriptor: int) -> None:
+        """Map a block that the other process made, of so many bytes."""
         memory = mmap.mmap(descriptor, capacity)
         self._memory[number] = memory
         address = ctypes.addressof(ctypes.c_ubyte.from_buffer(memory))
@@ -157,6 +160,7 @@ class Mapped:
         return view
 
     def collect_released(self) -> tuple[int, ...]:
+        """Numbers of the blocks that nothing here refers to any more, each told once."""
         numbers = []
         with contextlib.suppress(IndexError):
             while True:
@@ -171,9 +175,11 @@ class Mapped:
         return None
 
     def drop(self, numbers: Iterable[int]) -> None:
+        """Unmap blocks that the other process has done away with."""
         for number in numbers:
             if self._memory.pop(number, None) is not None:
                 os.close(self._places.pop(number)[2])
 
     def close(self) -> None:
+        """Unmap all of them."""
         self.drop(list(self._memory))

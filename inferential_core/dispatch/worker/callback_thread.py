@@ -31,6 +31,7 @@ class CallbackThread:
         )
 
     def open(self) -> None:
+        """Start the thread."""
         self.thread.start()
 
     def close(self) -> None:
@@ -42,15 +43,18 @@ class CallbackThread:
         self._refused.put((batch, error))
 
     def fail(self, batch: Batch, error: Exception) -> None:
+        """Tell the server that a batch ended with an error."""
         self.done(Completion.failed(batch, error))
 
     def done(self, completion: Completion) -> None:
+        """Tell the server that a batch ended; what goes wrong there is logged."""
         try:
             self._on_done(completion)
         except Exception:
             _log.exception("a completion was refused")
 
     def event(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Tell the server what became of a worker; what goes wrong there is logged."""
         try:
             self._on_event(kind, fields)
         except Exception:

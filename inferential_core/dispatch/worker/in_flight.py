@@ -22,6 +22,7 @@ class InFlight:
         self._numbered: dict[Batch, int] = {}
 
     def open(self) -> None:
+        """Take in batches from now on."""
         with self._lock:
             self.is_open = True
 

@@ -48,6 +48,7 @@ class WorkerSupervisor:
         )
 
     def begin(self) -> None:
+        """Start the process, and the threads that look after it."""
         self._callbacks.open()
         self._thread.start()
 
@@ -75,29 +76,35 @@ class WorkerSupervisor:
 
     @property
     def up(self) -> bool:
+        """Whether the process is ready for batches."""
         return self._process_run.up
 
     @property
     def pid(self) -> int | None:
+        """The id of the process while it is up."""
         run = self._process_run
         return run.process.pid if run.up and run.process else None
 
     def submit(self, batch: Batch) -> None:
+        """Have the process work on a batch; it ends ModelUnavailable where there is none."""
         if not self._process_run.submit(batch):
             self._callbacks.refuse(batch, self._unavailable())
 
     def cancel(self, batch: Batch, reason: Exception) -> bool:
+        """End a batch that was not begun with this error; False if it was."""
         if not self._process_run.withdraw(batch):
             return False
         self._callbacks.fail(batch, reason)
         return True
 
     def send(self, head: tuple[Any, ...]) -> None:
+        """Send a message without values, if the process is up."""
         run = self._process_run
         if run.up:
             run.send(head)
 
     def kill(self, reason: str) -> None:
+        """End the process at once; what it was at fails for this reason."""
         self._process_run.kill(reason)
 
     # --- the thread ---
