@@ -78,7 +78,7 @@ class FileWatch:
             raise ConfigError(f"{told} (or 'inferential[server]')") from None
         self._file = Path(os.path.abspath(file))
         self._changed = changed
-        self._observer = Observer()
+        self._make_observer = Observer  # which starts a thread as it is made
         self._handler = FileSystemEventHandler()
         self._handler.on_any_event = self._notice  # type: ignore[method-assign]
         self._names: frozenset[str] = frozenset()  # what the file can change by
@@ -88,6 +88,7 @@ class FileWatch:
 
     def start(self) -> None:
         """Begin to watch; the first call of `changed` comes at once."""
+        self._observer = self._make_observer()
         self._thread.start()
 
     def ask(self) -> None:
