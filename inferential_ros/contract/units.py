@@ -69,7 +69,7 @@ def read_conversion(section: Section, names: Sequence[str], *, writing: bool) ->
 
 def _unit(value: Any, path: str) -> str:
     """A unit that is not taken, such as `grad` or `ft`, is another one and no misspelling."""
-    if value not in FACTORS:
+    if not isinstance(value, str) or value not in FACTORS:
         short = SPELT_OUT.get(str(value).lower())
         hint = f"did you mean {short!r}?" if short else listing(FACTORS)
         raise ContractError(path, f"unknown value {value!r}; {hint}")
