@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
 
 class Presence:
     """Which elements the messages of one publisher have, and at which index of the message."""
@@ -21,18 +19,8 @@ class Presence:
     def __init__(self, columns: Mapping[int, int], names: Sequence[str] = ()) -> None:
         self.columns = columns  # element -> index in the message
         self.names = tuple(names)  # all that the message names, for complaints
+        self.count = len(self.names)
         self.elements = frozenset(columns)
-        self._gathered: dict[frozenset[int], tuple[np.ndarray, np.ndarray]] = {}
-
-    def gather(self, elements: frozenset[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of some elements in the vector, and in the message."""
-        found = self._gathered.get(elements)
-        if found is None:
-            targets = sorted(elements)
-            columns = [self.columns[element] for element in targets]
-            found = np.array(targets, np.intp), np.array(columns, np.intp)
-            self._gathered[elements] = found
-        return found
 
 
 class Part(NamedTuple):
@@ -76,6 +64,7 @@ class Collector:
         self._decode = decode
         self._all = frozenset(range(len(decode.elements)))
         self._parts: tuple[Part, ...] = ()
+        self._missing: tuple[int, ...] = ()
 
     def add(self, message: Any, stamp_ns: int) -> Any:
         """The sample with this message in it: the message, a `Collected`, or None if it has none
@@ -88,6 +77,11 @@ class Collector:
             return message
         if not present:
             return None
+        for index, part in enumerate(self._parts):
+            if part.presence is presence and part.elements is present:  # a publisher's next one
+                others = self._parts[:index] + self._parts[index + 1 :]
+                self._parts = (*others, Part(message, stamp_ns, present, presence))
+                return Collected(self._parts, self._missing)
         parts = []
         missing = self._all - present
         for part in self._parts:
@@ -96,8 +90,8 @@ class Collector:
                 parts.append(part if left == part.elements else part._replace(elements=left))
                 missing -= left
         parts.append(Part(message, stamp_ns, present, presence))
-        self._parts = tuple(parts)
-        return Collected(self._parts, tuple(sorted(missing)))
+        self._parts, self._missing = tuple(parts), tuple(sorted(missing))
+        return Collected(self._parts, self._missing)
 
     def forget(self) -> None:
         """A new episode, or another clock: what was said before is of another time."""
