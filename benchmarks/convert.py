@@ -27,6 +27,7 @@ from .machine import introduce
 HEIGHT, WIDTH = 720, 1280
 ROUND_S = 0.02
 TICK_BAR = 1.5  # x a tick of linear columns
+MERGE_BAR = 1.5  # the joints of two publishers against those of one
 COLUMNS = [f"column_{index}" for index in range(14)]
 BARS_US = {"Image rgb8": 100.0, "JointState, 7 joints": 50.0}
 
@@ -117,6 +118,38 @@ def ticking(quaternion: list[str]) -> Callable[[], object]:
     return lambda: executor.tick(next(ticks))
 
 
+def two_publishers() -> dict[str, Callable[[], object]]:
+    """Seven joints of one message, and of the newest messages of two publishers."""
+    from sensor_msgs.msg import JointState
+
+    from inferential_ros.convert.collecting import Collector
+
+    whole, _, options = cases()["JointState, 7 joints"]
+    decode, merge = (decoder(whole, "sensor_msgs/msg/JointState", options) for _ in range(2))
+    arm, hand = (
+        JointState(name=whole.name[part], position=whole.position[part], velocity=[0.1] * count)
+        for part, count in ((slice(5), 5), (slice(5, 7), 2))
+    )
+    collector = Collector(merge)
+    collector.add(arm, 0)
+    return {
+        "one publisher": lambda: decode(whole),
+        "two publishers": lambda: merge(collector.add(hand, 0)),
+    }
+
+
+def compared(calls: dict[str, Callable[[], object]], most: float, rounds: int) -> bool:
+    """Print two calls beside each other; whether the second takes over `most` of the first."""
+    measures = {name: lambda c=call: {"us": call_us(c, 1)} for name, call in calls.items()}
+    taken = {name: medians(each)["us"] for name, each in interleave(measures, rounds).items()}
+    first_us, second_us = taken.values()
+    for name, taken_us in taken.items():
+        print(f"{name:>26}{taken_us:10.1f} us")
+    late = second_us > most * first_us
+    print(f"{'':>26}{second_us / first_us:10.2f} x{f'   over {most} x' if late else ''}")
+    return late
+
+
 def call_us(call: Callable[[], object], rounds: int) -> float:
     """Median time of one call."""
     begun = time.perf_counter()
@@ -163,14 +196,9 @@ def main(arguments: list[str]) -> int:
         missed += late
         print(f"{name:>26}{taken_us:10.1f} us{f'   over {bar_us:.0f} us' if late else ''}")
     ticks = {"a tick, 14 linear": ticking([]), "a tick, one quaternion": ticking(COLUMNS[3:7])}
-    measures = {name: lambda c=call: {"us": call_us(c, 1)} for name, call in ticks.items()}
-    taken = {name: medians(each)["us"] for name, each in interleave(measures, rounds).items()}
-    linear_us, mixed_us = taken.values()
-    for name, taken_us in taken.items():
-        print(f"{name:>26}{taken_us:10.1f} us")
-    late = mixed_us > TICK_BAR * linear_us
-    print(f"{'':>26}{mixed_us / linear_us:10.2f} x{f'   over {TICK_BAR} x' if late else ''}")
-    return int(missed + late > 0)
+    missed += compared(ticks, TICK_BAR, rounds)
+    missed += compared(two_publishers(), MERGE_BAR, rounds)
+    return int(missed > 0)
 
 
 if __name__ == "__main__":
