@@ -49,7 +49,8 @@ class Model(BaseModel):
         While the link is down observations are kept for a second, the newest one until it is
         back, and sent by whichever call finds it so.
 
-        values: arrays (or numbers), strings, EncodedImage. Keep an array of 256 KiB or more
+        values: arrays (or numbers), strings, EncodedImage; mappings of them and lists of strings
+        travel under dotted keys (`images.front`, `task.0`). Keep an array of 256 KiB or more
         unchanged until the reply: it is sent from its own memory. urgency: 0.0 to 1.0.
         steps_remaining: actions the robot still has. WireError names a value that cannot be
         sent, UsageError an argument out of range.

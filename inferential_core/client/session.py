@@ -22,6 +22,7 @@ from ..clock import Clock
 from ..errors import UsageError, WireError
 from ..status import Status
 from ..wire.images import Buffer, encode
+from ..wire.nesting import NESTED_TYPES, flattened
 from ..wire.observation import ObservationHeader, observation_writer
 from ..wire.response import decode_result, parse_response, status_of
 from .clocksync import ClockOffset
@@ -106,6 +107,8 @@ class ClientSession:
         offset = self._clock_offset.ns
         message.clock_offset_known = offset is not None
         message.clock_offset_ns = offset or 0
+        if any(isinstance(value, NESTED_TYPES) for value in values.values()):
+            values = flattened(values, "observation")
         encodings = handle.options.encode
         if encodings:
             values = {**values, **_compressed(values, encodings)}

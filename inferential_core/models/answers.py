@@ -14,10 +14,10 @@ import numpy as np
 from ..errors import UsageError, text_of
 from ..wire.arrays import as_array
 from ..wire.images import EncodedImage
+from ..wire.nesting import flattened
 
 # The key under which a model's bare array comes back.
 ACTIONS = "actions"
-MOST_NESTED = 8
 
 Result = Mapping[str, Any] | Exception
 
@@ -35,40 +35,17 @@ def as_values(answer: Any) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     for key, value in answer.items():
         if type(key) is not str:
-            return as_values(flattened(answer))
+            return as_values(flattened(answer, "answer"))
         if isinstance(value, np.ndarray):
             # Copied, because the model may reuse its buffers before these have left the machine.
             values[key] = as_array(key, value).copy()
         elif _is_carried_as_it_is(value):
             values[key] = value
         elif isinstance(value, Mapping):
-            return as_values(flattened(answer))
+            return as_values(flattened(answer, "answer"))
         else:
             values[key] = as_array(key, value).copy()
     return values
-
-
-def flattened(answer: Mapping[Any, Any]) -> dict[str, Any]:
-    """An answer without nested ones: their keys are joined by dots.
-
-    UsageError where two values would have the same key, or one is nested without an end.
-    """
-    values: dict[str, Any] = {}
-    _flatten(answer, "", 0, values)
-    return values
-
-
-def _flatten(answer: Mapping[Any, Any], prefix: str, depth: int, values: dict[str, Any]) -> None:
-    if depth > MOST_NESTED:
-        raise UsageError(f"the answer is nested more than {MOST_NESTED} times")
-    for key, value in answer.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            _flatten(value, f"{name}.", depth + 1, values)
-        elif name in values:
-            raise UsageError(f"the answer has two values for {name!r}")
-        else:
-            values[name] = value
 
 
 def _is_carried_as_it_is(value: Any) -> bool:

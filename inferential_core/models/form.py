@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import UsageError, text_of
 
 Function = Callable[..., Any]
+LISTS = "lists"  # of what is nested, a model wants the lists of texts alone
 
 
 class ModelForm:
@@ -21,7 +22,7 @@ class ModelForm:
 
     A model is a function, an object that is callable, or one with `infer` or `infer_batch`; sync
     or async; with or without the context argument. It may have, beside: `version`,
-    `specification`, `stateful`, `warm_up()`, `reset(client_id)`, `forget(client_id)`.
+    `specification`, `stateful`, `nested`, `warm_up()`, `reset(client_id)`, `forget(client_id)`.
 
     named_only: it must have `infer` or `infer_batch`. UsageError says why it is no model.
     """
@@ -34,6 +35,7 @@ class ModelForm:
         self.asynchronous = _is_asynchronous(self.function)
         self.specification = _specification(model)
         self.stateful = bool(getattr(model, "stateful", False))
+        self.nested = _nested(model)
         self.reset = _method(model, "reset")
         self.forget = _method(model, "forget") or self.reset
         self.warm_up = _method(model, "warm_up")
@@ -46,6 +48,14 @@ class ModelForm:
             return "" if version is None else str(version)
         except Exception:  # it is served, whatever it says of itself
             return ""
+
+
+def _nested(model: Any) -> bool | str:
+    nested = getattr(model, "nested", False)
+    if nested not in (True, False, LISTS):
+        raise UsageError(f"nested is {nested!r}: it is True, False or {LISTS!r}")
+    found: bool | str = nested
+    return found
 
 
 def _function(model: Any, named_only: bool) -> Function:

@@ -19,9 +19,10 @@ import numpy as np
 
 from ..errors import WireError, describe, text_of
 from ..wire.images import EncodedImage, decode
+from ..wire.nesting import nested
 from .answers import Result, as_exception, as_result, one_for_each
 from .context import InferenceContext
-from .form import ModelForm
+from .form import LISTS, ModelForm
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class ModelInterface:
             return (yield from self._infer_batch(inputs, contexts))
         results: list[Result] = []
         for values, context in zip(inputs, contexts):
-            asked = _admit(values, context)
+            asked = self._admit(values, context)
             if form.stateful and isinstance(asked, tuple):
                 asked = yield from self._begin_episode(*asked)
             if isinstance(asked, tuple):
@@ -111,6 +112,18 @@ class ModelInterface:
                 outcome = yield self.form.forget, (client_id,)
                 if isinstance(outcome, Raised):  # what is left behind harms nobody else
                     _log.error("%r could not be forgotten: %s", client_id, describe(outcome.error))
+
+    def _admit(self, values: Inputs | Exception, context: InferenceContext) -> Asked | Exception:
+        """What the model is to be asked, or why it cannot be asked that."""
+        if isinstance(values, Exception):
+            return values
+        try:
+            observation = readable(values)
+            if self.form.nested:
+                observation = nested(observation, lists_only=self.form.nested == LISTS)
+            return observation, context.with_left_over(values)
+        except BaseException as error:
+            return as_exception(error)
 
     def _begin_episode(
         self, observation: dict[str, Any], context: InferenceContext
@@ -134,7 +147,7 @@ class ModelInterface:
     def _infer_batch(
         self, inputs: Sequence[Inputs | Exception], contexts: Sequence[InferenceContext]
     ) -> Steps:
-        admitted = list(map(_admit, inputs, contexts))
+        admitted = list(map(self._admit, inputs, contexts))
         if self.form.stateful:
             for index, each in enumerate(admitted):
                 if isinstance(each, tuple):
@@ -159,13 +172,3 @@ class ModelInterface:
         for each in asked:
             results += yield from self._infer_together([each])
         return results
-
-
-def _admit(values: Inputs | Exception, context: InferenceContext) -> Asked | Exception:
-    """What the model is to be asked, or why it cannot be asked that."""
-    if isinstance(values, Exception):
-        return values
-    try:
-        return readable(values), context.with_left_over(values)
-    except BaseException as error:
-        return as_exception(error)

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from .answers import ACTIONS, flattened
+from ..wire.nesting import flattened
+from .answers import ACTIONS
 
 Observation = Mapping[str, Any]
 
@@ -57,7 +58,7 @@ def split(answers: Any, count: int) -> list[dict[str, Any]]:
     """
     if not isinstance(answers, Mapping):
         answers = {ACTIONS: answers}
-    answers = flattened(answers)
+    answers = flattened(answers, "answer")
     parts: list[dict[str, Any]] = [{} for _ in range(count)]
     for key, value in answers.items():
         if isinstance(value, str):

@@ -163,3 +163,16 @@ class Recurrent:
                 {"count": self.counts[context.client_id], "known": ",".join(sorted(self.counts))}
             )
         return answers
+
+
+class Nested:
+    """Tells the structure of what it is given."""
+
+    nested = True
+
+    def infer(self, obs: dict[str, Any]) -> Any:
+        shown = {
+            key: sorted(value) if isinstance(value, (dict, list)) else type(value).__name__
+            for key, value in obs.items()
+        }
+        return {"shown": repr(dict(sorted(shown.items())))}

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from ...models.loading import load_model
 
 # What our calls look for in a deployment, where the model has it.
-_TAKEN_OVER = ("infer", "infer_batch", "version", "specification", "stateful", "reset", "forget")
+_TAKEN_OVER = (
+    *("infer", "infer_batch", "version", "specification", "stateful", "nested"),
+    *("reset", "forget"),
+)
 
 
 class Hosted:

@@ -11,13 +11,14 @@ import inspect
 
 from ... import errors
 from ...models import answers, context, form, interface, loading
-from ...wire import arrays, images
+from ...wire import arrays, images, nesting
 from . import hosted, replica, replica_memory, replica_values
 
 _MODULES = (
     errors,
     arrays,
     images,
+    nesting,
     context,
     form,
     answers,

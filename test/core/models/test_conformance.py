@@ -22,7 +22,7 @@ from inferential_core.wire.images import encode
 
 SOON_S = 60.0  # a bound, not a duration
 FORMS = ("function", "Single", "Batch", "AsyncSingle", "AsyncBatch")
-MODELS = {name: f"conformance_models:{name}" for name in (*FORMS, "Recurrent")}
+MODELS = {name: f"conformance_models:{name}" for name in (*FORMS, "Recurrent", "Nested")}
 SOURCE = Path(conformance_models.__file__).read_text().splitlines()
 
 
@@ -261,3 +261,12 @@ def test_a_client_that_left_is_forgotten_whatever_the_model_raises(site: Site) -
     (after,) = site.ask("Recurrent", {}, epoch=2)
     assert (before["known"], after["known"]) == ("c0,c1,c2", "c0")
     assert counts([before, after]) == [1, 2]
+
+
+def test_a_model_that_takes_nested_observations_gets_them_as_they_were(site: Site) -> None:
+    front = np.zeros((2, 2, 3), np.uint8)
+    sent = {"images.front": front, "images.left": front, "task.0": "pick", "task.1": "place"}
+    (result,) = site.ask("Nested", sent)
+    assert result["shown"] == repr(
+        {"images": ["front", "left"], "task": ["pick", "place"], "x": "ndarray"}
+    )
