@@ -84,6 +84,6 @@ def _joined(value: Any) -> Any:
     if type(value) is not _Branch:
         return value
     numbered = [str(index) for index in range(len(value))]
-    if list(value) == numbered and all(isinstance(item, str) for item in value.values()):
-        return list(value.values())
+    if value.keys() == set(numbered) and all(isinstance(item, str) for item in value.values()):
+        return [value[index] for index in numbered]  # texts travel in no order
     return {key: _joined(item) for key, item in value.items()}
