@@ -6,6 +6,7 @@ imported when it is first used.
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,12 @@ if TYPE_CHECKING:
 LOOPBACK = "tcp://127.0.0.1:5555"
 
 
+_LATER = {"load_config": ".loading", "InferentialConfig": ".schema"}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "load_config":
-        from .loading import load_config
-
-        return load_config
-    if name == "InferentialConfig":
-        from .schema import InferentialConfig
-
-        return InferentialConfig
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -52,15 +50,16 @@ def command_config(
     from .loading import load_config
 
     config = load_config(file or None)
-    sections: dict[str, Any] = {
-        "transport": config.transport.model_copy(update={"bind": chosen_bind(config, bind)}),
-        "http": config.http.model_copy(update={"bind": http or config.http.bind or "auto"}),
+    told: dict[str, dict[str, Any]] = {
+        "transport": {"bind": chosen_bind(config, bind)},
+        "http": {"bind": http or config.http.bind or "auto"},
+        "scheduling": {"strategy": strategy or config.scheduling.strategy},
+        "security": {
+            "keys": keys or config.security.keys,
+            "allow_insecure": allow_insecure or config.security.allow_insecure,
+        },
     }
-    if strategy:
-        sections["scheduling"] = config.scheduling.model_copy(update={"strategy": strategy})
-    security = {"keys": keys, "allow_insecure": allow_insecure}
-    security = {name: value for name, value in security.items() if value}
-    sections["security"] = config.security.model_copy(update=security)
+    sections = {name: getattr(config, name).model_copy(update=told[name]) for name in told}
     return config.model_copy(update=sections)
 
 

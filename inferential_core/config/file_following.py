@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -11,7 +12,6 @@ from .changes import changed
 from .file_watch import FileWatch, settled, state_of
 from .live_settings import Settings
 from .schema import InferentialConfig
-from .section import Section
 
 _log = logging.getLogger(__name__)
 
@@ -111,14 +111,7 @@ def _in_words(before: InferentialConfig, after: InferentialConfig) -> list[str]:
     """What changed, long values left out."""
     told = []
     for key in changed(before, after):
-        old, new = (_value(config, key) for config in (before, after))
+        old, new = map(attrgetter(key), (before, after))
         short = not isinstance(new, (list, dict))
         told.append(f"{key}: {old!r} -> {new!r}" if short else key)
     return told
-
-
-def _value(config: Section, key: str) -> object:
-    value: object = config
-    for name in key.split("."):
-        value = getattr(value, name)
-    return value

@@ -6,34 +6,24 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from .scheduling import HOUR_MS, Milliseconds
-from .section import Section
+from .scheduling import Milliseconds
+from .section import Section, setting
 
 
 class ClientDefaults(Section):
     """What holds for clients that do not say it themselves."""
 
-    latency_budget_ms: Milliseconds = Field(
-        default=50.0, gt=0, le=HOUR_MS, description="time to answer where a client states none"
-    )
-    priority: int = Field(
-        default=1, ge=0, le=1_000_000, description="0 is the most important tier"
-    )
+    latency_budget_ms: Milliseconds = setting(50.0, "time to answer where a client states none")
+    priority: int = setting(1, "0 is the most important tier", ge=0, le=1_000_000)
 
 
 class ClientEntry(Section):
     """Settings of one client, or of one client on one model."""
 
     id: str | int = Field(description="the client's id, as it says it")
-    model: str | None = Field(
-        default=None, description="the only model this entry speaks of; unset: all"
-    )
-    latency_budget_ms: Milliseconds | None = Field(
-        default=None, gt=0, le=HOUR_MS, description="wins over what the client states"
-    )
-    priority: int | None = Field(
-        default=None, ge=0, le=1_000_000, description="wins over what the client states"
-    )
+    model: str | None = setting(None, "the only model this entry speaks of; unset: all")
+    latency_budget_ms: Milliseconds | None = setting(None, "wins over what the client states")
+    priority: int | None = setting(None, "wins over what the client states", ge=0, le=1_000_000)
 
 
 class ClientsConfig(Section):
@@ -41,15 +31,13 @@ class ClientsConfig(Section):
 
     RELOADS: ClassVar[bool] = True
 
-    defaults: ClientDefaults = Field(
-        default=ClientDefaults(), description="for what neither client nor `known` says"
+    defaults: ClientDefaults = setting(
+        ClientDefaults(), "for what neither client nor `known` says"
     )
-    known: list[ClientEntry] = Field(
-        default_factory=list, max_length=100_000, description="clients with settings of their own"
+    known: list[ClientEntry] = setting(
+        list, "clients with settings of their own", max_length=100_000
     )
-    accept_unknown: bool = Field(
-        default=True, description="false: clients not in `known` are REJECTED"
-    )
+    accept_unknown: bool = setting(True, "false: clients not in `known` are REJECTED")
 
     @field_validator("known")
     @classmethod
@@ -70,15 +58,9 @@ class ResponseTrackingConfig(Section):
 
     RELOADS: ClassVar[bool] = True
 
-    cadence_alpha: float = Field(
-        default=0.3, gt=0, lt=1, description="weight of the newest interval"
-    )
-    overdue_multiplier: float = Field(
-        default=1.5, gt=1, le=1000, description="x cadence: a client is overdue"
-    )
-    disconnect_timeout_s: float = Field(
-        default=10.0, gt=0, le=86400, description="silence that counts as gone"
-    )
+    cadence_alpha: float = setting(0.3, "weight of the newest interval", gt=0, lt=1)
+    overdue_multiplier: float = setting(1.5, "x cadence: a client is overdue", gt=1, le=1000)
+    disconnect_timeout_s: float = setting(10.0, "silence that counts as gone", gt=0, le=86400)
 
 
 class MetricsConfig(Section):
@@ -86,19 +68,11 @@ class MetricsConfig(Section):
 
     RELOADS: ClassVar[bool] = True
 
-    enabled: bool = Field(default=True, description="whether anything is recorded")
-    ring_buffer_size: int = Field(
-        default=10000, ge=100, le=10_000_000, description="points kept per metric"
+    enabled: bool = setting(True, "whether anything is recorded")
+    ring_buffer_size: int = setting(10000, "points kept per metric", ge=100, le=10_000_000)
+    prometheus_clients: int = setting(
+        200, "clients with series of their own; the rest is `other`", ge=0, le=100_000
     )
-    prometheus_clients: int = Field(
-        default=200,
-        ge=0,
-        le=100_000,
-        description="clients with series of their own; the rest is `other`",
-    )
-    traces_per_s: float = Field(
-        default=100.0,
-        ge=0,
-        le=1e6,
-        description="requests traced, at most, if OpenTelemetry is set up",
+    traces_per_s: float = setting(
+        100.0, "requests traced, at most, if OpenTelemetry is set up", ge=0, le=1e6
     )

@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from .scheduling import HOUR_MS, Milliseconds
-from .section import Section
+from .scheduling import Milliseconds
+from .section import Section, setting
 
 
 class HealthConfig(Section):
@@ -15,25 +15,12 @@ class HealthConfig(Section):
 
     RELOADS: ClassVar[bool] = True
 
-    failures: int = Field(
-        default=5,
-        ge=0,
-        le=1_000_000,
-        description="observations failed in a row that open a model's circuit; 0: never",
+    failures: int = setting(
+        5, "observations failed in a row that open a model's circuit; 0: never", ge=0, le=1_000_000
     )
-    window_s: float = Field(
-        default=0.5,
-        ge=0,
-        le=3600,
-        description="time without a success, likewise",
-    )
-    open_s: float = Field(
-        default=1.0,
-        gt=0,
-        le=86400,
-        description="first pause; doubles while tries fail",
-    )
-    most_open_s: float = Field(default=1.5, gt=0, le=86400, description="longest pause")
+    window_s: float = setting(0.5, "time without a success, likewise", ge=0, le=3600)
+    open_s: float = setting(1.0, "first pause; doubles while tries fail", gt=0, le=86400)
+    most_open_s: float = setting(1.5, "longest pause", gt=0, le=86400)
 
 
 class LeaseConfig(Section):
@@ -41,16 +28,12 @@ class LeaseConfig(Section):
 
     RELOADS: ClassVar[bool] = True
 
-    valid_for_ms: Milliseconds | None = Field(
-        default=None,
-        gt=0,
-        le=HOUR_MS,
-        description="how long after its observation an answer may be acted on; unset: no lease"
+    valid_for_ms: Milliseconds | None = setting(
+        None,
+        "how long after its observation an answer may be acted on; unset: no lease"
         " but the model's",
     )
-    models: dict[str, Annotated[Milliseconds, Field(gt=0, le=HOUR_MS)]] = Field(
-        default_factory=dict, description="the same for single models, by id"
-    )
+    models: dict[str, Milliseconds] = setting(dict, "the same for single models, by id")
 
     def granted_ms(self, model_id: str, specified_ms: float) -> float:
         """The lease on this model's answers: the shorter of what is configured and specified.
@@ -65,12 +48,10 @@ class LeaseConfig(Section):
 class DispatchConfig(Section):
     """Read by `inferential serve` and by the server node; `Server` is handed a dispatcher."""
 
-    dispatcher: Literal["", "ray", "local"] = Field(
-        default="", description="where models run; unset: on Ray Serve where Ray is installed"
+    dispatcher: Literal["", "ray", "local"] = setting(
+        "", "where models run; unset: on Ray Serve where Ray is installed"
     )
-    models: dict[str, str] = Field(
-        default_factory=dict, description="models to serve, by id: module:attribute"
-    )
+    models: dict[str, str] = setting(dict, "models to serve, by id: module:attribute")
 
 
 Lanes = Annotated[int, Field(ge=1, le=1000)]
@@ -81,39 +62,28 @@ Timeout = Annotated[float, Field(gt=0, le=86400)]
 class LocalConfig(Section):
     """Models that run on the server's machine, without Ray; see `LocalDispatcher`."""
 
-    lanes: Lanes | dict[str, Lanes] = Field(
-        default=1, description="calls a model works on at once; for all, or by id"
+    lanes: Lanes | dict[str, Lanes] = setting(
+        1, "calls a model works on at once; for all, or by id"
     )
-    max_batch: Most | dict[str, Most] = Field(
-        default=64, description="most observations in one infer_batch; for all, or by id"
+    max_batch: Most | dict[str, Most] = setting(
+        64, "most observations in one infer_batch; for all, or by id"
     )
-    process: list[str] = Field(
-        default_factory=list, description="models that run in a process for each lane"
+    process: list[str] = setting(list, "models that run in a process for each lane")
+    timeout_s: Timeout | None | dict[str, Timeout | None] = setting(
+        30.0, "then a call is given up; for all, or by id; null: never"
     )
-    timeout_s: Timeout | None | dict[str, Timeout | None] = Field(
-        default=30.0, description="then a call is given up; for all, or by id; null: never"
-    )
-    warm_up: bool = Field(default=True, description="models make a first call before they serve")
+    warm_up: bool = setting(True, "models make a first call before they serve")
 
 
 class RayConfig(Section):
     """The cluster to join and what to deploy on it."""
 
-    address: str | None = Field(
-        default=None,
-        description="host:port of the cluster to join, or local: start one; unset: as found",
+    address: str | None = setting(
+        None, "host:port of the cluster to join, or local: start one; unset: as found"
     )
-    timeout_s: float = Field(default=30.0, gt=0, le=86400, description="then a call ends ERROR")
-    max_batch: int = Field(
-        default=64, ge=1, le=65536, description="most observations in one infer_batch"
-    )
-    lanes_per_replica: int = Field(
-        default=1, ge=1, le=1000, description="calls a replica gets at once"
-    )
-    shared_memory: bool = Field(
-        default=True, description="replicas on this machine read large arrays in place"
-    )
-    serve_config: str | None = Field(default=None, description="Serve config file to deploy")
-    deployment: dict[str, Any] = Field(
-        default_factory=dict, description="options of the deployments of dispatch.models"
-    )
+    timeout_s: float = setting(30.0, "then a call ends ERROR", gt=0, le=86400)
+    max_batch: int = setting(64, "most observations in one infer_batch", ge=1, le=65536)
+    lanes_per_replica: int = setting(1, "calls a replica gets at once", ge=1, le=1000)
+    shared_memory: bool = setting(True, "replicas on this machine read large arrays in place")
+    serve_config: str | None = setting(None, "Serve config file to deploy")
+    deployment: dict[str, Any] = setting(dict, "options of the deployments of dispatch.models")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from ..wire.limits import Limits
-from .section import Section
+from .section import Section, setting
 
 _GIB = 1024**3
 
@@ -15,31 +13,25 @@ _GIB = 1024**3
 class TransportConfig(Section):
     """The socket that robots connect to."""
 
-    type: Literal["zmq"] = Field(default="zmq", description="what carries messages")
-    bind: str = Field(
-        default="tcp://*:5555",
+    type: Literal["zmq"] = setting("zmq", "what carries messages")
+    bind: str = setting(
+        "tcp://*:5555",
+        "ZeroMQ address to listen on; unset, commands and nodes take tcp://127.0.0.1:5555",
         min_length=1,
-        description="ZeroMQ address to listen on; unset, commands and nodes take"
-        " tcp://127.0.0.1:5555",
     )
-    recv_hwm: int = Field(
-        default=1000, ge=1, le=10_000_000, description="messages buffered per client, incoming"
-    )
-    send_hwm: int = Field(
-        default=1000, ge=1, le=10_000_000, description="replies buffered per client, then lost"
-    )
-    heartbeat_ms: int = Field(
-        default=1000,
+    recv_hwm: int = setting(1000, "messages buffered per client, incoming", ge=1, le=10_000_000)
+    send_hwm: int = setting(1000, "replies buffered per client, then lost", ge=1, le=10_000_000)
+    heartbeat_ms: int = setting(
+        1000,
+        "silence after which TCP probes a link, whole s; 3 unanswered: dead",
         ge=10,
         le=600_000,
-        description="silence after which TCP probes a link, whole s; 3 unanswered: dead",
     )
-    io_threads: int = Field(
-        default=4,
+    io_threads: int = setting(
+        4,
+        "threads that move bytes, and with keys encrypt them; each serves some of the connections",
         ge=1,
         le=64,
-        description="threads that move bytes, and with keys encrypt them; each serves some of"
-        " the connections",
     )
 
 
@@ -48,53 +40,38 @@ class LimitsConfig(Section):
 
     RELOADS: ClassVar[bool] = True
 
-    max_message_bytes: int = Field(
-        default=Limits.max_message_bytes,
-        ge=1024,
-        le=2 * _GIB,
-        description="all frames of an observation",
+    max_message_bytes: int = setting(
+        Limits.max_message_bytes, "all frames of an observation", ge=1024, le=2 * _GIB
     )
-    max_requests_per_client: int = Field(
-        default=Limits.max_requests_per_client,
+    max_requests_per_client: int = setting(
+        Limits.max_requests_per_client,
+        "observations of one client that wait or are with a model",
         ge=1,
         le=1_000_000,
-        description="observations of one client that wait or are with a model",
     )
-    max_bytes_per_client: int = Field(
-        default=Limits.max_bytes_per_client, ge=1024, le=1024 * _GIB, description="of those"
+    max_bytes_per_client: int = setting(
+        Limits.max_bytes_per_client, "of those", ge=1024, le=1024 * _GIB
     )
-    max_rate_hz_per_client: float | None = Field(
-        default=Limits.max_rate_hz_per_client,
+    max_rate_hz_per_client: float | None = setting(
+        Limits.max_rate_hz_per_client,
+        "observations a second of one client, on average; unset: as many as it likes",
         gt=0,
         le=1e6,
-        description="observations a second of one client, on average; unset: as many as it likes",
     )
-    max_bytes_per_s_per_client: float | None = Field(
-        default=Limits.max_bytes_per_s_per_client,
+    max_bytes_per_s_per_client: float | None = setting(
+        Limits.max_bytes_per_s_per_client,
+        "bytes a second of one client, on average; unset: as many as it likes",
         gt=0,
         le=1e12,
-        description="bytes a second of one client, on average; unset: as many as it likes",
     )
-    max_tensors: int = Field(
-        default=Limits.max_tensors, ge=1, le=65536, description="arrays in an observation"
+    max_tensors: int = setting(Limits.max_tensors, "arrays in an observation", ge=1, le=65536)
+    max_dimensions: int = setting(Limits.max_dimensions, "dimensions of an array", ge=1, le=32)
+    max_metadata_bytes: int = setting(
+        Limits.max_metadata_bytes, "keys and texts of an observation", ge=0, le=_GIB
     )
-    max_dimensions: int = Field(
-        default=Limits.max_dimensions, ge=1, le=32, description="dimensions of an array"
-    )
-    max_metadata_bytes: int = Field(
-        default=Limits.max_metadata_bytes,
-        ge=0,
-        le=_GIB,
-        description="keys and texts of an observation",
-    )
-    max_id_bytes: int = Field(
-        default=Limits.max_id_bytes, ge=1, le=255, description="of a client's or a model's id"
-    )
-    max_image_pixels: int = Field(
-        default=Limits.max_image_pixels,
-        ge=1,
-        le=4 * _GIB,
-        description="width x height of a JPEG or PNG",
+    max_id_bytes: int = setting(Limits.max_id_bytes, "of a client's or a model's id", ge=1, le=255)
+    max_image_pixels: int = setting(
+        Limits.max_image_pixels, "width x height of a JPEG or PNG", ge=1, le=4 * _GIB
     )
 
     def as_limits(self) -> Limits:
@@ -105,29 +82,25 @@ class LimitsConfig(Section):
 class SecurityConfig(Section):
     """Beyond loopback one of the two is needed; see docs/security.md."""
 
-    keys: str = Field(
-        default="",
-        description="folder of the server's key pair and of authorized.yaml, which is read again"
+    keys: str = setting(
+        "",
+        "folder of the server's key pair and of authorized.yaml, which is read again"
         " when it changes: clients need keys",
     )
-    allow_insecure: bool = Field(
-        default=False,
-        description="without keys, serve whoever reaches the port from other machines as well",
+    allow_insecure: bool = setting(
+        False, "without keys, serve whoever reaches the port from other machines as well"
     )
 
 
 class HttpConfig(Section):
     """The page, its data and the metrics over HTTP: see `inferential_core.web`."""
 
-    bind: str = Field(
-        default="",
-        description="HOST:PORT of the page; auto: 127.0.0.1:5580, the next free port where that"
+    bind: str = setting(
+        "",
+        "HOST:PORT of the page; auto: 127.0.0.1:5580, the next free port where that"
         " is taken; off: none; unset: auto for commands and nodes, off for the Python API",
     )
-    token_file: str | None = Field(
-        default=None, description="file with the token to demand; a must beyond loopback"
-    )
-    hosts: list[str] = Field(
-        default_factory=list,
-        description="names under which browsers reach it, beside this machine's own",
+    token_file: str | None = setting(None, "file with the token to demand; a must beyond loopback")
+    hosts: list[str] = setting(
+        list, "names under which browsers reach it, beside this machine's own"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..suggestion import nearest
 
@@ -28,3 +28,14 @@ class Section(BaseModel):
                 hints = (f"{key!r}: {nearest(str(key), cls.model_fields)}" for key in unknown)
                 raise ValueError(f"unknown key {'; unknown key '.join(hints)}")
         return data
+
+
+def setting(default: Any, description: str, **limits: Any) -> Any:
+    """A key with a default and what it is for.
+
+    default: a value, or the class of an empty list or mapping. limits: ge, gt, le, lt, min_length
+    and max_length, as pydantic has them.
+    """
+    if isinstance(default, type):
+        return Field(default_factory=default, description=description, **limits)
+    return Field(default=default, description=description, **limits)
