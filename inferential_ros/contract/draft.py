@@ -90,7 +90,7 @@ def _commanded(seen: Seen) -> bool:
 
 
 def _keys(sensors: Sequence[Seen], prefix: str) -> list[str]:
-    known = set(input_types()) - {ANY}
+    known = set(input_types()) - {ANY, "sensor_msgs/msg/CameraInfo"}
     compressed = {s.topic.removesuffix("/compressed") for s in sensors if s.type == COMPRESSED}
     lines: list[str] = []
     taken: set[str] = {"task", *RESERVED_KEYS}

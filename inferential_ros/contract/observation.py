@@ -71,7 +71,11 @@ def _one_or_more(value: Any, path: str) -> tuple[str, ...]:
 
 
 def _keys(section: Section) -> tuple[ObservationKey, ...]:
-    keys = tuple(_key(name, Section(value, path), path) for name, value, path in section.items())
+    given = {name: value for name, value, _ in section.items()}
+    keys = tuple(
+        _key(name, _following(Section(value, path), given), path)
+        for name, value, path in section.items()
+    )
     if not any(key.sources for key in keys):
         raise ContractError(section.path, "needs at least one key with a topic")
     named: dict[str, str] = {}
@@ -82,6 +86,22 @@ def _keys(section: Section) -> tuple[ObservationKey, ...]:
                 f"{key.path}.parameter", f"{key.parameter!r} is key {first!r} already"
             )
     return keys
+
+
+def _following(section: Section, given: dict[str, Any]) -> Section:
+    """A camera's matrix with the crop, resize and rotate of the image key that it follows."""
+    if not section.has("follows"):
+        return section
+    image = section.get("follows", one_of(*given))
+    options = Section(given[image], section.at("follows"))
+    if section.get("type", text, "").rpartition("/")[2] != "CameraInfo":
+        raise ContractError(section.at("follows"), "is for a CameraInfo that goes with an image")
+    if options.get("bayer", lambda value, _: value, None) == "half":
+        raise ContractError(section.at("follows"), "an image with bayer: half is not followed")
+    for key in ("crop", "resize", "rotate"):
+        if options.has(key):
+            section = section.with_default(key, options.get(key, lambda value, _: value))
+    return section
 
 
 def _key(name: str, section: Section, path: str) -> ObservationKey:

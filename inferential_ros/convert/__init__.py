@@ -6,6 +6,7 @@ Importing this package registers the converters that come with it.
 from __future__ import annotations
 
 from inferential_ros.convert import (
+    camera_info,
     chunk,
     image,
     joint_state,
@@ -34,6 +35,7 @@ __all__ = [
     "Form",
     "InputError",
     "OutputContext",
+    "camera_info",
     "chunk",
     "formed",
     "image",

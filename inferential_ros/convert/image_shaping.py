@@ -1,8 +1,8 @@
 """What a contract may ask of an image besides its pixels: crop, resize, numbers, compression.
 
-Order: crop, resize, then either `dtype`, `scale` and `offset`, or `send: jpeg | png`. Resizing
-and compressing are Pillow's work (python3-pil); its bilinear filter averages over what it leaves
-out, as the training pipelines do that use it.
+Order: crop, resize, rotate, then either `dtype`, `scale` and `offset`, or `send: jpeg | png`.
+Resizing and compressing are Pillow's work (python3-pil); its bilinear filter averages over what it
+leaves out, as the training pipelines do that use it.
 """
 
 from __future__ import annotations
@@ -51,14 +51,39 @@ class Size:
     pad: bool
     filter: str | None
 
+    def placed(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Width and height that an image is scaled to, and the black left of and above it."""
+        if not self.pad:
+            return self.width, self.height, 0, 0
+        ratio = max(width / self.width, height / self.height)
+        to_width, to_height = max(1, int(width / ratio)), max(1, int(height / ratio))
+        return to_width, to_height, (self.width - to_width) // 2, (self.height - to_height) // 2
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Which part of an image, in which size, turned clockwise by how many degrees."""
+
+    crop: Box | None
+    size: Size | None
+    rotate: int
+
+
+def read_geometry(section: Section) -> Geometry:
+    """The keys crop, resize and rotate."""
+    return Geometry(
+        section.get("crop", _box, None),
+        section.get("resize", _size, None),
+        section.get("rotate", _quarters, 0),
+    )
+
 
 @dataclass(frozen=True)
 class Shaping:
     """The options of one key."""
 
     path: str
-    crop: Box | None
-    size: Size | None
+    geometry: Geometry
     dtype: np.dtype | None
     scale: float
     offset: float
@@ -69,16 +94,19 @@ class Shaping:
         """The part to read; InputError if the image is too small for it."""
         from inferential_ros.convert.registry import InputError
 
-        box = self.crop
+        box = self.geometry.crop
         if box and (box.x + box.width > width or box.y + box.height > height):
             raise InputError(f"{self.path}.crop", f"does not fit an image of {width} x {height}")
         return box
 
     def shape(self, array: np.ndarray, encoding: str) -> np.ndarray | EncodedImage:
         """The image as the model gets it."""
-        if self.size is not None and array.shape[:2] != (self.size.height, self.size.width):
+        size = self.geometry.size
+        if size is not None and array.shape[:2] != (size.height, size.width):
             nearest = encoding in DEPTH
-            array = resized(array, self.size, self.size.filter or ("nearest" if nearest else ""))
+            array = resized(array, size, size.filter or ("nearest" if nearest else ""))
+        if self.geometry.rotate:
+            array = np.ascontiguousarray(np.rot90(array, -self.geometry.rotate // 90))
         if self.send != "raw":
             return self._compressed(array)
         if self.scale != 1.0 or self.offset != 0.0:
@@ -102,21 +130,21 @@ class Shaping:
             dtype = "uint8"
         if channels == {3}:
             dtype = dtype or ("float32" if self.scale != 1.0 else "uint8")
-        size = self.size or self.crop
+        size = self.geometry.size or self.geometry.crop
         sides = (size.height, size.width) if size else (None, None)
+        sides = sides[::-1] if self.geometry.rotate in (90, 270) else sides
         if len(channels) != 1:
             return dtype, None
         return dtype, (*sides, 3) if channels == {3} else sides
 
 
 def read_shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
-    """The keys crop, resize, dtype, scale, offset, send and jpeg_quality."""
+    """The keys crop, resize, rotate, dtype, scale, offset, send and jpeg_quality."""
     dtype = section.get("dtype", one_of("uint8", "int32", "float16", "float32"), None)
     send = section.get("send", one_of("raw", "jpeg", "png"), "raw")
     shaping = Shaping(
         path=section.path,
-        crop=section.get("crop", _box, None),
-        size=section.get("resize", _size, None),
+        geometry=read_geometry(section),
         dtype=np.dtype(dtype) if dtype else None,
         scale=section.get("scale", number, 1.0),
         offset=section.get("offset", number, 0.0),
@@ -129,7 +157,8 @@ def read_shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
                 raise ContractError(section.at(key), f"an image sent as {send} is uint8")
     if section.has("jpeg_quality") and send != "jpeg":
         raise ContractError(section.at("jpeg_quality"), "is for send: jpeg")
-    if send != "raw" or (shaping.size and shaping.size.filter != "nearest"):
+    size = shaping.geometry.size
+    if send != "raw" or (size and size.filter != "nearest"):
         _pillow(section.at("send" if send != "raw" else "resize"))
     return shaping
 
@@ -137,10 +166,7 @@ def read_shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
 def resized(array: np.ndarray, size: Size, how: str) -> np.ndarray:
     """The image in another size; `how` is one of FILTERS."""
     height, width = array.shape[:2]
-    to_height, to_width = size.height, size.width
-    if size.pad:
-        ratio = max(width / size.width, height / size.height)
-        to_height, to_width = max(1, int(height / ratio)), max(1, int(width / ratio))
+    to_width, to_height, left, top = size.placed(width, height)
     if how == "nearest":
         rows = ((np.arange(to_height) + 0.5) * height / to_height).astype(np.intp)
         columns = ((np.arange(to_width) + 0.5) * width / to_width).astype(np.intp)
@@ -150,7 +176,6 @@ def resized(array: np.ndarray, size: Size, how: str) -> np.ndarray:
     if not size.pad:
         return small
     result = np.zeros((size.height, size.width, *array.shape[2:]), array.dtype)
-    top, left = (size.height - to_height) // 2, (size.width - to_width) // 2
     result[top : top + to_height, left : left + to_width] = small
     return result
 
@@ -193,6 +218,12 @@ def _size(value: Any, path: str) -> Size:
         section.get("pad", boolean, False),
         section.get("filter", one_of(*FILTERS), None),
     )
+
+
+def _quarters(value: Any, path: str) -> int:
+    if integer(value, path) not in (0, 90, 180, 270):
+        raise ContractError(path, f"must be 0, 90, 180 or 270 degrees clockwise, not {value}")
+    return int(value)
 
 
 def _quality(value: Any, path: str) -> int:
