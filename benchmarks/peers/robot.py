@@ -1,4 +1,6 @@
-"""A robot's topics and its bridge, each a process: `robot.py topics` and `robot.py bridge ...`.
+"""A robot's topics, its bridge, and a bare node with the same topics, each a process.
+
+`robot.py topics`, `robot.py bridge CONTRACT SERVER PRIORITY`, `robot.py bare COMMAND_HZ`.
 
 The bridge is the shipped node; it is only watched: when a sample is handed to it, when the
 observation made of it was given to the socket, and when commands are published.
@@ -105,5 +107,27 @@ def bridge(contract: str, server: str, priority: str) -> None:
     sys.exit(main(["--ros-args", *words]))
 
 
+def bare(hz: str) -> None:
+    """What rclpy itself takes, with the topics and the rates of the bridge.
+
+    Commands follow each state, as the bridge's follow each plan, and come at a rate of their own.
+    """
+    from sensor_msgs.msg import JointState
+    from std_msgs.msg import Float64MultiArray
+
+    rclpy.init()
+    node = rclpy.create_node("bare")
+    publisher = node.create_publisher(Float64MultiArray, "commands", 1)
+    commands = Float64MultiArray(data=[0.0] * 7)
+
+    def publish(*state: JointState) -> None:
+        publisher.publish(commands)
+
+    node.create_subscription(JointState, "joint_states", publish, 1)
+    node.create_timer(1.0 / float(hz), publish)
+    tell({})
+    rclpy.spin(node)
+
+
 if __name__ == "__main__":
-    {"topics": topics, "bridge": bridge}[sys.argv[1]](*sys.argv[2:])
+    {"topics": topics, "bridge": bridge, "bare": bare}[sys.argv[1]](*sys.argv[2:])
