@@ -1,9 +1,9 @@
 """One active bridge: samples in, observations out, replies in, actions out. No rclpy.
 
-Three threads meet here: `store` and the services come from the ROS thread, `tick` from the
-control thread, what `LinkHandler` declares from the network thread. One lock guards the inputs'
-freshness, the executor, the statistics and the order of what is published; messages are decoded
-outside of it.
+Four threads meet here: `store` comes from the samples' thread, the services from the node's,
+`tick` from the control thread, what `LinkHandler` declares from the network thread. One lock
+guards the inputs' freshness, the executor, the statistics and the order of what is published;
+messages are decoded outside of it.
 
 Whether an observation is worth its way is decided once for each: when a sample or a reply comes,
 or when a backoff is over. The network thread makes the observation on the strength of that.
@@ -91,7 +91,7 @@ class BridgeCore:
             self._motion.rest()
         self.link.stop()
 
-    # --- ROS thread ---
+    # --- samples' thread ---
 
     def store(self, index: int, message: Any) -> None:
         """A new sample of the topic key with that index."""
@@ -99,9 +99,10 @@ class BridgeCore:
         with self.lock:
             self.inputs.store(index, message, now_ns)
             self._observation_due = self._should_observe(now_ns)
-            wake = self._observation_due
-        if wake:
-            self.link.wake()
+            if self._observation_due:
+                self.link.wake()  # with the lock held: it is not stopped meanwhile
+
+    # --- the node's thread ---
 
     def set_text(self, name: str, text: str) -> None:
         """Another text for a key that comes from a parameter, from the next observation on."""
@@ -256,6 +257,7 @@ class BridgeCore:
             return
         now_ns = self._robot.now_ns()
         dry = self.executor.runway_ns(now_ns) == 0
+        self.executor.records = self._robot.wants_executed_chunks()
         try:
             plan = make_plan(self._contract.action, observation, reply)
             was_short = self.asking.short_of_actions

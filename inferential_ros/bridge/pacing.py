@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from rclpy.clock import JumpThreshold, ROSClock
 from rclpy.duration import Duration
@@ -20,23 +21,28 @@ class ControlLoop:
     def __init__(
         self,
         clock: ROSClock,
+        now_ns: Callable[[], int],
         period_ns: int,
         tick: Callable[[], None],
         went_back: Callable[[], None],
         on_failure: Callable[[Exception], None],
     ) -> None:
         self._clock = clock
+        self._now_ns = now_ns
         self._period_ns = period_ns
         self._tick = tick
         self._went_back = went_back
         self._on_failure = on_failure
         self._stopping = False
-        self._moved = threading.Event()  # the simulated clock moved, or stop was asked for
+        # Released when the simulated clock moved or stop was asked for. A lock, since an Event
+        # makes one for every wait, which is a good part of what an idle tick costs.
+        self._moved = threading.Lock()
+        self._moved.acquire()
         self._thread = threading.Thread(target=self._run, name="bridge-control", daemon=True)
         nanosecond = Duration(nanoseconds=1)
         self._jumps = clock.create_jump_callback(
             JumpThreshold(min_forward=nanosecond, min_backward=Duration(nanoseconds=-1)),
-            post_callback=lambda jump: self._moved.set(),
+            post_callback=lambda jump: self._wake(),
         )
 
     def start(self) -> None:
@@ -50,23 +56,26 @@ class ControlLoop:
     def stop(self) -> None:
         """Returns when no tick will come any more. Idempotent."""
         self._stopping = True
-        self._moved.set()
+        self._wake()
         if self._thread.is_alive():
             self._thread.join()
         self._jumps.unregister()
 
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # it was released already
+            self._moved.release()
+
     def _run(self) -> None:
-        due_ns = self._clock.now().nanoseconds
+        due_ns = self._now_ns()
         while not self._stopping:
-            now_ns = self._clock.now().nanoseconds
+            now_ns = self._now_ns()
             left_ns = due_ns - now_ns
             if left_ns > 2 * self._period_ns:
                 self._went_back()
                 due_ns = now_ns
             elif left_ns > 0:
                 simulated = self._clock.ros_time_is_active
-                self._moved.wait(None if simulated else left_ns / 1e9)
-                self._moved.clear()
+                self._moved.acquire(timeout=-1 if simulated else left_ns / 1e9)
             else:
                 due_ns += (-left_ns // self._period_ns + 1) * self._period_ns
                 try:

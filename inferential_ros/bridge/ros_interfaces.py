@@ -23,6 +23,7 @@ from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
 from inferential_ros.bridge.priority import take_priority
 from inferential_ros.bridge.requery_policy import Tuning
+from inferential_ros.bridge.sample_reader import ReadElsewhere, SampleReader
 from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract, Qos
 from inferential_ros.convert.chunk import chunk_message
@@ -86,6 +87,7 @@ class RosInterfaces:
         )
         made.callback(node.destroy_publisher, self._diagnostics)
         readers: dict[tuple[str, str, Qos], list[int]] = {}
+        subscriptions, elsewhere = [], ReadElsewhere()
         for index, key in enumerate(contract.topics):
             readers.setdefault((key.topic, key.type, key.qos), []).append(index)
         for (topic, _, qos), indices in readers.items():
@@ -93,9 +95,12 @@ class RosInterfaces:
             store = self._storing(indices)
             message = contract.topics[indices[0]].message
             subscription = node.create_subscription(
-                message, topic, store, profile, callback_group=group
+                message, topic, store, profile, callback_group=elsewhere
             )
             made.callback(node.destroy_subscription, subscription)
+            subscriptions.append(subscription)
+        self._reader = SampleReader(node, subscriptions, self._sample_failed)
+        made.callback(self._reader.stop)
         for name in SERVICES:
             call = self._calling(name)
             service = node.create_service(Trigger, f"~/{name}", call, callback_group=group)
@@ -112,13 +117,15 @@ class RosInterfaces:
         """Connect, and tick at the control rate; with a real-time priority, unless it is 0."""
         self._console = Console(self._node, self._contract, self._server)
         bridge = BridgeCore(self._contract, self._server, self._client_id, self, self._keys)
-        self._bridge = bridge
-        try:
-            self._instructions.tell()
+        with self._reader.lock:  # a sample that comes now is newer than those that last
+            self._bridge = bridge
             for (index, _), message in self._lasting.items():
                 bridge.store(index, message)
+        try:
+            self._instructions.tell()
             self._loop = ControlLoop(
                 self._clock,
+                self.now_ns,
                 round(1e9 / self._contract.action.control_rate_hz),
                 bridge.tick,
                 bridge.clock_went_back,
@@ -159,7 +166,7 @@ class RosInterfaces:
     def _forget_bridge(self) -> None:
         self._bridge = self._loop = None
 
-    # --- ROS thread ---
+    # --- the thread of the samples ---
 
     def _storing(self, indices: list[int]) -> Callable[[Any], None]:
         """What takes the messages of one topic, for all keys that read it."""
@@ -174,6 +181,13 @@ class RosInterfaces:
                     bridge.store(index, message)
 
         return store
+
+    def _sample_failed(self, error: Exception) -> None:
+        self._node.get_logger().error(
+            f"a sample was not taken: {type(error).__name__}: {error}", throttle_duration_sec=1.0
+        )
+
+    # --- the node's thread ---
 
     def _set_text(self, name: str, text: str) -> None:
         bridge = self._bridge
@@ -213,8 +227,10 @@ class RosInterfaces:
     # --- any thread: the RobotIo of the bridge ---
 
     def now_ns(self) -> int:
-        """The time of the node's clock."""
-        return self._clock.now().nanoseconds
+        """The time of the node's clock; that of the system where nothing simulates one."""
+        if self._clock.ros_time_is_active:
+            return self._clock.now().nanoseconds
+        return time.time_ns()  # the clock that rclpy reads, too, by way of several objects
 
     def steady_s(self) -> float:
         """The time of a clock that a simulation leaves alone."""
@@ -242,6 +258,10 @@ class RosInterfaces:
     def publish_executed_chunk(self, plan: Plan) -> None:
         """Publish on `executed_chunk`."""
         self._publish_plan(self._executed, plan)
+
+    def wants_executed_chunks(self) -> bool:
+        """Whether somebody subscribes to `executed_chunk`."""
+        return bool(self._executed.get_subscription_count())
 
     def publish_state(self) -> None:
         """Publish on `bridge_status`, and say on the console what changed."""

@@ -101,6 +101,8 @@ class ServerLink:
 
     def in_flight(self, generation: int) -> int:
         """Observations of that generation that are not answered yet. From any thread."""
+        if not self._in_flight:
+            return 0
         return sum(each.generation == generation for each in list(self._in_flight.values()))
 
     def start(self) -> None:
@@ -159,7 +161,10 @@ class ServerLink:
             self._in_flight.clear()
 
     def _take_replies(self) -> None:
-        while (reply := self._model.get_reply(timeout_ms=0)) is not None:
+        while self._in_flight:
+            reply = self._model.get_reply(timeout_ms=0)
+            if reply is None:
+                return
             observation = self._in_flight.pop(reply.request_id, None)
             if observation is not None:
                 self._handler.on_reply(observation, reply)

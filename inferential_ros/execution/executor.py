@@ -64,6 +64,7 @@ class Executor:
         self._channels = [make_channel(rule) for rule in rules]
         self._geometry = execution.geometry
         self._record = Record()
+        self.records = True  # whether `Tick.executed` is to tell what was published of plans
         self._delay = DelayMeter()
         self._followed: tuple[Plan, int] | None = None  # a plan was, at this step of it
         self._newest_id = -1
@@ -111,7 +112,8 @@ class Executor:
         executed = None
         if self._record.begins(plan, step):
             self._delay.executed(plan.due_ns(step + 1))
-            executed = self._record.note(plan, step, self._commanded(row, values))
+            commanded = self._commanded(row, values) if self.records else None
+            executed = self._record.note(plan, step, commanded)
         return Tick(Source.PLAN, tuple(values), plan.request_id, plan.stamp_ns, step, executed)
 
     def stopped(self, now_ns: int, on_time: bool = True) -> Tick:

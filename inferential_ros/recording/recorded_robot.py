@@ -61,6 +61,10 @@ class RecordedRobot:
     def publish_executed_chunk(self, plan: Plan) -> None:
         """Nobody listens."""
 
+    def wants_executed_chunks(self) -> bool:
+        """Nobody listens."""
+        return False
+
     def publish_state(self) -> None:
         """Whether the server is there is to be looked at again."""
         self.changed.set()

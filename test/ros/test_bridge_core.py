@@ -63,6 +63,9 @@ class Robot:
     def publish_executed_chunk(self, plan: Plan) -> None:
         pass
 
+    def wants_executed_chunks(self) -> bool:
+        return False
+
     def publish_state(self) -> None:
         with self.changed:
             self.changed.notify_all()

@@ -138,3 +138,14 @@ def test_only_what_slows_down_takes_time_to_settle() -> None:
     still.accept(plan([5]), 0)
     still.at(0)
     assert still.executor.settling_ns == 0
+
+
+def test_what_was_executed_is_noted_only_where_somebody_asks() -> None:
+    arm = robot()
+    told = []
+    for request, (records, at_ms) in enumerate([(False, 0), (True, 20), (False, 40)], start=1):
+        arm.executor.records = records
+        arm.accept(plan([request] * 5, request_id=request), at_ms)
+        executed = arm.executor.tick(START + at_ms * MS).executed
+        told.append(executed and executed.request_id)
+    assert told == [None, None, 2]
