@@ -17,7 +17,7 @@ from inferential_core import EncodedImage, InferentialError
 from inferential_core.wire.images import read_shape, without_alpha
 from inferential_ros.contract.errors import ContractError, listing, suggestion
 from inferential_ros.contract.yaml_values import Section, names, one_of, text
-from inferential_ros.convert import bayer
+from inferential_ros.convert import bayer, yuv
 from inferential_ros.convert.image_shaping import Box, read_shaping
 from inferential_ros.convert.registry import Decode, InputError, formed, input_converter
 
@@ -34,6 +34,7 @@ RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {
     "16UC1": ("u2", 1, None),
     "32FC1": ("f4", 1, None),
     **{name: (kind, 1, None) for name, kind in bayer.DTYPES.items()},
+    **{name: ("u1", 2, None) for name in yuv.ENCODINGS},
 }
 # Names of sensor_msgs/image_encodings.hpp: one that is not taken is no misspelling of another.
 OF_OPENCV = re.compile(r"\d+[USF]C\d+|(rgb|bgr)a?16|bayer_\w+|yuv\w+|uyvy|yuyv|nv\d+")
@@ -70,6 +71,9 @@ def image(section: Section, message: type[Any]) -> Decode:
                 encodings_path, f"the images are {encoding!r}, which is not taken; {hint}"
             )
         box = shaping.box(received.height, received.width)
+        if encoding in yuv.ENCODINGS:
+            array = coloured(received, path)
+            return shaping.shape(array[box.slices] if box else array, encoding)
         if encoding in bayer.DTYPES:
             array = bayer.demosaic(native(view(received, path)), encoding, pattern)
             return shaping.shape(array[box.slices] if box else array, encoding)
@@ -82,7 +86,9 @@ def image(section: Section, message: type[Any]) -> Decode:
 def _channels(accepted: tuple[str, ...]) -> set[int]:
     """Channels of the result, of all the encodings that may come."""
     return {
-        3 if name in bayer.DTYPES else min(RAW[name][1], 3) for name in accepted if name in RAW
+        3 if name in bayer.DTYPES or name in yuv.ENCODINGS else min(RAW[name][1], 3)
+        for name in accepted
+        if name in RAW
     }
 
 
@@ -114,6 +120,20 @@ def view(message: Any, path: str) -> np.ndarray:
         )
     strides = (step, channels * stored.itemsize, stored.itemsize)
     return np.ndarray((height, width, channels), stored, data, 0, strides)
+
+
+def coloured(message: Any, path: str) -> np.ndarray:
+    """The RGB of an image of luma and colour differences."""
+    encoding, height, width, step = message.encoding, message.height, message.width, message.step
+    rows, row = yuv.rows_of(encoding, height), yuv.row_bytes(encoding, width)
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    odd = width % 2 or (encoding in yuv.PLANAR and height % 2)
+    if odd or step < row or not height * width or data.size < (rows - 1) * step + row:
+        raise InputError(
+            path, f"{width} x {height} {encoding!r} do not fit {data.size} bytes, step {step}"
+        )
+    stored = np.ascontiguousarray(np.ndarray((rows, row), np.uint8, data, 0, (step, 1)))
+    return yuv.to_rgb(stored, encoding, height, width)
 
 
 def native(array: np.ndarray) -> np.ndarray:

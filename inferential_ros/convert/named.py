@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from inferential_ros.contract.errors import ContractError, listing, suggestion
+from inferential_ros.contract.types import message_class
 from inferential_ros.convert.field_path import Named, Step
 
 TEXTS = ("string", "wstring")
@@ -148,8 +149,6 @@ def _text_arrays(message: type[Any] | None) -> dict[str, str]:
 
 def _is_comparable(item: type[Any], field: str) -> bool:
     """Whether a dotted field of an element is a text or a whole number."""
-    from inferential_ros.contract.types import message_class
-
     kind: Any = item
     *way, last = field.split(".")
     for name in way:
