@@ -83,6 +83,7 @@ class GoalSender:
             ClientGoalHandle(self._client, self._asked_id, None).cancel_goal_async()
 
     def destroy(self) -> None:
+        """Give the client back."""
         self._node.destroy_guard_condition(self._guard)
         self._client.destroy()
 

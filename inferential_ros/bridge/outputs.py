@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from rclpy.callback_groups import CallbackGroup
@@ -22,32 +23,40 @@ SENSOR = qos_profile(Qos(reliable=False))  # which every publisher matches
 ACK_WAIT_S = 0.1  # for the last word to a controller, before its publisher goes away
 
 
-class Sender(Protocol):
+class Sender(ABC):
     """One output: a topic, or an action."""
 
     @property
+    @abstractmethod
     def problem(self) -> str:
         """Why the robot does not do what it is told; '' where nothing is wrong."""
 
     @property
+    @abstractmethod
     def published(self) -> int:
         """How many messages or goals the robot got."""
 
+    @abstractmethod
     def publish(self, values: np.ndarray, source: Source) -> None:
         """The values of a tick, which an output that stays silent does not get."""
 
+    @abstractmethod
     def follow(self, plan: Plan, now_ns: int) -> None:
         """A new plan (H, D) is ahead."""
 
+    @abstractmethod
     def flush(self) -> None:
         """Wait until the robot has what it was told, or a moment."""
 
+    @abstractmethod
     def destroy(self) -> None:
         """Give everything back."""
 
+    @abstractmethod
     def listeners(self) -> int:
         """How many take the commands."""
 
+    @abstractmethod
     def rivals(self) -> int:
         """How many others command the same."""
 
@@ -68,6 +77,7 @@ class Outputs:
         self.takes_plans = any(output.sent == ON_PLAN for output in self.declared)
 
     def publish(self, tick: Tick) -> None:
+        """What a control tick gives to each output that is not silent."""
         for sender, values in zip(self._senders, tick.values):
             if values is not None:
                 sender.publish(values, tick.source)
@@ -83,6 +93,7 @@ class Outputs:
             sender.flush()
 
     def destroy(self) -> None:
+        """Give everything back."""
         senders, self._senders = self._senders, []
         for sender in senders:
             sender.destroy()
@@ -105,12 +116,12 @@ class Outputs:
         return [sender.rivals() for sender in self._senders]
 
 
-class TopicSender:
+class TopicSender(Sender):
     """A message at every tick."""
 
     def __init__(self, node: LifecycleNode, output: Output, group: CallbackGroup) -> None:
-        self.problem = ""
-        self.published = 0
+        self._problem = ""
+        self._published = 0
         self._node = node
         self._clock = node.get_clock()
         self._encode, self._stamp = output.encode, output.stamp
@@ -126,13 +137,21 @@ class TopicSender:
             for each in heard
         ]
 
+    @property
+    def problem(self) -> str:
+        return self._problem
+
+    @property
+    def published(self) -> int:
+        return self._published
+
     def publish(self, values: np.ndarray, source: Source) -> None:
         message = self._encode(values)
         if message is None:
-            self.problem = f"nothing is published before a message on {self._waits_for}"
+            self._problem = f"nothing is published before a message on {self._waits_for}"
             return
-        self.problem = ""
-        self.published += 1
+        self._problem = ""
+        self._published += 1
         if self._stamp is not None:
             self._stamp(message, self._clock.now().to_msg())
         self._publisher.publish(message)
@@ -155,7 +174,7 @@ class TopicSender:
         return max(0, int(self._node.count_publishers(self._publisher.topic_name)) - 1)
 
 
-class ChangeSender:
+class ChangeSender(Sender):
     """A goal whenever a value has changed by more than the threshold."""
 
     def __init__(self, node: LifecycleNode, output: Output, group: CallbackGroup) -> None:
