@@ -52,6 +52,7 @@ class EventLoop:
         self._holder: int | None = None  # thread that has the lock, for calls from inside
         self._models_changed = False
         self._sleeps_until = math.inf
+        self._on_stopped: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name="inferential-server", daemon=True)
 
     def start(self) -> None:
@@ -65,6 +66,12 @@ class EventLoop:
         self._thread.join()
 
     # --- from any thread ---
+
+    def when_stopped(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once the loop has ended; at once if it has."""
+        self._on_stopped.append(callback)
+        if self.stopped.is_set():
+            callback()
 
     def on_done(self, completion: Completion) -> None:
         """A batch is done. Replies and forms the next batches, unless another thread is at it."""
@@ -195,3 +202,5 @@ class EventLoop:
             finally:
                 self._holder = None
                 self.stopped.set()
+        for callback in self._on_stopped:
+            callback()

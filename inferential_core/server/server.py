@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +24,7 @@ from ..errors import UsageError
 from ..metrics.callbacks import Callback, CallbackRunner
 from ..metrics.histograms import Counts
 from ..metrics.store import MetricsStore
+from ..process.termination import until_sigterm
 from ..scheduler.base import scheduler_class
 from ..scheduler.batching import BatchScheduler
 from ..scheduler.custom import CustomScheduler
@@ -29,6 +32,7 @@ from ..scheduler.options import with_options
 from ..tracking.recent import Cursor, Events
 from ..transport.base import Transport
 from ..web.service import NO_WEB, open_web
+from .off_loop import off_loop, settle_from_thread
 from .parts import Parts, assemble
 from .status_report import report
 
@@ -71,22 +75,40 @@ class Server:
         self._parts: Parts | None = None  # of the present run, or of the last one
         self._started_at = self._clock.now()
         self._serving = False
+        self._stopping = threading.RLock()
         self._web = NO_WEB
         self._make_scheduler(self.config)  # a wrong strategy is an error here, not at start
 
     # --- lifecycle, in call order ---
 
     async def run(self) -> None:
-        """Serve until cancelled; starts it, unless it is started."""
-        if not self._serving:
-            self.start()
-        try:
-            loop = self._ran.loop
-            await asyncio.get_running_loop().run_in_executor(None, loop.stopped.wait)
-            if loop.failure is not None:
-                raise loop.failure
-        finally:
-            self.stop()
+        """Serve until cancelled, stopped or, in the main thread, until SIGTERM; then return.
+
+        Starts the server, unless it is started. The event loop goes on meanwhile, also while
+        models warm up and while a hung one is given up. A program that handles SIGTERM itself
+        keeps doing so. In one that does not, all its servers stop; then it ends, with the exit
+        code 0: by itself if this was its only task; other tasks are cancelled, as on Ctrl-C.
+        """
+        stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with until_sigterm(lambda: settle_from_thread(stopped)) as termination:
+            try:
+                if not self._serving:
+                    await self._start_off_loop(until=stopped)
+                if self._serving:
+                    self._ran.loop.when_stopped(lambda: settle_from_thread(stopped))
+                await stopped
+                if self.failure is not None:
+                    raise self.failure
+            except GeneratorExit:  # its loop was closed, so that nothing can be awaited any more
+                if not sys.is_finalizing():  # then the threads to wait for are gone
+                    self.stop()
+                raise
+            except BaseException:
+                await self._stop_off_loop()
+                raise
+            await self._stop_off_loop()
+        if termination.asked and termination.last and len(asyncio.all_tasks()) > 1:
+            asyncio.get_running_loop().call_soon(sys.exit, 0)  # cancels the others, as Ctrl-C does
 
     def start(self) -> None:
         """Bind and serve on threads of the server's own; ConfigError if the address is taken."""
@@ -134,17 +156,42 @@ class Server:
             _log.warning("serving no model on %s: all is REJECTED", address)
 
     def stop(self) -> None:
-        """Stop serving: what waits ends DROPPED, the address is free again. Idempotent."""
-        web, self._web = self._web, NO_WEB
-        web.stop()
-        if not self._serving:
-            return
-        self._reloading.close()
-        self._ran.loop.stop()
-        self._dispatcher.close()
-        self._ran.tracing.close()
-        self._serving = False
-        self._callbacks.close()
+        """Stop serving: what waits ends DROPPED, the address is free again. Idempotent.
+
+        From any thread; returns once it is done, also where another thread began it.
+        """
+        with self._stopping:
+            web, self._web = self._web, NO_WEB
+            web.stop()
+            if not self._serving:
+                return
+            self._reloading.close()
+            self._ran.loop.stop()
+            self._dispatcher.close()
+            self._ran.tracing.close()
+            self._serving = False
+            self._callbacks.close()
+
+    async def _start_off_loop(self, until: asyncio.Future[None] | None = None) -> None:
+        """Start, but give that up when `until` ends or this is cancelled."""
+        given_up = threading.Event()
+
+        def start() -> None:
+            self.start()
+            if given_up.is_set():  # while a model warmed up: nobody waits for this server
+                self.stop()
+
+        starting = off_loop(start, "inferential-start")
+        try:
+            await asyncio.wait({starting, *filter(None, [until])}, return_when="FIRST_COMPLETED")
+        finally:
+            if starting.done():
+                starting.result()
+            else:
+                given_up.set()
+
+    async def _stop_off_loop(self) -> None:
+        await off_loop(self.stop, "inferential-stop")
 
     def __enter__(self) -> Server:
         self.start()
@@ -152,6 +199,13 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    async def __aenter__(self) -> Server:
+        await self._start_off_loop()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop_off_loop()
 
     # --- while it runs, from any thread ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import re
 import shlex
@@ -128,4 +129,5 @@ def test_pictures_are_small() -> None:
 def test_all_python_of_the_documents_compiles() -> None:
     for page in PAGES:
         for number, block in enumerate(blocks(page.read_text(), "python")):
-            compile(block, f"{page.name} [{number}]", "exec")
+            # as a notebook does, whose cells may await
+            compile(block, f"{page.name} [{number}]", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
