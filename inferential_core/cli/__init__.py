@@ -16,25 +16,34 @@ from ..version import __version__
 
 # name -> (module:function taking the arguments and returning an exit code, what it does)
 COMMANDS = {
-    "serve": ("inferential_core.cli.serve:main", "serve models of this machine to robots"),
+    "serve": ("inferential_core.cli.serve:main", "serve the models of this machine to robots"),
     "config": (
         "inferential_core.cli.config:main",
         "check a server's configuration, or show all of it",
     ),
-    "top": ("inferential_core.cli.top:main", "robots and models of a running server, live"),
-    "status": ("inferential_core.cli.status:main", "how a running server does; --json"),
-    "bench": ("inferential_core.cli.bench:main", "load a server with robots, and report"),
-    "keys": ("inferential_core.cli.keys:main", "keys, and what each of them may do"),
+    "top": (
+        "inferential_core.cli.top:main",
+        "show the robots and models of a running server, live",
+    ),
+    "status": (
+        "inferential_core.cli.status:main",
+        "print the state of a running server, also as JSON",
+    ),
+    "bench": ("inferential_core.cli.bench:main", "load a server with simulated robots and report"),
+    "keys": ("inferential_core.cli.keys:main", "make keys, and say what each of them may do"),
     "contract": (
         "inferential_ros.contract.command:main",
-        "check a robot's contract, or write one",
+        "check a robot's contract, or write a new one",
     ),
-    "replay": ("inferential_ros.recording.replay_command:main", "drive a server from a recording"),
+    "replay": (
+        "inferential_ros.recording.replay_command:main",
+        "ask a server what a recording asked",
+    ),
     "record": (
         "inferential_ros.recording.record_command:main",
-        "write what a bridge sees to MCAP",
+        "record what a bridge receives and does",
     ),
-    "demo": ("inferential_ros.bringup.demo:main", "how large a fleet one model carries"),
+    "demo": ("inferential_ros.bringup.demo:main", "show how large a fleet one model can carry"),
 }
 
 
@@ -48,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"inferential {__version__}")
         return 0
     if arguments[0] not in COMMANDS:
-        print(f"inferential: no command {arguments[0]!r}\n\n{_usage()}", file=sys.stderr)
+        print(f"inferential: there is no command {arguments[0]!r}\n\n{_usage()}", file=sys.stderr)
         return 2
     module, _, function = COMMANDS[arguments[0]][0].partition(":")
     try:
@@ -81,7 +90,7 @@ def _usage() -> str:
 
 
 # Modules that a command may lack, and what brings each of them.
-_ROS = "it needs ROS 2 and this package built: make build, then source install/setup.bash"
+_ROS = "this command needs ROS 2 and the built package: make build, then source install/setup.bash"
 _BRINGS = {
     **dict.fromkeys(("rclpy", "inferential"), _ROS),
     **dict.fromkeys(("mujoco", "matplotlib"), "pip install 'inferential[demo]'"),
@@ -90,7 +99,7 @@ _BRINGS = {
         ("pydantic", "yaml", "ruamel", "starlette", "uvicorn", "prometheus_client", "watchdog"),
         "pip install 'inferential[server]', or 'inferential[local]' for a server without Ray",
     ),
-    "rich": "pip install rich; inferential status needs nothing more",
+    "rich": "pip install rich; or use inferential status, which needs only Python",
     "ray": "pip install 'inferential[server]'",
     "PIL": "pip install 'inferential[images]'",
 }

@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         print("\n".join(report(found)))
     if options.plot:
         plot(found, Path(options.plot))
-        print(f"picture: {options.plot}", file=sys.stderr if options.json else sys.stdout)
+        print(f"the picture is in {options.plot}", file=sys.stderr if options.json else sys.stdout)
     if robots.stopped:
         return 130
     return 0 if found.outcomes.get("ok") else 1
@@ -52,13 +52,13 @@ async def _run(options: argparse.Namespace) -> Robots:
         except TimeoutError:
             refused = f": {probe.refusal}" if probe.refusal else ""
             raise UsageError(
-                f"no server answers at {options.server}{refused}; start one: inferential serve"
+                f"no server answers at {options.server}{refused}; start one with inferential serve"
             ) from None
     values, told = observation(declared, options.key_shape)
     if not options.json:
         print(
-            f"{options.robots} robots at {options.hz:g} Hz for {options.seconds:g} s ask"
-            f" {options.model!r} at {options.server}; each observation: {told}",
+            f"{options.robots} robots ask the model {options.model!r} at {options.server}, each"
+            f" {options.hz:g} times a second for {options.seconds:g} s; an observation has {told}",
             flush=True,
         )
     robots = Robots(
@@ -84,9 +84,9 @@ def _check_picture(path: Path) -> None:
 
     kinds = Figure().canvas.get_supported_filetypes()
     if path.suffix and path.suffix[1:].lower() not in kinds:
-        raise UsageError(f"--plot {path}: its name ends in none of {', '.join(sorted(kinds))}")
+        raise UsageError(f"--plot {path}: its name must end in one of {', '.join(sorted(kinds))}")
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"--plot {path}: cannot be written")
+        raise UsageError(f"--plot {path}: this file cannot be written")
 
 
 def _allow_sockets(robots: int) -> None:
@@ -102,27 +102,42 @@ def _allow_sockets(robots: int) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential bench",
-        description="Load a server with robots that ask at a fixed rate, whether they are answered"
-        " or not, and report how their observations ended and how long that took.",
+        description="Load a server with simulated robots. They ask at a fixed rate, whether or not"
+        " they are answered. Report how their observations ended and how long that took.",
         epilog="example: inferential bench --server tcp://gpu-box:5555 --robots 50 --hz 10"
         " --model policy --plot load.png",
     )
     parser.add_argument(
-        "--server", default="tcp://127.0.0.1:5555", metavar="ADDRESS", help="default %(default)s"
-    )
-    parser.add_argument("--model", default="policy", metavar="NAME", help="default %(default)s")
-    parser.add_argument("--robots", type=_count, default=10, metavar="N", help="default 10")
-    parser.add_argument(
-        "--hz", type=_positive, default=10.0, metavar="F", help="observations a second of each"
+        "--server",
+        default="tcp://127.0.0.1:5555",
+        metavar="ADDRESS",
+        help="server to load; default %(default)s",
     )
     parser.add_argument(
-        "--seconds", type=_positive, default=10.0, metavar="S", help="default %(default)g"
+        "--model", default="policy", metavar="NAME", help="model to ask; default %(default)s"
+    )
+    parser.add_argument(
+        "--robots", type=_count, default=10, metavar="N", help="number of robots; default 10"
+    )
+    parser.add_argument(
+        "--hz",
+        type=_positive,
+        default=10.0,
+        metavar="F",
+        help="observations a second of each robot; default %(default)g",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_positive,
+        default=10.0,
+        metavar="S",
+        help="length of the load; default %(default)g",
     )
     parser.add_argument(
         "--budget-ms",
         type=_positive,
         metavar="MS",
-        help="in time is what is answered within this; default: the time to the next observation",
+        help="count an answer as in time within this; default: the time to the next observation",
     )
     parser.add_argument(
         "--shape",
@@ -130,21 +145,23 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=DTYPE[SIZES]",
-        help="what is observed, such as joints=float32[7] or camera=uint8[224,224,3]; may be"
-        " repeated; default: what the model specifies",
+        help="one key of each observation, such as joints=float32[7] or camera=uint8[224,224,3];"
+        " may be repeated; default: what the model specifies",
     )
     parser.add_argument(
         "--supersede",
         action="store_true",
-        help="a robot's newer observation replaces a waiting one",
+        help="let a robot's newer observation replace the one that waits",
     )
-    parser.add_argument("--key", metavar="FILE", help="of these robots: NAME.key_secret")
+    parser.add_argument("--key", metavar="FILE", help="key of these robots: a NAME.key_secret")
     parser.add_argument("--server-key", metavar="FILE", help="the server's public key")
     parser.add_argument(
-        "--prefix", default="bench-", help="of the client ids; default %(default)s"
+        "--prefix", default="bench-", help="beginning of the client ids; default %(default)s"
     )
-    parser.add_argument("--plot", metavar="FILE", help="picture of the latencies over time")
-    parser.add_argument("--json", action="store_true", help="the figures for a script")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw the latencies over time into this file"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
 
 

@@ -37,8 +37,17 @@ def main(argv: Sequence[str]) -> int:
     _check_addresses(loaded)
     lines = list(_lines(loaded.config, (), loaded, changed=True))
     count = sum(bool(origin) for _, origin in lines)
-    print(f"{options.file or 'the environment'}: right; {count} settings are not left as they are")
+    print(f"{options.file or 'the environment'}: valid; {_differing(count)}")
     return 0
+
+
+def _differing(count: int) -> str:
+    """How many settings are not the default."""
+    if not count:
+        return "every setting has its default value"
+    if count == 1:
+        return "1 setting differs from its default"
+    return f"{count} settings differ from their defaults"
 
 
 def _check_scheduler(loaded: Loaded) -> None:
@@ -77,7 +86,7 @@ def _shown(loaded: Loaded, changed: bool) -> Iterator[str]:
     """The tree as YAML, each value with where it comes from."""
     lines = list(_lines(loaded.config, (), loaded, changed))
     if not lines:
-        lines = [("{}", "nothing is set: all is the default")]
+        lines = [("{}", "nothing is set: every setting has its default value")]
     width = min(56, max(len(text) for text, _ in lines))
     for text, origin in lines:
         yield f"{text:<{width}}  # {origin}" if origin else text
@@ -120,15 +129,22 @@ def _in_yaml(value: object) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential config",
-        description="What a server would go by, whether a file is right, what may be in it.",
+        description="Show the settings of a server, check a configuration file, or print what may"
+        " be in one.",
         epilog="The environment wins over a file: INFERENTIAL_SCHEDULING__MAX_BATCH_SIZE=16 sets"
-        f" {dotted(('scheduling', 'max_batch_size'))}. docs/configuration.md has all keys.",
+        f" {dotted(('scheduling', 'max_batch_size'))}. docs/configuration.md explains all keys.",
     )
     commands = parser.add_subparsers(dest="what", required=True, metavar="show | check | schema")
-    show = commands.add_parser("show", help="every setting, its value and where it comes from")
-    show.add_argument("file", nargs="?", metavar="FILE", help="YAML or JSON; none: the defaults")
-    show.add_argument("--changed", action="store_true", help="only what is not the default")
-    check = commands.add_parser("check", help="exit code 0 if a server would take the file")
-    check.add_argument("file", metavar="FILE", help="YAML or JSON")
-    commands.add_parser("schema", help="the JSON schema, for editors and other tools")
+    show = commands.add_parser("show", help="print every setting, its value and its origin")
+    show.add_argument(
+        "file", nargs="?", metavar="FILE", help="YAML or JSON file; without it: the defaults"
+    )
+    show.add_argument(
+        "--changed", action="store_true", help="print only settings that differ from their default"
+    )
+    check = commands.add_parser(
+        "check", help="check a file; exit code 0 if a server would accept it"
+    )
+    check.add_argument("file", metavar="FILE", help="YAML or JSON file")
+    commands.add_parser("schema", help="print the JSON schema, for editors and other tools")
     return parser

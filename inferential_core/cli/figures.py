@@ -39,7 +39,7 @@ def accounting(status: Status) -> str:
     ended = sum(status[name] for name in (*OUTCOMES, "queued", "in_flight"))
     off = status["received"] - ended
     told = f"{status['received']} received = {' + '.join(added)}"
-    return f"{told}; {off} unaccounted for" if off else told
+    return f"{told}; {off} are unaccounted for" if off else told
 
 
 def robots(status: Status) -> str:
@@ -75,11 +75,20 @@ def milliseconds(value: float | None) -> str:
 
 
 def latency(model: Status) -> str:
-    """The learned time of a call for b observations."""
+    """The learned time of a call: its fixed part, and what each observation adds."""
     if model["latency_fixed_s"] is None:
         return "-"
     fixed, each = model["latency_fixed_s"], model["latency_per_observation_s"]
-    return f"{1000 * fixed:.1f} + {1000 * each:.2f} b ms"
+    return f"{1000 * fixed:.1f} ms + {1000 * each:.2f} ms"
+
+
+def call_time(model: Status) -> str:
+    """The same in words."""
+    return (
+        "not known yet"
+        if model["latency_fixed_s"] is None
+        else f"{latency(model)} per observation"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -94,22 +103,22 @@ def duration(seconds: float) -> str:
 def settings(status: Status) -> str:
     """Which configuration holds, and what of the newest does not."""
     found = status["config"]
-    told = found["file"] or "no file is followed"
+    told = found["file"] or "no configuration file"
     if found["generation"] > 1:
-        told += f", taken over {found['generation'] - 1} x since the start"
+        told += f", changed {found['generation'] - 1} times since the start"
     if found["needs_restart"]:
-        told += f"; waits for a restart: {', '.join(found['needs_restart'])}"
+        told += f"; these need a restart: {', '.join(found['needs_restart'])}"
     if found["refused"]:
-        told += f"; not taken over: {'; '.join(found['refused'].splitlines())}"
+        told += f"; not applied: {'; '.join(found['refused'].splitlines())}"
     return told
 
 
 def security(status: Status) -> str:
     """Who is served, and who was refused."""
     found = status["security"]
-    told = "this machine only" if found["mode"] == "this machine" else found["mode"]
+    told = "clients of this machine only" if found["mode"] == "this machine" else found["mode"]
     if found["mode"] == "keys":
-        told = f"{found['identities']} keys"
+        told = f"clients with one of {found['identities']} keys"
     for what in ("handshakes", "observations"):
         reasons = found[f"{what}_by_reason"]
         if reasons:

@@ -22,15 +22,17 @@ def main(argv: Sequence[str]) -> int:
 
 def _new(options: argparse.Namespace) -> None:
     if options.authorize and options.name == SERVER:
-        raise UsageError(f"{SERVER!r} is the server's own pair: it needs no rights")
+        raise UsageError(f"{SERVER!r} names the server's own pair, which needs no rights")
     if not options.authorize and any(getattr(options, each) is not None for each in RIGHTS):
-        raise UsageError("rights are granted with --authorize, or by inferential keys authorize")
+        raise UsageError(
+            "add --authorize to grant rights, or grant them with inferential keys authorize"
+        )
     if options.authorize:
         from ..security import rights_file  # noqa: F401  missing packages are told before keys are made
 
     public, secret = make_keys(options.folder, options.name)
-    print(f"{secret}  secret: only for {_whom(options.name)}, readable by nobody else")
-    print(f"{public}  public" + (": for every client" if options.name == SERVER else ""))
+    print(f"{secret}  secret: keep it on {_whom(options.name)}, where nobody else can read it")
+    print(f"{public}  public" + (": give it to every client" if options.name == SERVER else ""))
     if options.authorize:
         _authorize(options)
 
@@ -53,8 +55,8 @@ def _authorize(options: argparse.Namespace) -> None:
         options.folder, options.name, read_public(public_key).decode("ascii"), given
     )
     print(
-        f"{options.name} may speak as {', '.join(identity.patterns)} and ask"
-        f" {', '.join(identity.models)}, at tier {identity.priority} at best"
+        f"{options.name} may use the client ids {', '.join(identity.patterns)} and ask the models"
+        f" {', '.join(identity.models)}; its most important tier is {identity.priority}"
     )
 
 
@@ -62,7 +64,7 @@ def _revoke(options: argparse.Namespace) -> None:
     from ..security.rights_file import revoke
 
     revoke(options.folder, options.name)
-    print(f"{options.name} is revoked; a running server obeys within a second")
+    print(f"{options.name} is revoked; a running server refuses it within a second")
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -82,45 +84,57 @@ def _parser() -> argparse.ArgumentParser:
         "--keys", default="keys", metavar="DIR", help="folder of the keys (default ./keys)"
     )
     rights = argparse.ArgumentParser(add_help=False)
-    group = rights.add_argument_group("rights (what is not given stays as it is)")
+    group = rights.add_argument_group("rights (those that are not given stay as they are)")
     group.add_argument(
         "--client",
         action="append",
         metavar="PATTERN",
-        help="client id it may use, such as arm-* (default NAME and NAME/*); may be repeated",
+        help="client ids that it may use, such as arm-* (default NAME and NAME/*); may be"
+        " repeated",
     )
     group.add_argument(
-        "--model", action="append", metavar="PATTERN", help="that it may ask; may be repeated"
+        "--model",
+        action="append",
+        metavar="PATTERN",
+        help="models that it may ask; may be repeated",
     )
     group.add_argument(
-        "--priority", type=int, metavar="TIER", help="most important one (default 1; 0 is above)"
+        "--priority",
+        type=int,
+        metavar="TIER",
+        help="its most important tier (default 1; 0 is more important)",
     )
-    group.add_argument("--rate", type=float, metavar="HZ", help="observations a second")
-    group.add_argument("--bytes-per-s", type=float, metavar="N", help="bytes a second")
+    group.add_argument("--rate", type=float, metavar="HZ", help="observations a second, at most")
+    group.add_argument("--bytes-per-s", type=float, metavar="N", help="bytes a second, at most")
 
     parser = argparse.ArgumentParser(
         prog="inferential keys",
-        description="Keys of the server and of the robots: see docs/security.md.",
+        description="Make the keys of the server and of the robots, and say what each may do: see"
+        " docs/security.md.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     new = commands.add_parser(
         "new",
         parents=[folder, rights],
-        help=f"make a key pair: NAME{SECRET} and NAME{PUBLIC}; {SERVER} is the server's",
+        help=f"make a key pair: NAME{SECRET} and NAME{PUBLIC}; {SERVER} is the server's name",
     )
-    new.add_argument("--authorize", action="store_true", help="and let it in")
+    new.add_argument("--authorize", action="store_true", help="let this key in at once")
     new.set_defaults(run=_new)
     authorize = commands.add_parser(
-        "authorize", parents=[folder, rights], help="let a key in, or change what it may do"
+        "authorize", parents=[folder, rights], help="let a key in, or change its rights"
     )
     authorize.add_argument(
-        "--public-key", metavar="FILE", help="file or text (default DIR/NAME.key)"
+        "--public-key",
+        metavar="FILE",
+        help="the public key, as a file or as text (default DIR/NAME.key)",
     )
     authorize.set_defaults(run=_authorize)
-    revoke = commands.add_parser("revoke", parents=[folder], help="keep a key out, at once")
+    revoke = commands.add_parser("revoke", parents=[folder], help="shut a key out at once")
     revoke.set_defaults(run=_revoke)
     for command in (new, authorize, revoke):
-        command.add_argument("name", metavar="NAME", help="of the identity, such as robot_1")
-    show = commands.add_parser("list", parents=[folder], help="who may do what")
+        command.add_argument("name", metavar="NAME", help="name of the identity, such as robot_1")
+    show = commands.add_parser(
+        "list", parents=[folder], help="print every identity with its rights"
+    )
     show.set_defaults(run=_list)
     return parser

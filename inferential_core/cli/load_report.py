@@ -14,20 +14,22 @@ def report(load: Load) -> list[str]:
     """Line by line."""
     found = load.figures()
     ended = ", ".join(f"{count} {name}" for name, count in load.outcomes.most_common())
-    open_still = f", {found['unanswered']} without an answer" if found["unanswered"] else ""
-    lines = [f"sent {load.sent} ({found['per_second']:.0f} a second): {ended}{open_still}"]
+    open_still = f", {found['unanswered']} had no answer" if found["unanswered"] else ""
+    lines = [
+        f"sent {load.sent} observations ({found['per_second']:.0f} a second): {ended}{open_still}"
+    ]
     if load.answers:
         lines += [
             f"round trip p50 {found['p50_ms']:.1f} ms, p95 {found['p95_ms']:.1f} ms, p99"
-            f" {found['p99_ms']:.1f} ms; observations in a call {found['mean_batch']:.1f}",
-            f"in time {100 * found['in_time']:.1f} % of all that was sent",
+            f" {found['p99_ms']:.1f} ms; mean batch {found['mean_batch']:.1f} observations",
+            f"in time: {100 * found['in_time']:.1f} % of the observations sent",
         ]
-    lines += [f"  {count} x {error}" for error, count in load.errors.most_common(5) if error]
-    lines.append(f"this load took {100 * load.cpu_share:.0f} % of a core here")
+    lines += [f"  {count} times: {error}" for error, count in load.errors.most_common(5) if error]
+    lines.append(f"sending this load used {100 * load.cpu_share:.0f} % of a core here")
     if load.cpu_share > _BUSY or found["sent_late_ms"] > _LATE_MS:
         lines.append(
-            f"it was sent up to {found['sent_late_ms']:.0f} ms late: latencies hold some of that;"
-            " ask for less, or from more processes (--prefix)"
+            f"some observations were sent up to {found['sent_late_ms']:.0f} ms late, which makes"
+            " the latencies longer; ask for less, or start several processes (--prefix)"
         )
     return lines
 

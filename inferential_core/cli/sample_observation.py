@@ -34,14 +34,17 @@ def observation(declared: Mapping[str, Any], told: Sequence[str]) -> tuple[dict[
         example = compile_specification({"observation": rest}).example()
         if example is None:
             raise UsageError(
-                f"the model leaves sizes open: say them with --shape KEY=DTYPE[SIZES], such as"
+                f"the model leaves sizes open: state them with --shape KEY=DTYPE[SIZES], such as"
                 f" --shape '{needed[0]}=uint8[224,224,3]' (it takes: {', '.join(needed)})"
             )
         values.update({key: _filled(value) for key, value in example.items()})
     values.update(given)
     if not values:
         values = dict([_value(_UNKNOWN)])
-        return values, f"{_words(values)} (the model specifies nothing; --shape says otherwise)"
+        return (
+            values,
+            f"{_words(values)} (a guess, as the model specifies nothing; --shape states it)",
+        )
     compiled.check(values)
     return values, _words(values)
 

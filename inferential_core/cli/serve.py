@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
         local=local_options(options.lanes, options.process, options.timeout),
     )
     if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
-        raise UsageError("there is no model to serve: --model NAME=MODULE:ATTRIBUTE")
+        raise UsageError("there is no model to serve: name one with --model NAME=MODULE:ATTRIBUTE")
     server = Server(config=config, dispatcher=dispatcher)
     if options.config:
         server.follow(options.config, lambda file: command_config(file, **told))
@@ -78,7 +78,7 @@ async def _serve(server: Server, announcement: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential serve",
-        description="Serve models of this machine to robots, until Ctrl-C.",
+        description="Serve the models of this machine to robots, until Ctrl-C.",
         epilog="example: inferential serve --model policy=my_package.policy:Policy",
     )
     parser.add_argument(
@@ -86,30 +86,34 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=MODULE:ATTRIBUTE",
-        help="a callable, or an object or class with infer or infer_batch; may be repeated",
+        help="model to serve: a callable, or an object or class with infer or infer_batch; may be"
+        " repeated",
     )
     parser.add_argument(
         "--dispatcher",
         choices=DISPATCHERS,
         default="",
-        help="where models run: on Ray Serve (default where Ray is installed) or in this process",
+        help="where models run: on Ray Serve (default if Ray is installed) or in this process",
     )
-    parser.add_argument("--bind", metavar="ADDRESS", help=f"default {LOOPBACK}")
+    parser.add_argument(
+        "--bind", metavar="ADDRESS", help=f"address to listen on; default {LOOPBACK}"
+    )
     parser.add_argument(
         "--keys",
         default="",
         metavar="DIR",
-        help="folder of the server's keys and of authorized.yaml: see inferential keys",
+        help="folder with the server's keys and authorized.yaml: see inferential keys",
     )
     parser.add_argument(
         "--allow-insecure",
         action="store_true",
-        help="beyond loopback without keys: serve anybody who reaches the port",
+        help="serve everybody who reaches the port, from other machines too, without keys",
     )
     parser.add_argument(
         "--http",
         metavar="HOST:PORT",
-        help="where the fleet's page is; off: nowhere; default 127.0.0.1:5580 or the next free",
+        help="address of the fleet's page; off: no page; default 127.0.0.1:5580 or the next free"
+        " port",
     )
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
     parser.add_argument("--strategy", metavar="NAME", help="scheduling strategy")
@@ -118,34 +122,40 @@ def _parser() -> argparse.ArgumentParser:
         "--ray-address",
         default="",
         metavar="HOST:PORT",
-        help="cluster to join, or local: start one; default: the one that runs here, else local",
+        help="cluster to join; local: start one; default: the one that runs on this machine, else"
+        " local",
     )
     on_ray.add_argument(
-        "--serve-config", default="", metavar="FILE", help="Serve config file to deploy"
+        "--serve-config", default="", metavar="FILE", help="Ray Serve config file to deploy"
     )
-    on_ray.add_argument("--replicas", type=int, default=0, help="of each model")
+    on_ray.add_argument(
+        "--replicas", type=int, default=0, help="replicas of each model (default 1)"
+    )
     here = parser.add_argument_group("in this process")
-    here.add_argument("--lanes", type=int, help="calls a model works on at once (default 1)")
+    here.add_argument("--lanes", type=int, help="calls that a model works on at once (default 1)")
     here.add_argument(
         "--process",
         action="append",
         default=[],
         metavar="NAME",
-        help="run this model in processes of its own, one a lane; may be repeated",
+        help="run this model in processes of its own, one for each lane; may be repeated",
     )
     here.add_argument(
         "--timeout",
         type=float,
         metavar="SECONDS",
-        help="after which a model's call is given up (default 30); 0: never",
+        help="longest time that a call of a model may take (default 30); 0: no limit",
     )
     parser.add_argument(
-        "--log-level", default="info", choices=("debug", "info", "warning", "error")
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="write log lines of this level and above (default info)",
     )
     parser.add_argument(
         "--log-format",
         default="text",
         choices=formatting.FORMATS,
-        help="one line an event: for people (default), or a JSON object",
+        help="write each event as a line for people (default) or as a JSON object",
     )
     return parser

@@ -31,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--server",
         default=SERVER,
         metavar="URL",
-        help="where its page is; default %(default)s",
+        help="address of the server's page; default %(default)s",
     )
     parser.add_argument(
         "--token-file",
         default=os.environ.get(TOKEN_VARIABLE, ""),
         metavar="FILE",
-        help=f"file with the token the server demands; default ${TOKEN_VARIABLE}",
+        help=f"file with the token that the server demands; default ${TOKEN_VARIABLE}",
     )
 
 
@@ -48,8 +48,8 @@ def ask(options: argparse.Namespace) -> dict[str, Any]:
         server = f"http://{server}"
     if not server.startswith(("http://", "https://")):
         raise Unreachable(
-            f"{server} is where robots connect; the status is told over HTTP: {SERVER} unless the"
-            " server said otherwise when it started"
+            f"robots connect to {server}, but the status comes over HTTP: ask {SERVER}, unless the"
+            " server printed another address for its page when it started"
         )
     token = _token(options.token_file) if options.token_file else ""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -59,17 +59,17 @@ def ask(options: argparse.Namespace) -> dict[str, Any]:
             told: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         said = error.read(500).decode(errors="replace").strip()
-        fix = ": --token-file FILE" if error.code == 401 else ""
-        raise Unreachable(f"{server} refuses: {said or error.reason}{fix}") from None
+        fix = ": name the token's file with --token-file FILE" if error.code == 401 else ""
+        raise Unreachable(f"{server} refuses the request: {said or error.reason}{fix}") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(
-            f"no server at {server} ({reason}); is one running, and is its page on"
-            " (inferential serve prints the address; in Python: InferentialConfig(http={'bind':"
-            " '127.0.0.1:5580'}))?"
+            f"no server at {server} ({reason}). Is a server running, and does it serve its page?"
+            " inferential serve prints the page's address; in Python the page needs"
+            " InferentialConfig(http={'bind': '127.0.0.1:5580'})"
         ) from None
     if not isinstance(told, dict) or "clients" not in told or "models" not in told:
-        raise Unreachable(f"{server} is something else than an inference server")
+        raise Unreachable(f"something answers at {server}, but it is not an inference server")
     return told
 
 

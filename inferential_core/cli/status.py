@@ -27,17 +27,18 @@ def main(argv: Sequence[str]) -> int:
 
 def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
     lines = [
-        f"{status['bind']}, {status['strategy']}, up {figures.duration(status['uptime_s'])}",
+        f"server at {status['bind']}, strategy {status['strategy']}, running for"
+        f" {figures.duration(status['uptime_s'])}",
         f"robots: {figures.robots(status)}",
-        figures.accounting(status),
-        f"served: {figures.security(status)}",
+        f"observations: {figures.accounting(status)}",
+        f"who is served: {figures.security(status)}",
         f"settings: {figures.settings(status)}",
     ]
     for model in status["models"]:
         lines.append(
-            f"model {model['id']}: room: {figures.room(model)}, in use"
-            f" {figures.share(model['utilization'])}, a call takes {figures.latency(model)},"
-            f" {model['queued']} waiting"
+            f"model {model['id']}: room for robots: {figures.room(model)}, in use"
+            f" {figures.share(model['utilization'])}, call time {figures.call_time(model)},"
+            f" {model['queued']} observations waiting"
         )
     return [*lines, *(f"▲ {trouble}" for trouble in troubles)]
 
@@ -45,11 +46,13 @@ def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential status",
-        description="How a running server does: its robots, its models, every observation"
-        " accounted for.",
-        epilog="exit code: 0 all is well; 1 no server there; 3 a robot starves or a model's"
+        description="Print the state of a running server: its robots, its models, and how its"
+        " observations ended.",
+        epilog="exit code: 0: all is well; 1: there is no server; 3: a robot starves, or a model's"
         " circuit is open",
     )
     server_status.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="all there is, as /api/status has it")
+    parser.add_argument(
+        "--json", action="store_true", help="print everything as JSON, as /api/status returns it"
+    )
     return parser

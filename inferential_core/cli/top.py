@@ -14,9 +14,18 @@ from typing import Any
 from . import figures, server_status
 
 ROBOTS = ("", "robot", "Hz", "p50", "p95", "on time", "runway", "what is wrong")
-MODELS = ("model", "room", "in use", "a call of b", "batch", "waiting", "calls", "circuit")
+MODELS = (
+    "model",
+    "room",
+    "in use",
+    "call time + per obs.",
+    "batch",
+    "waiting",
+    "calls",
+    "circuit",
+)
 STYLES = {"starving": "bold red", "overdue": "yellow", "gone": "dim", "active": ""}
-_LEFT = ("", "robot", "what is wrong", "model", "room", "a call of b", "circuit")
+_LEFT = ("", "robot", "what is wrong", "model", "room", "call time + per obs.", "circuit")
 _SHORTEST_S, _LONGEST_S = 0.1, 3600.0  # from one look to the next
 _WIDEST = 28  # characters of a column but the last: a long name leaves room for the others
 _FRAME_LINES = 13  # of a screen, taken by all that is no robot, with one model
@@ -47,7 +56,7 @@ def _watch(console: Any, options: argparse.Namespace, status: figures.Status) ->
             height = console.size.height
             rows = max(3, height - _FRAME_LINES - len(status["models"]))
             view = screen(status, rows)
-            view.renderables.append(Text("q: leave", "dim"))
+            view.renderables.append(Text("press q to leave", "dim"))
             if lost:
                 view.renderables.insert(0, Text(lost, "bold red"))
             live.update(view, refresh=True)
@@ -66,14 +75,15 @@ def screen(status: figures.Status, rows: int) -> Any:
 
     head = Text.assemble(
         ("Inferential  ", "bold"),
-        f"{status['bind']}  {status['strategy']}  up {figures.duration(status['uptime_s'])}",
+        f"{status['bind']}  {status['strategy']}  running for"
+        f" {figures.duration(status['uptime_s'])}",
     )
     clients = figures.fleet(status)
     models = _table(MODELS, [(_model(each), _model_style(each)) for each in status["models"]])
     robots = _table(ROBOTS, [(_client(each), STYLES[each["state"]]) for each in clients[:rows]])
     parts = [head, Text(figures.robots(status)), Text(figures.accounting(status)), models, robots]
     if len(clients) > rows:
-        parts.append(Text(f"and {len(clients) - rows} more that do better", "dim"))
+        parts.append(Text(f"and {len(clients) - rows} more robots that are served better", "dim"))
     return Group(*parts)
 
 
@@ -166,17 +176,17 @@ def _seconds(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential top",
-        description="Robots and models of a running server, live, those that starve first. q or"
-        " Ctrl-C leaves.",
+        description="Show the robots and models of a running server, live; robots that starve come"
+        " first. Press q or Ctrl-C to leave.",
         epilog="example: inferential top --server http://gpu-box:5580 --token-file token",
     )
     server_status.add_arguments(parser)
-    parser.add_argument("--once", action="store_true", help="print it once and leave")
+    parser.add_argument("--once", action="store_true", help="print the tables once and end")
     parser.add_argument(
         "--every",
         type=_seconds,
         default=1.0,
         metavar="SECONDS",
-        help="from one look to the next; default %(default)g",
+        help="time from one update to the next; default %(default)g",
     )
     return parser

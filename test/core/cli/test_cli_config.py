@@ -81,7 +81,7 @@ def test_show_changed_leaves_the_defaults_out(
 
 
 def test_check_counts_what_is_set(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "check", "server.yaml").startswith("server.yaml: right; 4 settings")
+    assert said(capsys, "check", "server.yaml").startswith("server.yaml: valid; 4 settings")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_check_imports_the_strategies_of_the_user(
         "@register_policy('calm_one')\ndef score(request):\n    return 1.0\n"
     )
     file.write_text("scheduling: {policy: calm_one, modules: [calm_policies]}\n")
-    assert "right" in said(capsys, "check", "server.yaml")
+    assert "valid" in said(capsys, "check", "server.yaml")
     file.write_text("scheduling:\n  policy: calm_one\n  modules: [calm_polices]\n")
     assert command.main(["config", "check", "server.yaml"]) == 1
     told = "server.yaml:3: scheduling.modules: module 'calm_polices' cannot be imported: No module"

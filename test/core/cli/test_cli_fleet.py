@@ -76,7 +76,7 @@ def test_status_tells_robots_models_and_the_sum(
     said = capsys.readouterr().out
     assert "robots: 1 active" in said
     assert "1 received = 1 ok + 0 queued + 0 in flight" in said
-    assert "model policy: room: " in said
+    assert "model policy: room for robots: " in said
 
 
 def test_a_robot_that_starves_is_named_and_makes_the_exit_code_3(
@@ -116,7 +116,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     ("address", "said"),
     [
         ("http://127.0.0.1:1", "no server at http://127.0.0.1:1"),
-        ("tcp://127.0.0.1:5555", "where robots connect"),
+        ("tcp://127.0.0.1:5555", "robots connect to tcp://127.0.0.1:5555"),
         ("http://[::1", "no server at http://[::1 (Invalid IPv6 URL)"),
         ("http://gpu box", "no server at http://gpu box (URL can't contain"),
     ],
@@ -259,7 +259,7 @@ def test_bench_loads_a_server_with_what_its_model_specifies(
     assert "joints float32[7], camera uint8[4, 4, 3]" in said
     status = server.status()
     assert status["received"] - 1 == status["ok"] - 1 == 50  # one asked for the specification
-    assert "sent 50 (100 a second): 50 ok" in said
+    assert "sent 50 observations (100 a second): 50 ok" in said
     assert "round trip p50" in said and "in time" in said and "of a core here" in said
     if "--plot" in arguments:
         assert picture.read_bytes().startswith(b"\x89PNG")
@@ -282,12 +282,13 @@ def test_bench_with_a_picture_is_json_all_the_same(
     arguments = f"--robots 1 --hz 20 --seconds 0.2 --json --plot {picture}".split()
     assert command.main(["bench", "--server", server.address, *arguments]) == 0
     said = capsys.readouterr()
-    assert json.loads(said.out)["sent"] == 4 and f"picture: {picture}" in said.err
+    assert json.loads(said.out)["sent"] == 4 and f"the picture is in {picture}" in said.err
 
 
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="matplotlib is not installed")
 @pytest.mark.parametrize(
-    ("name", "told"), [("load.foo", "ends in none of"), ("not/there.png", "cannot be written")]
+    ("name", "told"),
+    [("load.foo", "must end in one of"), ("not/there.png", "cannot be written")],
 )
 def test_bench_says_before_the_load_that_there_can_be_no_picture(
     name: str, told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -336,7 +337,7 @@ def test_bench_without_a_server_says_so(
 @pytest.mark.parametrize(
     ("declared", "told", "words"),
     [
-        ({}, [], "state float32[8] (the model specifies nothing; --shape says otherwise)"),
+        ({}, [], "state float32[8] (a guess, as the model specifies nothing; --shape states it)"),
         ({}, ["x=int64[2, 3]", "n=float64"], "x int64[2, 3], n float64[]"),
         (Model.specification, [], "joints float32[7], camera uint8[4, 4, 3]"),
         (Model.specification, ["extra=uint8[1]"], "joints float32[7], camera uint8[4, 4, 3], "),

@@ -328,7 +328,7 @@ def test_a_broken_file_changes_nothing_and_says_why(
         assert following.config == before
         assert following.status()["config"]["generation"] == 1
         told = figures.settings(following.status())  # as `inferential status` has it
-        assert told.startswith(f"{file}; not taken over: ") and why in told
+        assert told.startswith(f"{file}; not applied: ") and why in told
         assert ask(following, "arm").status is Status.OK
         file.write_text("scheduling: {strategy: round_robin}\n")
         until(lambda: not following.status()["config"]["refused"])
