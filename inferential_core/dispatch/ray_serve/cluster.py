@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...errors import text_of
 from . import descendants, shipped
 
 # Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
@@ -70,13 +71,17 @@ def _join_running(ray: Any, address: str) -> None:
         try:
             ray.init(address=address, **_QUIETLY)
         except ConnectionError as error:
-            if not (_is_about_the_token(error) and _may_present_token(address)):
+            if "InvalidAuthToken" not in str(_first_cause(error)) or not _may_present_token(
+                address
+            ):
                 raise
             ray.shutdown()
             ray.init(address=address, **_QUIETLY)
     except Exception as error:
         ray.shutdown()
-        raise Unreachable(f"no Ray cluster at {address!r}: {_reason(error)}") from error
+        cause = _first_cause(error)
+        reason = first_line(cause) or type(cause).__name__
+        raise Unreachable(f"no Ray cluster at {address!r}: {reason}") from error
 
 
 def leave(address: str) -> None:
@@ -170,15 +175,13 @@ def _may_present_token(address: str) -> bool:
     return True
 
 
-def _is_about_the_token(error: BaseException) -> bool:
+def _first_cause(error: BaseException) -> BaseException:
+    """What matters: Ray wraps it."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return "InvalidAuthToken" in str(error)
+    return error
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of the first cause: Ray wraps what matters, and explains it at length."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, which says it: Ray's errors are pages long."""
+    return text_of(error).strip().partition("\n")[0][:300]

@@ -6,13 +6,13 @@ Knows nothing of applications that others deployed: those stay as they are.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
+import pkgutil
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...errors import text_of
+from .cluster import first_line
 from .hosted import Hosted
 
 _log = logging.getLogger(__name__)
@@ -62,8 +62,8 @@ class Deployments:
             await asyncio.to_thread(remove, self._deployed)
 
     def _failed(self, name: str, error: Exception) -> None:
-        lines = text_of(error).strip().splitlines() or [""]
-        self.failures[name] = f"it could not be deployed: {type(error).__name__}: {lines[0]}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        self.failures[name] = f"it could not be deployed: {reason}"
         _log.error("model %r could not be deployed", name, exc_info=error)
 
 
@@ -75,7 +75,7 @@ def deploy_model(name: str, target: str, options: Mapping[str, Any], share: int)
     """
     from ray import serve
 
-    found = _resolve(target)
+    found = pkgutil.resolve_name(target)
     if isinstance(found, serve.Application):
         application = found
     elif isinstance(found, serve.Deployment):
@@ -117,14 +117,6 @@ def remove(names: list[str]) -> None:
             serve.delete(name, _blocking=False)
         except Exception as error:
             _log.debug("application %s could not be removed: %s", name, error)
-
-
-def _resolve(target: str) -> Any:
-    module, _, path = target.partition(":")
-    found: Any = importlib.import_module(module)
-    for part in path.split("."):
-        found = getattr(found, part)
-    return found
 
 
 def _options(name: str, given: Mapping[str, Any], share: int) -> dict[str, Any]:

@@ -101,8 +101,7 @@ class RayDriver(Dispatcher):
         self._loop.call_soon_threadsafe(self._begin, batch)
 
     def forget(self, model_id: str, client_id: str, lane: int) -> None:
-        application = self._applications.get(model_id)
-        if application is not None:
+        if (application := self._applications.get(model_id)) is not None:
             self._loop.call_soon_threadsafe(application.forget, client_id, lane)
 
     def cancel(self, batch: Batch) -> None:
@@ -227,8 +226,7 @@ class RayDriver(Dispatcher):
         call.add_done_callback(end)
 
     def _abandon(self, batch: Batch) -> None:
-        call = self._calls.get(batch)
-        if call is not None:
+        if (call := self._calls.get(batch)) is not None:
             call.cancel()
 
     async def _serve(self, batch: Batch) -> None:
@@ -245,7 +243,9 @@ class RayDriver(Dispatcher):
             results = [error.with_traceback(None)] * len(batch.requests)  # its text says it all
         except Exception as error:  # the replica died, the deployment went, ...
             self._refresh_soon.set()
-            reason = ModelUnavailable(f"Ray Serve: {type(error).__name__}: {_brief(error)}")
+            reason = ModelUnavailable(
+                f"Ray Serve: {type(error).__name__}: {cluster.first_line(error)}"
+            )
             results = [reason] * len(batch.requests)
         self._on_done(Completion(batch, results, time.monotonic() - begun))
 
@@ -266,9 +266,3 @@ def _new_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
-
-
-def _brief(error: BaseException) -> str:
-    """Ray's errors are pages long; their first line says it."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else ""

@@ -31,7 +31,6 @@ may be in flight and end in any order, from any thread.
     restarts         when it is started again                                     (in the server)
     process_run      one child from its start to its end                          (in the server)
     spawning         the process itself                                           (in the server)
-    in_flight        the batches that the child works on                          (in the server)
     callback_thread  the thread on which results and events are handed out        (in the server)
     serving          the loop between the channel and the Dispatcher              (in the child)
     jobs             batches and completions as messages                          (both)

@@ -102,12 +102,12 @@ class WorkerProcess:
     @property
     def up(self) -> bool:
         """Whether it is there to take batches."""
-        return (run := self._run) is not None and run.up
+        return (run := self._run) is not None and run.current.up
 
     @property
     def pid(self) -> int | None:
         """Of the process that runs now."""
-        return None if (run := self._run) is None else run.pid
+        return None if (run := self._run) is None else run.current.pid
 
     def submit(self, batch: Batch) -> None:
         """Hand a batch over; never blocks. `on_done` is called once, from another thread.
@@ -128,17 +128,17 @@ class WorkerProcess:
     def notify(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Call the dispatcher's `notified(kind, fields)`: plain data. Lost while it is down."""
         if (run := self._run) is not None:
-            run.send(("notify", kind, dict(fields)))
+            run.current.tell("notify", kind, dict(fields))
 
     def forget(self, model_id: str, client_id: str, lane: int) -> None:
         """As `Dispatcher.forget`."""
         if (run := self._run) is not None:
-            run.send(("forget", model_id, client_id, lane))
+            run.current.tell("forget", model_id, client_id, lane)
 
     def kill(self, reason: str) -> None:
         """End the process the hard way; it is started again. What it was at ends with `reason`."""
         if (run := self._run) is not None:
-            run.kill(reason)
+            run.current.kill(reason)
 
     def close(self) -> None:
         """End the process; what is in flight ends ModelUnavailable. Returns when it is gone."""

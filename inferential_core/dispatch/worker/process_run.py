@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,6 @@ from ..base import Batch, ModelInfo
 from . import jobs, values
 from .callback_thread import CallbackThread
 from .channel import Channel
-from .in_flight import InFlight
 from .spawning import Process, end_of, start_process
 
 
@@ -104,6 +104,11 @@ class ProcessRun:
         """Whether it is there to take batches."""
         return self._in_flight.is_open
 
+    @property
+    def pid(self) -> int | None:
+        """The id of the process while it is up."""
+        return self.process.pid if self.up and self.process is not None else None
+
     def submit(self, batch: Batch) -> bool:
         """Hand a batch over; False if it cannot be."""
         number = self._in_flight.put(batch)
@@ -125,6 +130,11 @@ class ProcessRun:
             self.send(("cancel", number))
         return bool(number)
 
+    def tell(self, *head: Any) -> None:
+        """Send its dispatcher a message without buffers, lost while it is not up."""
+        if self.up:
+            self.send(head)
+
     def send(self, head: tuple[Any, ...], buffers: Sequence[Buffer] = ()) -> None:
         """A message, lost if there is nobody to hear it."""
         if self._channel is not None:
@@ -136,3 +146,58 @@ class ProcessRun:
             self._killed_because = reason
             if self.process is not None:
                 self.process.kill()
+
+
+class InFlight:
+    """The batches a child process is at, each under a number that both sides know it by.
+
+    Whoever takes a batch out ends it: that makes it once. From any thread.
+
+    Open between `open` and `close`; before and afterwards nothing can be put in.
+    """
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._batches: dict[int, Batch] = {}
+        self._numbered: dict[Batch, int] = {}
+
+    def open(self) -> None:
+        """Take in batches from now on."""
+        with self._lock:
+            self.is_open = True
+
+    def put(self, batch: Batch) -> int:
+        """Its number; 0 if it could not be put in."""
+        with self._lock:
+            if not self.is_open:
+                return 0
+            number = next(self._numbers)
+            self._batches[number] = batch
+            self._numbered[batch] = number
+            return number
+
+    def remove(self, batch: Batch) -> int:
+        """The number it had; 0 if it is not there."""
+        with self._lock:
+            number = self._numbered.pop(batch, 0)
+            self._batches.pop(number, None)
+            return number
+
+    def remove_number(self, number: int) -> Batch | None:
+        """The batch of that number; None if it is not there."""
+        with self._lock:
+            batch = self._batches.pop(number, None)
+            if batch is not None:
+                del self._numbered[batch]
+            return batch
+
+    def close(self) -> list[Batch]:
+        """Take out all that are there."""
+        with self._lock:
+            self.is_open = False
+            left = list(self._batches.values())
+            self._batches.clear()
+            self._numbered.clear()
+            return left

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import logging
 import os
 import pickle
+import pkgutil
 import signal
 import socket
 import sys
@@ -88,9 +88,8 @@ class _Serving:
                 _guarded(dispatcher.cancel, batch)
         elif kind == "forget":
             _guarded(dispatcher.forget, *head[1:])
-        elif kind == "notify":
-            if hasattr(dispatcher, "notified"):
-                _guarded(dispatcher.notified, head[1], head[2])
+        elif kind == "notify" and hasattr(dispatcher, "notified"):
+            _guarded(dispatcher.notified, *head[1:])
         return bool(kind != "end")
 
     def _submit(self, dispatcher: Dispatcher, head: Any, buffers: Any) -> None:
@@ -140,10 +139,7 @@ def _prepare(begin: Mapping[str, Any]) -> None:
 
 
 def _made(begin: Mapping[str, Any]) -> Dispatcher:
-    module, _, path = begin["target"].partition(":")
-    target: Any = importlib.import_module(module)
-    for part in path.split("."):
-        target = getattr(target, part)
+    target = pkgutil.resolve_name(begin["target"])
     options = dict(begin["options"])
     if begin["pickled"] is not None:  # made by the parent, never by a client
         options.update(pickle.loads(begin["pickled"]))

@@ -21,7 +21,7 @@ class WorkerSupervisor:
     """One run of the process after another, from `begin` to `close`, all on one thread.
 
     One, because the kernel's parent-death signal comes when the thread that started a process
-    ends. Between two runs batches are refused.
+    ends. Between two runs batches are refused. `current` is read from any thread.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class WorkerSupervisor:
         self._restarts = restarts
         self._ready_timeout_s = ready_timeout_s
         self._callbacks = callbacks
-        self._process_run = ProcessRun(callbacks)  # the present one, or the last one
+        self.current = ProcessRun(callbacks)  # the present run, or the last one
         self._models: Mapping[str, ModelInfo] = {}
         self._failure: Exception | None = None  # of the first start
         self._down_because = "it is being started"
@@ -62,50 +62,29 @@ class WorkerSupervisor:
     def close(self, grace_s: float) -> None:
         """End it all, the process within `grace_s` or by force. Returns when it is gone."""
         self._closing.set()
-        self._process_run.send(("end",))
+        self.current.send(("end",))
         threads = (self._thread, self._callbacks.thread)
         # Not from on_done or on_event; and one that still loads its weights would not hear it.
-        if self._process_run.up and threading.current_thread() not in threads:
+        if self.current.up and threading.current_thread() not in threads:
             self._thread.join(grace_s)
-        self._process_run.kill("it is closed")
+        self.current.kill("it is closed")
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join()
 
     # --- from any thread ---
 
-    @property
-    def up(self) -> bool:
-        """Whether the process is ready for batches."""
-        return self._process_run.up
-
-    @property
-    def pid(self) -> int | None:
-        """The id of the process while it is up."""
-        run = self._process_run
-        return run.process.pid if run.up and run.process else None
-
     def submit(self, batch: Batch) -> None:
         """Have the process work on a batch; it ends ModelUnavailable where there is none."""
-        if not self._process_run.submit(batch):
+        if not self.current.submit(batch):
             self._callbacks.refuse(batch, self._unavailable())
 
     def cancel(self, batch: Batch, reason: Exception) -> bool:
-        """End a batch that was not begun with this error; False if it was."""
-        if not self._process_run.withdraw(batch):
+        """End a batch with this error; False if it had ended."""
+        if not self.current.withdraw(batch):
             return False
         self._callbacks.fail(batch, reason)
         return True
-
-    def send(self, head: tuple[Any, ...]) -> None:
-        """Send a message without values, if the process is up."""
-        run = self._process_run
-        if run.up:
-            run.send(head)
-
-    def kill(self, reason: str) -> None:
-        """End the process at once; what it was at fails for this reason."""
-        self._process_run.kill(reason)
 
     # --- the thread ---
 
@@ -129,19 +108,19 @@ class WorkerSupervisor:
                 )
                 if self._closing.wait(delay):
                     return
-                self._process_run = ProcessRun(self._callbacks)
+                self.current = ProcessRun(self._callbacks)
         finally:
             self._callbacks.close()
             self._started.set()
 
     def _run_once(self) -> None:
         """Start a child and serve until it ends."""
-        run = self._process_run
+        run = self.current
         failure = ""
         try:
             if not self._closing.is_set():
                 self._models = run.begin(self._message, self._ready_timeout_s)
-                self._callbacks.event("up", {"models": self._models, "pid": self.pid})
+                self._callbacks.event("up", {"models": self._models, "pid": run.pid})
                 self._started.set()
                 run.serve()
         except NotReady as error:
