@@ -27,16 +27,12 @@ _BACKLOG = 10_000  # lines
 _PATIENCE_S = 1.0  # for the last lines at the end
 _PLACES = 3  # of a traceback in a line of text
 
-_form = ""
-
 
 def setup(form: str = "text", level: str = "info", stream: TextIO | None = None) -> Logging:
     """Log all of this process so, to stderr by default; until the result is closed, or left.
 
     form: one of FORMATS. level: debug, info, warning, error.
     """
-    global _form
-    _form = form
     target = stream or sys.stderr
     outlet = Outlet(lambda record, line: _write(target, line))
     return Logging(outlet, formatter(form, level == "debug"), level)
@@ -48,11 +44,12 @@ def formatter(form: str, tracebacks: bool = False) -> logging.Formatter:
 
 
 def form_in_force() -> str:
-    """How this process was set up to log last, for processes it starts; empty: not at all."""
-    return _form
+    """How this process logs, for processes it starts: one of FORMATS."""
+    handlers = logging.getLogger().handlers
+    return "json" if any(isinstance(each.formatter, JsonLines) for each in handlers) else "text"
 
 
-class Logging:
+class Logging(contextlib.AbstractContextManager["Logging"]):
     """Everything that this process logs goes to one outlet, until it is closed."""
 
     def __init__(self, outlet: Outlet, formatter: logging.Formatter, level: str) -> None:
@@ -65,14 +62,9 @@ class Logging:
 
     def close(self) -> None:
         """Put back what the root logger had before."""
-        global _form
-        _form = ""
         self._root.removeHandler(self.outlet)
         self._root.setLevel(self._level_before)
         self.outlet.close()
-
-    def __enter__(self) -> Logging:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -14,6 +14,25 @@ from ..errors import UsageError
 from .keyfiles import KeyPair, read_public, read_secret
 from .variables import KEY_VARIABLE, SERVER_KEY_VARIABLE
 
+# What a failed handshake means for who has a key, and for who has none.
+_WHY_REFUSED: dict[int, tuple[str, str]] = {
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: (
+        "the server refuses this key: it is not authorized there, or revoked"
+        " (inferential keys authorize)",
+        "the server serves its own machine only: it has no keys and is not told to do without"
+        " (docs/security.md)",
+    ),
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: (
+        "the server has no keys, and this connection is told to use one",
+        f"the server demands a key: key= and server_key=, or ${KEY_VARIABLE}",
+    ),
+}
+_BROKEN_OFF = (
+    "the connection breaks off while keys are compared: is server_key the key of this server?",
+    "the connection breaks off before anything is said: no inference server, or one that demands"
+    " a key",
+)
+
 
 class ClientKeys(NamedTuple):
     """What a connection is secured with."""
@@ -55,26 +74,5 @@ def client_keys(
 
 def why_refused(event: int, has_key: bool) -> str:
     """What a failed handshake (zmq_socket_monitor(3)) means for who wanted to connect."""
-    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-        if has_key:
-            return (
-                "the server refuses this key: it is not authorized there, or revoked"
-                " (inferential keys authorize)"
-            )
-        return (
-            "the server serves its own machine only: it has no keys and is not told to do without"
-            " (docs/security.md)"
-        )
-    if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-        if has_key:
-            return "the server has no keys, and this connection is told to use one"
-        return f"the server demands a key: key= and server_key=, or ${KEY_VARIABLE}"
-    if has_key:
-        return (
-            "the connection breaks off while keys are compared: is server_key the key of this"
-            " server?"
-        )
-    return (
-        "the connection breaks off before anything is said: no inference server, or one that"
-        " demands a key"
-    )
+    with_key, without = _WHY_REFUSED.get(event, _BROKEN_OFF)
+    return with_key if has_key else without

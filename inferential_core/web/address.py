@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
 from contextlib import suppress
@@ -44,11 +43,6 @@ def parsed(bind: str) -> tuple[str, int]:
         )
     host = host.strip("[]") or "127.0.0.1"
     return {"*": "0.0.0.0", "localhost": "127.0.0.1"}.get(host, host), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address that a socket is bound to."""
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def url(listener: socket.socket) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..metrics.telemetry import Telemetry
-from .stream import EventStream, Hub
+from .stream import HEADERS, EventStream, Hub
 from .view import Fleet
 
 PAGE = Path(__file__).parent / "page"
@@ -31,6 +31,10 @@ def make_app(server: Telemetry, fleet: Fleet, hub: Hub) -> Starlette:
         return Response(json.dumps(fleet.status()), media_type="application/json")
 
     async def stream(request: Request) -> Response:
+        if request.method == "HEAD":
+            head = Response(media_type=EventStream.media_type, headers=HEADERS)
+            del head.headers["content-length"]
+            return head
         return EventStream(hub)
 
     async def metrics(request: Request) -> Response:

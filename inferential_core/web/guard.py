@@ -91,7 +91,7 @@ class RequestGuard:
         if name in self._hosts:
             return True
         try:
-            address = ipaddress.ip_address(name.partition("%")[0])
+            address = ipaddress.ip_address(name)
         except ValueError:
             return False
         return address.is_loopback or not self._loopback  # nobody can rebind a bare address

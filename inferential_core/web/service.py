@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..log.throttled import ThrottledLog
+from ..security.exposure import is_loopback
 from . import address
 from .token import load_token
 
@@ -61,7 +62,7 @@ class WebServer(NoWeb):
         self._token = load_token(config.token_file) if config.token_file else None
         self._listener = address.listen(config.bind)
         self.url = address.url(self._listener)
-        self._loopback = address.is_loopback(self._listener.getsockname()[0])
+        self._loopback = is_loopback(self._listener.getsockname()[0])
         if not self._loopback and self._token is None:
             self._listener.close()
             raise ConfigError(

@@ -8,12 +8,13 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import StreamingResponse
+from starlette.types import Send
 
 SHORTEST_S = 0.5
 LONGEST_S = 4.0
 SHARE = 0.006  # of a core that watching may cost; a large fleet is told less often
+HEADERS = {"X-Accel-Buffering": "no"}  # a proxy must not hold frames back
 
 _log = logging.getLogger(__name__)
 
@@ -81,45 +82,19 @@ class Hub:
             ready.set_result(frame)
 
 
-class EventStream(Response):
+class EventStream(StreamingResponse):
     """The answer that lasts: frames until the viewer leaves or the server stops."""
 
     media_type = "text/event-stream"
 
     def __init__(self, hub: Hub) -> None:
-        super().__init__()
-        del self.headers["content-length"]
-        self.headers["X-Accel-Buffering"] = "no"  # a proxy must not hold frames back
-        self._hub = hub
+        self._frames = hub.frames()
+        super().__init__(self._frames, headers=HEADERS)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": self.raw_headers},
-        )
-        if scope["method"] == "HEAD":
-            await send({"type": "http.response.body"})
-            return
-        sending = asyncio.ensure_future(self._send_frames(send))
-        leaving = asyncio.ensure_future(_left(receive))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, leaving):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, OSError):
-                    await task
-
-    async def _send_frames(self, send: Send) -> None:
-        async with contextlib.aclosing(self._hub.frames()) as frames:
-            async for frame in frames:
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-        await send({"type": "http.response.body"})
-
-
-async def _left(receive: Receive) -> None:
-    """Until the viewer is gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    async def stream_response(self, send: Send) -> None:
+        """Send frames; whoever leaves is no viewer from then on."""
+        async with contextlib.aclosing(self._frames):
+            await super().stream_response(send)
 
 
 def _event(name: str, data: str) -> bytes:

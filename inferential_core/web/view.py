@@ -66,7 +66,8 @@ class Fleet:
     def _found(self) -> dict[str, Any]:
         """All of it, the clients still as they were found."""
         status = self._refreshed()
-        status["clients"] = [self._client(index, each) for index, each in _numbered(status)]
+        clients = enumerate(status["clients"])
+        status["clients"] = [self._client(index, each) for index, each in clients]
         status["models"] = [self._model(each) for each in status["models"]]
         status["time"] = time.time()
         return _all_plain(status)
@@ -158,10 +159,6 @@ class Fleet:
         model = self._model_ids.index(batch.model_id) if batch.model_id in self._model_ids else -1
         failed = sum(served.failed) if served.failed is not None else 0
         return [model, round(begin, 4), round(served.at - begin, 4), len(batch.requests), failed]
-
-
-def _numbered(status: dict[str, Any]) -> Any:
-    return enumerate(status["clients"])
 
 
 def _all_plain(row: dict[str, Any]) -> dict[str, Any]:
