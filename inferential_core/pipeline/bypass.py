@@ -3,7 +3,7 @@
 For a model that takes under a millisecond, being put into the order of a scheduler and taken out
 of it again costs more than the call. So an observation that arrives while nobody waits is kept
 here, until batches are formed or anything else happens. It then goes straight to its model, if the
-scheduler has nothing to decide about it (`BatchScheduler.bypass`), or waits like all others.
+scheduler has nothing to decide about it (`BatchScheduler.serve_lone`), or waits like all others.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Bypass(NoBypass):
         if model.free and not model.placement.by_lane:
             limit = model.most_at_once(scheduler.max_batch_size)
             now = self._clock.now()
-            if scheduler.bypass(request, limit, now, model.latency):
+            if scheduler.serve_lone(request, limit, now, model.latency):
                 self._give(model, [request], now)
                 return
         scheduler.submit(request)

@@ -36,7 +36,7 @@ class BatchScheduler(Scheduler):
     """
 
     BUDGET_S = 0.02
-    may_bypass_queue = False  # whether `bypass` may ever return True
+    may_bypass_queue = False  # whether `serve_lone` may ever return True
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         self.config = config
@@ -93,7 +93,7 @@ class BatchScheduler(Scheduler):
         """
         return math.inf
 
-    def bypass(
+    def serve_lone(
         self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
     ) -> bool:
         """Whether the only request there is may go to its model, which is free, without waiting.

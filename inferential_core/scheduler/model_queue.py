@@ -82,9 +82,9 @@ class ModelQueue:
 
     def dispatch_directly(self, request: InferenceRequest, now: float) -> None:
         """Serve one that has not been put in its place."""
-        self._client_of(request).served_at = now
+        self.client_of(request).served_at = now
 
-    def _client_of(self, request: InferenceRequest) -> ClientQueue:
+    def client_of(self, request: InferenceRequest) -> ClientQueue:
         """Its client, which has learned from its arrival."""
         client = self.clients.get(request.client_id)
         if client is None:
@@ -94,7 +94,7 @@ class ModelQueue:
         return client
 
     def _enter(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:
-        client = self._client_of(request)
+        client = self.client_of(request)
         arrived = request.received_at
         head = client.head
         if head is None:
@@ -198,6 +198,17 @@ class ModelQueue:
     def alone(self, now: float) -> bool:
         """Whether one client only has asked lately, which takes nothing from anybody."""
         return self.others_at < now - _ALONE_S
+
+    def serves_lone(
+        self, client: ClientQueue, request: InferenceRequest, now: float, call_s: float
+    ) -> bool:
+        """Whether to serve the only observation there is, which has not been put in its place, at
+        once: as `unrivalled` says of one that has.
+        """
+        if self.timing.harmless or self.others_at < now - _ALONE_S:
+            return True
+        charged = client.throttled_until > request.received_at
+        return not charged and client.deadline_of(request) >= now + call_s
 
     def unrivalled(self, now: float) -> ClientQueue | None:
         """The only client that waits, if serving it at once takes nothing from anybody: because it
