@@ -82,6 +82,26 @@ class InferenceRequest:
         dry = self.received_at + self.steps_remaining * self.control_period_s
         return dry - 2.0 * self.one_way_s
 
+    def set_deadline(self, budget_is_stated: bool) -> None:
+        """Note the moment after which an answer is late.
+
+        Where the robot tells when its actions run out, that moment counts, and its latency budget
+        where that is stated and earlier. Where it does not: the budget, stated or configured, and
+        the next observation that its cadence makes expect (`time_until_next`), which makes this
+        one stale; the earlier of both. All are counted from when the observation was sent, where
+        that is known, and the way back is taken to last as long as the way here.
+        """
+        runs_dry_at = self.runs_dry_at()
+        tells = runs_dry_at == runs_dry_at  # not NaN
+        if tells and not budget_is_stated:
+            self.deadline = runs_dry_at
+            return
+        budget_s = self.latency_budget_ms / 1000.0
+        left_s = budget_s if tells else min(budget_s, self.time_until_next)
+        self.deadline = self.received_at + left_s - 2.0 * self.one_way_s
+        if tells:
+            self.deadline = min(runs_dry_at, self.deadline)
+
     def runway(self, left_at: float) -> float:
         """Seconds of actions that the robot has when an answer that leaves the server then reaches
         it; negative: it stands still for so long. NaN as for `runs_dry_at`.

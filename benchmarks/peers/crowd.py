@@ -19,7 +19,7 @@ import zmq
 from measuring import percentiles
 
 from inferential_core.wire import inferential_pb2 as pb
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 # Field 100, request_id, as a varint: protobuf takes the last one of a message that has two.
 REQUEST_ID = b"\xa0\x06"

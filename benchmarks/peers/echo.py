@@ -8,7 +8,7 @@ import numpy as np
 import zmq
 from measuring import ANSWER, PATIENCE_MS, answer_questions, say_address
 
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 ZERO_COPY_FROM = 64 * 1024
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..errors import UsageError
 from ..status import Status
-from ..wire.writer import MessageWriter
+from ..wire.tensors import MessageWriter
 from .reply import Ending
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import zmq
 
-from ..transport.frames import FrameSocket
+from ..transport.sockets import FrameSocket
 from .link_state import Event
 
 # By the codes of zmq_socket_monitor(3).

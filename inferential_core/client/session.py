@@ -22,9 +22,14 @@ from ..clock import Clock
 from ..errors import UsageError, WireError
 from ..status import Status
 from ..wire.images import Buffer, encode
+from ..wire.messages import (
+    ObservationHeader,
+    decode_result,
+    observation_writer,
+    parse_response,
+    status_of,
+)
 from ..wire.nesting import NESTED_TYPES, flattened
-from ..wire.observation import ObservationHeader, observation_writer
-from ..wire.response import decode_result, parse_response, status_of
 from .clocksync import ClockOffset
 from .handle import AwaitedReply, ModelOptions, ModelSession
 from .reply import Ending, Reply

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from ..errors import UsageError
-from ..transport.frames import READABLE, WRITABLE, FrameSocket
-from ..transport.waker import Waker
+from ..transport.sockets import READABLE, WRITABLE, FrameSocket, Waker
 from ..wire.images import Buffer
 from .lifetime import Owner, Resources
 from .link_monitor import LinkMonitor, explain

@@ -22,8 +22,7 @@ from ..tracking.clients import Client, ClientRegistry
 from ..tracking.models import ModelRecord
 from ..tracking.quota import Quota
 from ..wire.images import Buffer
-from ..wire.observation import cut_names, decode_values, parse_observation
-from .deadline import deadline_of
+from ..wire.messages import cut_names, decode_values, parse_observation
 from .outcome import Outcomes
 
 if TYPE_CHECKING:
@@ -124,8 +123,7 @@ class Admission:
             return None
 
         # health
-        refusal = model.health.refusal(now)
-        if refusal:
+        if not model.health.closed and (refusal := model.health.refusal(now)):
             self._recorder.count("requests_refused", now, self._recorder.labels(request))
             self._outcomes.settle(request, Status.ERROR, refusal)
             return None
@@ -136,7 +134,7 @@ class Admission:
             request.time_until_next = next_at - now
         stated = 0.0 < message.latency_budget_ms < math.inf
         stated = stated or (entry is not None and entry.latency_budget_ms is not None)
-        request.deadline = deadline_of(request, stated)
+        request.set_deadline(stated)
         request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
         client.epochs[request.model_id] = request.epoch
         request.payload_bytes = request.size - len(frames[1])

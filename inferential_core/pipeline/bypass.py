@@ -49,10 +49,11 @@ class Bypass(NoBypass):
         self._models = models
         self._clock = clock
         self._give = give
+        self._max_batch_size = scheduler.max_batch_size
         self._request: InferenceRequest | None = None
 
     def enter(self, request: InferenceRequest) -> None:
-        if len(self._scheduler.pending):
+        if self._scheduler.pending.size:
             self._scheduler.submit(request)
         else:
             self._request = request
@@ -69,7 +70,7 @@ class Bypass(NoBypass):
         self._request = None
         scheduler, model = self._scheduler, self._models[request.model_id]
         if model.free and not model.placement.by_lane:
-            limit = model.most_at_once(scheduler.max_batch_size)
+            limit = model.most_at_once(self._max_batch_size)
             now = self._clock.now()
             if scheduler.serve_lone(request, limit, now, model.latency):
                 self._give(model, [request], now)

@@ -15,7 +15,6 @@ from ..log.throttled import ThrottledLog, about
 from ..metrics.recorder import Recorder
 from ..request import Call, InferenceRequest
 from ..scheduler.batching import BatchScheduler
-from ..scheduler.hints import chunk_length
 from ..status import Status
 from ..tracking.models import ModelRecord
 from ..tracking.recent import Served
@@ -61,12 +60,19 @@ class CompletionHandler:
                 self._succeeded(request, result, call, scheduler)
         model.end(size, completion.duration, failed)
         lost = failed > 0 and any(isinstance(result, ModelUnavailable) for result in results)
-        model.placement.end(batch.lane, lost)
+        if model.placement.by_lane:
+            model.placement.end(batch.lane, lost)
         which = [isinstance(result, Exception) for result in results] if failed else None
         self._outcomes.recent.served(
             Served(self._clock.now(), batch, call.seconds, together, which)
         )
-        self._learn(model, size - failed, failures, call, scheduler)
+        # Learn what the call says of the model's health.
+        if failed < size:
+            if model.health.succeeded(size - failed, call.seconds):
+                _log.warning("model %r answers again", model.id)
+                self._recorder.count("circuit_closed", self._clock.now(), model.labels)
+        else:
+            self._answered_nothing(model, failures, scheduler)
 
     def _succeeded(
         self,
@@ -117,23 +123,25 @@ class CompletionHandler:
             self._outcomes.settle(request, Status.ERROR, reason)
         return True
 
-    def _learn(
-        self,
-        model: ModelRecord,
-        succeeded: int,
-        failures: int,
-        call: Call,
-        scheduler: BatchScheduler,
+    def _answered_nothing(
+        self, model: ModelRecord, failures: int, scheduler: BatchScheduler
     ) -> None:
-        """Learn what a call says of the model's health; nobody waits while its circuit is open."""
+        """Nobody waits for the model while its circuit is open."""
         now = self._clock.now()
         health = model.health
-        if succeeded:
-            if health.succeeded(succeeded, call.seconds):
-                _log.warning("model %r answers again", model.id)
-                self._recorder.count("circuit_closed", now, model.labels)
-        elif health.batch_failed(failures, now):
+        if health.batch_failed(failures, now):
             _log.error("model %r: %s", model.id, health.refusal(now))
             self._recorder.count("circuit_opened", now, model.labels)
             for request in list(scheduler.pending.of(model.id)):
                 scheduler.pending.remove(request, Status.ERROR, health.refusal(now))
+
+
+def chunk_length(values: Mapping[str, Any]) -> int:
+    """Rows of the matrix of actions (horizon x dimension) in an answer; 0 without one.
+
+    `actions` or `action`, else the first matrix there is.
+    """
+    for value in (values.get("actions"), values.get("action"), *values.values()):
+        if getattr(value, "ndim", 0) == 2:
+            return int(value.shape[0])
+    return 0

@@ -1,7 +1,9 @@
-"""The one end of every observation: it is counted, and its client gets a reply."""
+"""The one end of every observation: it is counted, and its client gets a reply, in order."""
 
 from __future__ import annotations
 
+import uuid
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +17,8 @@ from ..tracking.ledger import Ledger
 from ..tracking.recent import Recent
 from ..transport.base import Transport
 from ..wire.images import Buffer
-from .reply import Replies
-from .reply_order import ReplyOrder
+from ..wire.messages import STATUS_TO_WIRE, response_writer
+from ..wire.tensors import MessageWriter
 
 _NOTHING: Mapping[str, Any] = {}
 _METRIC_OF_UNSERVED = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
@@ -96,3 +98,97 @@ class Outcomes:
         if not self._transport.send(request.identity, frames):
             self.ledger.undelivered += 1
             self._recorder.count("replies_undelivered", now, self._recorder.labels(request))
+
+
+Frames = Sequence[Buffer]
+
+
+class ReplyOrder:
+    """Replies in the order of the observations, for clients that cannot tell them apart.
+
+    A published client takes the next reply of a model for the answer to its oldest observation.
+    Where several lanes or a retry let a later one overtake, its reply waits here for the earlier
+    ones: a line for each client and model.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, str], deque[InferenceRequest]] = {}
+        self._ended: dict[InferenceRequest, Frames | None] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def begin(self, request: InferenceRequest) -> None:
+        """This one waits for an answer from now on."""
+        self._lines.setdefault((request.client_id, request.model_id), deque()).append(request)
+
+    def end(
+        self, request: InferenceRequest, frames: Frames | None
+    ) -> list[tuple[InferenceRequest, Frames]]:
+        """The replies that can be sent now, oldest first. frames: None where there is none.
+
+        A request that never began has no place to keep.
+        """
+        key = (request.client_id, request.model_id)
+        line = self._lines.get(key)
+        if line is None or request not in line:
+            return [] if frames is None else [(request, frames)]
+        self._ended[request] = frames
+        released: list[tuple[InferenceRequest, Frames]] = []
+        while line and line[0] in self._ended:
+            oldest = line.popleft()
+            reply = self._ended.pop(oldest)
+            if reply is not None:
+                released.append((oldest, reply))
+        if not line:
+            del self._lines[key]
+        return released
+
+
+class Replies:
+    """Makes them, each with an id of its own."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
+        self._count = 0
+        self._writers: dict[str, MessageWriter] = {}  # of models that served something
+
+    def frames(
+        self,
+        request: InferenceRequest,
+        status: Status,
+        error: str,
+        values: Mapping[str, Any],
+        call: Call | None,
+        now: float,
+    ) -> list[Buffer]:
+        """Frames of the reply that ends `request`; WireError if `values` cannot be sent."""
+        self._count += 1
+        received = request.received_at
+        served = request.dispatched_at
+        # Whatever a client calls a model is not worth remembering, unless it served something.
+        writer = self._writers.get(request.model_id) if call is not None else None
+        if writer is None:
+            writer = response_writer(request.model_id)
+            if call is not None:
+                self._writers[request.model_id] = writer
+        message = writer.message
+        message.client.id = request.client_id
+        message.response_id = f"{self._run}-{self._count}"
+        message.timestamp_ns = self._clock.wall_ns()
+        message.request_id = request.request_id
+        message.status = STATUS_TO_WIRE[status]
+        message.error = error
+        message.epoch = request.epoch
+        message.queue_ms = 1000 * ((served if served == served else now) - received)  # NaN: never
+        message.server_receive_ns = int(received * 1e9)
+        message.server_send_ns = int(now * 1e9)
+        message.client_send_ns = request.client_send_ns
+        if call is not None:
+            message.model_version = call.version
+            message.requery_after_steps = request.requery_after_steps
+            message.batch_size = call.batch_size
+            message.inference_latency_ms = 1000 * call.seconds
+            message.valid_for_ms = call.valid_for_ms
+        return writer.frames(values, one_frame_each=request.accepts_frames)

@@ -112,12 +112,13 @@ class Pipeline:
         self._holds.clear()
         self._bypass.dispatch_directly()
         pending = self.scheduler.pending
-        if len(pending):
+        if pending.size:
             now = self._clock.now()
             for model in self.models.values():
                 if pending.count(model.id):
                     model.placement.fill(partial(self._begin, model, now))
-        self._settle_removed()
+        if pending.removed:
+            self._settle_removed()
 
     def dispatch(self) -> None:
         """Hand over what was chosen: apart, and last, as it wakes the threads that go on."""
@@ -157,8 +158,9 @@ class Pipeline:
         for request in requests:
             request.dispatched_at = now
         model.begin(len(requests))
-        model.placement.begin(lane, requests)
-        self._recorder.dispatched(model, len(requests), len(self.scheduler.pending), now)
+        if model.placement.by_lane:
+            model.placement.begin(lane, requests)
+        self._recorder.dispatched(model, len(requests), self.scheduler.pending.size, now)
         batch = Batch(model.id, requests, now, lane)
         self._in_flight[batch] = model
         self._chosen.append(batch)
@@ -180,7 +182,7 @@ class Pipeline:
     def next_timer(self) -> float:
         """Monotonic time at which `on_timer` and `form_batches` have something to do."""
         timer = self._housekeeping.next_at
-        if len(self.scheduler.pending):
+        if self.scheduler.pending.size:
             timer = min(timer, self.scheduler.pending.next_expiry())
         if self._holds:
             timer = min(timer, *self._holds.values())

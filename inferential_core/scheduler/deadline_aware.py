@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..clock import Clock
 from ..request import InferenceRequest
-from ..tracking.latency import LatencyModel
+from ..tracking.latency import LatencyModel, batch_seconds
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .client_queue import ClientQueue
@@ -21,7 +21,6 @@ from .same_client_fill import fill_from_same_clients
 from .scoring import NoScoring, Scoring
 from .selection import CALM_S, Selection
 from .starvation_guard import StarvationGuard
-from .timing import batch_seconds
 from .utility import Utility
 
 if TYPE_CHECKING:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 _FILL = 0.9  # share of the model's time that is promised
 _BATCHES = 2.0  # an observation waits for the batch at hand and then for its own
 
@@ -58,17 +55,6 @@ class Calendar:
         while self._oldest < present:
             self._expected.pop(self._oldest, None)
             self._oldest += 1
-
-
-def chunk_length(values: Mapping[str, Any]) -> int:
-    """Rows of the matrix of actions (horizon x dimension) in an answer; 0 without one.
-
-    `actions` or `action`, else the first matrix there is.
-    """
-    for value in (values.get("actions"), values.get("action"), *values.values()):
-        if getattr(value, "ndim", 0) == 2:
-            return int(value.shape[0])
-    return 0
 
 
 def latest_arrival(runs_dry: float, away_s: float, width_s: float) -> float:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from ..request import InferenceRequest
+from ..tracking.latency import Timing
 from .client_queue import ClientQueue
 from .hints import Calendar
 from .pending import Pending
 from .ranking import Ranking
-from .timing import Timing
 from .utility import Utility
 
 _COMPARED = 8  # observations of a client whose deadlines and worth count for it, the oldest ones
@@ -90,7 +90,13 @@ class ModelQueue:
         if client is None:
             client = self._new_client(request)
         if request.received_at > client.arrived_at:
-            self._record_arrival(client, request)
+            if client.client_id != self.newest:
+                self.others_at = self.newest_at
+                self.newest = client.client_id
+            self.newest_at = request.received_at
+            if request.deadline > request.received_at:
+                self.windows.append(request.deadline - request.received_at)
+            client.record_arrival(request)
         return client
 
     def _enter(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:
@@ -234,15 +240,6 @@ class ModelQueue:
     def waiting(self) -> int:
         """How many clients wait for something."""
         return len(self.in_time) + len(self.late) + len(self.charged)
-
-    def _record_arrival(self, client: ClientQueue, request: InferenceRequest) -> None:
-        if client.client_id != self.newest:
-            self.others_at = self.newest_at
-            self.newest = client.client_id
-        self.newest_at = request.received_at
-        if request.deadline > request.received_at:
-            self.windows.append(request.deadline - request.received_at)
-        client.record_arrival(request)
 
     def _new_client(self, request: InferenceRequest) -> ClientQueue:
         if len(self.clients) >= 1000 and not len(self.clients) % 100:

@@ -45,11 +45,11 @@ class Pending:
         # Ordered ones: the oldest of a plain dict is found in O(1) only until some were deleted.
         self._by_model: dict[str, OrderedDict[InferenceRequest, None]] = {}
         self._by_client: dict[tuple[str, str], dict[InferenceRequest, None]] = {}
-        self._count = 0
-        self._removed: list[Removed] = []
+        self.size = 0  # how many wait
+        self.removed: list[Removed] = []
 
     def __len__(self) -> int:
-        return self._count
+        return self.size
 
     def __contains__(self, request: InferenceRequest) -> bool:
         return request in self._by_model.get(request.model_id, ())
@@ -68,7 +68,7 @@ class Pending:
         A client takes the results of a model in the order of its observations, and a published
         one cannot even tell them apart otherwise.
         """
-        if len(self._by_client) == self._count:  # nobody waits for two
+        if len(self._by_client) == self.size:  # nobody waits for two
             return chosen
         oldest = {
             key: iter(self._by_client[key])
@@ -98,10 +98,10 @@ class Pending:
             return True
         if request.supersede:
             self._supersede(request)
-        while self._count >= self._capacity:
+        while self.size >= self._capacity:
             reason = f"the queue is full ({self._capacity})"
             if self._config.overflow_policy == "reject_newest":
-                self._removed.append((request, Status.DROPPED, reason))
+                self.removed.append((request, Status.DROPPED, reason))
                 return False
             victim = self.oldest()
             assert victim is not None  # a full queue is not empty
@@ -122,7 +122,7 @@ class Pending:
                     self._left(newer)
                     newer.waiting_since = since
                     self._entered(newer)
-                self._removed.append((request, Status.SUPERSEDED, _SUPERSEDED))
+                self.removed.append((request, Status.SUPERSEDED, _SUPERSEDED))
                 return False
         self._insert(request)
         return True
@@ -138,7 +138,7 @@ class Pending:
     def remove(self, request: InferenceRequest, status: Status, reason: str) -> None:
         """This one ends here, unserved."""
         self._discard(request)
-        self._removed.append((request, status, reason))
+        self.removed.append((request, status, reason))
 
     def remove_client(self, client_id: str, reason: str) -> None:
         """Drop all that a client waits for; O(clients), for rare events."""
@@ -163,9 +163,9 @@ class Pending:
 
     def collect_removed(self) -> list[Removed]:
         """What was taken out without a batch since the last call, and why."""
-        if not self._removed:
+        if not self.removed:
             return []
-        removed, self._removed = self._removed, []
+        removed, self.removed = self.removed, []
         return removed
 
     def drain(self) -> list[InferenceRequest]:
@@ -202,7 +202,7 @@ class Pending:
             newer = [each for each in waiting if each.received_at > request.received_at]
             for each in newer:
                 waiting.move_to_end(each)
-        self._count += 1
+        self.size += 1
         self._entered(request)
 
     def _discard(self, request: InferenceRequest) -> None:
@@ -217,4 +217,4 @@ class Pending:
             del self._by_client[key]
         else:
             del of_client[request]
-        self._count -= 1
+        self.size -= 1

@@ -19,7 +19,7 @@ import zmq
 from zmq.auth import Authenticator
 
 from ..config.file_watch import FileWatch
-from ..transport.waker import Waker
+from ..transport.sockets import Waker
 from ..transport.zmq_router import OpenGate
 from .exposure import is_loopback
 from .keyring import Keyring

@@ -141,7 +141,7 @@ class EventLoop:
         if self.transport.unattended() or self.pipeline.next_timer() < self._sleeps_until:
             self.transport.wake()
         self.pipeline.dispatch()
-        if self.leadership.leader_has_work():
+        if self.leadership.leader is not None and self.leadership.has_work():
             self.transport.wake()  # it sleeps there, not where it was handed a batch
 
     def _receive(self) -> None:

@@ -45,7 +45,7 @@ class LeaderFollowers(Leadership):
         self.attended = False  # the leader did all there was to do already, as its model was done
         self._loop = loop
         self._volunteer: Callable[[], None] | None = None
-        self._has_work: Callable[[], bool] = lambda: False  # whether its inbox holds something
+        self.has_work: Callable[[], bool] = lambda: False  # whether its inbox holds something
         self._lock = threading.Lock()  # of the two below
         self._promoted = False
         self._resigned = threading.Semaphore(0)
@@ -57,7 +57,7 @@ class LeaderFollowers(Leadership):
 
     def lead(self, has_work: Callable[[], bool]) -> None:
         loop = self._loop
-        self._has_work = has_work
+        self.has_work = has_work
         self.leader = threading.get_ident()
         try:
             while not loop.stopping:
@@ -92,7 +92,3 @@ class LeaderFollowers(Leadership):
         volunteer()
         self._resigned.acquire()
         return True
-
-    def leader_has_work(self) -> bool:
-        """Whether the leader was handed a batch, but sleeps for messages."""
-        return self.leader is not None and self._has_work()

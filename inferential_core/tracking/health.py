@@ -53,18 +53,19 @@ class Health:
         self._clients: set[str] = set()  # whose they were
         self._unavailable = False
         self._open_until = -math.inf
-        self._pause_s = 0.0  # 0: closed
+        self.closed = True
+        self._pause_s = 0.0
         self.trying = False  # with a batch, while its circuit is not closed: one at a time
 
     def circuit(self, now: float) -> str:
         """closed, open or half open at that moment, monotonic s."""
-        if not self._pause_s:
+        if self.closed:
             return CLOSED
         return OPEN if now < self._open_until else HALF_OPEN
 
     def refusal(self, now: float) -> str:
         """Why a request is not taken in now; empty: it is."""
-        if not self._pause_s:
+        if self.closed:
             return ""
         wait_s = self._open_until - now
         if wait_s > 0:
@@ -76,8 +77,8 @@ class Health:
         self._close()
 
     def begun(self) -> None:
-        """A call of the model has begun; it is a trial where the circuit is not closed."""
-        self.trying = bool(self._pause_s)
+        """A call of the model has begun whose circuit is not closed: it is the trial."""
+        self.trying = True
 
     def succeeded(self, observations: int, seconds: float) -> bool:
         """A call answered so many; True if that closed the circuit."""
@@ -87,7 +88,7 @@ class Health:
             self.latency_s = seconds
         else:
             self.latency_s += self._MEMORY * (seconds - self.latency_s)
-        was_open = bool(self._pause_s)
+        was_open = not self.closed
         if was_open or self._failed:
             self._close()
         return was_open
@@ -97,7 +98,7 @@ class Health:
         self._failing_since = math.inf
         self._clients.clear()
         self._unavailable = False
-        self._pause_s = 0.0
+        self.closed = True
         self.trying = False
 
     def failed(self, client_id: str, error: Exception, described: str, now: float) -> None:
@@ -116,7 +117,7 @@ class Health:
         if not failures:
             self.trying = False  # its observations were to blame: another one tries
             return False
-        if self._pause_s:
+        if not self.closed:
             if not self.trying:
                 return False  # begun before the circuit opened
             self._pause_s = min(rule.most_open_s, 2.0 * self._pause_s)
@@ -126,6 +127,7 @@ class Health:
             and now - self._failing_since >= rule.window_s
             and (self._unavailable or len(self._clients) > 1)
         ):
+            self.closed = False
             self._pause_s = rule.open_s
         else:
             return False

@@ -91,8 +91,8 @@ class ModelRecord:
         """
         if not self.one_by_one:
             return min(self.max_batch, max_batch_size)
-        each = self.latency.predict(1)
-        if each <= 0.0:  # nothing is known
+        each = self.latency.fixed + self.latency.per_observation
+        if not each > 0.0:  # nothing is known
             return 1
         if each * _HAND_OVER <= _HAND_OVER_S:
             return _HAND_OVER
@@ -107,7 +107,8 @@ class ModelRecord:
         return self.in_one_call(min(self.max_batch, max_batch_size))
 
     def begin(self, batch_size: int) -> None:
-        self.health.begun()
+        if not self.health.closed:
+            self.health.begun()
         self.busy_lanes += 1
         self.in_flight += batch_size
 

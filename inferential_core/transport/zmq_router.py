@@ -11,9 +11,8 @@ import zmq
 from ..errors import ConfigError
 from ..wire.images import Buffer
 from .base import Message, Transport
-from .frames import FrameSocket
 from .malloc import keep_freed_memory
-from .waker import Waker
+from .sockets import FrameSocket, Waker
 
 
 class OpenGate:
@@ -118,10 +117,9 @@ class ZmqRouter(Transport):
     def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:
         self._unsure = True
         try:
-            self._frames.send_first(identity)
-        except zmq.ZMQError:  # does not read, or is gone
+            self._frames.send([identity, *frames])
+        except zmq.ZMQError:  # on the first frame only: the peer does not read, or is gone
             return False
-        self._frames.send(frames)
         return True
 
     def wait(self, timeout: float | None) -> None:

@@ -24,7 +24,7 @@ from benchmarks.builds import HERE
 from benchmarks.machine import introduce, rss_mb
 from benchmarks.processes import Program
 from inferential_core.wire import inferential_pb2 as pb
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 from .mutations import Mutations
 

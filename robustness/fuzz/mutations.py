@@ -12,7 +12,7 @@ import numpy as np
 
 from inferential_core import EncodedImage
 from inferential_core.wire import inferential_pb2 as pb
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 Frames = list[bytes]
 

@@ -18,7 +18,7 @@ import zmq
 
 from benchmarks.processes import listen, tell
 from inferential_core.wire.limits import DEFAULT_LIMITS
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 LARGEST = DEFAULT_LIMITS.max_message_bytes - 1024  # leaves room for the envelope
 RATES_HZ = {"flood": 5000.0, "mute": 500.0, "reconnect": 200.0, "large": 1e9 / 8 / LARGEST}

@@ -12,8 +12,7 @@ from inferential_core.metrics.recorder import Recorder
 from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.transport.memory import MemoryTransport
-from inferential_core.wire.observation import ObservationHeader, encode_observation
-from inferential_core.wire.response import parse_response
+from inferential_core.wire.messages import ObservationHeader, encode_observation, parse_response
 
 # The published page's metrics, and what the release 1.4.0 adds.
 PUBLISHED = {

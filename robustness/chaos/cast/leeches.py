@@ -10,7 +10,7 @@ import numpy as np
 import zmq
 
 from benchmarks.processes import tell
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 
 def main(server: str, count: str, rate_hz: str) -> None:

@@ -29,13 +29,15 @@ from inferential_core.status import Status
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire.images import EncodedImage
 from inferential_core.wire.limits import Limits
-from inferential_core.wire.observation import (
+from inferential_core.wire.messages import (
+    STATUS_TO_WIRE,
     ObservationHeader,
+    decode_result,
     decode_values,
     encode_observation,
     parse_observation,
+    response_writer,
 )
-from inferential_core.wire.response import STATUS_TO_WIRE, decode_result, response_writer
 from robustness.fuzz.mutations import Mutations, valid_observations
 
 LIMITS = Limits()

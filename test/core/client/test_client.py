@@ -14,8 +14,7 @@ from inferential_core import AsyncConnection, Connection, Status, UsageError
 from inferential_core.client.session import ClientSession, ModelOptions
 from inferential_core.clock import FakeClock
 from inferential_core.wire import inferential_pb2 as pb
-from inferential_core.wire.observation import parse_observation
-from inferential_core.wire.response import STATUS_TO_WIRE, response_writer
+from inferential_core.wire.messages import STATUS_TO_WIRE, parse_observation, response_writer
 
 LONG_MS = 10_000  # a bound, not a delay
 

@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 LONG_MS = 20_000
 CONFIG = InferentialConfig(transport={"heartbeat_ms": 200})

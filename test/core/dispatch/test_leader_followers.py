@@ -15,7 +15,7 @@ from inferential_core.clock import SystemClock
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.transport.zmq_router import ZmqRouter
 from inferential_core.wire.images import Buffer
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 SOON_S = 30.0  # a bound, not a duration
 SOON_MS = 1000 * SOON_S

@@ -15,8 +15,13 @@ from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.scheduler.deadline_aware import DeadlineAware
 from inferential_core.server.status_report import report
 from inferential_core.wire import inferential_pb2 as pb
-from inferential_core.wire.observation import ObservationHeader, encode_observation
-from inferential_core.wire.response import decode_result, parse_response, status_of
+from inferential_core.wire.messages import (
+    ObservationHeader,
+    decode_result,
+    encode_observation,
+    parse_response,
+    status_of,
+)
 
 
 def test_an_idle_model_gets_a_new_observation_with_no_timer_in_between():

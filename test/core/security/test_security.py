@@ -24,8 +24,7 @@ from inferential_core import (
 )
 from inferential_core.cli import figures
 from inferential_core.security.client import client_keys
-from inferential_core.wire.observation import ObservationHeader, encode_observation
-from inferential_core.wire.response import parse_response
+from inferential_core.wire.messages import ObservationHeader, encode_observation, parse_response
 
 
 @pytest.fixture

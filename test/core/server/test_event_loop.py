@@ -10,8 +10,7 @@ import pytest
 from inferential_core import Server
 from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
 from inferential_core.transport.memory import MemoryTransport
-from inferential_core.wire.observation import ObservationHeader, encode_observation
-from inferential_core.wire.response import parse_response
+from inferential_core.wire.messages import ObservationHeader, encode_observation, parse_response
 
 SOON_S = 10.0
 ANSWER = {"actions": np.zeros(1, np.float32)}

@@ -27,7 +27,7 @@ from inferential_core import (
 )
 from inferential_core.clock import SystemClock
 from inferential_core.scheduler.base import register_scheduler
-from inferential_core.wire.observation import ObservationHeader, encode_observation
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 LONG_MS = 20_000  # a bound, not a delay
 LOCAL = "tcp://127.0.0.1:0"

@@ -20,8 +20,12 @@ from inferential_core.scheduler.base import create_scheduler
 from inferential_core.server.status_report import report
 from inferential_core.tracking.health import BreakerRule, Health
 from inferential_core.transport.memory import MemoryTransport
-from inferential_core.wire.observation import ObservationHeader, encode_observation
-from inferential_core.wire.response import parse_response, status_of
+from inferential_core.wire.messages import (
+    ObservationHeader,
+    encode_observation,
+    parse_response,
+    status_of,
+)
 
 RULE = BreakerRule(failures=3, window_s=0.5, open_s=1.0, most_open_s=3.0)
 

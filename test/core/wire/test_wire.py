@@ -16,14 +16,12 @@ from inferential_core.errors import MalformedError, RejectedError, WireError
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.images import EncodedImage
 from inferential_core.wire.limits import DEFAULT_LIMITS, Limits
-from inferential_core.wire.observation import (
+from inferential_core.wire.messages import (
     ObservationHeader,
+    decode_result,
     decode_values,
     encode_observation,
     parse_observation,
-)
-from inferential_core.wire.response import (
-    decode_result,
     parse_response,
     response_writer,
 )

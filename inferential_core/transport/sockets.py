@@ -1,7 +1,11 @@
-"""ZeroMQ calls on the hot path, shared by the server's and the client's socket."""
+"""What the server's and the client's socket share: frames sent and received without blocking, and
+a descriptor that ends another thread's poll.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -70,10 +74,6 @@ class FrameSocket:
         rest = self.receive()
         return [frame.buffer, *rest] if rest else [], user
 
-    def send_first(self, frame: bytes) -> None:
-        """Send the first frame of several; zmq.ZMQError if the message cannot be sent."""
-        self._send(frame, _MORE)
-
     def send(self, frames: Sequence[Buffer]) -> None:
         """Send; zmq.Again, on the first frame only, if there is no room.
 
@@ -86,3 +86,79 @@ class FrameSocket:
         if len(last) > _LARGE:
             keep_freed_memory()
         send(last, _NOBLOCK, len(last) < _ZERO_COPY_FROM)
+
+
+class _SocketPair:
+    """What wakes where there is no eventfd."""
+
+    def __init__(self) -> None:
+        import socket  # a millisecond that a client on Linux need not spend
+
+        self._read, self._write = socket.socketpair()
+        self._read.setblocking(False)
+        self._write.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._read.fileno()
+
+    def wake(self) -> None:
+        self._write.send(b"\0")
+
+    def clear(self) -> None:
+        while len(self._read.recv(4096)) == 4096:
+            pass
+
+    def close(self) -> None:
+        self._read.close()
+        self._write.close()
+
+
+class Waker:
+    """`wake()` from any thread makes `fileno()` readable until `clear()`; harmless once closed."""
+
+    def __init__(self) -> None:
+        self._signal: Callable[[], object]
+        self._unsignal: Callable[[], object]
+        self._release: Callable[[], object]
+        if hasattr(os, "eventfd"):  # Linux: one descriptor, one system call each way
+            fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._signal = partial(os.eventfd_write, fd, 1)
+            self._unsignal = partial(os.eventfd_read, fd)
+            self._release = partial(os.close, fd)
+            self._fileno = fd
+        else:
+            pair = _SocketPair()
+            self._signal, self._unsignal, self._release = pair.wake, pair.clear, pair.close
+            self._fileno = pair.fileno()
+        # A closed descriptor's number may be somebody else's. Reentrant: signal handlers wake too.
+        self._lock = threading.RLock()
+        self._closed = False
+        self._awake = False
+
+    def fileno(self) -> int:
+        return self._fileno
+
+    def wake(self) -> None:
+        if self._awake:
+            return
+        with self._lock:
+            if not self._closed:
+                self._awake = True
+                try:
+                    self._signal()
+                except BlockingIOError:  # readable already
+                    pass
+
+    def clear(self) -> None:
+        """Look at whatever `wake` was called for *after* this, or it may be missed."""
+        try:
+            self._unsignal()
+        except BlockingIOError:  # nobody woke us
+            pass
+        self._awake = False  # last: who calls `wake` before this has left its news already
+
+    def close(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._release()
