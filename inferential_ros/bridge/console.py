@@ -69,7 +69,7 @@ class Console:
         for line in news:
             self._log.warning(line)
         for item in topics:
-            self._check_input(item)
+            self._check_input(item, bridge)
         for output, before, now in zip(self._outputs, self._rivals, rivals):
             if now > before:
                 self._log.warning(f"{output.path}: others publish on {output.topic!r}, too")
@@ -102,7 +102,7 @@ class Console:
                 + (f" ({reason.strip().splitlines()[-1]})" if reason.strip() else "")
             )
 
-    def _check_input(self, item: Input) -> None:
+    def _check_input(self, item: Input, bridge: BridgeCore) -> None:
         key = item.key
         try:
             if not item.received:
@@ -110,7 +110,7 @@ class Console:
             elif item.misfit:
                 raise ContractError("", item.misfit)
             elif item.message is None:
-                self._check_partial(item)
+                self._check_partial(item, bridge)
             elif not item.decoded:  # another key may be waited for, this one can be told of now
                 check_sample(key, item.message)
         except ContractError as error:
@@ -118,11 +118,17 @@ class Console:
         else:
             self._told.pop(key.path, None)
 
-    def _check_partial(self, item: Input) -> None:
+    def _check_partial(self, item: Input, bridge: BridgeCore) -> None:
         """ContractError if a moment after a part of what a key needs the rest is not there."""
         now_s = time.monotonic()
         if now_s - self._partial_s.setdefault(item.key.path, now_s) >= CALM_S:
-            check_sample(item.key, item.partial)
+            try:
+                check_sample(item.key, item.partial)
+            except ContractError as error:
+                with bridge.lock:
+                    item.error = str(error)
+                    bridge.statistics.fail(item.error)
+                raise
 
     def _heard(self, output: Output) -> bool:
         try:
