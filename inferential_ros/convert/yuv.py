@@ -17,7 +17,7 @@ PACKED = {
 }
 # name -> whether U comes before V in the plane of differences, half as wide and high
 PLANAR = {"nv12": True, "nv21": False}
-ENCODINGS = (*PACKED, *PLANAR)
+ENCODINGS = frozenset((*PACKED, *PLANAR))  # looked up for every image
 
 
 def rows_of(encoding: str, height: int) -> int:
