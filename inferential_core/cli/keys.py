@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from ..security.keyfiles import PUBLIC, SECRET, SERVER, make_keys, read_public
 
-RIGHTS = ("client", "model", "priority", "rate", "bytes_per_s")
+RIGHTS = ("clients", "models", "priority", "rate_hz", "bytes_per_s")  # as in authorized.yaml
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
 def _new(options: argparse.Namespace) -> None:
     if options.authorize and options.name == SERVER:
         raise UsageError(f"{SERVER!r} names the server's own pair, which needs no rights")
-    if not options.authorize and any(getattr(options, each) is not None for each in RIGHTS):
+    if not options.authorize and _given(options):
         raise UsageError(
             "add --authorize to grant rights, or grant them with inferential keys authorize"
         )
@@ -40,24 +41,20 @@ def _new(options: argparse.Namespace) -> None:
 def _authorize(options: argparse.Namespace) -> None:
     from ..security.rights_file import authorize  # ruamel.yaml and pydantic: the server's side
 
-    given = {
-        "clients": options.client,
-        "models": options.model,
-        "priority": options.priority,
-        "rate_hz": options.rate,
-        "bytes_per_s": options.bytes_per_s,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
     public_key = getattr(options, "public_key", None)
     if public_key is None:
         public_key = options.folder / (options.name + PUBLIC)
-    identity = authorize(
-        options.folder, options.name, read_public(public_key).decode("ascii"), given
-    )
+    key = read_public(public_key).decode("ascii")
+    identity = authorize(options.folder, options.name, key, _given(options))
     print(
         f"{options.name} may use the client ids {', '.join(identity.patterns)} and ask the models"
         f" {', '.join(identity.models)}; its most important tier is {identity.priority}"
     )
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """The rights that are named on the command line."""
+    return {name: value for name in RIGHTS if (value := getattr(options, name)) is not None}
 
 
 def _revoke(options: argparse.Namespace) -> None:
@@ -87,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     group = rights.add_argument_group("rights (those that are not given stay as they are)")
     group.add_argument(
         "--client",
+        dest="clients",
         action="append",
         metavar="PATTERN",
         help="client ids that it may use, such as arm-* (default NAME and NAME/*); may be"
@@ -94,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--model",
+        dest="models",
         action="append",
         metavar="PATTERN",
         help="models that it may ask; may be repeated",
@@ -104,7 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TIER",
         help="its most important tier (default 1; 0 is more important)",
     )
-    group.add_argument("--rate", type=float, metavar="HZ", help="observations a second, at most")
+    group.add_argument(
+        "--rate", dest="rate_hz", type=float, metavar="HZ", help="observations a second, at most"
+    )
     group.add_argument("--bytes-per-s", type=float, metavar="N", help="bytes a second, at most")
 
     parser = argparse.ArgumentParser(

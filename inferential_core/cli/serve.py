@@ -21,6 +21,8 @@ from ..process.interpreter import keep_time
 from ..security.exposure import check_exposure
 from ..server.server import Server
 
+TOLD = ("bind", "strategy", "keys", "allow_insecure", "http")  # options of `command_config`
+
 
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code."""
@@ -31,13 +33,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
-    told = {
-        "bind": options.bind or "",
-        "strategy": options.strategy or "",
-        "keys": options.keys,
-        "allow_insecure": options.allow_insecure,
-        "http": options.http or "",
-    }
+    told = {name: getattr(options, name) for name in TOLD}
     config = command_config(options.config, **told)
     check_exposure(config)
     dispatcher, where = choose(
@@ -96,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where models run: on Ray Serve (default if Ray is installed) or in this process",
     )
     parser.add_argument(
-        "--bind", metavar="ADDRESS", help=f"address to listen on; default {LOOPBACK}"
+        "--bind", default="", metavar="ADDRESS", help=f"address to listen on; default {LOOPBACK}"
     )
     parser.add_argument(
         "--keys",
@@ -111,12 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--http",
+        default="",
         metavar="HOST:PORT",
         help="address of the fleet's page; off: no page; default 127.0.0.1:5580 or the next free"
         " port",
     )
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
-    parser.add_argument("--strategy", metavar="NAME", help="scheduling strategy")
+    parser.add_argument("--strategy", default="", metavar="NAME", help="scheduling strategy")
     on_ray = parser.add_argument_group("on Ray Serve")
     on_ray.add_argument(
         "--ray-address",

@@ -8,9 +8,8 @@ from operator import attrgetter
 from pathlib import Path
 
 from ..errors import ConfigError
-from .changes import changed
 from .file_watch import FileWatch, settled, state_of
-from .live_settings import Settings
+from .live_settings import Settings, changed
 from .schema import InferentialConfig
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from .changes import reloads
 from .schema import InferentialConfig
+from .section import Section
 
 Schema = dict[str, Any]
 
@@ -85,6 +85,13 @@ def allowed(node: Schema) -> str:
     if kind in ("integer", "number"):
         return ("a whole number" if kind == "integer" else "a number") + _range(node)
     return _TYPES.get(kind, "anything")
+
+
+def reloads(key: str) -> bool:
+    """Whether a running server takes a change of this (dotted) key over."""
+    kind = InferentialConfig.model_fields[key.partition(".")[0]].annotation
+    assert isinstance(kind, type) and issubclass(kind, Section)
+    return kind.RELOADS
 
 
 def _range(node: Schema) -> str:

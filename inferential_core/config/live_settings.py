@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
-from .changes import as_far_as_live, needs_restart
+from .keys import reloads
 from .schema import InferentialConfig
+from .section import Section
 
 # The dispatcher was made from these before there was a server: no start of the server reads them.
 _OF_THE_PROCESS = ("dispatch", "local", "ray")
@@ -33,18 +35,18 @@ class Settings:
         """The server starts: what waited for that holds now."""
         kept = {name: getattr(self.config, name) for name in _OF_THE_PROCESS}
         self.config = self._wanted.model_copy(update=kept)
-        self.needs_restart = needs_restart(self.config, self._wanted)
+        self.needs_restart = _needs_restart(self.config, self._wanted)
 
     def preview(self, config: InferentialConfig) -> InferentialConfig:
         """What would hold if this were taken while the server runs."""
-        return as_far_as_live(self.config, self._bound(config))
+        return _as_far_as_live(self.config, self._bound(config))
 
     def take(self, config: InferentialConfig) -> list[str]:
         """This is the one from now on; the keys of it that need a restart."""
         self.given = config
         self._wanted = self._bound(config)
-        self.needs_restart = needs_restart(self.config, self._wanted)
-        self.config = as_far_as_live(self.config, self._wanted)
+        self.needs_restart = _needs_restart(self.config, self._wanted)
+        self.config = _as_far_as_live(self.config, self._wanted)
         self.generation += 1
         self.loaded_at = time.time()
         self.refused = ""
@@ -71,3 +73,25 @@ class Settings:
             return config
         section = config.transport.model_copy(update={"bind": self._bind})
         return config.model_copy(update={"transport": section})
+
+
+def changed(before: Section, after: Section, prefix: str = "") -> Iterator[str]:
+    """Dotted keys whose values differ; lists and free mappings count as one value."""
+    for name in type(before).model_fields:
+        old, new = getattr(before, name), getattr(after, name)
+        if isinstance(old, Section):
+            yield from changed(old, new, f"{prefix}{name}.")
+        elif old != new:
+            yield f"{prefix}{name}"
+
+
+def _needs_restart(running: InferentialConfig, wanted: InferentialConfig) -> list[str]:
+    """Keys of `wanted` that differ from what runs and hold only after a restart."""
+    return [key for key in changed(running, wanted) if not reloads(key)]
+
+
+def _as_far_as_live(running: InferentialConfig, wanted: InferentialConfig) -> InferentialConfig:
+    """`wanted`, but what needs a restart as it runs now."""
+    sections = {name: getattr(running, name) for name in InferentialConfig.model_fields}
+    kept = {name: section for name, section in sections.items() if not section.RELOADS}
+    return wanted.model_copy(update=kept)

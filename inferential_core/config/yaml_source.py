@@ -46,12 +46,7 @@ class Source(NamedTuple):
 
 def read(path: Path) -> tuple[dict[str, Any], Places]:
     """What is in a YAML (.yaml, .yml) or JSON file; ConfigError says what is wrong, and where."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file: {error}") from None
+    text = read_text(path)
     try:
         source = parse_json(text) if path.suffix == ".json" else parse_yaml(text, yes_and_no=True)
     except SourceError as error:
@@ -63,6 +58,16 @@ def read(path: Path) -> tuple[dict[str, Any], Places]:
         first = f"{path}:{source.lines[keys]}"
         raise ConfigError(f"{path}:{again}: {dotted(keys)}: is there already, in {first}")
     return data, {keys: f"{path}:{number}" for keys, number in source.lines.items()}
+
+
+def read_text(path: Path) -> str:
+    """A text of UTF-8; ConfigError if the file cannot be read, or holds something else."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file: {error}") from None
 
 
 def dotted(keys: Keys) -> str:

@@ -57,10 +57,10 @@ class Keyring:
             self._seen = state_of(self.path)
             try:
                 rights = read_rights(self.path)
-            except (ConfigError, OSError) as error:
+            except ConfigError as error:
                 self.problem = str(error)
                 _log.error("the rights stay as they are: %s", error)
-                raise ConfigError(str(error)) from None
+                raise
             self.problem = ""
             if rights != self.rights:
                 _log.info("rights read again: %d identities", len(rights))

@@ -25,7 +25,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from ..config.section import Section
-from ..config.yaml_source import SourceError, parse_yaml
+from ..config.yaml_source import SourceError, parse_yaml, read_text
 from ..errors import ConfigError
 from .keyfiles import check_mode, is_key
 
@@ -63,10 +63,7 @@ def read_rights(path: Path) -> Rights:
     """Everybody's rights; ConfigError names file, entry and what is wrong with it."""
     check_mode(path, stat.S_IWGRP | stat.S_IWOTH, "other users can write to it", "chmod go-w")
     found: dict[str, Identity] = {}
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text file: {error}") from None
+    text = read_text(path)
     if not text.strip():  # whoever writes it empties it first, and a full disk leaves it so
         raise ConfigError(f"{path}: empty; write {{}} if nobody shall be let in")
     for name, entry in read_entries(text, path).items():
@@ -82,11 +79,9 @@ def as_identity(name: str, entry: Any, path: Path) -> Identity:
     if not isinstance(entry, dict):
         raise ConfigError(f"{path}: {name}: expected key, clients, models, ...")
     try:
-        identity = Identity(**{**entry, "name": name})
+        identity = Identity.model_validate({**entry, "name": name})
     except ValidationError as error:
         raise ConfigError(f"{path}: {name}: {'; '.join(_told(error))}") from None
-    except TypeError as error:  # a key that is no text
-        raise ConfigError(f"{path}: {name}: {error}") from None
     if not is_key(identity.key):
         raise ConfigError(f"{path}: {name}: key: expected 40 characters of Z85")
     return identity

@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ..config.yaml_source import parse_yaml
+from ..config.yaml_source import parse_yaml, read_text
 from ..errors import ConfigError
 from ..suggestion import nearest
 from .keyfiles import SERVER
@@ -32,7 +32,7 @@ def authorize(folder: Path, name: str, public_key: str, rights: Mapping[str, Any
 
 
 def _authorize(path: Path, name: str, public_key: str, rights: Mapping[str, Any]) -> Identity:
-    text = _text(path)
+    text = read_text(path) if os.path.exists(path) else _HEAD
     entries = read_entries(text, path)
     entry = {"key": public_key, **entries.get(name, {}), **rights}
     entry["key"] = public_key
@@ -49,7 +49,7 @@ def revoke(folder: Path, name: str) -> None:
     """Keep a key out; ConfigError if there is no such identity."""
     path = folder / AUTHORIZED
     with _alone(folder):
-        text = _text(path)
+        text = read_text(path) if os.path.exists(path) else ""
         entries = read_entries(text, path)
         if name not in entries:
             raise ConfigError(f"{path}: nobody is called {name!r}; {nearest(name, entries)}")
@@ -91,15 +91,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(held)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        return _HEAD
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
 
 
 def _write(path: Path, text: str, entries: Mapping[str, Any], changed: str) -> None:

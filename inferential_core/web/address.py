@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from contextlib import suppress
 
@@ -55,20 +56,15 @@ def url(listener: socket.socket) -> str:
 
 def _bound(host: str, port: int, bind: str) -> socket.socket:
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise ConfigError(f"http.bind {bind!r}: {error.strerror or error}") from None
+    family, *_, where = found[0]
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # IPv4 as well
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen(128)
-        listener.setblocking(False)
+        listener = socket.create_server(where, family=family, backlog=128, dualstack_ipv6=both)
     except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"http.bind {bind!r}: {error.strerror or error}; take another port, or {OFF}"
-        ) from None
+        reason = os.strerror(error.errno) if error.errno else error
+        raise ConfigError(f"http.bind {bind!r}: {reason}; take another port, or {OFF}") from None
+    listener.setblocking(False)
     return listener
