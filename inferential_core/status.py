@@ -1,4 +1,4 @@
-"""How an observation can end. Every one ends in exactly one of these."""
+"""How an observation can end. Every one ends in exactly one of `OUTCOMES`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from enum import Enum
 
 
 class Status(str, Enum):
-    """An outcome. The first six are told by the server, LOST is the client's own finding."""
+    """An outcome. The first six are told by the server, LOST is the client's own finding.
+
+    WAITING is no outcome: `get_reply` tells it when its time is over and nothing has ended.
+    """
 
     OK = "ok"
     EXPIRED = "expired"
@@ -15,6 +18,7 @@ class Status(str, Enum):
     REJECTED = "rejected"
     ERROR = "error"
     LOST = "lost"
+    WAITING = "waiting"
 
     # Enum hashes the name in Python; these are keys on the path of every request
     __hash__ = str.__hash__
@@ -31,3 +35,4 @@ SERVER_OUTCOMES = (
     Status.REJECTED,
     Status.ERROR,
 )
+OUTCOMES = (*SERVER_OUTCOMES, Status.LOST)

@@ -50,9 +50,9 @@ async def _run(options: argparse.Namespace) -> Robots:
         try:
             declared = await model.specification(timeout_ms=_PATIENCE_MS)
         except TimeoutError:
-            refused = f": {probe.refusal}" if probe.refusal else ""
+            why = probe.problem or "it is there, but does not say what the model takes"
             raise UsageError(
-                f"no server answers at {options.server}{refused}; start one with inferential serve"
+                f"no server answers at {options.server}: {why}; start one with inferential serve"
             ) from None
     values, told = observation(declared, options.key_shape)
     if not options.json:

@@ -98,7 +98,7 @@ class AsyncModel(BaseModel):
         return await self._sleeping(self._result(timeout_ms))
 
     async def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
-        """How the oldest unanswered observation ended, or None; see `Model.get_reply`."""
+        """How the oldest unanswered observation ended or stands; see `Model.get_reply`."""
         return await self._sleeping(self._reply(timeout_ms))
 
     async def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:

@@ -85,6 +85,16 @@ class BaseConnection(ABC, Generic[M]):
         """
         return self._socket.link.refusal
 
+    @property
+    def problem(self) -> str:
+        """Why there is no connection, in words, such as a name that does not resolve; '' while
+        there is one, as far as that was looked at last. From any thread.
+
+        What is wrong with the address is found out beside, from the first question on; until then
+        this only says that the server is not there.
+        """
+        return self._socket.problem
+
     def model(
         self,
         model_id: str,
@@ -182,7 +192,7 @@ class BaseModel:
                     self._socket.warn_if_absent()
                     self._session.give_up(self._handle)
                 return None
-            yield self._session.patience_ms(self._handle, left_ms)
+            yield self._socket.patience_ms(self._session.patience_ms(self._handle, left_ms))
 
     def _reply(self, timeout_ms: float | None) -> Waiting[Reply | None]:
         self._socket.check_thread()
@@ -192,9 +202,13 @@ class BaseModel:
         while True:
             reply = self._session.take(self._handle)
             left_ms = 1000.0 * (deadline - time.monotonic())
-            if reply is not None or left_ms <= 0 or not self._handle.pending:
+            if reply is not None or not self._handle.pending:
                 return reply
-            yield self._session.patience_ms(self._handle, left_ms)
+            if left_ms <= 0:
+                if timeout_ms is None or timeout_ms <= 0:
+                    return None
+                return self._session.so_far(self._handle, timeout_ms, self._socket.problem)
+            yield self._socket.patience_ms(self._session.patience_ms(self._handle, left_ms))
 
     def _specification(self, timeout_ms: float) -> Waiting[dict[str, Any]]:
         self._socket.check()
@@ -205,8 +219,11 @@ class BaseModel:
         while (reply := self._session.take(question.handle)) is None:
             left_ms = 1000.0 * (deadline - time.monotonic())
             if left_ms <= 0:
-                raise TimeoutError(f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms")
-            yield left_ms
+                why = f": {problem}" if (problem := self._socket.problem) else ""
+                raise TimeoutError(
+                    f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms{why}"
+                )
+            yield self._socket.patience_ms(left_ms)
         return specification_in(reply)
 
 

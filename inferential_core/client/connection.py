@@ -68,9 +68,12 @@ class Model(BaseModel):
         return self._sleeping(self._result(timeout_ms))
 
     def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
-        """How the oldest unanswered observation ended, or None if it has not within the time.
+        """How the oldest unanswered observation ended, or how it stands after `timeout_ms`.
 
-        Unlike `get_result` it tells every end, and why. Abandons nothing.
+        Unlike `get_result` it tells every end, and why. If the time is over first, the status is
+        WAITING and `error` tells what is in the way: the server's name, address or key, or that
+        the model is slow. That abandons nothing: the observation waits on. None where nothing
+        waits, and, with timeout_ms=0, where nothing has ended.
         """
         return self._sleeping(self._reply(timeout_ms))
 

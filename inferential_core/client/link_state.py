@@ -149,6 +149,28 @@ class LinkState:
         self.refusal = self._explain(event)
         return Loss(self.refusal, unsent=True)
 
+    @property
+    def unexplained(self) -> bool:
+        """Whether there is no connection, and nothing that ZeroMQ noticed says why."""
+        return not (self.connected or self.refusal or self._broken_off)
+
+    def problem(self, absence: str) -> str:
+        """Why there is no connection, in words; '' while there is one.
+
+        absence: what is wrong with the server's address, where that is known.
+        """
+        if self.connected:
+            return ""
+        if self.refusal:
+            return self.refusal
+        if self._broken_off:
+            return self._explain(Event.BROKEN_OFF)
+        if absence:
+            return absence
+        if self.state is State.DOWN:
+            return "the link went down, and the server has not let this client in again"
+        return "the server has not let this client in yet"
+
     def retries(self, now: float) -> bool:
         """Whether to connect anew now; True once for each time that it has to."""
         if now < self.retry_at:

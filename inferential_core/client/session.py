@@ -201,6 +201,20 @@ class ClientSession:
             ended.request_id, handle.model_id, handle.epoch, ended.sent_at
         )
 
+    def so_far(self, handle: ModelSession, waited_ms: float, problem: str) -> Reply:
+        """That the oldest observation of a handle, which goes on waiting, has not ended yet.
+
+        problem: why there is no connection; '' where there is one, and the model is slow.
+        """
+        head = handle.pending[0]
+        slow = "the server is there, and its model has not answered yet"
+        ending = Ending(
+            Status.WAITING,
+            f"no answer after {waited_ms:.0f} ms: {problem or slow}",
+            self._clock.now(),
+        )
+        return ending.as_reply(head.request_id, handle.model_id, handle.epoch, head.sent_at)
+
     def take_result(self, handle: ModelSession) -> tuple[bool, dict[str, Any] | None]:
         """(True, result or None) once the oldest observation has ended, else (False, None).
 

@@ -16,6 +16,7 @@ import zmq
 from ..errors import UsageError
 from ..transport.sockets import READABLE, WRITABLE, FrameSocket, Waker
 from ..wire.images import Buffer
+from .absence import Absence
 from .lifetime import Owner, Resources
 from .link_monitor import LinkMonitor, explain
 from .link_state import Event, LinkState, State
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from ..security.client import ClientKeys
 
 _log = logging.getLogger(__name__)
+
+_MEET_S = 0.2  # a server that is there has answered by then
 
 
 class ServerSocket:
@@ -52,6 +55,8 @@ class ServerSocket:
         self.link = LinkState(
             reconnect_max_ms / 1000.0, lambda event: explain(event, keys is not None)
         )
+        self._absence = Absence(self.server)
+        self._away_since = time.monotonic()
         self._owner = Owner()
         self.check, self.check_thread = self._owner.check, self._owner.check_thread
         self._sleeping = False
@@ -145,11 +150,22 @@ class ServerSocket:
             self._drain()
         return True
 
+    @property
+    def problem(self) -> str:
+        """Why there is no connection; '' while there is one. From any thread."""
+        if self.link.unexplained and time.monotonic() >= self._away_since + _MEET_S:
+            self._absence.look()
+        return self.link.problem(self._absence.reason)
+
+    def patience_ms(self, left_ms: float) -> float:
+        """How long to sleep at most; while nobody answers, less, and why is looked into."""
+        return min(left_ms, 1000.0 * _MEET_S) if self.problem else left_ms
+
     def warn_if_absent(self) -> None:
         """Somebody waited in vain: say once if it is because no server was ever there."""
         if self.link.state is State.UNMET and not self._warned:
             self._warned = True
-            _log.warning("no server answers at %s; still trying", self.server)
+            _log.warning("no server answers at %s: %s; still trying", self.server, self.problem)
 
     def wake(self) -> None:
         """End a `wait`, now or the next one; from any thread."""
@@ -221,6 +237,7 @@ class ServerSocket:
         if self.link.refusal not in ("", known):
             _log.warning("%s: %s", self.server, self.link.refusal)
         if loss is not None:
+            self._away_since = time.monotonic()
             if loss.unsent:
                 self._unsent.clear()
             unsent = {observation.request_id for observation in self._unsent}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ..request import Call, InferenceRequest
-from ..status import Status
+from ..status import OUTCOMES, Status
 from ..tracking.clients import Changes, ClientRegistry
 from ..tracking.models import ModelRecord
 from .histograms import Counts, Histograms
@@ -32,7 +32,7 @@ class Recorder:
         self._histograms_of = self._histograms.by_model
         self._labels_of = store.labels.of_client
         self._outcome_labels = {
-            each: store.labels.lasting({"outcome": str(each)}) for each in Status
+            each: store.labels.lasting({"outcome": str(each)}) for each in OUTCOMES
         }
         self._batch_size = store.table("batch_size").add
         self._queue_depth = store.table("queue_depth").add

@@ -83,7 +83,7 @@ class Console:
             )
         if now_s >= self._remind_s:
             self._remind_s = now_s + REMIND_S
-            self._remind(topics, bridge.link.refusal)
+            self._remind(topics, bridge.link.problem)
 
     def _time_stands_still(self) -> bool:
         clock = self._node.get_clock()

@@ -74,7 +74,7 @@ def _link(bridge: BridgeCore, server: str) -> DiagnosticStatus:
     if bridge.link.connected:
         status.level, status.message = OK, "connected"
     else:
-        why = f": {bridge.link.refusal}" if bridge.link.refusal else ""
+        why = f": {problem}" if (problem := bridge.link.problem) else ""
         status.level, status.message = ERROR, f"no connection to {server}{why}"
     return status
 

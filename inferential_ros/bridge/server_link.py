@@ -99,6 +99,11 @@ class ServerLink:
         """Why the server does not let this robot in, or ''."""
         return self._refusal
 
+    @property
+    def problem(self) -> str:
+        """Why there is no connection, in words; '' while there is one. From any thread."""
+        return self._connection.problem
+
     def in_flight(self, generation: int) -> int:
         """Observations of that generation that are not answered yet. From any thread."""
         if not self._in_flight:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from inferential_core import Status
+from inferential_core.status import OUTCOMES
 
-COUNTERS = {status: status.value for status in Status} | {Status.ERROR: "errors"}
+COUNTERS = {status: status.value for status in OUTCOMES} | {Status.ERROR: "errors"}
 LATENCY_WINDOW = 500  # newest samples, 10 s at 50 Hz: a percentile of now, not of always
 
 

@@ -36,8 +36,8 @@ def fetch_specification(
             try:
                 return model.specification(1000.0 * timeout_s), ""
             except TimeoutError:
-                if not connection.connected:
-                    raise
+                if problem := connection.problem:
+                    return {}, f"the server {server} does not answer: {problem}"
                 return model.specification(1000.0 * BUSY_S), ""
     except TimeoutError:
         return {}, f"the server {server} does not answer"

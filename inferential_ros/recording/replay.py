@@ -124,7 +124,7 @@ class Replay:
         while not self._bridge.link.connected:
             left_s = until_s - time.monotonic()
             if left_s <= 0:
-                why = f": {self._bridge.link.refusal}" if self._bridge.link.refusal else ""
+                why = f": {problem}" if (problem := self._bridge.link.problem) else ""
                 raise BagError(f"no server at {self._options.server}{why}")
             self._robot.changed.wait(left_s)
             self._robot.changed.clear()

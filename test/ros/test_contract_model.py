@@ -121,7 +121,8 @@ def test_the_server_hands_the_specification_out_and_a_silent_one_is_told(address
         assert "polcy" in reason
     finally:
         server.stop()
-    assert fetch_specification(address, "r", "policy", 0.05) == (
-        {},
-        f"the server {address} does not answer",
+    found, reason = fetch_specification(address, "r", "policy", 0.05)
+    assert found == {}
+    assert reason == (
+        f"the server {address} does not answer: the server has not let this client in yet"
     )

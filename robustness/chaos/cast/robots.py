@@ -69,7 +69,7 @@ class Robot:
                 await asyncio.sleep(left_s)
                 continue
             reply = await self._model.get_reply(timeout_ms=1e3 * left_s)
-            if reply is not None:
+            if reply is not None and reply.status is not Status.WAITING:
                 self._take(reply)
 
     async def _ask(self) -> None:
