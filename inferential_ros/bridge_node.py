@@ -68,26 +68,29 @@ class BridgeNode(ManagedNode):
             self,
             "client_id",
             "",
-            "Id towards the server, unique in the fleet; empty: the namespace, and the node's"
-            " name where that is not the default one",
+            "Client id, unique in the fleet; empty: the namespace, with the node's name where"
+            " that is not the default one",
             fixed=False,
         )
         declare(
             self,
             "key_file",
             "",
-            "This robot's NAME.key_secret, where the server demands a key; empty:"
-            " $INFERENTIAL_KEY, if that is set",
+            "This robot's NAME.key_secret, if the server demands a key; empty: the file that"
+            " $INFERENTIAL_KEY names",
             fixed=False,
         )
         declare(
             self,
             "server_key_file",
             "",
-            "The server's public key (its server.key); empty: $INFERENTIAL_SERVER_KEY",
+            "The server's public key (its server.key); empty: the file that"
+            " $INFERENTIAL_SERVER_KEY names",
             fixed=False,
         )
-        declare(self, "autostart", True, "Configure and activate at start, without a manager")
+        declare(
+            self, "autostart", True, "Configure and activate the node at start, without a manager"
+        )
         declare(
             self,
             "sample_timeout",
@@ -101,8 +104,8 @@ class BridgeNode(ManagedNode):
             self,
             "thread_priority",
             0,
-            "Real-time priority (SCHED_FIFO) of the thread that publishes actions; the others of"
-            " the process get the lowest one. 0: as any other program",
+            "Real-time priority (SCHED_FIFO) of the thread that publishes actions; the other"
+            " threads of the process get the lowest one. 0: no real-time priority",
             between=(0, HIGHEST),
             fixed=False,
         )
@@ -153,7 +156,9 @@ class BridgeNode(ManagedNode):
         for warning in contract.warnings:
             self.get_logger().warning(warning)
         self._interfaces = RosInterfaces(self, contract, server, client_id, keys)
-        self.get_logger().info(f"{contract.robot}: asks {contract.model.id!r} at {server}")
+        self.get_logger().info(
+            f"{contract.robot} asks the model {contract.model.id!r} at {server}"
+        )
 
     def activate(self) -> None:
         """Connect and execute."""
@@ -188,7 +193,7 @@ class BridgeNode(ManagedNode):
             server, client_id, contract.model.id, wait_s, keys
         )
         if reason:
-            self.get_logger().warning(f"model: not checked: {reason}")
+            self.get_logger().warning(f"the model was not checked: {reason}")
         check_model(contract, specification)
         for unchecked in check_live(self, contract, timeout_s, self.asked_to_stop):
             self.get_logger().warning(unchecked)
@@ -207,7 +212,7 @@ class BridgeNode(ManagedNode):
         if self._interfaces is not None:
             for name in AT_CONFIGURE:
                 if name in changed:
-                    reason = f"{name} is read at configure: clean up first"
+                    reason = f"{name} is read when the node is configured: clean it up first"
                     return SetParametersResult(successful=False, reason=reason)
             tuning = {name: changed[name] for name in Tuning._fields if name in changed}
             if tuning:
@@ -224,7 +229,7 @@ class BridgeNode(ManagedNode):
 def contract_path(given: str) -> str:
     """Where the contract is; WrongSetup if none was given."""
     if not given:
-        raise WrongSetup("parameter contract_file is empty: name the robot's contract (YAML)")
+        raise WrongSetup("the parameter contract_file is empty: name the robot's contract (YAML)")
     return find_contract(given)
 
 

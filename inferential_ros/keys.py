@@ -23,7 +23,10 @@ NO_KEYS = KeyFiles()
 def add_key_options(parser: argparse.ArgumentParser) -> None:
     """Add --key and --server-key to a command that asks a server."""
     parser.add_argument(
-        "--key", default="", metavar="FILE", help="own .key_secret (default $INFERENTIAL_KEY)"
+        "--key",
+        default="",
+        metavar="FILE",
+        help="this robot's .key_secret (default $INFERENTIAL_KEY)",
     )
     parser.add_argument(
         "--server-key",

@@ -72,14 +72,14 @@ class Console:
             self._check_input(item, bridge)
         for output, before, now in zip(self._outputs, self._rivals, rivals):
             if now > before:
-                self._log.warning(f"{output.path}: others publish on {output.topic!r}, too")
+                self._log.warning(f"{output.path}: others publish on {output.topic!r} as well")
         self._rivals = rivals
         self._unheard = [output for output in self._unheard if not self._heard(output)]
         if now_s >= self._clock_s and self._time_stands_still():
             self._clock_s = now_s + CLOCK_S
             self._log.warning(
-                "use_sim_time is set, but nothing comes on /clock: no time passes, and nothing is"
-                " asked or executed; start what publishes /clock, or unset use_sim_time"
+                "use_sim_time is set, but nothing comes on /clock: no time passes, so the bridge"
+                " asks and executes nothing; start what publishes /clock, or unset use_sim_time"
             )
         if now_s >= self._remind_s:
             self._remind_s = now_s + REMIND_S
@@ -91,14 +91,16 @@ class Console:
 
     def _tell_state(self, bridge: BridgeCore) -> None:
         if self._state is State.EXECUTING:
-            self._log.info("executing again" if self._planned else "first plan: executing")
+            self._log.info(
+                "executing plans again" if self._planned else "executing the first plan"
+            )
             self._planned = True
         elif self._state is State.FALLBACK and bridge.mode is BridgeMode.ENDING:
-            self._log.info("stopping: publishing the declared fallback")
+            self._log.info("the bridge stops: publishing the declared fallback")
         elif self._state is State.FALLBACK:
             reason = bridge.statistics.last_error
             self._log.warning(
-                "no valid actions: publishing the declared fallback"
+                "no valid actions are left: publishing the declared fallback"
                 + (f" ({reason.strip().splitlines()[-1]})" if reason.strip() else "")
             )
 

@@ -28,7 +28,7 @@ def flag(text: str) -> bool | None:
         return False
     if not text.strip():
         return None
-    raise ValueError(f"expected true or false, not {text!r}")
+    raise ValueError(f"must be true or false, not {text!r}")
 
 
 def count(text: str) -> int | None:
@@ -58,38 +58,55 @@ COMMON_ARGUMENTS = (
 SERVER_ARGUMENTS = (
     *COMMON_ARGUMENTS,
     Argument("bind", "", "Address to listen on (default tcp://127.0.0.1:5555)"),
-    Argument("keys", "", "Folder of the server's keys and of authorized.yaml: clients need keys"),
+    Argument(
+        "keys", "", "Folder with the server's keys and authorized.yaml; with it clients need keys"
+    ),
     Argument(
         "allow_insecure",
         "",
-        "Beyond loopback without keys: serve anybody who reaches the port (true or false)",
+        "Serve everybody who reaches the port, from other machines too, without keys (true or"
+        " false)",
         flag,
     ),
     Argument("models", "", "Models to serve: blank-separated 'id:=module:Attribute'", words),
-    Argument("http", "", "Where the fleet's page is (default 127.0.0.1:5580), or off"),
-    Argument("config_file", "", "YAML file with the server's InferentialConfig"),
-    Argument("dispatcher", "", "ray (Ray Serve; default where the node can import Ray) or local"),
+    Argument("http", "", "Address of the fleet's page (default 127.0.0.1:5580), or off"),
+    Argument("config_file", "", "YAML or JSON file with the server's configuration"),
+    Argument("dispatcher", "", "ray (Ray Serve; default if the node can import Ray) or local"),
     Argument(
         "ray_address",
         "",
-        "Ray cluster to join, host:port, or local: start one (default: the one that runs here,"
-        " else local)",
+        "Ray cluster to join, host:port; local: start one (default: the one that runs on this"
+        " machine, else local)",
     ),
     Argument("serve_config_file", "", "Ray Serve config file with applications to deploy"),
     Argument("replicas", "", "Replicas of each model on Ray Serve (default 1)", count),
-    Argument("lanes", "", "Calls a local model works on at once (default 1)", count),
-    Argument("process", "", "Local models that run in processes of their own, by id", words),
-    Argument("timeout", "", "Seconds a call of a local model may take (default 30)", number),
+    Argument("lanes", "", "Calls that a local model works on at once (default 1)", count),
+    Argument("process", "", "Ids of the local models that run in processes of their own", words),
+    Argument(
+        "timeout",
+        "",
+        "Longest time, in seconds, that a call of a local model may take (default 30)",
+        number,
+    ),
 )
 
 ROBOT_ARGUMENTS = (
     *COMMON_ARGUMENTS,
-    Argument("contract_file", "", "YAML contract: topics to observations, actions to topics"),
+    Argument(
+        "contract_file",
+        "",
+        "Contract (YAML): it maps topics to observations and actions to topics",
+    ),
     Argument("server", "", "Address of the inference server (default tcp://127.0.0.1:5555)"),
-    Argument("client_id", "", "Id towards the server (default: the namespace)"),
+    Argument("client_id", "", "Client id, unique in the fleet (default: the namespace)"),
     Argument("key_file", "", "This robot's NAME.key_secret (default: $INFERENTIAL_KEY)"),
     Argument("server_key_file", "", "The server's public key (default: $INFERENTIAL_SERVER_KEY)"),
-    Argument("thread_priority", "", "Real-time priority, 1 to 99, of its control thread", count),
+    Argument(
+        "thread_priority",
+        "",
+        "Real-time priority, 1 to 99, of the thread that publishes commands",
+        count,
+    ),
 )
 
 DEMO_ARGUMENTS = (
@@ -99,7 +116,7 @@ DEMO_ARGUMENTS = (
     Argument("seconds", "30", "Length of the run, in seconds", float),
     Argument("slowdown", "true", "Slow the model down after the fast phase", flag),
     Argument("seed", "0", "Seed of the noise and of the pushes", int),
-    Argument("http", "", "Where the fleet's page is (default 127.0.0.1:5580), or off"),
-    Argument("keep", "false", "Go on after the run, until Ctrl-C", flag),
+    Argument("http", "", "Address of the fleet's page (default 127.0.0.1:5580), or off"),
+    Argument("keep", "false", "Continue after the run, until Ctrl-C", flag),
     Argument("log_level", "info", "Log level of the nodes"),
 )

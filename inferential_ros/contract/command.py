@@ -44,13 +44,13 @@ def check(options: argparse.Namespace) -> int:
             KeyFiles(options.key, options.server_key),
         )
         if reason:
-            print(f"model.id: not checked: {reason}", file=sys.stderr)
+            print(f"model.id: the model was not checked: {reason}", file=sys.stderr)
             return 1
         try:
             check_model(contract, specification)
         except ContractError as error:
             raise located(error, path) from None
-        told = "fits its specification" if specification else "declares no specification"
+        told = "fits this contract" if specification else "declares no specification to check"
         print(f"model {contract.model.id!r} at {options.server} {told}")
     return 0
 
@@ -62,11 +62,11 @@ def new(options: argparse.Namespace) -> int:
         return 0
     path = Path(options.output)
     if path.exists() and not options.force:
-        print(f"{path} exists: --force overwrites it", file=sys.stderr)
+        print(f"{path} exists already; --force overwrites it", file=sys.stderr)
         return 1
     path.write_text(text, encoding="utf-8")
     load_contract(path)
-    print(f"{path} is written; read it through, then: inferential contract check {path}")
+    print(f"wrote {path}; read it, then run: inferential contract check {path}")
     return 0
 
 
@@ -92,24 +92,41 @@ def _parser() -> argparse.ArgumentParser:
         help="say what a contract does, or which of its keys is wrong",
         epilog="example: inferential contract check robot.yaml --server tcp://gpu-box:5555",
     )
-    one.add_argument("file", metavar="FILE", help="a path, or a name from config/contracts")
-    one.add_argument("--server", metavar="ADDRESS", help="compare with the model there as well")
-    one.add_argument("--wait", type=float, default=2.0, metavar="S", help="for the server")
     one.add_argument(
-        "--client-id", default="contract", metavar="ID", help="ask as ID/check (a key's own id)"
+        "file", metavar="FILE", help="path of a contract, or the name of one in config/contracts"
+    )
+    one.add_argument(
+        "--server",
+        metavar="ADDRESS",
+        help="also compare the contract with the model of this server",
+    )
+    one.add_argument(
+        "--wait", type=float, default=2.0, metavar="S", help="seconds to wait for the server"
+    )
+    one.add_argument(
+        "--client-id",
+        default="contract",
+        metavar="ID",
+        help="client id to ask with, as ID/check; a key must grant it",
     )
     add_key_options(one)
     one.set_defaults(run=check)
     two = commands.add_parser(
         "new",
-        help="write one from the topics of a running robot, or of a recording",
+        help="write a contract from the topics of a running robot, or of a recording",
         epilog="example: inferential contract new --namespace robot_1 --output robot.yaml",
     )
-    two.add_argument("--output", default="-", metavar="FILE", help="default: print it")
+    two.add_argument(
+        "--output", default="-", metavar="FILE", help="file to write; default: print the contract"
+    )
     two.add_argument("--force", action="store_true", help="overwrite FILE")
-    two.add_argument("--namespace", default="", help="topics below it are written relative")
+    two.add_argument(
+        "--namespace", default="", help="write topics below this namespace as relative names"
+    )
     two.add_argument("--robot", default="robot", help="the robot's name")
-    two.add_argument("--wait", type=float, default=3.0, metavar="S", help="listen for so long")
-    two.add_argument("--bag", metavar="BAG", help="look at a recording instead")
+    two.add_argument(
+        "--wait", type=float, default=3.0, metavar="S", help="seconds to listen for topics"
+    )
+    two.add_argument("--bag", metavar="BAG", help="read the topics of this recording instead")
     two.set_defaults(run=new)
     return parser

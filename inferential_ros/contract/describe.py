@@ -23,7 +23,7 @@ def _lines(contract: Contract) -> Iterator[str]:
         when = f"when {trigger.runway:.0%} of the chunk or less is left"
     else:
         when = "when the chunk is used up"
-    yield f"{contract.robot} asks {contract.model.id!r} {when}"
+    yield f"{contract.robot} asks the model {contract.model.id!r} {when}"
     for key in contract.observation:
         yield f"  {key.name}: {_key(key, contract)}"
     yield (
@@ -67,7 +67,7 @@ def _output(output: Output) -> str:
     fallback = {
         "hold": "holds the last target",
         "zeros": "goes to zero",
-        "none": "falls silent",
+        "none": "publishes nothing",
         "decelerate": f"comes to rest within {output.decelerate_s:g} s",
     }[output.fallback]
     return (

@@ -67,7 +67,7 @@ def _record(options: argparse.Namespace, contract: Contract, writer: BagWriter) 
             remap=tuple(rule for rule in options.remap if not rule.startswith("__")),
         )
         Recorder(node, contract, writer, provenance)
-        print(f"recording to {options.output}; Ctrl-C ends it", flush=True)
+        print(f"recording to {options.output}; press Ctrl-C to end", flush=True)
         until_s = time.monotonic() + (options.duration or float("inf"))
         while not ended.asked and time.monotonic() < until_s:
             executor.spin_once(timeout_sec=SPIN_S)
@@ -93,16 +93,24 @@ class _Ended:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential record",
-        description="Record what a bridge sees and does: the topics of its contract, its plans,"
-        " what it executed, its status.",
+        description="Record what a bridge receives and does: the topics of its contract, its"
+        " plans, what it executed, its status.",
         epilog="example: inferential record my_bag --contract robot.yaml --namespace robot_1",
     )
-    parser.add_argument("output", metavar="FOLDER", help="is made; a rosbag2 with one MCAP file")
-    parser.add_argument("--contract", required=True, metavar="FILE", help="that the bridge has")
-    parser.add_argument("--namespace", default="", help="that the bridge is in")
     parser.add_argument(
-        "--remap", action="append", default=[], metavar="FROM:=TO", help="as the bridge's"
+        "output", metavar="FOLDER", help="folder to create: a rosbag2 with one MCAP file"
     )
-    parser.add_argument("--use-sim-time", action="store_true", help="stamp by /clock")
-    parser.add_argument("--duration", type=float, metavar="S", help="default: until Ctrl-C")
+    parser.add_argument("--contract", required=True, metavar="FILE", help="the bridge's contract")
+    parser.add_argument("--namespace", default="", help="the bridge's namespace")
+    parser.add_argument(
+        "--remap",
+        action="append",
+        default=[],
+        metavar="FROM:=TO",
+        help="a remapping of the bridge",
+    )
+    parser.add_argument("--use-sim-time", action="store_true", help="take the time from /clock")
+    parser.add_argument(
+        "--duration", type=float, metavar="S", help="seconds to record; default: until Ctrl-C"
+    )
     return parser

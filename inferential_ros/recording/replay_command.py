@@ -82,12 +82,12 @@ def _speed(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential replay",
-        description="Drive a server with a recorded robot, by the code that runs on a robot,"
-        " without ROS running: how late would its actions have been, and how far from the"
-        " recorded commands?",
+        description="Ask a server what a recorded robot would ask, with the code that runs on a"
+        " robot, and without ROS. Report how late the robot's actions would have been, and how far"
+        " they are from the recorded commands.",
         epilog="example: inferential replay my_bag --contract robot.yaml"
-        " --server tcp://gpu-box:5555 --commands /joint_commands. The exit status is 0 where plans"
-        " were executed and none failed.",
+        " --server tcp://gpu-box:5555 --commands /joint_commands. The exit status is 0 if plans"
+        " were executed and nothing failed.",
     )
     parser.add_argument(
         "bag",
@@ -98,31 +98,36 @@ def _parser() -> argparse.ArgumentParser:
         "--contract",
         default="",
         metavar="FILE",
-        help="the robot's contract; default: the one that `inferential record` put in",
+        help="the robot's contract; default: the one that `inferential record` stored",
     )
     parser.add_argument(
-        "--server", default=LOOPBACK, metavar="ADDRESS", help=f"default {LOOPBACK}"
+        "--server", default=LOOPBACK, metavar="ADDRESS", help=f"server to ask; default {LOOPBACK}"
     )
-    parser.add_argument("--speed", type=_speed, default=1.0, help="1 is as it was recorded")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        help="pace of the replay; 1 (default) is the recorded pace",
+    )
     parser.add_argument(
         "--lockstep",
         action="store_true",
-        help="as fast as the answers come: time stands still until each is there",
+        help="stop the robot's time until each answer is there, instead of keeping a pace",
     )
-    parser.add_argument("--namespace", help="that the robot was in; default: as recorded")
+    parser.add_argument("--namespace", help="the robot's namespace; default: as recorded")
     parser.add_argument(
         "--remap",
         action="append",
         type=_pair(":="),
         default=[],
         metavar="TOPIC:=RECORDED",
-        help="read a topic of the contract from another one of the recording",
+        help="read a topic of the contract from another topic of the recording",
     )
     parser.add_argument(
         "--commands",
         default="",
         metavar="TOPIC",
-        help="recorded commands to compare with; default: the outputs' own topics",
+        help="topic with the recorded commands to compare with; default: the outputs' own topics",
     )
     parser.add_argument(
         "--text",
@@ -130,9 +135,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_pair("="),
         default=[],
         metavar="KEY=TEXT",
-        help="text of an observation key that is a parameter",
+        help="text of an observation key that is a parameter of the node",
     )
-    parser.add_argument("--client-id", default=f"replay-{os.getpid()}", metavar="ID")
+    parser.add_argument(
+        "--client-id", default=f"replay-{os.getpid()}", metavar="ID", help="client id to ask with"
+    )
     add_key_options(parser)
-    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
     return parser

@@ -138,36 +138,36 @@ class Report:
 
     def _read(self) -> list[str]:
         pace = (
-            f"at {self.speed:g} times their speed, at most {self.late_ms:.1f} ms late"
+            f"at {self.speed:g} times the recorded speed, at most {self.late_ms:.1f} ms late"
             if self.speed
             else "in lockstep with the answers"
         )
-        lines = [f"{self.messages} messages in {self.wall_s:.1f} s, {pace}"]
+        lines = [f"replayed {self.messages} messages in {self.wall_s:.1f} s, {pace}"]
         several = f", in {self.episodes} episodes" if self.episodes > 1 else ""
         lines.append(f"the robot's clock is that of {self.clock}{several}")
         if self.model_versions or self.recorded_model_version:
             answered = ", ".join(self.model_versions) or "none"
             recorded = self.recorded_model_version or "unknown"
-            lines.append(f"model version: {answered}; when it was recorded: {recorded}")
+            lines.append(f"model version now: {answered}; when the robot was recorded: {recorded}")
         return lines
 
     def _asked(self) -> list[str]:
         outcomes = ", ".join(f"{n} {name}" for name, n in self.outcomes.items() if n)
         lines = [
-            f"{self.observations} observations of {self.samples} samples of {self.reference!r}:"
-            f" {outcomes or 'none ended'}"
+            f"sent {self.observations} observations, from {self.samples} samples of"
+            f" {self.reference!r}: {outcomes or 'none ended'}"
         ]
         if self.not_ready:
             lines.append(f"not asked for want of a sample: {self.not_ready} times")
         if self.unsent:
-            lines.append(f"could not be sent: {self.unsent}")
+            lines.append(f"observations that could not be sent: {self.unsent}")
         if self.refused:
             lines.append(f"not asked, as a sample does not fit the contract: {self.refused} times")
         lines += [f"  {count} times: {reason}" for reason, count in self.refusals.items()]
         if self.invalid_plans:
-            lines.append(f"plans refused: {self.invalid_plans}")
+            lines.append(f"plans that were refused: {self.invalid_plans}")
         if self.last_error:
-            lines.append(f"the last thing that went wrong: {self.last_error}")
+            lines.append(f"the last error: {self.last_error}")
         return lines
 
     def _executed_plans(self) -> list[str]:
@@ -176,19 +176,22 @@ class Report:
         told = ", ".join(f"{name} {value:.1f}" for name, value in self.latency_ms.items())
         planned = self.deadline_hits + self.deadline_misses
         return [
-            f"latency from sample to action, ms: {told}",
+            f"latency from a sample to the action it led to, in ms: {told}",
             f"within the budget of {self.budget_ms:g} ms: {self.within_budget} of"
             f" {self.executed} plans",
-            f"plans in time, before actions ran out: {self.deadline_hits} of {planned}",
-            f"ticks on the fallback: {self.fallback_ticks} of {self.action_ticks}",
+            f"plans that came before the actions ran out: {self.deadline_hits} of {planned}",
+            f"control ticks on the fallback: {self.fallback_ticks} of {self.action_ticks}",
         ]
 
     def _compared(self) -> list[str]:
         if not self.difference:
-            return ["no recorded commands to compare with (--commands names their topic)"]
+            return [
+                "there are no recorded commands to compare with (name their topic with --commands)"
+            ]
         width = max(map(len, self.difference))
         return [
-            f"against {self.commands} recorded commands ({self.unanswered} before any action):",
+            f"difference to {self.commands} recorded commands ({self.unanswered} came before any"
+            " action):",
             f"  {'':<{width}}  mean abs       rms   max abs",
             *(
                 f"  {name:<{width}}  {d['mean_abs']:8.4f}  {d['rms']:8.4f}  {d['max_abs']:8.4f}"

@@ -95,7 +95,7 @@ def test_the_console_tells_what_changes_and_every_kind_of_failure(
     log = console.lines
     rig.run()
     log.wait(lambda m: m == f"connected to {rig.server.address}")
-    log.wait(lambda m: m == "first plan: executing")
+    log.wait(lambda m: m == "executing the first plan")
     rig.answer = np.full((10, 2), np.nan, dtype=np.float32)
     log.wait(lambda m: "publishing the declared fallback" in m)
     log.wait(lambda m: "plan refused" in m)
@@ -103,7 +103,7 @@ def test_the_console_tells_what_changes_and_every_kind_of_failure(
     log.wait(lambda m: "out of memory" in m)  # within the time that refused plans are quiet
     mark = rig.status.mark()
     rig.answer = GOOD
-    log.wait(lambda m: m == "executing again")
+    log.wait(lambda m: m == "executing plans again")
     rig.status.wait(lambda m: m.state == BridgeStatus.STATE_EXECUTING and not m.last_error, mark)
 
 

@@ -44,7 +44,7 @@ def test_help_answers_the_first_question(capsys: Any) -> None:
 def test_check_says_in_words_what_a_contract_does(capsys: Any) -> None:
     assert main(["contract", "check", "arm"]) == 0
     out = capsys.readouterr().out
-    assert "arm asks 'policy' when 50% of the chunk or less is left" in out
+    assert "arm asks the model 'policy' when 50% of the chunk or less is left" in out
     assert "state: joint_states (sensor_msgs/msg/JointState), as float32 of 7" in out
     assert "holds the last target when actions run out" in out
 

@@ -286,7 +286,7 @@ def test_a_recording_brings_its_contract_and_the_models_version(
     status, report = replay(recorded(tmp_path / "bag"), "--lockstep", text="")
     assert (status, report["executed"]) == (0, 5) and model.asked == list(range(5))
     assert (report["recorded_model_version"], report["model_versions"]) == ("2.0", ["2.1"])
-    assert "model version: 2.1; when it was recorded: 2.0" in capsys.readouterr().out
+    assert "model version now: 2.1; when the robot was recorded: 2.0" in capsys.readouterr().out
 
 
 def test_a_recording_without_a_contract_or_with_a_broken_one_says_so(tmp_path: Path) -> None:
