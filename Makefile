@@ -47,7 +47,7 @@ lines: env  ## lines of code of each folder (ARGS='--revision v1.2': in a revisi
 proto: env  ## generate inferential_core/wire/inferential_pb2.py from proto/
 	@tools/run.sh python tools/generate_proto.py
 
-docs: env  ## generated parts of docs/: settings, the wire, the picture of a request
+docs: env  ## generated parts of docs/: settings, the wire, the pictures of a request and of the house
 	@tools/run.sh python tools/generate_docs.py
 
 peers: env  ## message packages of others (control_msgs, ...) that tests read and command

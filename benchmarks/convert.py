@@ -85,9 +85,9 @@ def image(encoding: str, pixel_bytes: int, padding: int = 0) -> Any:
 
 
 def decoder(message: Any, type_name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
-    from inferential_ros.contract.types import message_class
-    from inferential_ros.contract.yaml_values import Section
     from inferential_ros.convert import input_type
+    from inferential_ros.options.types import message_class
+    from inferential_ros.options.yaml_values import Section
 
     if type_name.endswith("JointState"):
         options = {"joints": list(message.name), **options}

@@ -20,10 +20,10 @@ import zlib
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.types import message_class
-from inferential_ros.contract.yaml_values import by_name, integer, non_negative, sequence, text
 from inferential_ros.convert.registry import Listening, output_converter
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.types import message_class
+from inferential_ros.options.yaml_values import by_name, integer, non_negative, sequence, text
 
 MOTORS = 35
 ENABLED = 1

@@ -21,16 +21,16 @@ from inferential_ros.bridge.priority import HIGHEST
 from inferential_ros.bridge.requery_policy import Tuning
 from inferential_ros.bridge.ros_interfaces import RosInterfaces
 from inferential_ros.bridge.server_link import check_settings
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
-from inferential_ros.contract.live import check_live
 from inferential_ros.contract.loading import load_contract
-from inferential_ros.contract.model_check import check_model, fetch_specification
-from inferential_ros.contract.robot_description import robot_description
 from inferential_ros.contract.schema import Contract
-from inferential_ros.contract.yaml_file import located
+from inferential_ros.discovery.live import check_live
+from inferential_ros.discovery.model_check import check_model, fetch_specification
+from inferential_ros.discovery.robot_description import robot_description
 from inferential_ros.keys import KeyFiles
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import located
 from inferential_ros.parameters import declare
 
 DEFAULT_NAME = "inference_bridge"

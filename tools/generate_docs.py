@@ -1,4 +1,4 @@
-"""Write the generated parts of docs/ (`make docs`): settings, the wire, the picture of a request.
+"""Write the generated parts of docs/ (`make docs`): settings, the wire, two pictures.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; what is around it is
 written by hand.
@@ -60,9 +60,11 @@ def main() -> int:
     for file in stale:
         print(f"{file} is not current: run make docs" if arguments.check else file)
     if not arguments.check:
+        import draw_house
         import draw_request
 
         print(draw_request.draw(ROOT / "docs" / "images" / "request.svg"))
+        print(draw_house.draw(ROOT / "docs" / "images" / "house.svg"))
     return 1 if stale and arguments.check else 0
 
 

@@ -32,15 +32,15 @@ COMMANDS = {
     "bench": ("inferential_core.cli.bench:main", "load a server with simulated robots and report"),
     "keys": ("inferential_core.cli.keys:main", "make keys, and say what each of them may do"),
     "contract": (
-        "inferential_ros.contract.command:main",
+        "inferential_ros.cli.contract:main",
         "check a robot's contract, or write a new one",
     ),
     "replay": (
-        "inferential_ros.recording.replay_command:main",
+        "inferential_ros.cli.replay:main",
         "ask a server what a recording asked",
     ),
     "record": (
-        "inferential_ros.recording.record_command:main",
+        "inferential_ros.cli.record:main",
         "record what a bridge receives and does",
     ),
     "demo": ("inferential_ros.bringup.demo:main", "show how large a fleet one model can carry"),

@@ -9,14 +9,14 @@ from rclpy.lifecycle import LifecycleNode
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Input
 from inferential_ros.bridge.state import BridgeMode, State
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.live import (
+from inferential_ros.contract.schema import Contract, Output
+from inferential_ros.discovery.live import (
     absence,
     check_input_type,
     check_output_type,
     check_sample,
 )
-from inferential_ros.contract.schema import Contract, Output
+from inferential_ros.options.errors import ContractError
 
 CLOCK_S = 60.0  # from one line about a simulated time that does not begin to the next
 REMIND_S = 5.0  # from one line about a silent topic or server to the next

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from inferential_ros.contract.errors import suggestion
 from inferential_ros.geometry import inverse, multiply, rotate, slerp, unit
+from inferential_ros.options.errors import suggestion
 
 KEPT_NS = 10 * 10**9  # as tf2 keeps them
 MOST = 5000  # of one frame

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.execution import KEYS as EXECUTION_KEYS
 from inferential_ros.contract.execution import read_execution
 from inferential_ros.contract.geometry import KEYS as GEOMETRY_KEYS
@@ -14,7 +13,8 @@ from inferential_ros.contract.output import read_output
 from inferential_ros.contract.relative import Named, read_relative
 from inferential_ros.contract.schema import Action, Output
 from inferential_ros.contract.urdf import Joint
-from inferential_ros.contract.yaml_values import (
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_values import (
     Section,
     boolean,
     frequency,

@@ -13,12 +13,12 @@ from typing import Any
 
 from inferential_ros.contract.draft_keys import JOINTS, drafted_key, joint_names, refusal
 from inferential_ros.contract.draft_text import listed, scalar
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.observation import RESERVED_KEYS
 from inferential_ros.contract.topics import TOPIC
 from inferential_ros.contract.urdf import ENDLESS, Joint, parse_urdf
 from inferential_ros.convert import input_types
 from inferential_ros.convert.registry import ANY
+from inferential_ros.options.errors import ContractError
 
 COMMANDS = {
     "trajectory_msgs/msg/JointTrajectory": "position",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.key_sources import topic_key
-from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert.registry import InputError
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_values import Section
 
 JOINTS = "sensor_msgs/msg/JointState"
 IMAGE = "sensor_msgs/msg/Image"

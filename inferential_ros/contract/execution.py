@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.yaml_values import (
-    Section,
-    boolean,
-    known_names,
-    non_negative,
-    one_of,
-    whole_positive,
-)
 from inferential_ros.execution.modes import (
     MODES,
     OPEN_LOOP,
@@ -19,6 +10,15 @@ from inferential_ros.execution.modes import (
     Execution,
 )
 from inferential_ros.execution.overlap import SHARE_OF_OLD
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_values import (
+    Section,
+    boolean,
+    known_names,
+    non_negative,
+    one_of,
+    whole_positive,
+)
 
 # Of one mode only, which another would silently ignore.
 MODE_OPTIONS = {

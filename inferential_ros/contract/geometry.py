@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.schema import Output
-from inferential_ros.contract.units import Conversion
-from inferential_ros.contract.yaml_values import Section, known_names, sequence
 from inferential_ros.execution.channel import POSITION
 from inferential_ros.execution.geometry import Angles, Group
 from inferential_ros.execution.rotations import FORMS, PartOfQuaternion, Quaternion, Rotation
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.units import Conversion
+from inferential_ros.options.yaml_values import Section, known_names, sequence
 
 CONTINUOUS = "continuous"
 KEYS = (CONTINUOUS, *FORMS)

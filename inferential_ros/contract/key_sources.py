@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.schema import (
     ASOF,
     DROP,
@@ -18,8 +17,11 @@ from inferential_ros.contract.schema import (
     Transform,
 )
 from inferential_ros.contract.topics import read_topic
-from inferential_ros.contract.types import message_class
-from inferential_ros.contract.yaml_values import (
+from inferential_ros.convert.registry import TEXT, Form, InputError, form_of, input_type
+from inferential_ros.convert.rotation import FORMS, QUATERNION, Rotations
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.types import message_class
+from inferential_ros.options.yaml_values import (
     Section,
     one_of,
     positive,
@@ -27,8 +29,6 @@ from inferential_ros.contract.yaml_values import (
     text,
     whole_positive,
 )
-from inferential_ros.convert.registry import TEXT, Form, InputError, form_of, input_type
-from inferential_ros.convert.rotation import FORMS, QUATERNION, Rotations
 
 TREE = "tree"  # of frames: asked for one moment, whenever its samples came
 TREE_TYPE = "tf2_msgs/msg/TFMessage"

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.schema import EFFORT, VELOCITY, Limits
-from inferential_ros.contract.units import Conversion
 from inferential_ros.contract.urdf import ENDLESS, Joint
-from inferential_ros.contract.yaml_values import (
+from inferential_ros.execution.channel import POSITION
+from inferential_ros.execution.rotations import Rotation
+from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.units import Conversion
+from inferential_ros.options.yaml_values import (
     Section,
     by_name,
     names,
@@ -21,8 +23,6 @@ from inferential_ros.contract.yaml_values import (
     positive,
     sequence,
 )
-from inferential_ros.execution.channel import POSITION
-from inferential_ros.execution.rotations import Rotation
 
 FREE = (-math.inf, math.inf)
 URDF = "urdf"

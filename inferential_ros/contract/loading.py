@@ -8,15 +8,15 @@ from typing import Any
 
 import inferential_ros.convert  # noqa: F401 (registers the converters)
 from inferential_ros.contract.action import read_action
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.observation import read_observation
 from inferential_ros.contract.plugins import load_announced, load_named
 from inferential_ros.contract.relative import resolve_relative
 from inferential_ros.contract.schema import ALWAYS, NEVER, WHEN_DRY, Contract, Model, Trigger
 from inferential_ros.contract.urdf import parse_urdf, read_urdf
-from inferential_ros.contract.yaml_file import located, read_yaml
-from inferential_ros.contract.yaml_values import Section, integer, names, positive, text
 from inferential_ros.execution.modes import OPEN_LOOP
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import located, read_yaml
+from inferential_ros.options.yaml_values import Section, integer, names, positive, text
 
 
 def load_contract(path: str | Path, description: str | None = None) -> Contract:

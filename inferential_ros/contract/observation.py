@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
-from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.key_sources import TREE, joined_key, topic_key, transform_key
 from inferential_ros.contract.schema import NEWEST, ObservationKey, Trigger
-from inferential_ros.contract.yaml_values import (
+from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.yaml_values import (
     Section,
     fraction,
     frequency,

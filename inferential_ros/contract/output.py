@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.geometry import Geometry
 from inferential_ros.contract.limits import (
     in_action_units,
@@ -18,15 +17,7 @@ from inferential_ros.contract.limits import (
 )
 from inferential_ros.contract.schema import DEFAULT_FALLBACK, Output
 from inferential_ros.contract.topics import read_topic
-from inferential_ros.contract.units import Conversion, read_conversion
 from inferential_ros.contract.urdf import Joint
-from inferential_ros.contract.yaml_values import (
-    Section,
-    non_negative,
-    one_of,
-    positive,
-    sequence,
-)
 from inferential_ros.convert.registry import (
     ON_CHANGE,
     ON_PLAN,
@@ -42,6 +33,15 @@ from inferential_ros.execution.channel import (
     HOLD,
     POSITION,
     ZEROS,
+)
+from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.units import Conversion, read_conversion
+from inferential_ros.options.yaml_values import (
+    Section,
+    non_negative,
+    one_of,
+    positive,
+    sequence,
 )
 
 THRESHOLD = 0.001  # m or rad: finer than any gripper positions itself

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 
-from inferential_ros.contract.errors import ContractError
+from inferential_ros.options.errors import ContractError
 
 GROUP = "inferential.converters"
 

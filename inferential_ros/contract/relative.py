@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.geometry import conversion_of
 from inferential_ros.contract.schema import DROP, Action, ObservationKey, RelativeTo
-from inferential_ros.contract.yaml_values import Section, known_names, text
 from inferential_ros.convert.registry import Located, located
 from inferential_ros.execution.channel import POSITION
 from inferential_ros.execution.rotations import Rotation
+from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.yaml_values import Section, known_names, text
 
 Named = Sequence[tuple[str, str | None, str]]  # column, the element it is relative to, path
 

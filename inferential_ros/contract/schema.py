@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inferential_ros.contract.units import Conversion
 from inferential_ros.convert.registry import EVERY_TICK, TEXT, Decode, Encode, Form, form_of
 from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZEROS
 from inferential_ros.execution.modes import Execution
+from inferential_ros.options.units import Conversion
 
 VELOCITY, EFFORT, TWIST = "velocity", "effort", "twist"
 NEWEST, ASOF, DROP = "hold", "asof", "drop"  # how a key is aligned

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.schema import Qos
-from inferential_ros.contract.types import action_class, message_class, type_name
-from inferential_ros.contract.yaml_values import Section, boolean, integer, one_of, text
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.types import action_class, message_class, type_name
+from inferential_ros.options.yaml_values import Section, boolean, integer, one_of, text
 
 TOPIC = re.compile(r"[~/]?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|~/[A-Za-z0-9_/]+")
 PROFILES = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from inferential_ros.contract.errors import ContractError
+from inferential_ros.options.errors import ContractError
 
 ENDLESS = "continuous"
 MOVING = ("revolute", "prismatic", ENDLESS)

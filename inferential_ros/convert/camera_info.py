@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.yaml_values import Section, one_of
 from inferential_ros.convert.image_shaping import Geometry, read_geometry
 from inferential_ros.convert.numeric import by_fields
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
+from inferential_ros.options.yaml_values import Section, one_of
 
 
 @input_converter("sensor_msgs/msg/CameraInfo")

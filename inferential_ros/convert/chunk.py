@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert.registry import Encode, OutputContext, output_converter
 from inferential_ros.execution.plan import Plan
+from inferential_ros.options.yaml_values import Section
 
 
 def chunk_message(plan: Plan, names: tuple[str, ...], client: str, model: str) -> Any:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inferential_ros.contract.errors import ContractError
+from inferential_ros.options.errors import ContractError
 
 STEP = re.compile(r"([A-Za-z_]\w*)(?:\[(.*)\])?", re.DOTALL)
 INDEX = re.compile(r"-?\d+")

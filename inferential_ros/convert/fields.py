@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.types import message_class
 from inferential_ros.convert.field_path import Index, Named, Step, parse_path
 from inferential_ros.convert.named import by_place, finder_of, names_of
+from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.types import message_class
 
 ARRAY = re.compile(
     r"(?:sequence<(?P<item>[^,>]+)(?:, *(?P<most>\d+))?>)|(?:(?P<fixed>[^\[]+)\[(?P<n>\d+)\])"

@@ -15,11 +15,11 @@ import numpy as np
 
 from inferential_core import EncodedImage, InferentialError
 from inferential_core.wire.images import read_shape, without_alpha
-from inferential_ros.contract.errors import ContractError, listing, suggestion
-from inferential_ros.contract.yaml_values import Section, names, one_of, text
 from inferential_ros.convert import bayer, yuv
 from inferential_ros.convert.image_shaping import Box, read_shaping
 from inferential_ros.convert.registry import Decode, InputError, formed, input_converter
+from inferential_ros.options.errors import ContractError, listing, suggestion
+from inferential_ros.options.yaml_values import Section, names, one_of, text
 
 # encoding -> (dtype, channels, channels of the result in order; None: as they are)
 RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {

@@ -14,8 +14,8 @@ import numpy as np
 
 from inferential_core import EncodedImage
 from inferential_core.wire.images import encode
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.yaml_values import (
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_values import (
     Section,
     boolean,
     integer,

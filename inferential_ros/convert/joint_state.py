@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.units import Conversion, read_conversion
-from inferential_ros.contract.yaml_values import Section, boolean, names, number, one_of
 from inferential_ros.convert.collecting import Collected, Part, Presence
 from inferential_ros.convert.numeric import by_fields, located_at
 from inferential_ros.convert.registry import Decode, Form, InputError, Located, input_converter
+from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.units import Conversion, read_conversion
+from inferential_ros.options.yaml_values import Section, boolean, names, number, one_of
 
 FIELDS = ("position", "velocity", "effort")
 DTYPES = ("float32", "float64")

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.convert.fields import ARRAY, NUMBERS, message_of
+from inferential_ros.options.errors import ContractError, suggestion
 
 STEP = re.compile(r"([A-Za-z_]\w*)(?:\[(\d+)\])?")
 SLICE = re.compile(r"\[(\d*):(\d+)\]")

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.units import Conversion, read_conversion
-from inferential_ros.contract.yaml_values import (
+from inferential_ros.convert.numeric import DTYPES, by_fields
+from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.units import Conversion, read_conversion
+from inferential_ros.options.yaml_values import (
     Section,
     boolean,
     integer,
@@ -24,8 +26,6 @@ from inferential_ros.contract.yaml_values import (
     one_of,
     sequence,
 )
-from inferential_ros.convert.numeric import DTYPES, by_fields
-from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
 
 # What each becomes by itself: what the wire carries and loses nothing, but for doubles.
 NATURAL = {

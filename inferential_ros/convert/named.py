@@ -10,9 +10,9 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from inferential_ros.contract.errors import ContractError, listing, suggestion
-from inferential_ros.contract.types import message_class
 from inferential_ros.convert.field_path import Named, Step
+from inferential_ros.options.errors import ContractError, listing, suggestion
+from inferential_ros.options.types import message_class
 
 TEXTS = ("string", "wstring")
 WHOLE = ("int", "uint", "byte", "octet", "char")

@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.units import Conversion, read_conversion
-from inferential_ros.contract.yaml_values import Section, boolean, names, number, one_of
 from inferential_ros.convert.collecting import Collected, Presence
 from inferential_ros.convert.fields import Leaf, resolve
 from inferential_ros.convert.named import NotNamed
@@ -24,6 +21,9 @@ from inferential_ros.convert.registry import (
     input_converter,
 )
 from inferential_ros.convert.rotation import Rotations, read_rotation
+from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.units import Conversion, read_conversion
+from inferential_ros.options.yaml_values import Section, boolean, names, number, one_of
 
 DTYPES = ("float16", "float32", "float64", "uint8", "int32", "int64", "bool")
 DEFAULTS = {

@@ -11,9 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.types import message_class
-from inferential_ros.contract.yaml_values import Section, non_negative
 from inferential_ros.convert.output_fields import by_fields
 from inferential_ros.convert.outputs import (
     TRAJECTORY_FIELDS,
@@ -28,6 +25,9 @@ from inferential_ros.convert.registry import (
     OutputContext,
     output_converter,
 )
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.types import message_class
+from inferential_ros.options.yaml_values import Section, non_negative
 
 POSITIONS = ("position",)
 

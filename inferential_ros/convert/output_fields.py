@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.yaml_values import Section, names, one_of
 from inferential_ros.convert.message_writer import (
     QUATERNION,
     MessageWriter,
@@ -19,6 +17,8 @@ from inferential_ros.convert.message_writer import (
 from inferential_ros.convert.outputs import stamp_header
 from inferential_ros.convert.registry import ANY, Encode, OutputContext, output_converter
 from inferential_ros.execution.rotations import FORMS, Rotation
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_values import Section, names, one_of
 
 AXES = tuple(f"{part}.{axis}" for part in ("linear", "angular") for axis in "xyz")
 PARTS = ("x", "y", "z", "w")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.types import message_class
-from inferential_ros.contract.yaml_values import Section, names, text
 from inferential_ros.convert.registry import Encode, OutputContext, output_converter
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.types import message_class
+from inferential_ros.options.yaml_values import Section, names, text
 
 TRAJECTORY_FIELDS = {"position": "positions", "velocity": "velocities", "effort": "effort"}
 JOINT_KINDS = ("position", "velocity", "effort")

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import suggestion
-from inferential_ros.contract.yaml_values import Section, names, one_of, whole_positive
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
+from inferential_ros.options.errors import suggestion
+from inferential_ros.options.yaml_values import Section, names, one_of, whole_positive
 
 # sensor_msgs/msg/PointField constants
 DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}

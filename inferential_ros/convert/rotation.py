@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from inferential_ros import geometry
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.yaml_values import Section, names, one_of
 from inferential_ros.convert.fields import Leaf
 from inferential_ros.convert.registry import InputError
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_values import Section, names, one_of
 
 QUATERNION = "quaternion"
 Change = Callable[[np.ndarray], np.ndarray]

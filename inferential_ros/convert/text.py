@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert.registry import TEXT, Decode, formed, input_converter
+from inferential_ros.options.yaml_values import Section
 
 
 @input_converter("std_msgs/msg/String", reliable=True, max_age_s=None)

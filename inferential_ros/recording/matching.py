@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from inferential_ros.contract.errors import suggestion
 from inferential_ros.contract.schema import DROP, Contract
+from inferential_ros.options.errors import suggestion
 from inferential_ros.recording.errors import BagError
 
 

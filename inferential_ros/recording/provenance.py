@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import load_contract, parse_contract
 from inferential_ros.contract.schema import Contract
-from inferential_ros.contract.yaml_file import parse_yaml, read_yaml
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import parse_yaml, read_yaml
 from inferential_ros.recording.bag import Bag
 from inferential_ros.recording.errors import BagError
 from inferential_ros.recording.matching import Names

@@ -16,7 +16,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from inferential_ros.contract.schema import Contract, Qos
-from inferential_ros.contract.types import message_class
+from inferential_ros.options.types import message_class
 from inferential_ros.qos import CHUNKS, STATUS, qos_profile
 from inferential_ros.recording.provenance import DESCRIPTIONS, Provenance
 from inferential_ros.recording.writing import BagWriter

@@ -13,8 +13,8 @@ from std_msgs.msg import String
 
 from inferential_ros.bridge.inputs import Inputs
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.convert import InputError
+from inferential_ros.options.yaml_file import parse_yaml
 
 MS = 1_000_000
 NOW = 1_700_000_000_000 * MS

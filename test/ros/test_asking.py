@@ -10,8 +10,8 @@ pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed 
 from inferential_ros.bridge.options import make_executor
 from inferential_ros.bridge.requery_policy import RequeryPolicy, Tuning
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.execution.plan import Plan
+from inferential_ros.options.yaml_file import parse_yaml
 
 MS = 1_000_000
 NOW = 1_700_000_000_000 * MS

@@ -17,8 +17,8 @@ from lifecycle_msgs.msg import Transition
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.task import Future
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
+from inferential_ros.options.errors import ContractError
 
 OUTPUTS = """
     - topic: arm

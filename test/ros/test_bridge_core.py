@@ -18,9 +18,9 @@ from sensor_msgs.msg import JointState
 from inferential_core import LocalDispatcher, Server
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.execution.executor import Tick
 from inferential_ros.execution.plan import Plan
+from inferential_ros.options.yaml_file import parse_yaml
 
 WAIT_S = 20.0
 CONTRACT = """

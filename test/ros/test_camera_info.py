@@ -14,9 +14,9 @@ pytest.importorskip("PIL.Image", reason="pillow is not installed")
 from converting import decoder
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.convert import InputError
+from inferential_ros.options.errors import ContractError
 
 INFO, IMAGE = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Image"
 WIDTH, HEIGHT = 64, 48

@@ -13,9 +13,9 @@ from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import Image, JointState
 
 from inferential_ros.bridge.inputs import Inputs, NotNow
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.convert import InputError
+from inferential_ros.options.errors import ContractError
 
 MS = 1_000_000
 NOW = 1_700_000_000_000 * MS

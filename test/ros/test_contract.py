@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import load_contract, parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import parse_yaml
 
 GOOD = parse_yaml("""
 robot: arm

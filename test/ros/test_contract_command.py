@@ -20,7 +20,7 @@ from inferential_core.cli import main
 from inferential_ros.contract.draft import Seen, draft
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
-from inferential_ros.contract.yaml_file import parse_yaml
+from inferential_ros.options.yaml_file import parse_yaml
 
 DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 BAGS = DATA / "g1_inspire_real_bag"
@@ -161,7 +161,7 @@ def test_a_contract_is_written_from_a_recording(bag: str, tmp_path: Path, capsys
 def test_new_looks_at_the_topics_of_a_running_robot(graph: Any) -> None:
     from rclpy.qos import DurabilityPolicy, QoSProfile
 
-    from inferential_ros.contract.topic_discovery import look
+    from inferential_ros.discovery.topics import look
 
     graph.repeat(
         (graph.publisher(JointState, "/r/joint_states"), JOINTS),

@@ -12,11 +12,11 @@ import pytest
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.convert import input_types, output_types
 from inferential_ros.convert.bayer import DTYPES
 from inferential_ros.convert.image import RAW
 from inferential_ros.convert.registry import ANY
+from inferential_ros.options.yaml_file import parse_yaml
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()
 SNIPPETS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

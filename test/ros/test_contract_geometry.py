@@ -11,10 +11,10 @@ pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed 
 
 from inferential_ros import geometry
 from inferential_ros.bridge.options import make_executor, make_jump_watch
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
 from inferential_ros.execution.plan import Plan
+from inferential_ros.options.errors import ContractError
 
 JOINTS = {"topic": "t", "type": "sensor_msgs/msg/JointState", "joints": ["a"]}
 QUATERNION = ["qx", "qy", "qz", "qw"]

@@ -11,11 +11,11 @@ pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed 
 
 from inferential_core import LocalDispatcher, Server
 from inferential_core.models.specification import compile_specification
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.model_check import check_model, fetch_specification
 from inferential_ros.contract.schema import Contract
-from inferential_ros.contract.yaml_file import parse_yaml
+from inferential_ros.discovery.model_check import check_model, fetch_specification
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import parse_yaml
 
 CONTRACT = """
 model: {id: policy}

@@ -22,8 +22,8 @@ from inferential_ros.contract.draft import COMMANDS, Seen, draft
 from inferential_ros.contract.draft_text import listed, scalar
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
-from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.convert import input_types
+from inferential_ros.options.yaml_file import parse_yaml
 
 JOINTS, IMAGE = "sensor_msgs/msg/JointState", "sensor_msgs/msg/Image"
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from inferential_ros.bridge.options import make_executor, make_jump_watch
 from inferential_ros.contract.describe import describe
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.execution.executor import PlanRefused
 from inferential_ros.execution.plan import Plan
+from inferential_ros.options.errors import ContractError
 
 NAMES = ["a", "b", "1", "qw"]
 URDF = '<robot><joint name="a" type="continuous"><limit velocity="1"/></joint></robot>'

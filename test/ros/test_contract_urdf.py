@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
 from inferential_ros.contract.describe import describe
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
+from inferential_ros.options.errors import ContractError
 
 URDF = """
 <robot name="arm">

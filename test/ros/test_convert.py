@@ -14,11 +14,11 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
 
 from inferential_core import EncodedImage
-from inferential_ros.contract.types import message_class
-from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert import InputError, OutputContext, input_type, output_type
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.execution.plan import Plan
+from inferential_ros.options.types import message_class
+from inferential_ros.options.yaml_values import Section
 
 
 def decoder(type_name: str, **options: Any):

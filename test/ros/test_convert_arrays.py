@@ -20,9 +20,9 @@ from std_msgs.msg import (
     UInt8MultiArray,
 )
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.convert import InputError
 from inferential_ros.convert.registry import form_of
+from inferential_ros.options.errors import ContractError
 
 
 def layout(*dims: tuple[int, int], offset: int = 0) -> MultiArrayLayout:

@@ -26,9 +26,9 @@ from sensor_msgs.msg import BatteryState, Imu, JointState, Joy, LaserScan, Range
 from std_msgs.msg import Bool, Float32, Float64, Int64, UInt8
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.convert import InputError
 from inferential_ros.convert.registry import form_of
+from inferential_ros.options.errors import ContractError
 
 POINT = Point(x=1.0, y=2.0, z=3.0)
 TURN = Quaternion(x=0.1, y=0.2, z=0.3, w=0.9)

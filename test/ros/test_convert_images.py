@@ -15,9 +15,9 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from inferential_core import EncodedImage
 from inferential_core.wire.images import decode
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.convert import InputError
 from inferential_ros.convert.registry import form_of
+from inferential_ros.options.errors import ContractError
 
 IMAGE = "sensor_msgs/msg/Image"
 RED, GREEN, BLUE = 10, 100, 200

@@ -12,10 +12,10 @@ from converting import encoder
 from geometry_msgs.msg import TwistStamped
 from sensor_msgs.msg import JointState
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Output
-from inferential_ros.contract.yaml_file import parse_yaml
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import parse_yaml
 
 CONTRACT = """
 model: {{id: policy}}

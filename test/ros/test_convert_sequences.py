@@ -11,10 +11,10 @@ pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed 
 
 from converting import encoder
 
-from inferential_ros.contract.errors import ContractError
-from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert import OutputContext
 from inferential_ros.convert.output_fields import by_fields
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_values import Section
 
 NO_PEERS = "the message packages of others are not built: make peers"
 

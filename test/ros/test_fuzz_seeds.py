@@ -17,7 +17,7 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 is not installed here")
 
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
+from inferential_ros.options.yaml_file import parse_yaml
 from robustness.fuzz.targets import contract
 
 FOUND = Path(__file__).parents[1] / "fuzz_seeds" / "contract"

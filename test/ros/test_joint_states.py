@@ -12,9 +12,9 @@ pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed 
 from converting import decoder
 from sensor_msgs.msg import JointState
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.convert import InputError
 from inferential_ros.convert.collecting import Collected, Collector, collector_of
+from inferential_ros.options.errors import ContractError
 
 TYPE = "sensor_msgs/msg/JointState"
 

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from inferential_ros.bridge_node import BridgeNode, contract_path
 from inferential_ros.bringup import arguments, process_list
 from inferential_ros.contract.loading import load_contract
-from inferential_ros.contract.yaml_file import read_yaml
+from inferential_ros.options.yaml_file import read_yaml
 from inferential_ros.server_node import ServerNode
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,9 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.convert import InputError
 from inferential_ros.convert.collecting import collector_of
+from inferential_ros.options.errors import ContractError
 
 PEERS = "message packages of others are not built: make peers"
 JOINTS = "sensor_msgs/msg/JointState"

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image, JointState, PointCloud2, PointField
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.convert import InputError
 from inferential_ros.convert.collecting import Collector
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import parse_yaml
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()
 KEYS = [

@@ -16,10 +16,10 @@ from inferential_ros.bridge.inputs import Inputs
 from inferential_ros.bridge.options import make_executor
 from inferential_ros.bridge.plans import left_over_values, make_plan
 from inferential_ros.bridge.server_link import Observation
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
 from inferential_ros.execution.plan import PlanRefused
+from inferential_ros.options.errors import ContractError
 
 JOINTS = {"topic": "t", "type": "sensor_msgs/msg/JointState", "joints": ["b", "a"]}
 POSE = {"topic": "p", "type": "geometry_msgs/msg/PoseStamped"}

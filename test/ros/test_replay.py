@@ -22,7 +22,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from inferential_core import LocalDispatcher, Server
 from inferential_core.cli import main
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
+from inferential_ros.options.yaml_file import parse_yaml
 from inferential_ros.recording.bag import open_bag
 from inferential_ros.recording.commands import Difference, named_values
 

@@ -1,9 +1,11 @@
-"""Which room may import what: the robot's side stays light, the pure parts stay pure."""
+"""What rooms may import of others: the robot's side stays light, the pure parts stay pure.
+
+Which of our own rooms a room may import is held by test/core/docs/test_docs_architecture.py.
+"""
 
 from __future__ import annotations
 
 import ast
-import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -20,16 +22,6 @@ PURE = (
     "bridge/robot_io.py",
     "bridge/state.py",
 )
-# Room -> the rooms of which it imports nothing, wherever in a file the import stands.
-FORBIDDEN = {
-    "execution": {"bridge", "bringup", "contract", "convert", "recording", "server"},
-    "convert": {"bridge", "bringup", "recording", "server"},
-    "contract": {"bridge", "bringup", "server"},
-    "bridge": {"bringup", "recording", "server"},
-    "recording": {"bringup", "server"},
-    "server": {"bridge", "bringup", "contract", "execution", "recording"},
-    "bringup": {"bridge", "contract", "convert", "execution", "recording", "server"},
-}
 
 
 def imports(path: Path) -> set[str]:
@@ -46,43 +38,6 @@ def imports(path: Path) -> set[str]:
 def files(*places: str) -> list[Path]:
     paths = [ROS / place for place in places]
     return [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
-
-
-def module_name(path: Path) -> str:
-    """The dotted name of a module of the package; a package's is that of its folder."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def is_module(name: str) -> bool:
-    path = ROOT.joinpath(*name.split("."))
-    return path.is_dir() or path.with_suffix(".py").is_file()
-
-
-def modules_imported(path: Path) -> set[str]:
-    """What a file imports of this package, also below TYPE_CHECKING and in functions."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                found.add(inner if is_module(inner) else node.module)
-    return {name for name in found if name.startswith(ROS.name + ".")}
-
-
-@pytest.mark.parametrize("room", FORBIDDEN)
-def test_the_arrows_between_rooms_point_one_way(room: str) -> None:
-    for file in files(room):
-        rooms = {name.split(".")[1] for name in modules_imported(file)}
-        assert not rooms & FORBIDDEN[room], file
-
-
-def test_no_module_imports_itself_by_a_detour() -> None:
-    modules = {module_name(file): file for file in files(".")}
-    arrows = {name: modules_imported(file) & set(modules) for name, file in modules.items()}
-    graphlib.TopologicalSorter(arrows).prepare()  # raises CycleError, which shows the circle
 
 
 def test_nothing_needs_the_demo() -> None:

@@ -14,9 +14,9 @@ from converting import decoder
 from geometry_msgs.msg import Pose, Quaternion, Twist, Vector3
 from sensor_msgs.msg import Imu
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.convert import InputError
 from inferential_ros.convert.registry import form_of
+from inferential_ros.options.errors import ContractError
 
 POSE = "geometry_msgs/msg/Pose"
 HALF = math.sqrt(0.5)

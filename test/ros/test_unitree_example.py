@@ -16,7 +16,7 @@ pytest.importorskip("unitree_hg.msg", reason="unitree_hg is not built: make peer
 from converting import encoder
 from unitree_hg.msg import LowCmd, LowState
 
-from inferential_ros.contract.errors import ContractError
+from inferential_ros.options.errors import ContractError
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 import unitree_low_cmd

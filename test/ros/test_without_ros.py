@@ -18,9 +18,9 @@ pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
 from bags import JAZZY, START_NS, STATE, STEP_NS, Mcap, header, state
 
 from inferential_core import LocalDispatcher, Server
-from inferential_ros.contract import stand_ins
-from inferential_ros.contract.stand_ins import _made
 from inferential_ros.convert.fields import resolve
+from inferential_ros.options import stand_ins
+from inferential_ros.options.stand_ins import _made
 
 ROOT = Path(__file__).parents[2]
 TREE = "tf2_msgs/msg/TFMessage"

@@ -8,10 +8,10 @@ from pathlib import Path
 from inferential_ros.bridge.options import make_executor
 from inferential_ros.contract import plugins
 from inferential_ros.contract.describe import describe
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.loading import parse_contract
-from inferential_ros.contract.yaml_file import parse_yaml
 from inferential_ros.execution.executor import Source
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import parse_yaml
 from robustness.fuzz.targets.text import mutate_yaml
 
 CONTRACTS = Path(__file__).parents[3] / "config"

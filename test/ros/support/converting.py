@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from inferential_ros.contract.types import message_class
-from inferential_ros.contract.yaml_values import Section
 from inferential_ros.convert import OutputContext, input_type, output_type
+from inferential_ros.options.types import message_class
+from inferential_ros.options.yaml_values import Section
 
 
 def decoder(type_name: str, **options: Any) -> Any:

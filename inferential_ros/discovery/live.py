@@ -17,10 +17,10 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.schema import Contract, ObservationKey, Output
 from inferential_ros.convert.collecting import Collected, collector_of
 from inferential_ros.convert.registry import InputError
+from inferential_ros.options.errors import ContractError, suggestion
 from inferential_ros.qos import qos_profile
 
 SPIN_S = 0.05

@@ -12,10 +12,10 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from inferential_ros.contract.draft import SYSTEM, Seen
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.schema import Qos
-from inferential_ros.contract.types import message_class
 from inferential_ros.convert import input_types
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.types import message_class
 from inferential_ros.qos import qos_profile
 
 SPIN_S = 0.05

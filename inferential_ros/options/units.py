@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from inferential_ros.contract.errors import ContractError, listing
-from inferential_ros.contract.yaml_values import Section, by_name, number
+from inferential_ros.options.errors import ContractError, listing
+from inferential_ros.options.yaml_values import Section, by_name, number
 
 FACTORS = {"rad": 1.0, "deg": 180.0 / math.pi, "m": 1.0, "cm": 100.0, "mm": 1000.0}
 ANGLES = ("rad", "deg")

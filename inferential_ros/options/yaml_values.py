@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from inferential_ros.contract.errors import ContractError, suggestion
+from inferential_ros.options.errors import ContractError, suggestion
 
 T = TypeVar("T")
 MISSING: Any = object()

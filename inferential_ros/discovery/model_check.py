@@ -12,11 +12,11 @@ from typing import Any
 
 from inferential_core import Connection, InferentialError
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
-from inferential_ros.contract.errors import ContractError, suggestion
 from inferential_ros.contract.schema import DROP, Action, Contract, ObservationKey
 from inferential_ros.convert.registry import TEXT
 from inferential_ros.execution.modes import RTC
 from inferential_ros.keys import NO_KEYS, KeyFiles
+from inferential_ros.options.errors import ContractError, suggestion
 
 BUSY_S = 5.0  # a server that is there may have other things to do first
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from inferential_ros.contract.errors import ContractError, suggestion
-from inferential_ros.contract.stand_ins import how_to_know_types, stand_in
+from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.stand_ins import how_to_know_types, stand_in
 
 LIKE_A_TYPE = 0.75  # CompressedVideo is no misspelling of CompressedImage
 

@@ -14,10 +14,10 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.schema import Contract
+from inferential_ros.options.errors import ContractError
 from inferential_ros.recording.provenance import Provenance, attach_contract
 from inferential_ros.recording.recorder import Recorder
 from inferential_ros.recording.writing import BagWriter

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.keys import KeyFiles, add_key_options
+from inferential_ros.options.errors import ContractError
 from inferential_ros.recording.bag import Bag, open_bag
 from inferential_ros.recording.progress import ProgressLine
 from inferential_ros.recording.provenance import Provenance, contract_for

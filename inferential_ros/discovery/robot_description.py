@@ -10,8 +10,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import String
 
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.schema import Qos
+from inferential_ros.options.errors import ContractError
 from inferential_ros.qos import qos_profile
 
 TOPICS = ("robot_description", "/robot_description")  # in the namespace first

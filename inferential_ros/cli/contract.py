@@ -10,12 +10,12 @@ from pathlib import Path
 
 from inferential_ros.contract.describe import describe
 from inferential_ros.contract.draft import Seen, draft
-from inferential_ros.contract.errors import ContractError
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
-from inferential_ros.contract.model_check import check_model, fetch_specification
-from inferential_ros.contract.yaml_file import located
+from inferential_ros.discovery.model_check import check_model, fetch_specification
 from inferential_ros.keys import KeyFiles, add_key_options
+from inferential_ros.options.errors import ContractError
+from inferential_ros.options.yaml_file import located
 
 
 def main(argv: Sequence[str]) -> int:
@@ -75,7 +75,7 @@ def _seen(options: argparse.Namespace) -> list[Seen]:
         from inferential_ros.recording.bag import topics_of
 
         return topics_of(options.bag, lambda note: print(f"note: {note}", file=sys.stderr))
-    from inferential_ros.contract.topic_discovery import look
+    from inferential_ros.discovery.topics import look
 
     return look(options.wait)
 

@@ -1,0 +1,1 @@
+"""The commands `inferential contract`, `replay` and `record`; one module each."""

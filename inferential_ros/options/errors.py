@@ -1,0 +1,48 @@
+"""What goes wrong with a contract: always the path of the key, and what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+DIGITS = re.compile(r"\d+")
+
+
+class ContractError(Exception):
+    """A contract cannot be used. `path` is the wrong key, such as `action.outputs[0].type`.
+
+    file, line: where that key, or the nearest around it, stands; empty and 0 where nobody knows.
+    """
+
+    def __init__(self, path: str, problem: str, file: str = "", line: int = 0) -> None:
+        where = f"{file}:{line}" if file and line else file or (f"line {line}" if line else "")
+        super().__init__(": ".join(filter(None, (where, path, problem))))
+        self.path, self.problem = path, problem
+        self.file, self.line = file, line
+
+
+def suggestion(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """'did you mean x?' where a known name is near, else the known names.
+
+    A name with other digits (8UC4 and 8UC3, joint_7 and joint_6) is another thing and no
+    misspelling. cutoff: how alike the names must be, as `difflib.get_close_matches` has it.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=cutoff)
+    near = [candidate for candidate in close if not _has_other_digits(str(name), candidate)]
+    if not near:  # the same letters in another case are near, whatever the ratio says
+        near = [known_name for known_name in names if known_name.lower() == str(name).lower()]
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "there are " + ", ".join(map(repr, names)) if close else listing(names)
+
+
+def listing(known: Iterable[str]) -> str:
+    """The known names, for where a name that is not among them can be no misspelling."""
+    names = sorted(known)
+    return "known: " + ", ".join(names) if names else "nothing is known here"
+
+
+def _has_other_digits(one: str, other: str) -> bool:
+    return one != other and DIGITS.sub("0", one) == DIGITS.sub("0", other)
