@@ -264,7 +264,7 @@ def test_contracts_that_come_with_the_package_load(path: Path) -> None:
 PLUGIN = """
 import numpy as np
 
-from inferential_ros.contract.yaml_values import number
+from inferential_ros.options.yaml_values import number
 from inferential_ros.convert import formed, input_converter, output_converter
 
 

@@ -16,6 +16,11 @@ MOVED = {
     "inferential_core.stacking": "inferential_core.models.stacking",
     "inferential_core.scheduler.admission": "inferential_core.scheduler.headroom",
     "inferential_ros.arguments": "inferential_ros.bringup.arguments",
+    "inferential_ros.contract.errors": "inferential_ros.options.errors",
+    "inferential_ros.contract.reading": "inferential_ros.options.yaml_values",
+    "inferential_ros.contract.types": "inferential_ros.options.types",
+    "inferential_ros.contract.units": "inferential_ros.options.units",
+    "inferential_ros.contract.yaml_file": "inferential_ros.options.yaml_file",
 }
 
 

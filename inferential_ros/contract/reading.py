@@ -1,0 +1,5 @@
+"""The old path of `inferential_ros.options.yaml_values`."""
+
+from inferential_core.moved import stand_in
+
+stand_in(__name__, "inferential_ros.options.yaml_values")
