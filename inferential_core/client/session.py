@@ -58,6 +58,7 @@ class ClientSession:
         self._clock_offset = ClockOffset()
         self._waiting: dict[int, tuple[ModelSession, AwaitedReply]] = {}
         self._server_accepts_frames = False
+        self._server_accepts_farewell = False
 
     def open(self, model_id: str, options: ModelOptions) -> ModelSession:
         """A handle on a model, with the options of its observations; UsageError without an id."""
@@ -126,6 +127,13 @@ class ClientSession:
         handle.pending.append(pending)
         return request_id, frames
 
+    def farewell(self) -> list[Buffer] | None:
+        """What tells the server that this connection ends; None where it would not understand."""
+        if not self._server_accepts_farewell:
+            return None
+        header = ObservationHeader(self.client_id, "", session=self._session, farewell=True)
+        return observation_writer(header).frames({}, one_frame_each=False)
+
     def describe(self, handle: ModelSession) -> Question:
         """Ask for the specification of a handle's model, apart from its observations."""
         aside = self._handle(handle.model_id, ModelOptions(), aside=True)
@@ -145,6 +153,7 @@ class ClientSession:
         except WireError:
             return
         self._server_accepts_frames = message.accepts_frames
+        self._server_accepts_farewell = message.accepts_farewell
         now = self._clock.now()
         self._clock_offset.learn(
             message.client_send_ns,
@@ -171,6 +180,7 @@ class ClientSession:
         """The server is gone: nothing that waits will be answered, but for what was never sent."""
         self._clock_offset.forget()
         self._server_accepts_frames = False
+        self._server_accepts_farewell = False
         for request_id in list(self._waiting):
             if request_id not in except_for:
                 self.lost_one(request_id, reason)

@@ -184,9 +184,16 @@ class ServerSocket:
             return
         if self._sleeping and not self._owner.is_here():
             raise UsageError("another thread waits for this connection: `wake` it, close it there")
-        self._owner.closed = True
+        if not self._owner.closed:
+            self._owner.closed = True
+            self._say_goodbye()
         self._session.lost("the connection was closed")
         self._resources.release()
+
+    def _say_goodbye(self) -> None:
+        farewell = self._session.farewell()
+        if farewell is not None and self.link.connected:
+            self._try_to_send(farewell)  # a full buffer means that the server does not listen
 
     def _drain(self) -> bool:
         """Do what can be done without sleeping; whether anything arrived or changed."""

@@ -74,13 +74,8 @@ class Admission:
         """
         # parse
         limits = self._limits
-        try:
-            message = parse_observation(frames, limits)
-        except MalformedError as error:
-            self._outcomes.ledger.malformed += 1
-            self._recorder.count("observation_errors", now)
-            what = f"a malformed message from {identity!r}: {error}"
-            self._throttled.log(now, what, kind="malformed messages")
+        message = self._parse(identity, frames, now)
+        if message is None:
             return None
         size = sum(map(len, frames))
         # a shorter message has no name in it that could be too long
@@ -141,6 +136,21 @@ class Admission:
         if not request.request_id:
             self._outcomes.keep_in_order(request)
         return request
+
+    def _parse(self, identity: bytes, frames: Sequence[Buffer], now: float) -> Any:
+        """The observation in a message; None if there is none, or if it is a farewell."""
+        try:
+            message = parse_observation(frames, self._limits)
+        except MalformedError as error:
+            self._outcomes.ledger.malformed += 1
+            self._recorder.count("observation_errors", now)
+            what = f"a malformed message from {identity!r}: {error}"
+            self._throttled.log(now, what, kind="malformed messages")
+            return None
+        if message.farewell:
+            self._on_farewell(message, identity)
+            return None
+        return message
 
     def _request(
         self,
@@ -245,6 +255,19 @@ class Admission:
         client = self._clients.heard(f"refused: {name}", identity, now)
         request = self._request(message, client, now, None, 0)
         self._outcomes.settle(request, Status.REJECTED, refusal)
+
+    def _on_farewell(self, message: Any, identity: bytes) -> None:
+        """A connection ends; nothing happens unless it is the one that speaks for this client.
+
+        That it is tells the random number of its session, which nobody else knows.
+        """
+        client = self._clients.by_id.get(message.client.id)
+        if client is None or not message.session:
+            return
+        if (client.session, client.identity) == (message.session, identity):
+            self._clients.leave(client)
+            for model in self._models.values():
+                model.placement.begin_anew(client.id)
 
     def _on_new_session(self, client: Client, session: int, pending: Pending, now: float) -> None:
         """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""

@@ -75,7 +75,10 @@ class Housekeeping:
 
 def _log_clients(changes: Changes) -> None:
     """Log a line for those that came and one for those that went, however many there are."""
-    for clients, what in ((changes.came, "here now"), (changes.gone, "silent, so gone")):
+    silent = [client for client in changes.gone if not client.left]
+    left = [client for client in changes.gone if client.left]
+    told = ((changes.came, "here now"), (silent, "silent, so gone"), (left, "gone, as announced"))
+    for clients, what in told:
         if clients:
             names = ", ".join(repr(client.id) for client in clients[:_NAMED])
             more = ", ..." if len(clients) > _NAMED else ""

@@ -68,6 +68,7 @@ class Client:
     last_seen: float = -math.inf
     connected: bool = True
     announced: bool = False  # reported by a sweep
+    left: bool = False  # it said goodbye, and was not heard since
     overdue_at: float = math.nan  # when its next observation is overdue; NaN: who knows
     reported_overdue: bool = False  # since its last observation
     received: int = 0
@@ -102,15 +103,15 @@ class Changes(NamedTuple):
     """What happened to clients since the last sweep; each change is reported once."""
 
     came: list[Client]
-    gone: list[Client]
+    gone: list[Client]  # they fell silent or said goodbye
     late: list[Client]  # their next observation was overdue, or still is
 
 
 class ClientRegistry:
     """All clients, bounded: those that are long gone make room for new ones.
 
-    A client is gone once it was silent for disconnect_timeout (s). Its next observation is overdue
-    once overdue_multiplier times its cadence have passed since the last one.
+    A client is gone once it said goodbye or was silent for disconnect_timeout (s). Its next
+    observation is overdue once overdue_multiplier times its cadence have passed since the last.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class ClientRegistry:
         self._capacity = capacity
         self.by_id: dict[str, Client] = {}
         self._late: dict[str, Client] = {}  # that were overdue, but came
+        self._left: dict[str, Client] = {}  # that said goodbye since the last sweep
         self.configure(alpha, disconnect_timeout, overdue_multiplier)
 
     def configure(
@@ -163,10 +165,20 @@ class ClientRegistry:
         cadence.event(now)
         return cadence
 
+    def leave(self, client: Client) -> None:
+        """It said goodbye: it is gone, and whoever speaks under its id next took nothing over."""
+        client.connected = client.announced = False
+        client.left = True
+        client.session = 0
+        client.epochs.clear()
+        self._left[client.id] = client
+
     def sweep(self, now: float) -> Changes:
         """What happened since the last time."""
-        changes = Changes([], [], list(self._late.values()))
+        left = [client for client in self._left.values() if client.left]
+        changes = Changes([], left, list(self._late.values()))
         self._late.clear()
+        self._left.clear()
         for client in self.by_id.values():
             if not client.connected:
                 continue
@@ -191,6 +203,7 @@ class ClientRegistry:
 
     def _back(self, client: Client) -> None:
         client.connected = True
+        client.left = False
         client.overdue_at = math.nan
         client.cadence.pause()
         for cadence in client.cadences.values():

@@ -105,6 +105,7 @@ class Observation(Message):
     CLOCK_OFFSET_NS_FIELD_NUMBER: ClassVar[int]
     CLOCK_OFFSET_KNOWN_FIELD_NUMBER: ClassVar[int]
     DESCRIBE_MODEL_FIELD_NUMBER: ClassVar[int]
+    FAREWELL_FIELD_NUMBER: ClassVar[int]
     client: Client
     timestamp_ns: int
     urgency: float
@@ -124,6 +125,7 @@ class Observation(Message):
     clock_offset_ns: int
     clock_offset_known: bool
     describe_model: bool
+    farewell: bool
     def __init__(
         self,
         *,
@@ -146,6 +148,7 @@ class Observation(Message):
         clock_offset_ns: int | None = ...,
         clock_offset_known: bool | None = ...,
         describe_model: bool | None = ...,
+        farewell: bool | None = ...,
     ) -> None: ...
 
 class ModelResponse(Message):
@@ -169,6 +172,7 @@ class ModelResponse(Message):
     VALID_FOR_MS_FIELD_NUMBER: ClassVar[int]
     REQUERY_AFTER_STEPS_FIELD_NUMBER: ClassVar[int]
     ACCEPTS_FRAMES_FIELD_NUMBER: ClassVar[int]
+    ACCEPTS_FAREWELL_FIELD_NUMBER: ClassVar[int]
     client: Client
     response_id: str
     timestamp_ns: int
@@ -189,6 +193,7 @@ class ModelResponse(Message):
     valid_for_ms: float
     requery_after_steps: int
     accepts_frames: bool
+    accepts_farewell: bool
     def __init__(
         self,
         *,
@@ -212,4 +217,5 @@ class ModelResponse(Message):
         valid_for_ms: float | None = ...,
         requery_after_steps: int | None = ...,
         accepts_frames: bool | None = ...,
+        accepts_farewell: bool | None = ...,
     ) -> None: ...

@@ -40,6 +40,7 @@ class ObservationHeader:
     accepts_frames: bool = False
     clock_offset_ns: int | None = None  # server's monotonic clock minus the client's
     describe_model: bool = False
+    farewell: bool = False
 
 
 def observation_writer(header: ObservationHeader) -> MessageWriter:
@@ -70,7 +71,7 @@ def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS)
     """The protobuf message in `frames` (identity taken off); MalformedError where there is none.
 
     An observation counts as received from here on: it has a client (its socket's identity, if it
-    names none) and a model.
+    names none) and a model. One that is a farewell needs no model, and is no observation.
     """
     if not frames:
         raise MalformedError("more frames than any observation has")
@@ -84,7 +85,7 @@ def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS)
         message = pb.Observation.FromString(bytes(frames[1]))
     except DecodeError:
         raise MalformedError(f"the envelope of {len(frames[1])} bytes is no Observation") from None
-    if not message.model_id:
+    if not message.model_id and not message.farewell:
         raise MalformedError("the observation names no model")
     return message
 
@@ -157,7 +158,9 @@ _STATUS_FROM_WIRE = {wire: status for status, wire in STATUS_TO_WIRE.items()} | 
 
 def response_writer(model_id: str) -> MessageWriter:
     """For the replies of a model; its `message` is a ModelResponse (status: STATUS_TO_WIRE)."""
-    return MessageWriter(pb.ModelResponse(model_id=model_id, accepts_frames=True))
+    return MessageWriter(
+        pb.ModelResponse(model_id=model_id, accepts_frames=True, accepts_farewell=True)
+    )
 
 
 def parse_response(frames: Sequence[Buffer]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 import time
@@ -465,14 +466,14 @@ def test_clock_offset_and_staleness_are_right_whatever_the_clocks_say():
 
 
 def test_a_takeover_is_noticed_counted_and_told(caplog):
-    with serve({"policy": echo}) as server:
+    with serve({"policy": echo}) as server, contextlib.ExitStack() as lives:
         for life in range(3):
-            with Connection(server.address, client_id="robot") as connection:
-                model = connection.model("policy")
-                model.observe(x=np.float32([life]))
-                assert model.get_result(LONG_MS)["actions"][0] == life
-                (client,) = server.status()["clients"]
-                assert client["takeovers"] == life
+            connection = lives.enter_context(Connection(server.address, client_id="robot"))
+            model = connection.model("policy")
+            model.observe(x=np.float32([life]))
+            assert model.get_result(LONG_MS)["actions"][0] == life
+            (client,) = server.status()["clients"]
+            assert client["takeovers"] == life
     assert "taken over" in caplog.text
 
 
