@@ -116,7 +116,7 @@ class Fleet:
         }
 
     def _model(self, model: dict[str, Any]) -> dict[str, Any]:
-        window = self._windows.model(model["id"])
+        window = self._windows.models[model["id"]]
         scheduling = self._server.config.scheduling
         shown = {
             **model,

@@ -6,7 +6,7 @@ Fed with the server's `Events`, on the thread of the web server. Times are monot
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 
 from ..status import Status
 from ..tracking.recent import Events, Served
@@ -118,12 +118,12 @@ class Windows:
 
     def __init__(self) -> None:
         self.clients: dict[str, ClientWindow] = {}
-        self.models: dict[str, ModelWindow] = {}
+        self.models: defaultdict[str, ModelWindow] = defaultdict(ModelWindow)
 
     def add(self, events: Events, now: float) -> None:
         """Work in what happened; now: monotonic s."""
         for served in events.served:
-            self._model(served.batch.model_id).add(served)
+            self.models[served.batch.model_id].add(served)
             at, failed = served.at, served.failed
             for index, request in enumerate(served.batch.requests):
                 if failed is None or not failed[index]:
@@ -140,16 +140,9 @@ class Windows:
             window = self.clients[client_id] = ClientWindow(now)
         return window
 
-    def _model(self, model_id: str) -> ModelWindow:
-        return self.models.setdefault(model_id, ModelWindow())
-
-    def model(self, model_id: str) -> ModelWindow:
-        """The window of a model; an empty one where it was not heard of."""
-        return self.models.get(model_id) or ModelWindow()
-
     def keep(self, clients: set[str], models: set[str]) -> None:
         """Forget those that the server forgot."""
         if len(self.clients) > len(clients):
             self.clients = {name: w for name, w in self.clients.items() if name in clients}
-        if len(self.models) > len(models):
-            self.models = {name: w for name, w in self.models.items() if name in models}
+        for name in self.models.keys() - models:
+            del self.models[name]

@@ -8,7 +8,6 @@ users; once nobody uses a block any more, its number goes back to the writer.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import mmap
 import os
 import threading
@@ -65,15 +64,13 @@ class Pool:
         """A block of at least `size` bytes, the smallest free one if one is large enough."""
         with self._lock:
             fitting = [block for block in self._free if block.capacity >= size]
-            if fitting:
-                block = min(fitting, key=lambda block: block.capacity)
+            block = min(fitting, key=lambda block: block.capacity, default=None)
+            if block is not None:
                 self._free.remove(block)
             else:
-                made = self._make(size)
-                if made is None:
-                    return None
-                block = made
-            self._lent[block.number] = block
+                block = self._make(size)
+            if block is not None:
+                self._lent[block.number] = block
             return block
 
     def give_back(self, numbers: Iterable[int]) -> None:
@@ -145,19 +142,17 @@ class Mapped:
         """Map a block that the other process made, of so many bytes."""
         memory = mmap.mmap(descriptor, capacity)
         self._memory[number] = memory
-        address = ctypes.addressof(ctypes.c_ubyte.from_buffer(memory))
+        address = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
         self._places[number] = address, capacity, os.dup(descriptor)
         _mapped.add(self)
 
     def use(self, number: int) -> np.ndarray:
         """The block's bytes, uint8, read-only. It is released when no view of them is left."""
-        memory = self._memory[number]
-        # The one object that every view, and view of a view, keeps alive.
-        lease = (ctypes.c_ubyte * len(memory)).from_buffer(memory)
+        # What every view of it, and view of a view, keeps alive.
+        lease: np.ndarray = np.frombuffer(self._memory[number], np.uint8)
+        lease.flags.writeable = False
         weakref.finalize(lease, self.released.append, number).atexit = False
-        view: np.ndarray = np.frombuffer(memoryview(lease), np.uint8)
-        view.flags.writeable = False
-        return view
+        return lease
 
     def collect_released(self) -> tuple[int, ...]:
         """Numbers of the blocks that nothing here refers to any more, each told once."""

@@ -48,18 +48,20 @@ class CallbackThread:
 
     def done(self, completion: Completion) -> None:
         """Tell the server that a batch ended; what goes wrong there is logged."""
-        try:
-            self._on_done(completion)
-        except Exception:
-            _log.exception("a completion was refused")
+        guarded(self._on_done, completion)
 
     def event(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Tell the server what became of a worker; what goes wrong there is logged."""
-        try:
-            self._on_event(kind, fields)
-        except Exception:
-            _log.exception("an event was refused")
+        guarded(self._on_event, kind, fields)
 
     def _refuse_all(self) -> None:
         while (item := self._refused.get()) is not None:
             self.fail(*item)
+
+
+def guarded(function: Callable[..., object], *arguments: Any) -> None:
+    """Call a function; what it raises is logged and goes no further."""
+    try:
+        function(*arguments)
+    except Exception:
+        _log.exception("%r raised", function)

@@ -23,6 +23,7 @@ from ...errors import parts_of
 from ...log import formatting
 from ..base import Batch, Completion, Dispatcher
 from . import jobs
+from .callback_thread import guarded
 from .channel import Channel
 
 _log = logging.getLogger(__name__)
@@ -85,11 +86,11 @@ class _Serving:
         elif kind == "cancel":
             batch = self._batches.get(head[1])
             if batch is not None and hasattr(dispatcher, "cancel"):
-                _guarded(dispatcher.cancel, batch)
+                guarded(dispatcher.cancel, batch)
         elif kind == "forget":
-            _guarded(dispatcher.forget, *head[1:])
+            guarded(dispatcher.forget, *head[1:])
         elif kind == "notify" and hasattr(dispatcher, "notified"):
-            _guarded(dispatcher.notified, *head[1:])
+            guarded(dispatcher.notified, *head[1:])
         return bool(kind != "end")
 
     def _submit(self, dispatcher: Dispatcher, head: Any, buffers: Any) -> None:
@@ -122,7 +123,7 @@ class _Serving:
         timer.daemon = True
         timer.start()
         if dispatcher is not None:
-            _guarded(dispatcher.close)
+            guarded(dispatcher.close)
 
 
 def _prepare(begin: Mapping[str, Any]) -> None:
@@ -147,13 +148,6 @@ def _made(begin: Mapping[str, Any]) -> Dispatcher:
     if not isinstance(made, Dispatcher):
         raise TypeError(f"{begin['target']} made a {type(made).__name__}, which is no Dispatcher")
     return made
-
-
-def _guarded(function: Any, *arguments: Any) -> None:
-    try:
-        function(*arguments)
-    except Exception:
-        _log.exception("%r raised", function)
 
 
 def _end_with_parent(parent: int, death_signal: int) -> None:
