@@ -134,20 +134,18 @@ class RayServeDispatcher(Dispatcher):
             self._models = {
                 name: replace(info, unavailable=reason) for name, info in self._models.items()
             }
-            if self.on_change is not None:
-                self.on_change()
         elif kind == "models":
             before, self._models = self._models, unpack_models(fields["models"])
             for name, info in self._models.items():
                 _log_change(info, before.get(name))
-            if self.on_change is not None:
-                self.on_change()
             if fields["why_not"] != self._why_not:
                 self._why_not = fields["why_not"]
                 if self._why_not:
                     _log.warning("%s", self._why_not)
                 else:
                     _log.info("joined the Ray cluster")
+        if self.on_change is not None:
+            self.on_change()
 
 
 def _log_change(info: ModelInfo, before: ModelInfo | None) -> None:

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ModelUnavailable
+from ...models.answers import Result
 from ..base import Batch, Completion, Dispatcher, ModelInfo
 from ..worker.jobs import pack_models
 from . import cluster, payload
@@ -231,25 +232,24 @@ class RayDriver(Dispatcher):
 
     async def _serve(self, batch: Batch) -> None:
         begun = time.monotonic()
-        version = ""
         try:
             results, version = await self._call(batch)
-            self._answered_at = time.monotonic()
         except asyncio.CancelledError:
             waited = time.monotonic() - begun
-            why: Exception = ModelUnavailable(f"Ray Serve gave no answer within {waited:.1f} s")
-            results = [why] * len(batch.requests)
+            why = ModelUnavailable(f"Ray Serve gave no answer within {waited:.1f} s")
         except ModelUnavailable as error:
-            results = [error.with_traceback(None)] * len(batch.requests)  # its text says it all
+            why = error.with_traceback(None)  # its text says it all
         except Exception as error:  # the replica died, the deployment went, ...
             self._refresh_soon.set()
-            reason = ModelUnavailable(
-                f"Ray Serve: {type(error).__name__}: {cluster.first_line(error)}"
-            )
-            results = [reason] * len(batch.requests)
-        self._on_done(Completion(batch, results, time.monotonic() - begun))
+            reason = f"{type(error).__name__}: {cluster.first_line(error)}"
+            why = ModelUnavailable(f"Ray Serve: {reason}")
+        else:
+            self._answered_at = time.monotonic()
+            self._on_done(Completion(batch, results, self._answered_at - begun, version))
+            return
+        self._on_done(Completion.failed(batch, why, time.monotonic() - begun))
 
-    async def _call(self, batch: Batch) -> tuple[list[Any], str]:
+    async def _call(self, batch: Batch) -> tuple[list[Result], str]:
         application = self._applications.get(batch.model_id)
         if self._why_not or application is None:
             raise ModelUnavailable(self._why_not or f"{batch.model_id!r} is not deployed any more")

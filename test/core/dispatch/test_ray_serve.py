@@ -248,6 +248,22 @@ def test_all_replicas_are_used_and_each_gets_a_lane(deploy, serve) -> None:
             pids.add(int(reply.result["pid"][0]))
 
 
+def test_a_reply_tells_the_version_of_the_replica_that_answered(
+    ray_cluster, deploy, serve
+) -> None:
+    deploy("policy", "Individual", num_replicas=2)
+    robots = serve(["policy"])
+    robots.ready("policy")
+    pids = set()
+    end = time.monotonic() + LONG_S
+    while len(pids) < 2:
+        assert time.monotonic() < end
+        for reply in robots.together("policy", 4, state=STATE, sleep_s="0.05"):
+            pid = str(int(reply.result["pid"][0]))
+            assert reply.model_version == pid
+            pids.add(pid)
+
+
 def test_a_rolling_update_loses_nothing_and_replies_tell_the_version(
     ray_cluster, deploy, serve
 ) -> None:

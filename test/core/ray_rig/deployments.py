@@ -37,6 +37,14 @@ class Batching:
         ]
 
 
+class Individual(Batching):
+    """Each replica has a version of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version = str(os.getpid())
+
+
 class Single:
     """Takes one observation a call."""
 
