@@ -57,13 +57,13 @@ def all_keys() -> list[Key]:
 
 def at(keys: Sequence[Any]) -> Schema | None:
     """What the schema says of a key; None where there is no such key."""
-    node: Schema | None = schema()
+    node = schema()
     for key in keys:
-        node = _resolved(node) if node is not None else {}
-        node = node.get("items") if isinstance(key, int) else node.get("properties", {}).get(key)
-        if node is None:
+        inner = node.get("items") if isinstance(key, int) else node.get("properties", {}).get(key)
+        if inner is None:
             return None
-    return _resolved(node) if node is not None else None
+        node = _resolved(inner)
+    return node
 
 
 def known(keys: Sequence[Any]) -> list[str] | None:

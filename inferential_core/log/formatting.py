@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from ..errors import text_of
+from ..errors import text_of, traceback_of
 
 FORMATS = ("text", "json")
 _BACKLOG = 10_000  # lines
@@ -137,7 +137,7 @@ class TextLines(logging.Formatter):
         if self._stamped:
             line = f"{stamp(record.created)} {record.levelname} {line}"
         if error is not None and self._tracebacks:
-            line += "\n" + _traceback(error)
+            line += "\n" + traceback_of(error).rstrip()
         return line
 
 
@@ -156,7 +156,7 @@ class JsonLines(logging.Formatter):
         error = _error(record)
         if error is not None:
             said["error"] = f"{type(error).__name__}: {text_of(error)}"
-            said["traceback"] = _traceback(error)
+            said["traceback"] = traceback_of(error).rstrip()
         return json.dumps(said, default=str, ensure_ascii=False)
 
 
@@ -172,10 +172,6 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 def _error(record: logging.LogRecord) -> BaseException | None:
     return record.exc_info[1] if record.exc_info else None
-
-
-def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
 
 
 def _places(error: BaseException) -> str:

@@ -10,7 +10,3 @@ by the server when `http.bind` asks for it, and only then are starlette and uvic
 
     service -> app -> guard, stream, view -> window
 """
-
-from .address import AUTO, DEFAULT_PORT, OFF
-
-__all__ = ["AUTO", "DEFAULT_PORT", "OFF"]

@@ -28,7 +28,8 @@ def judge(client: dict[str, Any], window: ClientWindow, now: float, overdue: flo
 
     overdue: multiple of its own cadence after which a silent client is overdue.
     """
-    if client["received"] == client["ok"] and not _answered_by_a_model(client):
+    answered = client["deadline_hits"] or client["deadline_misses"]  # by a model
+    if client["received"] == client["ok"] and not answered:
         return Verdict(VISITOR, "")
     if not client["connected"]:
         return Verdict(GONE, f"silent for {_duration(client['silence_s'])}")
@@ -52,10 +53,6 @@ def judge(client: dict[str, Any], window: ClientWindow, now: float, overdue: flo
         usual = f", usually one every {_duration(interval)}" if interval == interval else ""
         return Verdict(OVERDUE, f"nothing for {_duration(silence)}{usual}")
     return Verdict(ACTIVE, "")
-
-
-def _answered_by_a_model(client: dict[str, Any]) -> bool:
-    return bool(client["deadline_hits"] or client["deadline_misses"])
 
 
 def _duration(seconds: float) -> str:

@@ -30,7 +30,6 @@ class ClientWindow:
         self.answered_at = _GONE
         self._latencies: deque[float] = deque(maxlen=ANSWERS)  # s; NaN where there was no answer
         self._in_time: deque[bool] = deque(maxlen=ANSWERS)
-        self._hits = 0  # in it
         self._lately: deque[tuple[float, int]] = deque()  # when, and what of these
         self._counts = [0, 0, 0]  # late, in time, without an answer
         self._bins: deque[float] = deque(maxlen=BINS)  # least time left in each; NaN: none ended
@@ -42,10 +41,7 @@ class ClientWindow:
         hit = answered and left >= 0.0
         if answered:
             self.answered_at = at
-        if len(self._in_time) == ANSWERS:
-            self._hits -= self._in_time[0]
         self._in_time.append(hit)
-        self._hits += hit
         self._latencies.append(latency)
         kind = int(hit) if answered else _UNANSWERED
         self._lately.append((at, kind))
@@ -86,7 +82,7 @@ class ClientWindow:
 
     def on_time(self) -> float:
         """Share of the newest ends that were answers in time; NaN where there are none."""
-        return self._hits / len(self._in_time) if self._in_time else _GONE
+        return sum(self._in_time) / len(self._in_time) if self._in_time else _GONE
 
     def quantiles(self) -> tuple[float, float]:
         """Latency of the newest answers at the server, s: p50, p95; NaN where there are none."""
