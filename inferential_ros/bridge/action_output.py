@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 
 from inferential_ros.bridge.robot_io import RobotIo
-from inferential_ros.bridge.state import BridgeMode, State, state_of
+from inferential_ros.bridge.state import BY_MODE, BY_SOURCE, BridgeMode, State
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.execution.executor import Executor, Source, Tick
 
@@ -58,7 +58,11 @@ class ActionOutput:
             statistics.latencies_s.append((self._robot.now_ns() - tick.observed_ns) / 1e9)
         if tick.source is not Source.WAITING:
             statistics.action_ticks += 1
-        state = state_of(self.mode, tick.source)
+        state = BY_SOURCE[tick.source]
+        if self.mode is not BridgeMode.RUNNING:
+            # a bridge that ends before its first plan publishes no fallback
+            waits = self.mode is BridgeMode.ENDING and tick.source is Source.WAITING
+            state = state if waits else BY_MODE[self.mode]
         statistics.fallback_ticks += state is State.FALLBACK
         if state is not self.state:
             self.state = state

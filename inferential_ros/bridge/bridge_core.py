@@ -198,7 +198,8 @@ class BridgeCore:
             values, stamp_ns = self.inputs.assemble(samples, now_ns)
             with self.lock:
                 action = self._contract.action
-                values |= left_over_values(action, self.executor, stamp_ns, values)
+                if self.executor.tells_left_over:
+                    values |= left_over_values(action, self.executor, stamp_ns, values)
                 self.asking.asked(now_ns)
         except InputError as error:
             with self.lock:
@@ -253,7 +254,8 @@ class BridgeCore:
             if reply.status is not Status.SUPERSEDED:
                 self._fail(str(reply.status), f"{reply.status}: {reply.error}")
             return
-        if observation.generation != self._generation or self.mode is not BridgeMode.RUNNING:
+        running = self._motion.mode is BridgeMode.RUNNING
+        if observation.generation != self._generation or not running:
             return
         now_ns = self._robot.now_ns()
         dry = self.executor.runway_ns(now_ns) == 0
@@ -274,8 +276,9 @@ class BridgeCore:
             self.asking.backoff.failed(self._robot.steady_s())
             self._fail("plan", f"plan refused: {error}")
             return
-        self.statistics.well()
-        self._tell_jumps(plan)
+        self.statistics.last_error = ""  # what failed before is over
+        if self._jumps.watching:
+            self._tell_jumps(plan)
         self.asking.planned(pinned, reply.requery_after_steps)
         if self._planned:
             self.statistics.plans_late += dry
@@ -312,13 +315,14 @@ class BridgeCore:
 
     def _should_observe(self, now_ns: int) -> bool:
         """Whether to send the samples at hand now."""
-        running = self.mode is BridgeMode.RUNNING and self.link.connected
+        running = self._motion.mode is BridgeMode.RUNNING and self.link.connected
         if not running:
             return False
         # Answers to what was asked before a break are of no use, so they are not waited for.
         if not self.asking.may(self.link.in_flight(self._generation), now_ns):
             return False
-        if self.asking.backoff.waiting(self._robot.steady_s()):
+        backoff = self.asking.backoff
+        if backoff.wait_s and backoff.waiting(self._robot.steady_s()):
             self._held_back = True
             return False
         share_left = 0.0 if self.asking.low(now_ns) else math.inf

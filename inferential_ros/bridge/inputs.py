@@ -128,8 +128,8 @@ class Input:
         return "its elements are not there yet"
 
     def check_distance(self, distance_ns: int) -> None:
-        """NotNow if the sample is too far from the reference for `asof`."""
-        if self.key.align == ASOF and abs(distance_ns) > self.key.tolerance_s * 1e9:
+        """NotNow if the sample of an `asof` key is too far from the reference."""
+        if abs(distance_ns) > self.key.tolerance_s * 1e9:
             name = self.key.name.partition("[")[0]
             late = (
                 f"; it is late: reference: {name}, with align: asof for the others, waits for it"
@@ -274,7 +274,7 @@ class Inputs:
         failure: InputError | None = None
         for item, message, stamp_ns in samples:
             try:
-                if message is not None:
+                if message is not None and item.key.align == ASOF:
                     item.check_distance(stamp_ns - reference_ns)
                 found[item.key.name] = item.value(message, stamp_ns, now_ns)
                 item.error = item.misfit = ""
@@ -289,13 +289,9 @@ class Inputs:
                 failure = failure or error
         if failure is not None:
             raise failure
-        return self._values(found, reference_ns), reference_ns
-
-    def _values(self, found: dict[str, Any], reference_ns: int) -> dict[str, Any]:
-        """The observation: texts, samples, and what is made of several."""
         values: dict[str, Any] = dict(self._texts)
         if not self._made:
-            return values | found
+            return values | found, reference_ns
         for key in self.contract.observation:
             if key.transform is not None:
                 values[key.name] = self._pose(key, key.transform, reference_ns)
@@ -304,7 +300,7 @@ class Inputs:
                 values[key.name] = key.join([found[part.name] for part in key.parts])
             elif key.name in found:
                 values[key.name] = found[key.name]
-        return values
+        return values, reference_ns
 
     def _pose(self, key: ObservationKey, asked: Transform, reference_ns: int) -> Any:
         """The pose of a frame at the observation's time, and before it where that is asked for."""

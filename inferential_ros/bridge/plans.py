@@ -28,7 +28,7 @@ def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:
     if reply.valid_for_ms > 0:
         leases_ns.append(round(reply.valid_for_ms * 1e6))
     return Plan(
-        actions=_absolute(action, actions, observation.values),
+        actions=_absolute(action, actions, observation.values) if action.relative else actions,
         start_ns=observation.stamp_ns,
         period_ns=round(1e9 / action.rate_hz),
         lease_ns=min(leases_ns, default=None),
@@ -62,7 +62,7 @@ def _entry(name: str, nested: str, result: Mapping[str, Any]) -> np.ndarray:
 
 def _absolute(action: Action, actions: np.ndarray, observed: Mapping[str, Any]) -> np.ndarray:
     """The chunk with the state of its own observation added to the columns relative to it."""
-    if not action.relative or actions.ndim != 2 or actions.shape[1] != len(action.names):
+    if actions.ndim != 2 or actions.shape[1] != len(action.names):
         return actions  # of another shape: refused by whoever executes it
     absolute = actions.astype(np.float64)
     for column, state in _states(action, observed):

@@ -9,14 +9,41 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from inferential_ros.bridge.backoff import Backoff
 from inferential_ros.contract.schema import ALWAYS, WHEN_DRY, Contract
 from inferential_ros.execution.executor import Executor
 from inferential_ros.execution.plan import Plan
 
 ANSWERS = 8
 SHORT, ENOUGH = 2.5, 3.5  # answers: a shorter chunk is short of actions, a longer one no more
+LONGEST_S = 1.0  # wait after a failure
 MARGIN = 1.2  # answers that are to be left when the next one is asked for
+
+
+class Backoff:
+    """How long to wait before the next observation, after a model that gives nothing usable.
+
+    Doubles with each failure, from one policy period to a second: a new sample comes a hundred
+    times a second, and asked at once, a broken model would get them all. Times are handed in.
+    """
+
+    def __init__(self, first_s: float) -> None:
+        self.wait_s = 0.0  # 0: the newest attempt did not fail
+        self._first_s = min(first_s, LONGEST_S)
+        self._until_s = float("-inf")
+
+    def failed(self, now_s: float) -> None:
+        """An answer was unusable; one to what was asked before the wait is no new attempt."""
+        if now_s >= self._until_s:
+            self.wait_s = min(2 * self.wait_s, LONGEST_S) if self.wait_s else self._first_s
+            self._until_s = now_s + self.wait_s
+
+    def succeeded(self) -> None:
+        """An answer was usable, so nothing is waited for."""
+        self.wait_s, self._until_s = 0.0, float("-inf")
+
+    def waiting(self, now_s: float) -> bool:
+        """Whether the wait is not over."""
+        return now_s < self._until_s
 
 
 class Tuning(NamedTuple):
@@ -111,7 +138,8 @@ class RequeryPolicy:
     def planned(self, plan: Plan, hint_steps: int) -> None:
         """A plan is executed; the server would like to be asked after so many steps, 0: none."""
         self._hint_steps = min(hint_steps, plan.horizon)
-        self.backoff.succeeded()
+        if self.backoff.wait_s:
+            self.backoff.succeeded()
 
     def forget(self) -> None:
         """A break: nothing that was known of the plans holds."""

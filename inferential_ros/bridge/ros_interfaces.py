@@ -252,7 +252,8 @@ class RosInterfaces:
             return
         plan = plan_ahead()
         if plan is not None:
-            self._outputs.follow(plan, self.now_ns())
+            if self._outputs.takes_plans:
+                self._outputs.follow(plan, self.now_ns())
             self._publish_plan(self._pending, plan)
 
     def publish_executed_chunk(self, plan: Plan) -> None:

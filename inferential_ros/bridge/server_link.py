@@ -84,20 +84,11 @@ class ServerLink:
         self._handler = handler
         self._stopping = False
         self._epoch = self._begun_epoch = 0  # the handler's, and the one the server knows of
-        self._connected = False
-        self._refusal = ""
+        self.connected = False
+        self.refusal = ""  # why the server does not let this robot in
         self._in_flight: dict[int, Observation] = {}
         self._connection, self._model = _connect(settings)
         self._thread = threading.Thread(target=self._run, name="bridge-link", daemon=True)
-
-    @property
-    def connected(self) -> bool:
-        return self._connected
-
-    @property
-    def refusal(self) -> str:
-        """Why the server does not let this robot in, or ''."""
-        return self._refusal
 
     @property
     def problem(self) -> str:
@@ -138,26 +129,23 @@ class ServerLink:
                 timeout_ms = self._settings.lost_after_ms / 4 if self._in_flight else None
                 self._connection.wait(timeout_ms)
                 try:
-                    self._turn()
+                    self._note_link()
+                    self._start_epoch()
+                    self._take_replies()
+                    self._send()
                 except Exception:  # one bad observation or reply must not silence the robot
                     self._handler.on_error(traceback.format_exc())
         finally:
             self._connection.close()
 
-    def _turn(self) -> None:
-        self._note_link()
-        self._start_epoch()
-        self._take_replies()
-        self._send()
-
     def _note_link(self) -> None:
-        if self._connection.connected != self._connected:
-            self._connected = not self._connected
-            self._handler.on_connected(self._connected)
-        if self._connection.refusal != self._refusal:
-            self._refusal = self._connection.refusal
-            if self._refusal:
-                self._handler.on_refused(self._refusal)
+        if self._connection.connected != self.connected:
+            self.connected = not self.connected
+            self._handler.on_connected(self.connected)
+        if self._connection.refusal != self.refusal:
+            self.refusal = self._connection.refusal
+            if self.refusal:
+                self._handler.on_refused(self.refusal)
 
     def _start_epoch(self) -> None:
         if self._begun_epoch != self._epoch:
@@ -175,7 +163,7 @@ class ServerLink:
                 self._handler.on_reply(observation, reply)
 
     def _send(self) -> None:
-        if not self._connected:
+        if not self.connected:
             return
         made = self._handler.next_observation()
         if made is None:

@@ -39,10 +39,3 @@ BY_SOURCE = {
     Source.PLAN: State.EXECUTING,
     Source.FALLBACK: State.FALLBACK,
 }
-
-
-def state_of(mode: BridgeMode, source: Source) -> State:
-    """What the status tells; a bridge that ends before its first plan publishes no fallback."""
-    if mode is BridgeMode.RUNNING or (mode is BridgeMode.ENDING and source is Source.WAITING):
-        return BY_SOURCE[source]
-    return BY_MODE[mode]

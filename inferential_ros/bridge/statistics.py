@@ -47,10 +47,6 @@ class Statistics:
         """An observation or a plan failed."""
         self.last_error = reason
 
-    def well(self) -> None:
-        """A plan came and is executed: what failed before it is over."""
-        self.last_error = ""
-
     def measure_rates(self, now_s: float) -> None:
         """Rates since the last call, which comes once a second."""
         if self._before is not None and now_s > self._before[0]:

@@ -23,6 +23,7 @@ class TemporalEnsemble(Mode):
 
     def accept(self, plan: Plan, now_ns: int) -> None:
         self._plans = [p for p in self._plans if p.end_ns > now_ns] + [plan]
+        self.newest = plan
 
     def due(self, at_ns: int) -> Due | None:
         plans = [plan for plan in self._plans if plan.covers(at_ns)]
@@ -34,10 +35,6 @@ class TemporalEnsemble(Mode):
         newest = plans[-1]
         return Due(self._sampling.pick(rows[-1], mean), newest, newest.step_at(at_ns))
 
-    @property
-    def newest(self) -> Plan | None:
-        return self._plans[-1] if self._plans else None
-
     def end_ns(self, now_ns: int) -> int:
         end_ns = now_ns
         for plan in sorted(self._plans, key=lambda plan: plan.start_ns):
@@ -47,3 +44,4 @@ class TemporalEnsemble(Mode):
 
     def clear(self) -> None:
         self._plans = []
+        self.newest = None

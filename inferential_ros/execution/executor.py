@@ -17,11 +17,10 @@ from enum import Enum
 import numpy as np
 
 from inferential_ros.execution.channel import Rule, make_channel
-from inferential_ros.execution.delay import DelayMeter
 from inferential_ros.execution.geometry import admitted
 from inferential_ros.execution.modes import Execution, make_mode
 from inferential_ros.execution.plan import Plan, PlanRefused, PlanTooLate
-from inferential_ros.execution.record import Record
+from inferential_ros.execution.record import DelayMeter, Record
 from inferential_ros.execution.rtc import Rtc
 
 __all__ = ["Execution", "Executor", "PlanRefused", "PlanTooLate", "Rule", "Source", "Tick"]
@@ -61,6 +60,8 @@ class Executor:
     ) -> None:
         self._dimension = dimension
         self._mode = make_mode(execution, dimension)
+        self.open_loop = self._mode.open_loop  # nothing is asked before the plan at hand is over
+        self.tells_left_over = isinstance(self._mode, Rtc)  # whether `left_over` may tell any
         self._channels = [make_channel(rule) for rule in rules]
         self._geometry = execution.geometry
         self._record = Record()
@@ -153,11 +154,6 @@ class Executor:
     def newest(self) -> Plan | None:
         """The plan accepted last, if it was not dropped since."""
         return self._mode.newest
-
-    @property
-    def open_loop(self) -> bool:
-        """Whether nothing is to be asked before the plan at hand is over."""
-        return self._mode.open_loop
 
     def share_left(self, now_ns: int) -> float:
         """Part of the newest plan that is not executed yet, 0.0 without a plan."""

@@ -19,16 +19,16 @@ class JumpWatch:
 
     def __init__(self, largest: np.ndarray) -> None:
         self._largest = largest
-        self._watching = bool(np.isfinite(largest).any())
+        self.watching = bool(np.isfinite(largest).any())
 
     def found(self, plan: Plan) -> list[tuple[int, float]]:
         """Columns that jump for the first time, with how far they do."""
-        if not self._watching or plan.horizon < 2:
+        if plan.horizon < 2:
             return []
         steps = np.abs(np.diff(plan.actions, axis=0)).max(axis=0)
         columns = np.flatnonzero(steps > self._largest)
         if not columns.size:
             return []
         self._largest = np.where(steps > self._largest, np.inf, self._largest)
-        self._watching = bool(np.isfinite(self._largest).any())
+        self.watching = bool(np.isfinite(self._largest).any())
         return [(int(column), float(steps[column])) for column in columns]

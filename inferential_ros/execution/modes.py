@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 from inferential_ros.execution.ensemble import TemporalEnsemble
 from inferential_ros.execution.geometry import Group
-from inferential_ros.execution.mode import Mode
+from inferential_ros.execution.mode import Mode, Queue
 from inferential_ros.execution.open_loop import OpenLoop
 from inferential_ros.execution.overlap import SHARE_OF_OLD
-from inferential_ros.execution.queue import Queue
 from inferential_ros.execution.rtc import Rtc
 from inferential_ros.execution.sampling import GeometricSampling, Sampling
 

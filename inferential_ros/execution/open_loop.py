@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from inferential_ros.execution.mode import Queue
 from inferential_ros.execution.plan import Plan, PlanRefused
-from inferential_ros.execution.queue import Queue
 from inferential_ros.execution.sampling import Sampling
 
 

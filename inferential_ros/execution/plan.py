@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,25 +32,20 @@ class Plan:
     model_version: str = ""
     observed_ns: int | None = None  # when what it answers was observed; None: at the start
 
-    @property
-    def stamp_ns(self) -> int:
-        """When the observation was made that it answers."""
-        return self.start_ns if self.observed_ns is None else self.observed_ns
+    stamp_ns: int = field(init=False)  # when the observation was made that it answers
+    horizon: int = field(init=False)  # H
+    length_ns: int = field(init=False)  # of all steps
+    end_ns: int = field(init=False)  # from then on nothing of it may be published: steps or lease
 
-    @property
-    def horizon(self) -> int:
-        return int(self.actions.shape[0])
-
-    @property
-    def length_ns(self) -> int:
-        return self.horizon * self.period_ns
-
-    @property
-    def end_ns(self) -> int:
-        """From here on nothing of it may be published: steps used up or lease over."""
-        if self.lease_ns is None:
-            return self.start_ns + self.length_ns
-        return self.start_ns + min(self.length_ns, self.lease_ns)
+    def __post_init__(self) -> None:
+        length_ns = len(self.actions) * self.period_ns
+        lasts_ns = length_ns if self.lease_ns is None else min(length_ns, self.lease_ns)
+        vars(self).update(
+            stamp_ns=self.start_ns if self.observed_ns is None else self.observed_ns,
+            horizon=len(self.actions),
+            length_ns=length_ns,
+            end_ns=self.start_ns + lasts_ns,
+        )
 
     def covers(self, now_ns: int) -> bool:
         return self.start_ns <= now_ns < self.end_ns

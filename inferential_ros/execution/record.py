@@ -1,7 +1,11 @@
-"""What was really published of a plan: mixed, limited and only the steps that were reached."""
+"""What was really executed: the published rows of each plan, and how many steps were executed
+while a chunk was on its way.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +14,9 @@ from inferential_ros.execution.plan import Plan
 
 
 class Record:
-    """Collects the steps of one plan after the other."""
+    """Collects what was published of one plan after the other: mixed, limited, and only the steps
+    that were reached.
+    """
 
     def __init__(self) -> None:
         self._plan: Plan | None = None
@@ -50,3 +56,45 @@ class Record:
             lease_ns=None,
             observed_ns=plan.stamp_ns,
         )
+
+
+WINDOW = 50  # newest chunks: a percentile of now; a maximum of always would never forget a stall
+PERCENTILE = 95.0
+
+
+class DelayMeter:
+    """Counts the steps executed while each chunk was on its way: the inference delay d of
+    real-time chunking, in actions consumed.
+
+    It is not the latency in steps: while a robot has nothing to execute it consumes nothing, and a
+    chunk that comes then needs no more of its steps skipped in the eyes of the model.
+    """
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._executed: deque[int] = deque(maxlen=4096)  # until when each newest step is valid
+        self._delays: deque[int] = deque(maxlen=window)
+        self._warm = False
+
+    def executed(self, until_ns: int) -> None:
+        """A step began to be executed that is valid until then."""
+        self._executed.append(until_ns)
+
+    def arrived(self, observed_ns: int) -> None:
+        """The chunk of that observation came now. The first one is not counted: a model's first
+        call also loads and compiles.
+        """
+        consumed = 0
+        for until_ns in reversed(self._executed):
+            if until_ns <= observed_ns:
+                break
+            consumed += 1
+        if self._warm:
+            self._delays.append(consumed)
+        self._warm = True
+
+    @property
+    def steps(self) -> int:
+        """95th percentile of the newest chunks, rounded up; 1 while nothing is known."""
+        if not self._delays:
+            return 1
+        return math.ceil(np.percentile(self._delays, PERCENTILE, method="higher"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from inferential_ros.execution.mode import Queue
 from inferential_ros.execution.plan import Plan
-from inferential_ros.execution.queue import Queue
 
 
 class Rtc(Queue):

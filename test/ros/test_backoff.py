@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inferential_ros.bridge.backoff import Backoff
+from inferential_ros.bridge.requery_policy import Backoff
 
 
 def test_it_doubles_up_to_a_second_and_begins_anew_after_a_success() -> None:
