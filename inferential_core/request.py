@@ -48,11 +48,23 @@ class InferenceRequest:
     requery_after_steps: int = 0  # the hint that goes back with its answer, 0: none
 
     one_way_s: float = field(init=False)  # that it took to get here; 0 where that is unknown
+    # When an answer has to leave the server so that it arrives with the robot's last action:
+    #
+    #     received_at + steps_remaining x control_period_s - 2 x one way
+    #
+    # Counted from when the observation was sent, where that is known; the way back is taken to
+    # last as long as the way here. NaN where the robot does not say how many actions it has, or
+    # how long one lasts.
+    runs_dry_at: float = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.waiting_since:
             self.waiting_since = self.received_at
         self.one_way_s = 0.0 if math.isnan(self.sent_at) else self.received_at - self.sent_at
+        self.runs_dry_at = math.nan
+        if self.steps_remaining is not None and self.control_period_s:
+            dry = self.received_at + self.steps_remaining * self.control_period_s
+            self.runs_dry_at = dry - 2.0 * self.one_way_s
 
     def staleness(self, now: float) -> float:
         """Seconds since the client sent it, as far as known, else since it was received."""
@@ -70,18 +82,6 @@ class InferenceRequest:
         """Whether an answer that leaves the server then is in time."""
         return left_at <= self.deadline
 
-    def runs_dry_at(self) -> float:
-        """When an answer has to leave the server so that it arrives with the robot's last action.
-
-        received_at + steps_remaining x control_period_s - 2 x one way. Counted from when the
-        observation was sent, where that is known; the way back is taken to last as long as the way
-        here. NaN where the robot does not say how many actions it has, or how long one lasts.
-        """
-        if self.steps_remaining is None or not self.control_period_s:
-            return math.nan
-        dry = self.received_at + self.steps_remaining * self.control_period_s
-        return dry - 2.0 * self.one_way_s
-
     def set_deadline(self, budget_is_stated: bool) -> None:
         """Note the moment after which an answer is late.
 
@@ -91,7 +91,7 @@ class InferenceRequest:
         one stale; the earlier of both. All are counted from when the observation was sent, where
         that is known, and the way back is taken to last as long as the way here.
         """
-        runs_dry_at = self.runs_dry_at()
+        runs_dry_at = self.runs_dry_at
         tells = runs_dry_at == runs_dry_at  # not NaN
         if tells and not budget_is_stated:
             self.deadline = runs_dry_at
@@ -106,7 +106,7 @@ class InferenceRequest:
         """Seconds of actions that the robot has when an answer that leaves the server then reaches
         it; negative: it stands still for so long. NaN as for `runs_dry_at`.
         """
-        return self.runs_dry_at() - left_at
+        return self.runs_dry_at - left_at
 
 
 class Call(NamedTuple):

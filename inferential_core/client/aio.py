@@ -99,6 +99,8 @@ class AsyncModel(BaseModel):
 
     async def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
         """How the oldest unanswered observation ended or stands; see `Model.get_reply`."""
+        if timeout_ms is not None and timeout_ms <= 0:
+            return self._reply_at_hand()
         return await self._sleeping(self._reply(timeout_ms))
 
     async def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:

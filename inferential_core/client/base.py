@@ -194,19 +194,21 @@ class BaseModel:
                 return None
             yield self._socket.patience_ms(self._session.patience_ms(self._handle, left_ms))
 
+    def _reply_at_hand(self) -> Reply | None:
+        """How the oldest unanswered observation ended, if it has, without waiting."""
+        self._socket.drain()
+        return self._session.take(self._handle)
+
     def _reply(self, timeout_ms: float | None) -> Waiting[Reply | None]:
         self._socket.check_thread()
         deadline = _deadline(timeout_ms)
-        if timeout_ms is not None and timeout_ms <= 0:
-            self._socket.drain()
         while True:
             reply = self._session.take(self._handle)
             left_ms = 1000.0 * (deadline - time.monotonic())
             if reply is not None or not self._handle.pending:
                 return reply
             if left_ms <= 0:
-                if timeout_ms is None or timeout_ms <= 0:
-                    return None
+                assert timeout_ms is not None  # that deadline is never over
                 return self._session.so_far(self._handle, timeout_ms, self._socket.problem)
             yield self._socket.patience_ms(self._session.patience_ms(self._handle, left_ms))
 

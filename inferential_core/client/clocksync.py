@@ -22,6 +22,7 @@ class ClockOffset:
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque(maxlen=self.WINDOW)  # (delay, offset), ns
         self._best: tuple[int, int] | None = None
+        self.ns: int | None = None  # server's clock minus ours; None until a reply told its times
 
     def learn(self, t0: int, t1: int, t2: int, t3: int) -> None:
         """Times of one round trip, ns; ignored where they contradict each other."""
@@ -32,16 +33,12 @@ class ClockOffset:
         leaving = self._samples[0] if len(self._samples) == self.WINDOW else None
         self._samples.append(sample)
         if self._best is None or sample < self._best:
-            self._best = sample
+            self._best, self.ns = sample, sample[1]
         elif leaving is self._best:
             self._best = min(self._samples)
-
-    @property
-    def ns(self) -> int | None:
-        """Server's monotonic clock minus ours; None until a reply told its times."""
-        return None if self._best is None else self._best[1]
+            self.ns = self._best[1]
 
     def forget(self) -> None:
         """Another server, another clock."""
         self._samples.clear()
-        self._best = None
+        self._best = self.ns = None

@@ -75,6 +75,8 @@ class Model(BaseModel):
         the model is slow. That abandons nothing: the observation waits on. None where nothing
         waits, and, with timeout_ms=0, where nothing has ended.
         """
+        if timeout_ms is not None and timeout_ms <= 0:
+            return self._reply_at_hand()
         return self._sleeping(self._reply(timeout_ms))
 
     def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:

@@ -60,18 +60,3 @@ class ModelSession:
         self.writer = writer
         self.epoch = 0
         self.pending: deque[AwaitedReply] = deque()
-
-    def take(self, now: float) -> AwaitedReply | None:
-        """The oldest pending observation, if it has ended."""
-        if not self.pending:
-            return None
-        head = self.pending[0]
-        if head.ending is None:
-            limit_ms = self.options.lost_after_ms
-            if now >= head.doubted_until:
-                head.lose(now, "an interrupt came while its answer was read")
-            elif limit_ms is not None and now - head.sent_at >= limit_ms / 1000.0:
-                head.lose(now, f"no answer within {limit_ms:.0f} ms")
-            else:
-                return None
-        return self.pending.popleft()

@@ -39,7 +39,8 @@ class Owner:
         # libzmq's threads did not come along, and its calls would never return
         if self._forks != _forks:
             raise UsageError("a connection cannot be used after fork: make one in the child")
-        self.check_thread()
+        if threading.get_ident() != self._ident:
+            self._take_over()
 
     def check_thread(self) -> None:
         """UsageError where it belongs to another thread."""

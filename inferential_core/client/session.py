@@ -236,10 +236,21 @@ class ClientSession:
         return False, None
 
     def _take(self, handle: ModelSession) -> AwaitedReply | None:
-        ended = handle.take(self._clock.now())
-        if ended is not None:
-            self._waiting.pop(ended.request_id, None)
-        return ended
+        """The oldest pending observation, if it has ended."""
+        if not handle.pending:
+            return None
+        head = handle.pending[0]
+        if head.ending is None:
+            now = self._clock.now()
+            limit_ms = handle.options.lost_after_ms
+            if now >= head.doubted_until:
+                head.lose(now, "an interrupt came while its answer was read")
+            elif limit_ms is not None and now - head.sent_at >= limit_ms / 1000.0:
+                head.lose(now, f"no answer within {limit_ms:.0f} ms")
+            else:
+                return None
+        self._waiting.pop(head.request_id, None)
+        return handle.pending.popleft()
 
     def give_up(self, handle: ModelSession) -> None:
         """A blocking wait for the oldest observation timed out: the next one abandons it."""

@@ -92,7 +92,8 @@ class ServerSocket:
         self._news = False  # that no `wait` told yet
         self._waker = self._resources.keep(Waker(), lambda it: it.close())
         self._poll = select.poll()
-        for fd in (*self.filenos(), self._waker.fileno()):
+        self._monitor_fd, self._waker_fd = self._monitor.fileno(), self._waker.fileno()
+        for fd in (*self.filenos(), self._waker_fd):
             self._poll.register(fd, select.POLLIN)
         try:
             self._socket.connect(self.server)
@@ -126,7 +127,7 @@ class ServerSocket:
         deadline = math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0
         news, self._news = self._news, False
         while not (news or self._receive()):
-            if self._flush_into_room():
+            if self._unsent and self._room and self._flush():
                 continue
             left_s = min(deadline, self.link.retry_at) - time.monotonic()
             # rounded up: poll counts whole milliseconds, and 0.4 left would spin
@@ -137,9 +138,9 @@ class ServerSocket:
             finally:
                 self._sleeping = False
             for fd, _ in events:
-                if fd == self._monitor.fileno():
+                if fd == self._monitor_fd:
                     news = self._follow_link() or news
-                elif fd == self._waker.fileno():
+                elif fd == self._waker_fd:
                     self._waker.clear()
                     news = True
                 else:
@@ -173,7 +174,7 @@ class ServerSocket:
 
     def filenos(self) -> tuple[int, int]:
         """For event loops: both are edge-triggered, `drain` after every event and every send."""
-        return int(self._socket.get(zmq.FD)), self._monitor.fileno()
+        return int(self._socket.get(zmq.FD)), self._monitor_fd
 
     def close(self) -> None:
         """What waits ends LOST. Idempotent; does nothing in a forked child.
@@ -202,7 +203,7 @@ class ServerSocket:
         while True:
             while self._receive():
                 news = True
-            if not self._flush_into_room():
+            if not (self._unsent and self._room and self._flush()):
                 return news
 
     def _receive(self) -> bool:
@@ -283,10 +284,6 @@ class ServerSocket:
     def _end_interrupted_read(self) -> None:
         self._session.answer_lost()
         self._reading = False
-
-    def _flush_into_room(self) -> bool:
-        """Send of what waits what can be; whether any of it was."""
-        return bool(self._unsent) and self._room and self._flush()
 
     def _flush(self) -> bool:
         """Send what waits, until there is no room; whether it came to sending."""

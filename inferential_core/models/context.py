@@ -39,9 +39,7 @@ class InferenceContext(NamedTuple):
         )
 
     def with_left_over(self, values: Mapping[str, Any]) -> InferenceContext:
-        """With what an observation says of the chunk being executed."""
-        if LEFT_OVER not in values:
-            return self
+        """With what an observation says of the chunk being executed, where some is left over."""
         steps, delay = values.get(LEFT_OVER_STEPS, 0), values.get(DELAY, 0)
         return self._replace(
             left_over=values[LEFT_OVER], left_over_steps=int(steps), inference_delay=int(delay)

@@ -23,6 +23,7 @@ from ..wire.nesting import nested
 from .answers import Result, as_exception, as_result, one_for_each
 from .context import InferenceContext
 from .form import LISTS, ModelForm
+from .rtc import LEFT_OVER
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +122,9 @@ class ModelInterface:
             observation = readable(values)
             if self.form.nested:
                 observation = nested(observation, lists_only=self.form.nested == LISTS)
-            return observation, context.with_left_over(values)
+            if LEFT_OVER in values:
+                context = context.with_left_over(values)
+            return observation, context
         except BaseException as error:
             return as_exception(error)
 

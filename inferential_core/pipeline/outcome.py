@@ -20,6 +20,8 @@ from ..wire.images import Buffer
 from ..wire.messages import STATUS_TO_WIRE, response_writer
 from ..wire.tensors import MessageWriter
 
+Frames = Sequence[Buffer]
+
 _NOTHING: Mapping[str, Any] = {}
 _METRIC_OF_UNSERVED = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
 
@@ -66,10 +68,13 @@ class Outcomes:
         self._recorder.ended(request, status, call, now)
         request.inputs = _NOTHING
         if request.request_id and frames is not None:
-            self._send(request, frames, now)
+            leaving = [(request, frames)]
         else:
-            for each, reply in self._order.end(request, frames):
-                self._send(each, reply, now)
+            leaving = self._order.end(request, frames)
+        for each, reply in leaving:
+            if not self._transport.send(each.identity, reply):
+                self.ledger.undelivered += 1
+                self._recorder.count("replies_undelivered", now, self._recorder.labels(each))
         self.ledger.outcomes[status] += 1
         if status is not Status.OK:
             self.recent.ended(now, request, status)
@@ -93,14 +98,6 @@ class Outcomes:
             self._recorder.count(name, now, self._recorder.labels(request))
             self._throttled.log_outcome(now, request, status, reason)
         self.settle(request, status, reason)
-
-    def _send(self, request: InferenceRequest, frames: Sequence[Buffer], now: float) -> None:
-        if not self._transport.send(request.identity, frames):
-            self.ledger.undelivered += 1
-            self._recorder.count("replies_undelivered", now, self._recorder.labels(request))
-
-
-Frames = Sequence[Buffer]
 
 
 class ReplyOrder:

@@ -13,7 +13,7 @@ from ..tracking.latency import LatencyModel, batch_seconds
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .client_queue import ClientQueue
-from .fair_share import record_answer, record_service
+from .fair_share import Calendar, record_answer, record_service
 from .headroom import headroom
 from .model_queue import ModelQueue
 from .policy_order import ByPolicy
@@ -55,6 +55,7 @@ class DeadlineAware(BatchScheduler):
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         own = config.deadline_aware
         self._queues: defaultdict[str, ModelQueue] = defaultdict(ModelQueue)
+        self._calendars: defaultdict[str, Calendar] = defaultdict(Calendar)
         self._utility = Utility(own)
         self._guard = StarvationGuard(own.starvation_guard_ms / 1000.0, own.guard_share)
         self._selection = Selection(self._utility, self._guard)
@@ -176,7 +177,8 @@ class DeadlineAware(BatchScheduler):
         client = queue.clients.get(request.client_id) if queue else None
         if queue is None or client is None or not horizon or not request.control_period_s:
             return 0
-        return record_answer(queue, client, request, now, horizon)
+        calendar = self._calendars[request.model_id]
+        return record_answer(queue, calendar, client, request, now, horizon)
 
     def headroom(self, model_id: str, now: float, latency: LatencyModel) -> float:
         queue = self._queues.get(model_id)

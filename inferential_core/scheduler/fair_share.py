@@ -6,11 +6,12 @@ import math
 
 from ..request import InferenceRequest
 from .client_queue import ClientQueue
-from .hints import latest_arrival
 from .model_queue import ModelQueue
 
 _OUTRUN = 1.5  # times its cadence a client may be served before it is charged
 _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out
+_FILL = 0.9  # share of the model's time that is promised
+_BATCHES = 2.0  # an observation waits for the batch at hand and then for its own
 _EARLY = 2  # steps before a hint says so, at which still those ask who go by it
 
 
@@ -33,7 +34,12 @@ def record_service(client: ClientQueue, request: InferenceRequest) -> None:
 
 
 def record_answer(
-    queue: ModelQueue, client: ClientQueue, request: InferenceRequest, now: float, horizon: int
+    queue: ModelQueue,
+    calendar: Calendar,
+    client: ClientQueue,
+    request: InferenceRequest,
+    now: float,
+    horizon: int,
 ) -> int:
     """A request was answered with a chunk of `horizon` actions; after how many to ask again.
 
@@ -63,8 +69,64 @@ def record_answer(
     width = seconds[largest]
     told_dry = runs_dry - period  # at the earliest, in whole steps
     latest = latest_arrival(told_dry, away, width) if client.follows_hints else natural
-    at = queue.calendar.book(natural, latest, now, width, largest / queue.timing.pace)
+    at = calendar.book(natural, latest, now, width, largest / queue.timing.pace)
     client.hinted_steps = 0
     if at > natural:
         client.hinted_steps = min(horizon, int((at - away - observed) / period + 0.5))
     return client.hinted_steps
+
+
+class Calendar:
+    """Counts the observations expected in each span of time, as long as a full batch.
+
+    A robot may ask between the moment it would by itself and the last one at which it can still
+    be answered before it runs dry; it is given the first span in between that is not full, so
+    that the load is spread and a fleet that asks more than the model can answer asks less often.
+    O(spans between the two), at most the length of a chunk in batches.
+    """
+
+    def __init__(self) -> None:
+        self._expected: dict[int, int] = {}  # span -> observations
+        self._width_s = 0.0
+        self._oldest = 0
+
+    def book(
+        self, natural: float, latest: float, now: float, width_s: float, batch: float
+    ) -> float:
+        """When to ask, `natural` or later; counted as expected then.
+
+        natural, latest: when the observation would arrive, and the last moment at which a robot
+        can still be served in time. width_s: time of a full batch of `batch` observations.
+        """
+        if width_s <= 0.0:
+            return natural
+        self._turn_to(now, width_s)
+        first = int(natural / self._width_s)
+        last = max(first, int(latest / self._width_s))
+        room = max(1.0, _FILL * batch * self._width_s / width_s)
+        span = first
+        while span < last and self._expected.get(span, 0) + 1 > room:
+            span += 1
+        taken = self._expected.get(span, 0)
+        self._expected[span] = taken + 1
+        if span == first:
+            return natural
+        return min(latest, (span + min(1.0, taken / room)) * self._width_s)
+
+    def _turn_to(self, now: float, width_s: float) -> None:
+        if not 0.5 * width_s < self._width_s < 2.0 * width_s:  # another model than it was
+            self._expected.clear()
+            self._width_s = width_s
+            self._oldest = int(now / width_s)
+        present = int(now / self._width_s)
+        if present - self._oldest > 1000:
+            self._expected = {s: n for s, n in self._expected.items() if s >= present}
+            self._oldest = present
+        while self._oldest < present:
+            self._expected.pop(self._oldest, None)
+            self._oldest += 1
+
+
+def latest_arrival(runs_dry: float, away_s: float, width_s: float) -> float:
+    """The last moment for an observation to arrive whose robot runs dry then."""
+    return runs_dry - away_s - _BATCHES * width_s

@@ -15,7 +15,6 @@ from itertools import islice
 from ..request import InferenceRequest
 from ..tracking.latency import Timing
 from .client_queue import ClientQueue
-from .hints import Calendar
 from .pending import Pending
 from .ranking import Ranking
 from .utility import Utility
@@ -44,7 +43,6 @@ class ModelQueue:
     arrived: dict[InferenceRequest, None] = field(default_factory=dict)  # not in its place yet
     arrived_at: float = -math.inf  # newest of those
     windows: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOWS))
-    calendar: Calendar = field(default_factory=Calendar)
     timing: Timing = field(default_factory=Timing)
     contended_until: float = -math.inf
     credit_s: float = 0.0  # of the starvation guard

@@ -278,7 +278,8 @@ class BridgeCore:
             return
         self.statistics.last_error = ""  # what failed before is over
         if self._jumps.watching:
-            self._tell_jumps(plan)
+            for column, step in self._jumps.found(plan):
+                self._tell_jump(column, step)
         self.asking.planned(pinned, reply.requery_after_steps)
         if self._planned:
             self.statistics.plans_late += dry
@@ -304,14 +305,13 @@ class BridgeCore:
                 " faster model or fewer robots a server help",
             )
 
-    def _tell_jumps(self, plan: Plan) -> None:
-        for column, step in self._jumps.found(plan):
-            name = self._contract.action.names[column]
-            self.failures.add(
-                f"jump of {name}",
-                f"the plan moves {name!r} by {step:.2f} from one step to the next, more than half"
-                " a turn: if it is an angle without ends, name it under action.continuous",
-            )
+    def _tell_jump(self, column: int, step: float) -> None:
+        name = self._contract.action.names[column]
+        self.failures.add(
+            f"jump of {name}",
+            f"the plan moves {name!r} by {step:.2f} from one step to the next, more than half"
+            " a turn: if it is an angle without ends, name it under action.continuous",
+        )
 
     def _should_observe(self, now_ns: int) -> bool:
         """Whether to send the samples at hand now."""

@@ -130,7 +130,8 @@ class ServerLink:
                 self._connection.wait(timeout_ms)
                 try:
                     self._note_link()
-                    self._start_epoch()
+                    if self._begun_epoch != self._epoch:
+                        self._start_epoch()
                     self._take_replies()
                     self._send()
                 except Exception:  # one bad observation or reply must not silence the robot
@@ -139,19 +140,20 @@ class ServerLink:
             self._connection.close()
 
     def _note_link(self) -> None:
-        if self._connection.connected != self.connected:
-            self.connected = not self.connected
-            self._handler.on_connected(self.connected)
-        if self._connection.refusal != self.refusal:
-            self.refusal = self._connection.refusal
-            if self.refusal:
-                self._handler.on_refused(self.refusal)
+        connected = self._connection.connected
+        if connected != self.connected:
+            self.connected = connected
+            self._handler.on_connected(connected)
+        refusal = "" if connected else self._connection.refusal
+        if refusal != self.refusal:
+            self.refusal = refusal
+            if refusal:
+                self._handler.on_refused(refusal)
 
     def _start_epoch(self) -> None:
-        if self._begun_epoch != self._epoch:
-            self._begun_epoch = self._epoch
-            self._model.reset()
-            self._in_flight.clear()
+        self._begun_epoch = self._epoch
+        self._model.reset()
+        self._in_flight.clear()
 
     def _take_replies(self) -> None:
         while self._in_flight:
@@ -169,7 +171,9 @@ class ServerLink:
         if made is None:
             return
         observation, steps_remaining = made
-        self._start_epoch()  # one may have begun meanwhile, before the observation or after it
+        # One may have begun meanwhile, before the observation was made or after it.
+        if self._begun_epoch != self._epoch:
+            self._start_epoch()
         if observation.epoch < self._begun_epoch:
             return
         try:

@@ -15,7 +15,7 @@ import pytest
 
 from inferential_core import ConfigError, UsageError
 from inferential_core.dispatch import Batch, Completion, LocalDispatcher
-from inferential_core.dispatch.local.thread_lane import MOST_HANGING
+from inferential_core.dispatch.local.thread_lanes import MOST_HANGING
 from inferential_core.dispatch.watchdog import Watchdog
 from inferential_core.errors import ModelUnavailable
 from inferential_core.request import InferenceRequest
