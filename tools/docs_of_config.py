@@ -15,7 +15,12 @@ def tables() -> str:
     lines: list[str] = []
     for section in [key for key in keys if key.section or _has_entries(key, keys)]:
         inner = [key for key in keys if key.path[:-1] == _inside(section)]
-        lines += [*_heading(section), "", "| key | default | allowed | |", "|---|---|---|---|"]
+        lines += [
+            *_heading(section),
+            "",
+            "| key | default | allowed | meaning |",
+            "|---|---|---|---|",
+        ]
         lines += [_row(key) for key in inner if not key.section]
         lines.append("")
     return "\n".join(lines)
@@ -29,7 +34,7 @@ def _heading(section: Key) -> Iterator[str]:
     if not section.section:
         told = f"A list of these: {section.description}."
     if len(section.path) == 1:
-        told += f" Changes hold {'at once' if section.reloads else 'after a restart'}."
+        told += f" A change takes effect {'at once' if section.reloads else 'after a restart'}."
     yield told
 
 

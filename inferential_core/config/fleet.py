@@ -13,17 +13,21 @@ from .section import Section, setting
 class ClientDefaults(Section):
     """What holds for clients that do not say it themselves."""
 
-    latency_budget_ms: Milliseconds = setting(50.0, "time to answer where a client states none")
-    priority: int = setting(1, "0 is the most important tier", ge=0, le=1_000_000)
+    latency_budget_ms: Milliseconds = setting(50.0, "latency budget of clients that state none")
+    priority: int = setting(
+        1, "tier of clients that state none; 0 is the most important", ge=0, le=1_000_000
+    )
 
 
 class ClientEntry(Section):
     """Settings of one client, or of one client on one model."""
 
-    id: str | int = Field(description="the client's id, as it says it")
-    model: str | None = setting(None, "the only model this entry speaks of; unset: all")
-    latency_budget_ms: Milliseconds | None = setting(None, "wins over what the client states")
-    priority: int | None = setting(None, "wins over what the client states", ge=0, le=1_000_000)
+    id: str | int = Field(description="the client's id, as the client states it")
+    model: str | None = setting(
+        None, "the only model to which this entry applies; unset: all models"
+    )
+    latency_budget_ms: Milliseconds | None = setting(None, "replaces what the client states")
+    priority: int | None = setting(None, "replaces what the client states", ge=0, le=1_000_000)
 
 
 class ClientsConfig(Section):
@@ -32,12 +36,14 @@ class ClientsConfig(Section):
     RELOADS: ClassVar[bool] = True
 
     defaults: ClientDefaults = setting(
-        ClientDefaults(), "for what neither client nor `known` says"
+        ClientDefaults(), "values that hold if neither the client nor `known` states one"
     )
     known: list[ClientEntry] = setting(
         list, "clients with settings of their own", max_length=100_000
     )
-    accept_unknown: bool = setting(True, "false: clients not in `known` are REJECTED")
+    accept_unknown: bool = setting(
+        True, "whether to serve clients that are not in `known`; false: they are REJECTED"
+    )
 
     @field_validator("known")
     @classmethod
@@ -58,9 +64,15 @@ class ResponseTrackingConfig(Section):
 
     RELOADS: ClassVar[bool] = True
 
-    cadence_alpha: float = setting(0.3, "weight of the newest interval", gt=0, lt=1)
-    overdue_multiplier: float = setting(1.5, "x cadence: a client is overdue", gt=1, le=1000)
-    disconnect_timeout_s: float = setting(10.0, "silence that counts as gone", gt=0, le=86400)
+    cadence_alpha: float = setting(
+        0.3, "weight of the newest interval in a client's cadence", gt=0, lt=1
+    )
+    overdue_multiplier: float = setting(
+        1.5, "a client that is silent for this many times its cadence is overdue", gt=1, le=1000
+    )
+    disconnect_timeout_s: float = setting(
+        10.0, "a client that is silent for this long is gone", gt=0, le=86400
+    )
 
 
 class MetricsConfig(Section):
@@ -68,11 +80,16 @@ class MetricsConfig(Section):
 
     RELOADS: ClassVar[bool] = True
 
-    enabled: bool = setting(True, "whether anything is recorded")
-    ring_buffer_size: int = setting(10000, "points kept per metric", ge=100, le=10_000_000)
+    enabled: bool = setting(True, "whether the server records measurements")
+    ring_buffer_size: int = setting(
+        10000, "points that are kept for each metric", ge=100, le=10_000_000
+    )
     prometheus_clients: int = setting(
-        200, "clients with series of their own; the rest is `other`", ge=0, le=100_000
+        200,
+        "most clients with series of their own in Prometheus; all others are `other`",
+        ge=0,
+        le=100_000,
     )
     traces_per_s: float = setting(
-        100.0, "requests traced, at most, if OpenTelemetry is set up", ge=0, le=1e6
+        100.0, "most requests a second that are traced, if OpenTelemetry is set up", ge=0, le=1e6
     )

@@ -16,10 +16,17 @@ class HealthConfig(Section):
     RELOADS: ClassVar[bool] = True
 
     failures: int = setting(
-        5, "observations failed in a row that open a model's circuit; 0: never", ge=0, le=1_000_000
+        5,
+        "failed observations in a row after which a model's circuit opens; 0: it never opens",
+        ge=0,
+        le=1_000_000,
     )
-    window_s: float = setting(0.5, "time without a success, likewise", ge=0, le=3600)
-    open_s: float = setting(1.0, "first pause; doubles while tries fail", gt=0, le=86400)
+    window_s: float = setting(
+        0.5, "time without a success that has to pass as well", ge=0, le=3600
+    )
+    open_s: float = setting(
+        1.0, "length of the first pause; it doubles while tries fail", gt=0, le=86400
+    )
     most_open_s: float = setting(1.5, "longest pause", gt=0, le=86400)
 
 
@@ -30,10 +37,10 @@ class LeaseConfig(Section):
 
     valid_for_ms: Milliseconds | None = setting(
         None,
-        "how long after its observation an answer may be acted on; unset: no lease"
-        " but the model's",
+        "how long after its observation an answer may be executed; unset: only the"
+        " model's own lease counts",
     )
-    models: dict[str, Milliseconds] = setting(dict, "the same for single models, by id")
+    models: dict[str, Milliseconds] = setting(dict, "the same for single models, by model id")
 
     def granted_ms(self, model_id: str, specified_ms: float) -> float:
         """The lease on this model's answers: the shorter of what is configured and specified.
@@ -49,7 +56,7 @@ class DispatchConfig(Section):
     """Read by `inferential serve` and by the server node; `Server` is handed a dispatcher."""
 
     dispatcher: Literal["", "ray", "local"] = setting(
-        "", "where models run; unset: on Ray Serve where Ray is installed"
+        "", "where models run; unset: on Ray Serve if Ray is installed, otherwise local"
     )
     models: dict[str, str] = setting(dict, "models to serve, by id: module:attribute")
 
@@ -63,27 +70,35 @@ class LocalConfig(Section):
     """Models that run on the server's machine, without Ray; see `LocalDispatcher`."""
 
     lanes: Lanes | dict[str, Lanes] = setting(
-        1, "calls a model works on at once; for all, or by id"
+        1, "calls that a model works on at once; for all models, or by id"
     )
     max_batch: Most | dict[str, Most] = setting(
-        64, "most observations in one infer_batch; for all, or by id"
+        64, "most observations in one call of infer_batch; for all models, or by id"
     )
-    process: list[str] = setting(list, "models that run in a process for each lane")
+    process: list[str] = setting(list, "models that run in a process of their own for each lane")
     timeout_s: Timeout | None | dict[str, Timeout | None] = setting(
-        30.0, "then a call is given up; for all, or by id; null: never"
+        30.0, "longest time that a call may take; for all models, or by id; null: no limit"
     )
-    warm_up: bool = setting(True, "models make a first call before they serve")
+    warm_up: bool = setting(
+        True, "whether models make a first call before the server accepts observations"
+    )
 
 
 class RayConfig(Section):
     """The cluster to join and what to deploy on it."""
 
     address: str | None = setting(
-        None, "host:port of the cluster to join, or local: start one; unset: as found"
+        None,
+        "host:port of the cluster to join; local: start one; unset: the one that runs"
+        " on this machine, otherwise start one",
     )
-    timeout_s: float = setting(30.0, "then a call ends ERROR", gt=0, le=86400)
-    max_batch: int = setting(64, "most observations in one infer_batch", ge=1, le=65536)
-    lanes_per_replica: int = setting(1, "calls a replica gets at once", ge=1, le=1000)
-    shared_memory: bool = setting(True, "replicas on this machine read large arrays in place")
-    serve_config: str | None = setting(None, "Serve config file to deploy")
+    timeout_s: float = setting(
+        30.0, "longest time that a call may take; then it ends as ERROR", gt=0, le=86400
+    )
+    max_batch: int = setting(64, "most observations in one call of infer_batch", ge=1, le=65536)
+    lanes_per_replica: int = setting(1, "calls that a replica gets at once", ge=1, le=1000)
+    shared_memory: bool = setting(
+        True, "whether replicas on this machine read large arrays in place"
+    )
+    serve_config: str | None = setting(None, "Ray Serve config file to deploy")
     deployment: dict[str, Any] = setting(dict, "options of the deployments of dispatch.models")

@@ -16,20 +16,30 @@ class TransportConfig(Section):
     type: Literal["zmq"] = setting("zmq", "what carries messages")
     bind: str = setting(
         "tcp://*:5555",
-        "ZeroMQ address to listen on; unset, commands and nodes take tcp://127.0.0.1:5555",
+        "ZeroMQ address to listen on; if it is not set, commands and nodes use"
+        " tcp://127.0.0.1:5555",
         min_length=1,
     )
-    recv_hwm: int = setting(1000, "messages buffered per client, incoming", ge=1, le=10_000_000)
-    send_hwm: int = setting(1000, "replies buffered per client, then lost", ge=1, le=10_000_000)
+    recv_hwm: int = setting(
+        1000, "incoming messages that are buffered for each client", ge=1, le=10_000_000
+    )
+    send_hwm: int = setting(
+        1000,
+        "replies that are buffered for each client; further ones are lost",
+        ge=1,
+        le=10_000_000,
+    )
     heartbeat_ms: int = setting(
         1000,
-        "silence after which TCP probes a link, whole s; 3 unanswered: dead",
+        "silence in ms after which TCP probes a link, in whole seconds; a link is dead"
+        " after 3 probes without an answer",
         ge=10,
         le=600_000,
     )
     io_threads: int = setting(
         4,
-        "threads that move bytes, and with keys encrypt them; each serves some of the connections",
+        "threads that move bytes, and encrypt them if there are keys; each serves some"
+        " of the connections",
         ge=1,
         le=64,
     )
@@ -41,37 +51,47 @@ class LimitsConfig(Section):
     RELOADS: ClassVar[bool] = True
 
     max_message_bytes: int = setting(
-        Limits.max_message_bytes, "all frames of an observation", ge=1024, le=2 * _GIB
+        Limits.max_message_bytes,
+        "largest size of an observation, all its frames together, in bytes",
+        ge=1024,
+        le=2 * _GIB,
     )
     max_requests_per_client: int = setting(
         Limits.max_requests_per_client,
-        "observations of one client that wait or are with a model",
+        "most observations of one client that wait or are with a model",
         ge=1,
         le=1_000_000,
     )
     max_bytes_per_client: int = setting(
-        Limits.max_bytes_per_client, "of those", ge=1024, le=1024 * _GIB
+        Limits.max_bytes_per_client,
+        "most bytes that these observations have together",
+        ge=1024,
+        le=1024 * _GIB,
     )
     max_rate_hz_per_client: float | None = setting(
         Limits.max_rate_hz_per_client,
-        "observations a second of one client, on average; unset: as many as it likes",
+        "most observations a second of one client, on average; unset: no limit",
         gt=0,
         le=1e6,
     )
     max_bytes_per_s_per_client: float | None = setting(
         Limits.max_bytes_per_s_per_client,
-        "bytes a second of one client, on average; unset: as many as it likes",
+        "most bytes a second of one client, on average; unset: no limit",
         gt=0,
         le=1e12,
     )
-    max_tensors: int = setting(Limits.max_tensors, "arrays in an observation", ge=1, le=65536)
-    max_dimensions: int = setting(Limits.max_dimensions, "dimensions of an array", ge=1, le=32)
-    max_metadata_bytes: int = setting(
-        Limits.max_metadata_bytes, "keys and texts of an observation", ge=0, le=_GIB
+    max_tensors: int = setting(Limits.max_tensors, "most arrays in an observation", ge=1, le=65536)
+    max_dimensions: int = setting(
+        Limits.max_dimensions, "most dimensions of an array", ge=1, le=32
     )
-    max_id_bytes: int = setting(Limits.max_id_bytes, "of a client's or a model's id", ge=1, le=255)
+    max_metadata_bytes: int = setting(
+        Limits.max_metadata_bytes, "most bytes of an observation's keys and texts", ge=0, le=_GIB
+    )
+    max_id_bytes: int = setting(
+        Limits.max_id_bytes, "most bytes of a client's or a model's id", ge=1, le=255
+    )
     max_image_pixels: int = setting(
-        Limits.max_image_pixels, "width x height of a JPEG or PNG", ge=1, le=4 * _GIB
+        Limits.max_image_pixels, "most pixels (width x height) of a JPEG or PNG", ge=1, le=4 * _GIB
     )
 
     def as_limits(self) -> Limits:
@@ -84,11 +104,11 @@ class SecurityConfig(Section):
 
     keys: str = setting(
         "",
-        "folder of the server's key pair and of authorized.yaml, which is read again"
-        " when it changes: clients need keys",
+        "folder with the server's key pair and authorized.yaml, which the server reads"
+        " again when it changes; if it is set, clients need keys",
     )
     allow_insecure: bool = setting(
-        False, "without keys, serve whoever reaches the port from other machines as well"
+        False, "serve everybody who reaches the port, from other machines too, without keys"
     )
 
 
@@ -97,10 +117,12 @@ class HttpConfig(Section):
 
     bind: str = setting(
         "",
-        "HOST:PORT of the page; auto: 127.0.0.1:5580, the next free port where that"
-        " is taken; off: none; unset: auto for commands and nodes, off for the Python API",
+        "HOST:PORT of the page; auto: 127.0.0.1:5580, or the next free port; off: no"
+        " page; unset: auto for commands and nodes, off for the Python API",
     )
-    token_file: str | None = setting(None, "file with the token to demand; a must beyond loopback")
+    token_file: str | None = setting(
+        None, "file with the token that the server demands; required beyond loopback"
+    )
     hosts: list[str] = setting(
-        list, "names under which browsers reach it, beside this machine's own"
+        list, "names under which browsers may reach the page, besides this machine's own"
     )

@@ -19,23 +19,35 @@ class InferentialConfig(Section):
     """The whole tree. Sections may be given as dicts; unknown keys are errors."""
 
     transport: TransportConfig = setting(TransportConfig(), "the socket that robots connect to")
-    limits: LimitsConfig = setting(LimitsConfig(), "how large an observation may be, and how many")
+    limits: LimitsConfig = setting(
+        LimitsConfig(), "how large observations may be, and how many each client may send"
+    )
     scheduling: SchedulingConfig = setting(
         SchedulingConfig(), "which observations a model sees next"
     )
-    clients: ClientsConfig = setting(ClientsConfig(), "who may ask, how soon it needs an answer")
+    clients: ClientsConfig = setting(
+        ClientsConfig(), "who may ask, and how soon each client needs an answer"
+    )
     response_tracking: ResponseTrackingConfig = setting(
-        ResponseTrackingConfig(), "what is learned of the clients' pace"
+        ResponseTrackingConfig(), "how the server learns the clients' pace"
     )
-    metrics: MetricsConfig = setting(MetricsConfig(), "measurements kept in memory")
-    health: HealthConfig = setting(HealthConfig(), "when a model that fails is given a pause")
-    lease: LeaseConfig = setting(LeaseConfig(), "how long a robot may act on an answer")
-    security: SecurityConfig = setting(SecurityConfig(), "who may ask, and how that is known")
-    dispatch: DispatchConfig = setting(DispatchConfig(), "the models of a command or node")
+    metrics: MetricsConfig = setting(
+        MetricsConfig(), "the measurements that the server keeps in memory"
+    )
+    health: HealthConfig = setting(
+        HealthConfig(), "when the server stops asking a model that keeps failing"
+    )
+    lease: LeaseConfig = setting(LeaseConfig(), "how long a robot may execute an answer")
+    security: SecurityConfig = setting(
+        SecurityConfig(), "who may ask, and how the server knows who asks"
+    )
+    dispatch: DispatchConfig = setting(
+        DispatchConfig(), "the models that a command or node serves"
+    )
     local: LocalConfig = setting(
-        LocalConfig(), "models that run without Ray, on the server's machine"
+        LocalConfig(), "models that run on the server's machine, without Ray"
     )
-    ray: RayConfig = setting(RayConfig(), "Ray Serve")
+    ray: RayConfig = setting(RayConfig(), "models that run on Ray Serve")
     http: HttpConfig = setting(
         HttpConfig(), "the fleet's page, its data and the metrics, over HTTP"
     )

@@ -21,72 +21,150 @@ _OF_REQUEST = ("client", "model")
 
 CATALOG = (
     # of each observation
-    Metric("payload_size_bytes", "B", _OF_REQUEST, "arrays of an observation, as they came"),
-    Metric("scheduling_wait_ms", "ms", _OF_REQUEST, "from received to given to the model"),
+    Metric("payload_size_bytes", "B", _OF_REQUEST, "size of an observation's arrays, as received"),
+    Metric(
+        "scheduling_wait_ms",
+        "ms",
+        _OF_REQUEST,
+        "from receiving an observation to giving it to the model",
+    ),
     Metric(
         "observation_staleness_ms",
         "ms",
         _OF_REQUEST,
-        "from sent, or received where that is unknown, to given to the model",
+        "from sending an observation (or receiving it, if that time is unknown) to"
+        " giving it to the model",
     ),
-    Metric("e2e_latency_ms", "ms", _OF_REQUEST, "from received to answered OK"),
-    Metric("inference_latency_ms", "ms", _OF_REQUEST, "of the call that answered it"),
+    Metric(
+        "e2e_latency_ms", "ms", _OF_REQUEST, "from receiving an observation to answering it OK"
+    ),
+    Metric(
+        "inference_latency_ms",
+        "ms",
+        _OF_REQUEST,
+        "time of the model call that answered the observation",
+    ),
     Metric(
         "deadline_hits",
         "",
         _OF_REQUEST,
-        "1 for an answer before its deadline, 0 for one after it; the average: share on time",
+        "1 for an answer before its deadline, 0 for one after it; the average is the"
+        " share in time",
     ),
     Metric(
         "runway_at_service_ms",
         "ms",
         _OF_REQUEST,
-        "actions the robot has left, in time, when the answer reaches it; negative: it waits",
+        "how long the robot's actions still last when the answer reaches it; negative:"
+        " the robot waits",
     ),
     Metric("outcomes", "", ("outcome",), "1 for each observation that ended"),
     # of each batch
     Metric("batch_size", "", ("model",), "observations in one call"),
-    Metric("queue_depth", "", (), "observations that still wait when a batch has been formed"),
+    Metric("queue_depth", "", (), "observations that still wait after a batch was formed"),
     # when it happens
-    Metric("observation_errors", "", _OF_REQUEST, "one that could not be read or is not accepted"),
-    Metric("queue_full_drops", "", _OF_REQUEST, "dropped from a full queue"),
-    Metric("requests_expired", "", _OF_REQUEST, "waited longer than request_ttl_ms"),
-    Metric("requests_refused", "", _OF_REQUEST, "turned down while the model's circuit is open"),
-    Metric("dispatch_errors", "", _OF_REQUEST, "the model failed on it"),
-    Metric("dispatch_retries", "", _OF_REQUEST, "and it went back to the queue"),
-    Metric("replies_undelivered", "", _OF_REQUEST, "its client was gone or did not read"),
-    Metric("client_connected", "", ("client",), "heard for the first time, or again"),
-    Metric("client_disconnected", "", ("client",), "silent for disconnect_timeout_s; told once"),
+    Metric(
+        "observation_errors",
+        "",
+        _OF_REQUEST,
+        "1 for an observation that could not be read or is not accepted",
+    ),
+    Metric("queue_full_drops", "", _OF_REQUEST, "1 for an observation dropped from a full queue"),
+    Metric(
+        "requests_expired",
+        "",
+        _OF_REQUEST,
+        "1 for an observation that waited longer than request_ttl_ms",
+    ),
+    Metric(
+        "requests_refused",
+        "",
+        _OF_REQUEST,
+        "1 for an observation refused while the model's circuit is open",
+    ),
+    Metric("dispatch_errors", "", _OF_REQUEST, "1 for an observation on which the model failed"),
+    Metric(
+        "dispatch_retries",
+        "",
+        _OF_REQUEST,
+        "1 for an observation that is queued again after the model failed on it",
+    ),
+    Metric(
+        "replies_undelivered",
+        "",
+        _OF_REQUEST,
+        "1 for a reply whose client was gone or did not read",
+    ),
+    Metric(
+        "client_connected",
+        "",
+        ("client",),
+        "1 when a client is heard for the first time, or again",
+    ),
+    Metric(
+        "client_disconnected",
+        "",
+        ("client",),
+        "1, once, when a client has been silent for disconnect_timeout_s",
+    ),
     Metric(
         "client_overdue",
         "",
         ("client",),
-        "silent for overdue_multiplier x its cadence; at most once a second",
+        "1 when a client has been silent for overdue_multiplier times its cadence; at"
+        " most once a second",
     ),
-    Metric("client_takeovers", "", ("client",), "another connection took the id over"),
-    Metric("circuit_opened", "", ("model",), "a model keeps failing"),
-    Metric("circuit_closed", "", ("model",), "and answers again"),
-    Metric("auth_failures", "", ("reason",), "a client not let in: no key, or a wrong one"),
-    Metric("observations_refused", "", ("reason",), "of a client whose key does not grant it"),
+    Metric(
+        "client_takeovers", "", ("client",), "1 when another connection took over the client id"
+    ),
+    Metric(
+        "circuit_opened", "", ("model",), "1 when a model's circuit opens because it keeps failing"
+    ),
+    Metric("circuit_closed", "", ("model",), "1 when the model answers again"),
+    Metric(
+        "auth_failures",
+        "",
+        ("reason",),
+        "1 for a client that is not let in: it has no key, or a wrong one",
+    ),
+    Metric(
+        "observations_refused",
+        "",
+        ("reason",),
+        "1 for an observation that its client's key does not grant",
+    ),
     # once a second, while clients are there
-    Metric("active_clients", "", (), "clients that are there"),
-    Metric("overdue_clients", "", (), "those whose next observation should have come"),
-    Metric("model_error_rate", "", ("model",), "share of observations it fails on, of late"),
-    Metric("model_latency_ms", "ms", ("model",), "of a call, of late"),
+    Metric("active_clients", "", (), "clients that are connected"),
+    Metric("overdue_clients", "", (), "clients whose next observation should have come"),
+    Metric(
+        "model_error_rate",
+        "",
+        ("model",),
+        "share of the recent observations on which the model failed, 0 to 1",
+    ),
+    Metric("model_latency_ms", "ms", ("model",), "time of a call, over recent calls"),
     Metric(
         "model_headroom",
         "robots",
         ("model",),
-        "how many more like those it has it can carry; negative: so many too many",
+        "how many more robots like its present ones the model can carry; negative: how"
+        " many are too many",
     ),
-    Metric("model_utilization", "", ("model",), "share of the time that its lanes work, 0 to 1"),
+    Metric(
+        "model_utilization",
+        "",
+        ("model",),
+        "share of the time in which the model's lanes work, 0 to 1",
+    ),
     Metric(
         "batch_efficiency",
         "",
         ("model",),
-        "throughput at the batch size of late, to that of the largest batches, by L(b)",
+        "throughput at the recent batch size, divided by that of the largest batches, by L(b)",
     ),
     Metric("latency_fixed_ms", "ms", ("model",), "a of the learned L(b) = a + c*b"),
-    Metric("latency_per_observation_ms", "ms", ("model",), "c of it"),
-    Metric("latency_deviation_ms", "ms", ("model",), "standard deviation of calls around L(b)"),
+    Metric("latency_per_observation_ms", "ms", ("model",), "c of the learned L(b) = a + c*b"),
+    Metric(
+        "latency_deviation_ms", "ms", ("model",), "standard deviation of the calls around L(b)"
+    ),
 )

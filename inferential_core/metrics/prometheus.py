@@ -51,21 +51,33 @@ _SERVER_GAUGES = {
     "uptime_s": ("uptime_seconds", "time since the server started"),
 }
 _MODEL_COUNTERS = {
-    "batches": ("model_calls", "calls made"),
-    "served": ("model_served", "observations answered"),
-    "failed": ("model_failed", "observations it failed on"),
+    "batches": ("model_calls", "calls of the model"),
+    "served": ("model_served", "observations that the model answered"),
+    "failed": ("model_failed", "observations on which the model failed"),
 }
 _MODEL_GAUGES = {
-    "queued": ("model_queued", "observations that wait for it"),
-    "in_flight": ("model_in_flight", "observations it is working on"),
-    "lanes": ("model_lanes", "calls it works on at once"),
-    "replicas": ("model_replicas", "processes or replicas that share its calls"),
-    "max_batch": ("model_max_batch", "observations it takes in one call"),
-    "mean_batch": ("model_mean_batch", "observations in a call, of late"),
-    "utilization": ("model_utilization", "share of the time that its lanes work, of late"),
-    "batch_efficiency": ("model_batch_efficiency", "throughput to that of the largest batches"),
-    "error_rate": ("model_error_rate", "share of observations it fails on, of late"),
-    "headroom": ("model_headroom", "more robots like those it has that it can carry"),
+    "queued": ("model_queued", "observations that wait for the model"),
+    "in_flight": ("model_in_flight", "observations that the model is working on"),
+    "lanes": ("model_lanes", "calls that the model works on at once"),
+    "replicas": ("model_replicas", "processes or replicas that share the model's calls"),
+    "max_batch": ("model_max_batch", "observations that the model takes in one call"),
+    "mean_batch": ("model_mean_batch", "observations in a call, over recent calls"),
+    "utilization": (
+        "model_utilization",
+        "share of the recent time in which the model's lanes work, 0 to 1",
+    ),
+    "batch_efficiency": (
+        "model_batch_efficiency",
+        "throughput at the recent batch size, divided by that of the largest batches",
+    ),
+    "error_rate": (
+        "model_error_rate",
+        "share of the recent observations on which the model failed, 0 to 1",
+    ),
+    "headroom": (
+        "model_headroom",
+        "how many more robots like its present ones the model can carry",
+    ),
     "latency_fixed_s": ("model_latency_fixed_seconds", "a of the learned L(b) = a + c*b"),
     "latency_per_observation_s": (
         "model_latency_per_observation_seconds",
@@ -74,24 +86,30 @@ _MODEL_GAUGES = {
 }
 _CLIENT_COUNTERS = {
     "received": ("client_received", "observations of the client"),
-    "ok": ("client_ok", "observations of the client that were answered"),
-    "failed": ("client_failed", "observations of the client with any other outcome"),
+    "ok": ("client_ok", "observations of the client that were answered OK"),
+    "failed": ("client_failed", "observations of the client that ended in any other outcome"),
     "deadline_hits": ("client_deadline_hits", "answers that left before their deadline"),
     "deadline_misses": ("client_deadline_misses", "answers that left after their deadline"),
-    "takeovers": ("client_takeovers", "times another connection took the id over"),
+    "takeovers": ("client_takeovers", "how often another connection took over the client id"),
 }
 _CLIENT_GAUGES = {
-    "connected": ("client_connected", "1: heard within the disconnect timeout"),
-    "overdue": ("client_overdue", "1: its next observation should have come by now"),
-    "rate_hz": ("client_rate_hertz", "observations a second, by its cadence"),
-    "silence_s": ("client_silence_seconds", "time since it was last heard"),
+    "connected": ("client_connected", "1: the client was heard within the disconnect timeout"),
+    "overdue": ("client_overdue", "1: the client's next observation should have come by now"),
+    "rate_hz": ("client_rate_hertz", "observations a second, by the client's cadence"),
+    "silence_s": ("client_silence_seconds", "time since the client was last heard"),
 }
 _HISTOGRAMS = {
-    "queue_wait": ("queue_wait_seconds", "from received to given to the model"),
-    "staleness": ("staleness_seconds", "from sent, where known, to given to the model"),
+    "queue_wait": (
+        "queue_wait_seconds",
+        "from receiving an observation to giving it to the model",
+    ),
+    "staleness": (
+        "staleness_seconds",
+        "from sending an observation, if that time is known, to giving it to the model",
+    ),
     "batch_size": ("batch_size", "observations in a call"),
-    "inference_latency": ("inference_latency_seconds", "of the model's call"),
-    "e2e_latency": ("e2e_latency_seconds", "from received to answered"),
+    "inference_latency": ("inference_latency_seconds", "time of the model's call"),
+    "e2e_latency": ("e2e_latency_seconds", "from receiving an observation to answering it"),
 }
 
 
