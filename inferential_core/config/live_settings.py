@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .keys import reloads
 from .schema import InferentialConfig
 from .section import Section
 
@@ -25,7 +24,6 @@ class Settings:
         self.given = config
         self._wanted = self._bound(config)
         self.config = self._wanted
-        self.needs_restart: list[str] = []
         self.generation = 1  # configurations taken so far
         self.loaded_at = time.time()  # s since 1970, a stamp
         self.file = ""
@@ -35,18 +33,22 @@ class Settings:
         """The server starts: what waited for that holds now."""
         kept = {name: getattr(self.config, name) for name in _OF_THE_PROCESS}
         self.config = self._wanted.model_copy(update=kept)
-        self.needs_restart = _needs_restart(self.config, self._wanted)
+
+    @property
+    def needs_restart(self) -> list[str]:
+        """The keys that were taken and hold only after a restart."""
+        return list(changed(self.config, self._wanted))
 
     def preview(self, config: InferentialConfig) -> InferentialConfig:
         """What would hold if this were taken while the server runs."""
-        return _as_far_as_live(self.config, self._bound(config))
+        kept = {name: section for name, section in self.config if not section.RELOADS}
+        return self._bound(config).model_copy(update=kept)
 
     def take(self, config: InferentialConfig) -> list[str]:
         """This is the one from now on; the keys of it that need a restart."""
+        self.config = self.preview(config)
         self.given = config
         self._wanted = self._bound(config)
-        self.needs_restart = _needs_restart(self.config, self._wanted)
-        self.config = _as_far_as_live(self.config, self._wanted)
         self.generation += 1
         self.loaded_at = time.time()
         self.refused = ""
@@ -64,7 +66,7 @@ class Settings:
             "file": self.file,
             "loaded_at": self.loaded_at,
             "generation": self.generation,
-            "needs_restart": list(self.needs_restart),
+            "needs_restart": self.needs_restart,
             "refused": self.refused,
         }
 
@@ -83,15 +85,3 @@ def changed(before: Section, after: Section, prefix: str = "") -> Iterator[str]:
             yield from changed(old, new, f"{prefix}{name}.")
         elif old != new:
             yield f"{prefix}{name}"
-
-
-def _needs_restart(running: InferentialConfig, wanted: InferentialConfig) -> list[str]:
-    """Keys of `wanted` that differ from what runs and hold only after a restart."""
-    return [key for key in changed(running, wanted) if not reloads(key)]
-
-
-def _as_far_as_live(running: InferentialConfig, wanted: InferentialConfig) -> InferentialConfig:
-    """`wanted`, but what needs a restart as it runs now."""
-    sections = {name: getattr(running, name) for name in InferentialConfig.model_fields}
-    kept = {name: section for name, section in sections.items() if not section.RELOADS}
-    return wanted.model_copy(update=kept)
