@@ -174,9 +174,10 @@ class ServerNode(ManagedNode):
         config_file = self.get_parameter("config_file").value
         names = ("bind", "strategy", "keys", "allow_insecure")
         given = {name: self.get_parameter(name).value for name in names}
+        given["http"] = word(self, "http")
         timeout_s = self.get_parameter("timeout").value
         try:
-            config = command_config(config_file, http=word(self, "http"), **given)
+            config = command_config(config_file, **given)
             check_exposure(config)
             dispatcher, told = choose(
                 config,

@@ -193,7 +193,8 @@ def test_it_reads_its_configuration_again_when_the_file_changes_and_on_a_hangup(
 ) -> None:
     config = tmp_path / "server.yaml"
     config.write_text("scheduling: {strategy: round_robin}\n")
-    server = start(SERVER, bind=address, config_file=str(config), models=MODELS, status_period=0.1)
+    given = {"bind": address, "http": "127.0.0.1:0", "config_file": str(config)}
+    server = start(SERVER, **given, models=MODELS, status_period=0.1)
     inbox = graph.inbox(ServerStatus, "/server_status", LATCHED)
     assert inbox.wait().strategy == "round_robin"
     config.write_text("scheduling: {strategy: batch_optimized}\n")
@@ -202,6 +203,7 @@ def test_it_reads_its_configuration_again_when_the_file_changes_and_on_a_hangup(
     server.process.send_signal(signal.SIGHUP)
     report = inbox.wait(lambda report: report.strategy == "priority_tiered")
     assert report.bind == address
+    assert "restart" not in server.text()  # parameters win over each state of the file
 
 
 def test_a_local_model_may_have_processes_and_a_time_limit(
