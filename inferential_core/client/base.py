@@ -29,10 +29,10 @@ Waiting = Generator[float, None, T]
 
 
 class BaseConnection(ABC, Generic[M]):
-    """A link to a server, under one client id. Belongs to one thread or event loop.
+    """A link to a server, under one client id. For one thread at a time, or one event loop.
 
-    That is the thread that uses it first; another one gets a UsageError while that one lives. A
-    connection that nobody closes is closed when nothing refers to it any more. An exception out of
+    A thread gets a UsageError while another one is in a call of the same connection. A connection
+    that nobody closes is closed when nothing refers to it any more. An exception out of
     a signal handler, such as KeyboardInterrupt, costs at most the answer that was being read or
     the observation that was being sent, which end LOST.
 
@@ -153,7 +153,6 @@ class BaseModel:
 
         A stateful model starts afresh with the first observation of the new epoch.
         """
-        self._socket.check_thread()
         return self._session.reset(self._handle)
 
     def _observe(
@@ -178,7 +177,6 @@ class BaseModel:
         return request_id
 
     def _result(self, timeout_ms: float | None) -> Waiting[dict[str, Any] | None]:
-        self._socket.check_thread()
         deadline = _deadline(timeout_ms)
         if timeout_ms is not None and timeout_ms <= 0:
             self._socket.drain()
@@ -200,7 +198,6 @@ class BaseModel:
         return self._session.take(self._handle)
 
     def _reply(self, timeout_ms: float | None) -> Waiting[Reply | None]:
-        self._socket.check_thread()
         deadline = _deadline(timeout_ms)
         while True:
             reply = self._session.take(self._handle)

@@ -17,7 +17,11 @@ class Connection(BaseConnection["Model"]):
 
     def wait(self, timeout_ms: float | None = None) -> bool:
         """Sleep until something arrived, the link changed or `wake` was called; False if not."""
-        return self._socket.wait(timeout_ms)
+        self._socket.enter()
+        try:
+            return self._socket.wait(timeout_ms)
+        finally:
+            self._socket.leave()
 
     def wake(self) -> None:
         """End a `wait`, now or the next one. From any thread, unlike all else here."""
@@ -55,7 +59,11 @@ class Model(BaseModel):
         steps_remaining: actions the robot still has. WireError names a value that cannot be
         sent, UsageError an argument out of range.
         """
-        return self._observe(values, urgency, steps_remaining, priority)
+        self._socket.enter()
+        try:
+            return self._observe(values, urgency, steps_remaining, priority)
+        finally:
+            self._socket.leave()
 
     def get_result(self, timeout_ms: float | None = 100) -> dict[str, Any] | None:
         """The result of the oldest unanswered observation, or None.
@@ -88,10 +96,12 @@ class Model(BaseModel):
         return self._sleeping(self._specification(timeout_ms))
 
     def _sleeping(self, waiting: Waiting[T]) -> T:
-        while True:
-            try:
-                patience_ms = next(waiting)
-            except StopIteration as end:
-                answer: T = end.value
-                return answer
-            self._socket.wait(patience_ms)
+        self._socket.enter()
+        try:
+            while True:
+                self._socket.wait(next(waiting))
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+        finally:
+            self._socket.leave()

@@ -24,45 +24,34 @@ if hasattr(os, "register_at_fork"):
 
 
 class Owner:
-    """The thread that a connection belongs to: the one that uses it first, while it lives."""
+    """Whoever uses a connection: one thread at a time, in the process that made it."""
 
     def __init__(self) -> None:
         self.closed = False
         self._forks = _forks
-        self._thread: threading.Thread | None = None
-        self._ident = 0
+        # Of one thread as often as it likes: an interrupt may leave it taken once too often.
+        self._use = threading.RLock()
+        self.leave = self._use.release
 
     def check(self) -> None:
-        """UsageError where this thread must not use the connection, or nobody can any more."""
+        """UsageError where nobody can use the connection any more, or not in this process."""
         if self.closed:
             raise UsageError("the connection is closed")
         # libzmq's threads did not come along, and its calls would never return
         if self._forks != _forks:
             raise UsageError("a connection cannot be used after fork: make one in the child")
-        if threading.get_ident() != self._ident:
-            self._take_over()
 
-    def check_thread(self) -> None:
-        """UsageError where it belongs to another thread."""
-        if threading.get_ident() != self._ident:
-            self._take_over()
+    def enter(self) -> None:
+        """Begin to use the connection, until `leave`; UsageError while another thread does."""
+        if not self._use.acquire(blocking=False):
+            here = threading.current_thread().name
+            raise UsageError(
+                f"another thread uses this connection now: make another one for {here!r}"
+            )
 
     def forked(self) -> bool:
         """Whether this is a child of the process that made the connection."""
         return self._forks != _forks
-
-    def is_here(self) -> bool:
-        """Whether it belongs to this thread."""
-        return threading.get_ident() == self._ident
-
-    def _take_over(self) -> None:
-        here = threading.current_thread()
-        if self._thread is not None and self._thread.is_alive() and self._thread is not here:
-            raise UsageError(
-                f"a connection belongs to one thread, and this one is used by"
-                f" {self._thread.name!r}: make another one for {here.name!r}"
-            )
-        self._thread, self._ident = here, threading.get_ident()
 
 
 class Resources:

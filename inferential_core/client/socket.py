@@ -58,8 +58,8 @@ class ServerSocket:
         self._absence = Absence(self.server)
         self._away_since = time.monotonic()
         self._owner = Owner()
-        self.check, self.check_thread = self._owner.check, self._owner.check_thread
-        self._sleeping = False
+        self.check = self._owner.check
+        self.enter, self.leave = self._owner.enter, self._owner.leave
         self._reading = False  # a message was being read
         self._writing = False  # a message was being sent, which may be there by half
         self._session = session
@@ -132,11 +132,7 @@ class ServerSocket:
             left_s = min(deadline, self.link.retry_at) - time.monotonic()
             # rounded up: poll counts whole milliseconds, and 0.4 left would spin
             timeout = None if left_s == math.inf else max(0, math.ceil(1e3 * left_s))
-            self._sleeping = True
-            try:
-                events = self._poll.poll(timeout)
-            finally:
-                self._sleeping = False
+            events = self._poll.poll(timeout)
             for fd, _ in events:
                 if fd == self._monitor_fd:
                     news = self._follow_link() or news
@@ -179,17 +175,19 @@ class ServerSocket:
     def close(self) -> None:
         """What waits ends LOST. Idempotent; does nothing in a forked child.
 
-        UsageError while another thread sleeps in `wait`.
+        UsageError while another thread uses the connection, such as one that sleeps in `wait`.
         """
         if self._owner.forked():
             return
-        if self._sleeping and not self._owner.is_here():
-            raise UsageError("another thread waits for this connection: `wake` it, close it there")
-        if not self._owner.closed:
-            self._owner.closed = True
-            self._say_goodbye()
-        self._session.lost("the connection was closed")
-        self._resources.release()
+        self.enter()
+        try:
+            if not self._owner.closed:
+                self._owner.closed = True
+                self._say_goodbye()
+            self._session.lost("the connection was closed")
+            self._resources.release()
+        finally:
+            self.leave()
 
     def _say_goodbye(self) -> None:
         farewell = self._session.farewell()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import subprocess
@@ -79,57 +80,60 @@ def test_an_address_that_cannot_be_used_leaves_nothing_behind() -> None:
     assert descriptors() == before
 
 
-def test_a_second_thread_is_told_to_make_a_connection_of_its_own(server: Server) -> None:
+@contextlib.contextmanager
+def waiting_elsewhere(connection: Connection) -> Iterator[None]:
+    """Another thread sleeps in a call of the connection."""
+    while not connection.connected:
+        assert connection.wait(LONG_MS)
+    enough = threading.Event()
+
+    def wait() -> None:
+        while not enough.is_set():
+            connection.wait(LONG_MS)
+
+    thread = threading.Thread(target=wait, name="first")
+    thread.start()
+    while connection._socket._owner._use.acquire(blocking=False):  # until it is at it
+        connection._socket._owner._use.release()
+    yield
+    enough.set()
+    connection.wake()
+    thread.join()
+
+
+def test_a_second_thread_at_the_same_time_is_told_to_make_a_connection_of_its_own(
+    server: Server,
+) -> None:
     with Connection(server.address) as connection:
         model = connection.model("m")
         model.observe(x=np.zeros(1))
-        for work in (
-            lambda: model.observe(x=np.ones(1)),
-            lambda: model.get_reply(LONG_MS),
-            lambda: connection.wait(0),
-        ):
-            (error,) = run_elsewhere(work)
-            assert isinstance(error, UsageError)
-            assert "belongs to one thread" in str(error)
-            assert "second" in str(error)
-        assert not run_elsewhere(connection.wake)
+        with waiting_elsewhere(connection):
+            for work in (
+                lambda: model.observe(x=np.ones(1)),
+                lambda: model.get_reply(LONG_MS),
+                lambda: connection.wait(0),
+            ):
+                with pytest.raises(UsageError, match="another thread uses this connection now"):
+                    work()
+            connection.wake()
         assert model.get_result(LONG_MS) is not None
         assert not model._handle.pending
 
 
-def test_a_connection_goes_to_another_thread_when_its_own_has_ended(server: Server) -> None:
+def test_threads_may_use_a_connection_one_after_the_other(server: Server) -> None:
     with Connection(server.address) as connection:
         model = connection.model("m")
-        assert not run_elsewhere(lambda: model.observe(x=np.zeros(1)))
-        assert model.get_result(LONG_MS) is not None
+        for _ in range(3):
+            model.observe(x=np.zeros(1))
+            assert not run_elsewhere(lambda: model.get_result(LONG_MS))
+            assert not run_elsewhere(lambda: model.observe(x=np.zeros(1)))
+            assert model.get_result(LONG_MS) is not None
 
 
 def test_it_is_not_closed_under_a_thread_that_waits(server: Server) -> None:
     connection = Connection(server.address)
-    while not connection.connected:
-        assert connection.wait(LONG_MS)
-    errors: list[BaseException] = []
-    told = threading.Event()
-
-    def wait_elsewhere() -> None:
-        try:
-            told.set()
-            while connection.wait(LONG_MS) and not errors:
-                pass
-        except BaseException as error:
-            errors.append(error)
-
-    connection._socket._owner._thread = None  # the thread that waited for the link gives it away
-    thread = threading.Thread(target=wait_elsewhere)
-    thread.start()
-    told.wait()
-    while not connection._socket._sleeping:
-        pass
-    with pytest.raises(UsageError, match="another thread waits"):
+    with waiting_elsewhere(connection), pytest.raises(UsageError, match="another thread uses"):
         connection.close()
-    errors.append(UsageError("enough"))
-    connection.wake()
-    thread.join()
     connection.close()
 
 
