@@ -57,7 +57,9 @@ def test_nothing_of_a_plan_is_published_after_its_lease(
 def test_in_open_loop_a_chunk_is_executed_whole_before_the_next_one_is_asked_for(
     make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make_rig(changes=executing(mode="open_loop", execution_horizon=4))
+    # Steps of 100 ms: on a busy machine one of 20 ms is passed over now and then.
+    slowly = "  rate_hz: 10\n  mode: open_loop\n  execution_horizon: 4\n"
+    rig = make_rig(changes={"  rate_hz: 50\n": slowly})
     rig.answer = RAMP
     rig.run()
     for number in range(3):
