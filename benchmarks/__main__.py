@@ -6,17 +6,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-FIGURES = (
-    "transport",
-    "fanin",
-    "imports",
-    "schedule",
-    "bridge",
-    "requery",
-    "convert",
-    "dispatch",
-    "metrics",
-    "encryption",
+FIGURES = tuple(
+    "transport fanin imports schedule bridge requery convert dispatch metrics encryption".split()
 )
 BENCHMARKS = (*FIGURES, "page")
 

@@ -15,7 +15,6 @@ processor of a bridge that sends 50 states a second and publishes 100 commands a
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import subprocess
@@ -25,13 +24,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from .builds import HERE, Build
-from .comparison import Cases, Figures, add_against, compare
-from .machine import cpu_s, introduce
+from .builds import HERE, Build, Cases, Figures
+from .comparison import compare
+from .machine import ProcessorShare, introduce
+from .options import AGAINST, parse
 from .processes import Program
 
 STATE_MS, IMAGE_MS, JITTER_MS, PROCESSOR = 1.0, 3.0, 3.0, 0.15  # at most
@@ -59,18 +60,12 @@ action:
 
 @contextmanager
 def running(
-    key: str,
-    hz: float,
-    control_hz: float,
-    on_arrival: bool,
-    priority: int = 0,
-    build: Build = HERE,
+    key: str, hz: float, control_hz: float, on_arrival: bool, priority: int, build: Build
 ) -> Iterator[Program]:
     """The bridge of a robot that publishes a topic; it asks a server for chunks of 50 steps."""
     topic, kind = TOPICS[key]
-    text = CONTRACT.format(
-        key=key, topic=topic, kind=kind, control_hz=control_hz, on_arrival=str(on_arrival).lower()
-    )
+    given = {"key": key, "topic": topic, "kind": kind, "control_hz": control_hz}
+    text = CONTRACT.format(**given, on_arrival=str(on_arrival).lower())
     with ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
         contract = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "contract.yaml"
@@ -80,48 +75,53 @@ def running(
         words = ("bridge", contract, about["address"], priority)
         peer = build.root / "benchmarks" / "peers" / "robot.py"  # it looks into its own bridge
         bridge = Program(sys.executable, peer, *words, packages=build.root, log=log)
-        stack.callback(bridge.end)
+        stack.enter_context(bridge)
         bridge.hear()
         time.sleep(SETTLE_S)
         bridge.ask({})
         yield bridge
 
 
+def percentiles(figures: np.ndarray) -> Figures:
+    """Of times in ms."""
+    return dict(zip(("p50 ms", "p99 ms"), map(float, np.percentile(figures, (50, 99)))))
+
+
 def overhead_ms(key: str, hz: float, seconds: float, build: Build = HERE) -> np.ndarray:
     """Of each observation, from its sample to the socket."""
-    with running(key, hz, 50.0, True, build=build) as bridge:
+    with running(key, hz, 50.0, True, 0, build) as bridge:
         time.sleep(seconds)
         return 1e3 * np.array(bridge.ask({})["overheads"])
 
 
 def overhead(key: str, hz: float, at_most_ms: float, seconds: float) -> None:
     figures = overhead_ms(key, hz, seconds)
-    p50, p99 = np.percentile(figures, (50, 99))
+    p50, p99 = percentiles(figures).values()
     told = f"p50 {p50:.2f} ms (at most {at_most_ms}), p99 {p99:.2f} ms"
     print(f"{key:>10}: {told}, {len(figures) / seconds:.1f} observations a second", flush=True)
 
 
 def commands(seconds: float, priority: int, build: Build = HERE) -> tuple[np.ndarray, int]:
-    """When each command was published at 100 Hz, s, and how many observations were made."""
+    """Of the times between commands at 100 Hz, s; and how many observations were made."""
     with running("image", 30.0, 100.0, False, priority, build) as bridge:
         time.sleep(seconds)
         figures = bridge.ask({})
-    return np.array(figures["published"]), len(figures["overheads"])
+    return np.diff(figures["published"]), len(figures["overheads"])
 
 
-def jitter_ms(published: np.ndarray) -> np.ndarray:
+def jitter_ms(between_s: np.ndarray) -> np.ndarray:
     """How much the time from each command to the next differs from a period."""
-    return 1e3 * np.abs(np.diff(published) - 0.01)
+    return 1e3 * np.abs(between_s - 0.01)
 
 
 def jitter(seconds: float, priority: int) -> None:
-    published, asked = commands(seconds, priority)
-    off_ms = jitter_ms(published)
-    missed = round((published[-1] - published[0]) / 0.01) - len(off_ms)
-    p50, p99 = np.percentile(off_ms, (50, 99))
+    between_s, asked = commands(seconds, priority)
+    off_ms = jitter_ms(between_s)
+    missed = round(between_s.sum() / 0.01) - len(off_ms)
+    p50, p99 = percentiles(off_ms).values()
     told = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms (at most {JITTER_MS}), worst {off_ms.max():.1f} ms"
     print(f"{'jitter':>10}: {told}, thread_priority {priority}")
-    ticks = f"{missed} ticks missed of {len(published)}"
+    ticks = f"{missed} ticks missed of {len(off_ms) + 1}"
     print(f"{'':>10}  {ticks}, {asked / seconds:.1f} images a second", flush=True)
 
 
@@ -148,14 +148,13 @@ def may_take_priority() -> bool:
 
 def processor_percent(seconds: float, build: Build = HERE) -> Figures:
     """Of a core: a bridge and a bare node, at work at the same time on the same topic."""
-    with running("state", 50.0, 50.0, True, build=build) as bridge, ExitStack() as stack:
+    with running("state", 50.0, 50.0, True, 0, build) as bridge, ExitStack() as stack:
         bare = HERE.program("peers/robot.py", "bare", 50.0, stack=stack)
         bare.hear()
         time.sleep(SETTLE_S)
-        before = [cpu_s(program.pid) for program in (bridge, bare)]
+        shares = [ProcessorShare(program.pid) for program in (bridge, bare)]
         time.sleep(seconds)
-        after = [cpu_s(program.pid) for program in (bridge, bare)]
-    ours, bares = (100 * (b - a) / seconds for a, b in zip(before, after))
+        ours, bares = (100 * share() for share in shares)
     return {"% of a core": ours, "% of a core, bare node": bares, "x a bare node": ours / bares}
 
 
@@ -167,10 +166,6 @@ def processor(seconds: float) -> None:
 
 def cases_of(seconds: float, build: Build, stack: ExitStack) -> Cases:
     """What `--against` measures of a build: each time with programs that are started anew."""
-
-    def percentiles(figures: np.ndarray) -> Figures:
-        return dict(zip(("p50 ms", "p99 ms"), map(float, np.percentile(figures, (50, 99)))))
-
     return {
         "state": lambda: percentiles(overhead_ms("state", 50.0, seconds, build)),
         "image": lambda: percentiles(overhead_ms("image", 30.0, seconds, build)),
@@ -180,16 +175,17 @@ def cases_of(seconds: float, build: Build, stack: ExitStack) -> Cases:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="bridge", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--jitter-seconds", type=float, default=60.0)
-    parser.add_argument("--beside", type=int, default=0, metavar="N", help="busy programs")
-    parser.add_argument("--rounds", type=int, default=7, help="of --against")
-    add_against(parser)
-    options = parser.parse_args(arguments)
-    try:
-        import rclpy  # noqa: F401
-    except ImportError:
+    options = parse(
+        "bridge",
+        __doc__,
+        arguments,
+        seconds=20.0,
+        jitter_seconds=60.0,
+        beside=(0, "busy programs", {"metavar": "N"}),
+        rounds=(7, "of --against"),
+        against=AGAINST,
+    )
+    if find_spec("rclpy") is None:
         print("bridge: ROS 2 is not installed here: make bench ARGS=bridge", file=sys.stderr)
         return 2
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 100))

@@ -2,8 +2,8 @@
 
 A revision lies in a git worktree below .bench/, which is kept. It runs on the Python, the packages
 and the ROS 2 messages of this checkout: only its own Python files come first on the path. The
-programs that are asked (benchmarks/peers, benchmarks/tasks) are those of this checkout, and import
-of either build what is public; a peer that watches private parts is each build's own.
+programs that are asked (benchmarks/peers, benchmarks/tasks.py) are those of this checkout, and
+import of either build what is public; a peer that watches private parts is each build's own.
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from .processes import ROOT, Program
+
+Figures = dict[str, float]  # name of a figure, ending with its unit -> value
+Measure = Callable[[], Figures]
+Cases = Mapping[str, Measure]  # name of a case -> what measures it once
 
 FOLDER = ROOT / ".bench"
 HEARTBEAT_MS = 1000  # what our client does by default
@@ -42,8 +48,7 @@ class Build:
         words = [json.dumps(each) if isinstance(each, dict) else each for each in arguments]
         path = ROOT / "benchmarks" / script
         program = Program(sys.executable, path, *words, packages=self.root, log=log)
-        stack.callback(program.end)
-        return program
+        return stack.enter_context(program)
 
     def server(
         self, stack: ExitStack, log: IO[bytes] | None = None, **options: Any
@@ -57,6 +62,11 @@ class Build:
         program = self.program("peers/crowd.py", address, clients, HEARTBEAT_MS, stack=stack)
         program.hear()
         return program
+
+    def cases(self, task: str, stack: ExitStack, **options: Any) -> Cases:
+        """What a program measures with this build's packages (tasks.py)."""
+        program = self.program("tasks.py", task, options, stack=stack)
+        return {name: partial(program.ask, name) for name in program.hear()}
 
 
 HERE = Build(ROOT)

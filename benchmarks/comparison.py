@@ -7,7 +7,7 @@ figure may differ by without a reason.
 
 from __future__ import annotations
 
-import argparse
+import itertools
 import math
 import statistics
 import sys
@@ -15,18 +15,15 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TypeVar
 
-from .builds import HERE, Build, NoRevision, build_of
+from .builds import HERE, Build, Cases, Figures, Measure, NoRevision, build_of
 
-Figures = dict[str, float]  # name of a figure, ending with its unit -> value
-Measure = Callable[[], Figures]
-Cases = Mapping[str, Measure]  # name of a case -> what measures it once
 Who = TypeVar("Who", bound=Hashable)
 
 TOLERANCE = 1.03  # x the old build's figure, beyond the spread
 CONFIDENCE = 0.95
 HIGHER_IS_BETTER = ("/s", "share")
 NOT_JUDGED = ("p99", "worst")  # tails are shown only
-WIDTHS = (12, 12, 10, 16)
+HEAD = f"{'':44}{'old':>12}{'new':>12}{'new/old':>10}{'old/old':>16}"
 
 
 def interleave(measures: Mapping[Who, Measure], rounds: int) -> dict[Who, list[Figures]]:
@@ -45,6 +42,11 @@ def medians(rounds: Sequence[Figures]) -> Figures:
     return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
 
+def middles(measures: Mapping[Who, Measure], rounds: int) -> dict[Who, Figures]:
+    """Everybody's medians over interleaved rounds."""
+    return {who: medians(each) for who, each in interleave(measures, rounds).items()}
+
+
 def interval_of_median(values: Sequence[float]) -> tuple[float, float]:
     """An interval that holds the median of what the values are drawn from, in CONFIDENCE of cases.
 
@@ -52,21 +54,9 @@ def interval_of_median(values: Sequence[float]) -> tuple[float, float]:
     Statistics, section 3.2); with fewer than six values, the smallest and the largest.
     """
     ordered, count = sorted(values), len(values)
-    outside, cut = 0.0, 0
-    while cut < count // 2:
-        outside += 2 * math.comb(count, cut) / 2**count
-        if outside > 1 - CONFIDENCE:
-            break
-        cut += 1
-    last = max(0, cut - 1)
+    tails = (2 * math.comb(count, cut) / 2**count for cut in range(count // 2))
+    last = max(0, sum(p <= 1 - CONFIDENCE for p in itertools.accumulate(tails)) - 1)
     return ordered[last], ordered[count - 1 - last]
-
-
-def add_against(parser: argparse.ArgumentParser) -> None:
-    """Add the option that every benchmark has."""
-    parser.add_argument(
-        "--against", metavar="REVISION", help="compare with a git revision, in one run"
-    )
 
 
 def compare(revision: str, cases_of: Callable[[Build, ExitStack], Cases], rounds: int) -> int:
@@ -81,8 +71,7 @@ def compare(revision: str, cases_of: Callable[[Build, ExitStack], Cases], rounds
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     print(f"this checkout against {revision}, {rounds} interleaved rounds, medians")
-    heads = ("old", "new", "new/old", "old/old")
-    print(" " * 44 + "".join(f"{head:>{width}}" for head, width in zip(heads, WIDTHS)))
+    print(HEAD)
     worse = 0
     with ExitStack() as stack:
         builds = {"old": old, "new": HERE, "old again": old}
@@ -100,20 +89,18 @@ def compare(revision: str, cases_of: Callable[[Build, ExitStack], Cases], rounds
 
 def _show(case: str, found: dict[str, list[Figures]]) -> int:
     """The rows of one case; how many of its figures are worse."""
-    worse, middles = 0, {name: medians(each) for name, each in found.items()}
-    for figure, new in middles["new"].items():
-        if figure not in middles["old"]:
-            continue
-        ratios = {
-            name: [_ratio(a[figure], b[figure]) for a, b in zip(found[name], found["old"])]
-            for name in ("new", "old again")
-        }
-        ratio, (least, most) = statistics.median(ratios["new"]), _spread(ratios["old again"])
-        verdict = judge(figure, ratio, least, most)
+    worse, old, new = 0, medians(found["old"]), medians(found["new"])
+    for figure in (name for name in new if name in old):
+        ratio, again = (
+            [_ratio(a[figure], b[figure]) for a, b in zip(found[who], found["old"])]
+            for who in ("new", "old again")
+        )
+        middle, (least, most) = statistics.median(ratio), interval_of_median(again)
+        least, most = min(least, 1.0), max(most, 1.0)  # old to old is 1, so that it always holds 1
+        verdict = judge(figure, middle, least, most)
         worse += verdict == "worse"
-        row = f"{f'{case}: {figure}':44}{_number(middles['old'][figure]):>{WIDTHS[0]}}"
-        row += f"{_number(new):>{WIDTHS[1]}}{ratio:>{WIDTHS[2] - 1}.3f}x"
-        row += f"{f'{least:.3f}-{most:.3f}':>{WIDTHS[3]}}  {verdict}"
+        row = f"{f'{case}: {figure}':44}{_number(old[figure]):>12}{_number(new[figure]):>12}"
+        row += f"{middle:9.3f}x{f'{least:.3f}-{most:.3f}':>16}  {verdict}"
         print(row.rstrip(), flush=True)
     return worse
 
@@ -126,12 +113,6 @@ def judge(figure: str, ratio: float, least: float, most: float) -> str:
     if low <= ratio <= high:
         return ""
     return "better" if (ratio > high) == figure.endswith(HIGHER_IS_BETTER) else "worse"
-
-
-def _spread(ratios: Sequence[float]) -> tuple[float, float]:
-    """Of old against old; it always holds 1, which is what their ratio is."""
-    least, most = interval_of_median(ratios)
-    return min(least, 1.0), max(most, 1.0)
 
 
 def _ratio(new: float, old: float) -> float:

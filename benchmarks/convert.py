@@ -8,11 +8,9 @@ as many calls as take 20 ms.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import statistics
-import sys
-import time
+import timeit
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -20,63 +18,64 @@ from typing import Any
 
 import numpy as np
 
-from .builds import Build
-from .comparison import Cases, add_against, compare, interleave, medians
+from .builds import Build, Cases
+from .comparison import compare, middles
 from .machine import introduce
+from .options import AGAINST, parse
 
 HEIGHT, WIDTH = 720, 1280
 ROUND_S = 0.02
 TICK_BAR = 1.5  # x a tick of linear columns
 MERGE_BAR = 1.5  # the joints of two publishers against those of one
 COLUMNS = [f"column_{index}" for index in range(14)]
+BOTH = {"fields": ["position", "velocity"]}
 BARS_US = {"Image rgb8": 100.0, "JointState, 7 joints": 50.0}
+IMAGES: dict[str, tuple[str, int, int, dict[str, Any]]] = {
+    # encoding, bytes of a pixel, padding of a row, options of the contract
+    "Image rgb8": ("rgb8", 3, 0, {}),
+    "Image rgb8, padded rows": ("rgb8", 3, 8, {}),
+    "Image bgr8": ("bgr8", 3, 0, {}),
+    "Image bgra8": ("bgra8", 4, 0, {}),
+    "Image 16UC1": ("16UC1", 2, 0, {}),
+    "Image bayer_rggb8": ("bayer_rggb8", 1, 0, {}),
+    "Image bayer, half": ("bayer_rggb8", 1, 0, {"bayer": "half"}),
+    "Image rgb8, crop": ("rgb8", 3, 0, {"crop": {"x": 280, "width": 720, "height": 720}}),
+    "Image rgb8, to 224x224": ("rgb8", 3, 0, {"resize": {"width": 224, "height": 224}}),
+    "Image rgb8, as JPEG": ("rgb8", 3, 0, {"send": "jpeg"}),
+}
 
 
-def cases() -> dict[str, tuple[Any, str, dict[str, Any]]]:
-    """Name -> message, type, options of its contract."""
+def cases() -> dict[str, tuple[Any, dict[str, Any]]]:
+    """Name -> message, options of its contract."""
     from geometry_msgs.msg import Vector3
     from nav_msgs.msg import Odometry
-    from sensor_msgs.msg import Imu, JointState, LaserScan, PointCloud2, PointField
+    from sensor_msgs.msg import Imu, LaserScan, PointCloud2, PointField
 
-    def joints(count: int) -> JointState:
-        names = [f"joint_{index}" for index in range(count)]
-        return JointState(name=names, position=[0.5] * count, velocity=[0.1] * count)
-
-    cloud = PointCloud2(
-        height=1,
-        width=100_000,
-        point_step=16,
-        row_step=1_600_000,
-        fields=[
-            PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-            for index, name in enumerate(("x", "y", "z", "intensity"))
-        ],
-        data=np.ones(400_000, np.float32).tobytes(),
-    )
-    both = {"fields": ["position", "velocity"]}
-    crop = {"crop": {"x": 280, "width": 720, "height": 720}}
-    small = {"resize": {"width": 224, "height": 224}}
+    fields = [
+        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+        for index, name in enumerate(("x", "y", "z", "intensity"))
+    ]
+    points = np.ones(400_000, np.float32).tobytes()
+    size = {"height": 1, "width": 100_000, "point_step": 16, "row_step": 1_600_000}
     return {
-        "JointState, 7 joints": (joints(7), "sensor_msgs/msg/JointState", both),
-        "JointState, 26 joints": (joints(26), "sensor_msgs/msg/JointState", both),
-        "Imu, 10 numbers": (Imu(angular_velocity=Vector3(x=1.0)), "sensor_msgs/msg/Imu", {}),
-        "Odometry, 13 numbers": (Odometry(), "nav_msgs/msg/Odometry", {}),
-        "LaserScan, 1080": (LaserScan(ranges=[1.0] * 1080), "sensor_msgs/msg/LaserScan", {}),
-        "PointCloud2, 100k xyz": (cloud, "sensor_msgs/msg/PointCloud2", {}),
-        "Image rgb8": (image("rgb8", 3), "sensor_msgs/msg/Image", {}),
-        "Image rgb8, padded rows": (image("rgb8", 3, 8), "sensor_msgs/msg/Image", {}),
-        "Image bgr8": (image("bgr8", 3), "sensor_msgs/msg/Image", {}),
-        "Image bgra8": (image("bgra8", 4), "sensor_msgs/msg/Image", {}),
-        "Image 16UC1": (image("16UC1", 2), "sensor_msgs/msg/Image", {}),
-        "Image bayer_rggb8": (image("bayer_rggb8", 1), "sensor_msgs/msg/Image", {}),
-        "Image bayer, half": (image("bayer_rggb8", 1), "sensor_msgs/msg/Image", {"bayer": "half"}),
-        "Image rgb8, crop": (image("rgb8", 3), "sensor_msgs/msg/Image", crop),
-        "Image rgb8, to 224x224": (image("rgb8", 3), "sensor_msgs/msg/Image", small),
-        "Image rgb8, as JPEG": (image("rgb8", 3), "sensor_msgs/msg/Image", {"send": "jpeg"}),
+        "JointState, 7 joints": (joints(7), BOTH),
+        "JointState, 26 joints": (joints(26), BOTH),
+        "Imu, 10 numbers": (Imu(angular_velocity=Vector3(x=1.0)), {}),
+        "Odometry, 13 numbers": (Odometry(), {}),
+        "LaserScan, 1080": (LaserScan(ranges=[1.0] * 1080), {}),
+        "PointCloud2, 100k xyz": (PointCloud2(**size, fields=fields, data=points), {}),
+        **{name: (image(*how), options) for name, (*how, options) in IMAGES.items()},
     }
 
 
-def image(encoding: str, pixel_bytes: int, padding: int = 0) -> Any:
+def joints(count: int, first: int = 0) -> Any:
+    from sensor_msgs.msg import JointState
+
+    names = [f"joint_{index}" for index in range(first, first + count)]
+    return JointState(name=names, position=[0.5] * count, velocity=[0.1] * count)
+
+
+def image(encoding: str, pixel_bytes: int, padding: int) -> Any:
     from sensor_msgs.msg import Image
 
     step = WIDTH * pixel_bytes + padding
@@ -84,15 +83,22 @@ def image(encoding: str, pixel_bytes: int, padding: int = 0) -> Any:
     return Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=step, data=pattern.tobytes())
 
 
-def decoder(message: Any, type_name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
+def decoder(message: Any, options: dict[str, Any]) -> Callable[[Any], Any]:
     from inferential_ros.convert import input_type
     from inferential_ros.options.types import message_class
     from inferential_ros.options.yaml_values import Section
 
-    if type_name.endswith("JointState"):
+    package, name = type(message).__module__.split(".")[0], type(message).__name__
+    type_name = f"{package}/msg/{name}"
+    if name == "JointState":
         options = {"joints": list(message.name), **options}
     section = Section(options, "key")
     return input_type(type_name).make(section, message_class(type_name, "type"))
+
+
+def calls() -> dict[str, Callable[[], object]]:
+    """A conversion of each case."""
+    return {name: partial(decoder(*case), case[0]) for name, case in cases().items()}
 
 
 def ticking(quaternion: list[str]) -> Callable[[], object]:
@@ -120,18 +126,12 @@ def ticking(quaternion: list[str]) -> Callable[[], object]:
 
 def two_publishers() -> dict[str, Callable[[], object]]:
     """Seven joints of one message, and of the newest messages of two publishers."""
-    from sensor_msgs.msg import JointState
-
     from inferential_ros.convert.collecting import Collector
 
-    whole, _, options = cases()["JointState, 7 joints"]
-    decode, merge = (decoder(whole, "sensor_msgs/msg/JointState", options) for _ in range(2))
-    arm, hand = (
-        JointState(name=whole.name[part], position=whole.position[part], velocity=[0.1] * count)
-        for part, count in ((slice(5), 5), (slice(5, 7), 2))
-    )
+    whole, hand = joints(7), joints(2, first=5)
+    decode, merge = decoder(whole, BOTH), decoder(whole, BOTH)
     collector = Collector(merge)
-    collector.add(arm, 0)
+    collector.add(joints(5), 0)
     return {
         "one publisher": lambda: decode(whole),
         "two publishers": lambda: merge(collector.add(hand, 0)),
@@ -141,10 +141,10 @@ def two_publishers() -> dict[str, Callable[[], object]]:
 def compared(calls: dict[str, Callable[[], object]], most: float, rounds: int) -> bool:
     """Print two calls beside each other; whether the second takes over `most` of the first."""
     measures = {name: lambda c=call: {"us": call_us(c, 1)} for name, call in calls.items()}
-    taken = {name: medians(each)["us"] for name, each in interleave(measures, rounds).items()}
-    first_us, second_us = taken.values()
+    taken = {name: figures["us"] for name, figures in middles(measures, rounds).items()}
     for name, taken_us in taken.items():
         print(f"{name:>26}{taken_us:10.1f} us")
+    first_us, second_us = taken.values()
     late = second_us > most * first_us
     print(f"{'':>26}{second_us / first_us:10.2f} x{f'   over {most} x' if late else ''}")
     return late
@@ -152,33 +152,22 @@ def compared(calls: dict[str, Callable[[], object]], most: float, rounds: int) -
 
 def call_us(call: Callable[[], object], rounds: int) -> float:
     """Median time of one call."""
-    begun = time.perf_counter()
-    call()
-    calls = max(1, int(ROUND_S / max(1e-7, time.perf_counter() - begun)))
-    times = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        for _ in range(calls):
-            call()
-        times.append((time.perf_counter() - begun) / calls)
-    return 1e6 * statistics.median(times)
+    calls = max(1, int(ROUND_S / max(1e-7, timeit.timeit(call, number=1))))
+    times = timeit.repeat(call, number=calls, repeat=rounds)
+    return 1e6 * statistics.median(times) / calls
 
 
 def cases_of(build: Build, stack: ExitStack) -> Cases:
     """What `--against` measures of a build."""
-    program = build.program("tasks/convert.py", stack=stack)
-    return {name: partial(program.ask, name) for name in program.hear()}
+    return build.cases("convert", stack)
 
 
 def main(arguments: list[str]) -> int:
     """Print one table; 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(prog="convert", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    add_against(parser)
-    options = parser.parse_args(arguments)
+    options = parse("convert", __doc__, arguments, rounds=15, against=AGAINST)
     rounds = options.rounds
     try:
-        found = cases()
+        conversions = calls()
     except ModuleNotFoundError as error:
         print(f"convert: {error.name} is not installed: it needs the ROS 2 message packages")
         return 1
@@ -188,18 +177,12 @@ def main(arguments: list[str]) -> int:
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     print(f"{'copying the bytes of rgb8':>26}{call_us(pixels.copy, rounds):10.1f} us")
     missed = 0
-    for name, (message, type_name, options) in found.items():
-        decode = decoder(message, type_name, options)
-        taken_us = call_us(lambda d=decode, m=message: d(m), rounds)
-        bar_us = BARS_US.get(name)
-        late = bar_us is not None and taken_us > bar_us
+    for name, call in conversions.items():
+        taken_us, bar_us = call_us(call, rounds), BARS_US.get(name, float("inf"))
+        late = taken_us > bar_us
         missed += late
         print(f"{name:>26}{taken_us:10.1f} us{f'   over {bar_us:.0f} us' if late else ''}")
     ticks = {"a tick, 14 linear": ticking([]), "a tick, one quaternion": ticking(COLUMNS[3:7])}
     missed += compared(ticks, TICK_BAR, rounds)
     missed += compared(two_publishers(), MERGE_BAR, rounds)
     return int(missed > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -12,21 +12,25 @@ fleet's latency and the server's share of a core with those of an older build.
 
 from __future__ import annotations
 
-import argparse
 import time
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from .builds import HERE, Build
-from .comparison import Cases, Figures, add_against, compare
-from .machine import cpu_s, introduce, rss_mb
+from .builds import HERE, Build, Cases, Figures
+from .comparison import compare
+from .machine import ProcessorShare, introduce, rss_mb
+from .options import AGAINST, parse, yes
 from .processes import Program
 
 CLIENTS = (1, 10, 100, 500, 1000)
 RATE_HZ = 10.0
 IDLE_CLIENTS = 500
 BARS = {"p99_ms": 20.0, "growth_mb": 2.0, "idle_cpu": 0.01}
+HEAD = f"""{"":54}{"server":>9}{"server":>9}{"2nd half":>9}{"crowd":>9}{"late":>9}
+clients{"sent":>9}{"p50":>9}{"p99":>9}{"p99.9":>9}  lost  failed      cpu\
+   RSS MB       MB      cpu      p99  within the bars"""
+ROW = "{:7}{:9}{:9.2f}{:9.2f}{:9.2f}{:6}{:8}{:9.1%}{:9.1f}{:+9.2f}{:9.1%}{:9.2f}  {}"
 
 
 def start(
@@ -42,24 +46,22 @@ def serve_crowd(clients: int, seconds: float, batches: bool) -> None:
     with ExitStack() as stack:
         server, crowd = start(clients, stack, batches)
         halves: list[dict[str, Any]] = []
-        memory, used, begun = [rss_mb(server.pid)], cpu_s(server.pid), time.monotonic()
+        memory, processor = [], ProcessorShare(server.pid)
         for _ in range(2):
             halves.append(crowd.ask({"seconds": seconds / 2, "rate_hz": RATE_HZ}))
             memory.append(rss_mb(server.pid))
-        share = (cpu_s(server.pid) - used) / (time.monotonic() - begun)
+        share = processor()
     # Of the two halves the worse one: what a fleet notices.
-    trips = {key: max(half["trips_ms"][key] for half in halves) for key in ("p50", "p99", "p999")}
-    late = max(half["late_ms"]["p99"] for half in halves)
-    row = f"{clients:7}{sum(half['sent'] for half in halves):9}"
-    row += "".join(f"{each:9.2f}" for each in trips.values())
-    lost, failed = (sum(half[key] for half in halves) for key in ("lost", "failed"))
-    row += f"{lost:6}{failed:8}{share:9.1%}"
-    row += f"{memory[-1]:9.1f}{memory[-1] - memory[-2]:+9.2f}"
-    row += f"{max(half['cpu'] for half in halves):9.1%}{late:9.2f}"
+    trips = {key: max(each["trips_ms"][key] for each in halves) for key in ("p50", "p99", "p999")}
+    crowds = max(each["cpu"] for each in halves)
+    late = max(each["late_ms"]["p99"] for each in halves)
+    sent, lost, failed = (sum(each[key] for each in halves) for key in ("sent", "lost", "failed"))
+    growth = memory[1] - memory[0]
+    judged = clients >= 500 and seconds >= 60
     good = lost == 0 and failed == 0 and trips["p99"] < BARS["p99_ms"]
-    if clients >= 500 and seconds >= 60:
-        good = good and memory[-1] - memory[-2] < BARS["growth_mb"]
-    print(f"{row}  {'yes' if good else 'NO'}", flush=True)
+    good = good and not (judged and growth >= BARS["growth_mb"])
+    row = [clients, sent, *trips.values(), lost, failed, share, memory[1], growth, crowds, late]
+    print(ROW.format(*row, yes(good)), flush=True)
 
 
 def rest(clients: int, seconds: float) -> None:
@@ -67,60 +69,49 @@ def rest(clients: int, seconds: float) -> None:
     with ExitStack() as stack:
         server, _ = start(clients, stack)
         time.sleep(1.0)  # what came with the greeting is over
-        used, begun = cpu_s(server.pid), time.monotonic()
+        processor = ProcessorShare(server.pid)
         time.sleep(seconds)
-        share = (cpu_s(server.pid) - used) / (time.monotonic() - begun)
-        memory = rss_mb(server.pid)
-    verdict = "yes" if share < BARS["idle_cpu"] else "NO"
-    print(
-        f"idle server, {clients} clients, {seconds:.0f} s: {share:.2%} of a core,"
-        f" {memory:.1f} MB; under {BARS['idle_cpu']:.0%}: {verdict}",
-        flush=True,
-    )
+        share, memory = processor(), rss_mb(server.pid)
+    told, most = f"{share:.2%} of a core, {memory:.1f} MB", BARS["idle_cpu"]
+    print(f"idle server, {clients} clients, {seconds:.0f} s: {told};", end=" ")
+    print(f"under {most:.0%}: {yes(share < most)}", flush=True)
 
 
-def cases_of(
-    counts: list[int], seconds: float, batches: bool, build: Build, stack: ExitStack
-) -> Cases:
+def cases_of(options: Any, build: Build, stack: ExitStack) -> Cases:
     """What `--against` measures of a build: a crowd each, which says nothing between its turns."""
 
     def measure(server: Program, crowd: Program) -> Figures:
-        used, begun = cpu_s(server.pid), time.monotonic()
-        heard = crowd.ask({"seconds": seconds, "rate_hz": RATE_HZ})
-        share = (cpu_s(server.pid) - used) / (time.monotonic() - begun)
-        trips = heard["trips_ms"]
+        processor = ProcessorShare(server.pid)
+        heard = crowd.ask({"seconds": min(options.seconds, 5.0), "rate_hz": RATE_HZ})
+        share, trips = processor(), heard["trips_ms"]
         return {"p50 ms": trips["p50"], "p99 ms": trips["p99"], "% of a core": 100 * share}
 
     return {
-        f"{clients} clients": partial(measure, *start(clients, stack, batches, build))
-        for clients in counts
+        f"{clients} clients": partial(measure, *start(clients, stack, options.batch, build))
+        for clients in options.clients or CLIENTS[:3]
     }
 
 
 def main(arguments: list[str]) -> int:
     """Print the table, then the idle server."""
-    parser = argparse.ArgumentParser(prog="fanin", description=__doc__.splitlines()[0])
-    parser.add_argument("--clients", type=int, nargs="+", help=f"default {CLIENTS}")
-    parser.add_argument("--seconds", type=float, default=60.0, help="a row; default 60")
-    parser.add_argument("--batch", action="store_true", help="a model with infer_batch")
-    parser.add_argument("--idle", action="store_true", help="only the idle server")
-    parser.add_argument("--rounds", type=int, default=7, help="of --against")
-    add_against(parser)
-    options = parser.parse_args(arguments)
+    options = parse(
+        "fanin",
+        __doc__,
+        arguments,
+        clients=(int, f"default {CLIENTS}", {"nargs": "+"}),
+        seconds=(60.0, "a row; default 60"),
+        batch=(False, "a model with infer_batch"),
+        idle=(False, "only the idle server"),
+        rounds=(7, "of --against"),
+        against=AGAINST,
+    )
     introduce(f"clients at {RATE_HZ:.0f} Hz, {options.seconds:.0f} s, ms, shares of one core")
     if options.against:
-        counts = options.clients or list(CLIENTS[:3])
-        cases = partial(cases_of, counts, min(options.seconds, 5.0), options.batch)
-        return compare(options.against, cases, options.rounds)
+        return compare(options.against, partial(cases_of, options), options.rounds)
     if not options.idle:
-        print(f"{'':40}{'':14}{'server':>9}{'server':>9}{'2nd half':>9}{'crowd':>9}{'late':>9}")
-        heads = ("sent", "p50", "p99", "p99.9")
-        print(
-            f"clients{''.join(f'{head:>9}' for head in heads)}  lost  failed      cpu"
-            "   RSS MB       MB      cpu      p99  within the bars"
-        )
+        print(HEAD)
         for clients in options.clients or CLIENTS:
             serve_crowd(clients, options.seconds, options.batch)
-    for clients in (options.clients or [IDLE_CLIENTS]) if options.idle else [IDLE_CLIENTS]:
+    for clients in (options.idle and options.clients) or [IDLE_CLIENTS]:
         rest(clients, min(options.seconds, 30.0))
     return 0

@@ -8,7 +8,6 @@ any generated module needs, in one interpreter, so that what they share is count
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -17,9 +16,10 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from .builds import Build
-from .comparison import Cases, Figures, add_against, compare, interleave, medians
+from .builds import Build, Cases, Figures
+from .comparison import compare, interleave, middles
 from .machine import introduce
+from .options import AGAINST, parse, yes
 from .processes import ROOT, path_to
 
 AT_MOST = 1.3
@@ -52,22 +52,18 @@ def cases_of(build: Build, stack: ExitStack) -> Cases:
 
 def main(arguments: list[str]) -> int:
     """Print one table."""
-    parser = argparse.ArgumentParser(prog="imports", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    add_against(parser)
-    options = parser.parse_args(arguments)
+    options = parse("imports", __doc__, arguments, rounds=15, against=AGAINST)
     introduce(f"import time in fresh interpreters, medians of {options.rounds} interleaved rounds")
     if options.against:
         return compare(options.against, cases_of, options.rounds)
     measures = {name: partial(measure, statement) for name, statement in IMPORTS.items()}
     interleave(measures, 1)  # so that bytecode is compiled and files are in memory
-    found = interleave(measures, options.rounds)
-    times = {name: medians(each)["ms"] for name, each in found.items()}
+    times = {name: found["ms"] for name, found in middles(measures, options.rounds).items()}
     for name, median in times.items():
         print(f"{name:>12}{median:9.1f} ms")
-    alone = sum(times[name] for name in ("pyzmq", "protobuf", "numpy"))
+    alone = times["pyzmq"] + times["protobuf"] + times["numpy"]
     print(f"the client takes {times['the client'] / alone:.2f}x the sum of the three alone")
     ratio = times["the client"] / times["these three"]
-    print(f"and {ratio:.2f}x the three in one interpreter, at most {AT_MOST}x:", end=" ")
-    print("yes" if ratio <= AT_MOST else "NO", flush=True)
+    told = f"and {ratio:.2f}x the three in one interpreter, at most {AT_MOST}x"
+    print(f"{told}: {yes(ratio <= AT_MOST)}", flush=True)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 
 import psutil
 
@@ -20,6 +21,16 @@ def introduce(title: str) -> None:
 def cpu_s(pid: int) -> float:
     """Processor time a process has used so far, all its threads together."""
     return sum(psutil.Process(pid).cpu_times()[:2])
+
+
+class ProcessorShare:
+    """Of one core, that a process uses from now until this is called."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._used, self._begun = pid, cpu_s(pid), time.monotonic()
+
+    def __call__(self) -> float:
+        return (cpu_s(self._pid) - self._used) / (time.monotonic() - self._begun)
 
 
 def rss_mb(pid: int) -> float:

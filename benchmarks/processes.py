@@ -15,6 +15,7 @@ from typing import IO, Any
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "benchmarks" / "peers"
 
 
 def path_to(packages: Path) -> str:
@@ -24,6 +25,8 @@ def path_to(packages: Path) -> str:
 
 class Program:
     """A process that answers each line it is given with one line, and ends when its stdin does.
+
+    As a context it is killed on leaving.
 
     packages: the checkout whose packages it can import, None for none of ours. log: where its
     stderr goes, a file that can be read, too.
@@ -48,6 +51,12 @@ class Program:
         )
         self._log = log
         self.pid = self._process.pid
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def hear(self) -> Any:
         """The next thing it says; RuntimeError if it ended instead."""

@@ -12,18 +12,20 @@ server and sockets as well, in real time; `--cost` measures the schedulers thems
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from .builds import Build
-from .comparison import Cases, add_against, compare
+from .builds import Build, Cases
+from .comparison import compare
 from .machine import introduce
+from .options import AGAINST, parse
 from .scheduling.bars import closed_bars, open_bars, print_bars
 from .scheduling.campaign import BOUND, Run, play_all
 from .scheduling.contestants import CONTESTANTS
-from .scheduling.cost import QUEUES, STRATEGIES, print_costs
+from .scheduling.cost import print_costs
 from .scheduling.plots import draw
 from .scheduling.real import print_comparison
 from .scheduling.report import print_closed, print_open
@@ -43,24 +45,30 @@ COMPARED = ("protect", "fair", "protect+hints", "fair+hints")  # with --against
 
 def main(arguments: list[str]) -> int:
     """Print the tables and what was promised; 0 if all of that is kept."""
-    parser = argparse.ArgumentParser(prog="schedule", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two seeds, 10 s each")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=0.0, help="a run; default: as it says")
-    parser.add_argument("--workload", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--load", nargs="+", type=float, default=LOADS)
-    parser.add_argument("--loop", choices=TITLES)
-    parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS)
-    parser.add_argument("--jitter", type=float, default=0.0, help="share; of the model's latency")
-    parser.add_argument("--plot", type=Path, help="folder for the pictures")
-    parser.add_argument("--real", action="store_true", help="simulation against a real server")
-    parser.add_argument("--cost", action="store_true", help="what the schedulers cost")
-    parser.add_argument("--rounds", type=int, default=7, help="of --cost --against")
-    add_against(parser)
-    options = parser.parse_args(arguments)
+    options = parse(
+        "schedule",
+        __doc__,
+        arguments,
+        quick=(False, "two seeds, 10 s each"),
+        seeds=10,
+        seconds=(0.0, "a run; default: as it says"),
+        workload=(list(WORKLOADS), None, {"choices": WORKLOADS}),
+        load=list(LOADS),
+        loop=(str, None, {"choices": TITLES}),
+        contestant=(str, None, {"nargs": "+", "choices": CONTESTANTS}),
+        jitter=(0.0, "share; of the model's latency"),
+        plot=(Path, "folder for the pictures"),
+        real=(False, "simulation against a real server"),
+        cost=(False, "what the schedulers cost"),
+        rounds=(7, "of --cost --against"),
+        against=AGAINST,
+    )
+    if options.against and options.cost:
+        return compare(
+            options.against, lambda build, stack: build.cases("costs", stack), options.rounds
+        )
     if options.against:
-        cases_of = costs_of if options.cost else partial(simulations_of, options)
-        return compare(options.against, cases_of, options.rounds if options.cost else 1)
+        return compare(options.against, partial(simulations_of, options), 1)
     if options.cost:
         introduce("Cost of scheduling")
         return 0 if print_costs() else 1
@@ -71,59 +79,33 @@ def main(arguments: list[str]) -> int:
     return 0 if all(kept) else 1
 
 
-def costs_of(build: Build, stack: ExitStack) -> Cases:
-    """What `--cost --against` measures of a build."""
-    program = build.program("tasks/schedule.py", stack=stack)
-    return {
-        f"{policy or strategy}, {queue.name}": partial(
-            program.ask, {"queue": queue, "cost": (strategy, policy)}
-        )
-        for strategy, policy in STRATEGIES
-        for queue in QUEUES
-    }
-
-
-def simulations_of(options: argparse.Namespace, build: Build, stack: ExitStack) -> Cases:
+def simulations_of(options: Any, build: Build, stack: ExitStack) -> Cases:
     """What `--against` simulates with a build: the same figures each time."""
-    program = build.program("tasks/schedule.py", stack=stack)
-    return {
-        f"{loop} {workload} {load:g} {name}": partial(
-            program.ask,
-            {"runs": _runs(loop, workload, load, name, options), "figures": FIGURES[loop]},
-        )
-        for loop in TITLES
-        if options.loop in (None, loop)
-        for workload in options.workload
-        for load in options.load
-        for name in options.contestant or COMPARED
-        if CONTESTANTS[name].runs_in(loop)
-    }
+    runs: dict[str, list[Run]] = {}
+    for loop in TITLES:
+        if options.loop in (None, loop):
+            for run in _runs(loop, options.contestant or COMPARED, options):
+                name = f"{loop} {run.workload} {run.load:g} {run.contestant}"
+                runs.setdefault(name, []).append(run)
+    return build.cases("simulations", stack, runs=runs, figures=FIGURES)
 
 
-def _runs(
-    loop: str, workload: str, load: float, name: str, options: argparse.Namespace
-) -> list[Run]:
-    """One run a seed."""
-    seeds = 2 if options.quick else options.seeds
+def _runs(loop: str, names: Iterable[str], options: Any) -> list[Run]:
+    """One run a seed of everybody who runs in a loop."""
     seconds = options.seconds or (10.0 if options.quick else 0.0)
     return [
-        Run(loop, workload, load, name, seed, options.jitter, seconds) for seed in range(seeds)
-    ]
-
-
-def _simulate(loop: str, options: argparse.Namespace) -> bool:
-    """One loop; whether what was promised of it is kept."""
-    named = options.contestant or CONTESTANTS
-    names = [name for name in named if CONTESTANTS[name].runs_in(loop)]
-    if loop == "open":
-        names.insert(0, BOUND)
-    runs = [
-        run
+        Run(loop, workload, load, name, seed, options.jitter, seconds)
         for workload in options.workload
         for load in options.load
         for name in names
-        for run in _runs(loop, workload, load, name, options)
+        if (loop == "open" if name == BOUND else CONTESTANTS[name].runs_in(loop))
+        for seed in range(2 if options.quick else options.seeds)
     ]
+
+
+def _simulate(loop: str, options: Any) -> bool:
+    """One loop; whether what was promised of it is kept."""
+    runs = _runs(loop, (BOUND, *(options.contestant or CONTESTANTS)), options)
     results = Results(play_all(runs))
     (print_open if loop == "open" else print_closed)(results)
     figure, title = TITLES[loop]

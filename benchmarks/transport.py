@@ -16,27 +16,28 @@ the next, by which core each of their threads happens to stay on.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import psutil
 
 from .builds import HERE, Build
-from .comparison import Cases, Figures, add_against, compare, interleave, medians
+from .comparison import Cases, Figures, compare, middles
 from .machine import introduce
-from .processes import ROOT, Program, published_python
+from .options import AGAINST, parse, verdicts
+from .processes import PEERS, ROOT, Program, published_python
 
 RELEASE = "1.4.0"
-PEERS = ROOT / "benchmarks" / "peers"
-UNITS = {"p50_us": "p50 us", "p99_us": "p99 us", "per_s": "requests/s"}
+P50, RATE = "p50 us", "requests/s"  # of what a client measures (peers/measuring.py)
+ROW = "{:12}{:>10}{:9.0f}{:9.0f}{:9.0f}{:9.2f}x{:7.2f}x{:10.2f}x{:7.2f}x"
+HEAD = f"""{"":22}{"":27}{"to the echo":>18}{"to published":>19}
+{"":22}{"p50 us":>9}{"p99 us":>9}{"req/s":>9}{"p50":>10}{"req/s":>8}{"p50":>11}{"req/s":>8}"""
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """What is sent, how often in a round, and how it must compare."""
 
     name: str
@@ -46,16 +47,6 @@ class Case:
     requests: int
     p50_at_most: float  # x the published release's
     rate_at_least: float
-
-    def question(self, address: str, share: float) -> dict[str, object]:
-        """What a client is asked to measure (peers/measuring.py); share: of the full counts."""
-        return {
-            "address": address,
-            "shape": self.shape,
-            "dtype": self.dtype,
-            "trips": max(20, int(self.trips * share)),
-            "requests": max(40, int(self.requests * share)),
-        }
 
 
 CASES = (
@@ -67,25 +58,32 @@ CASES = (
 LARGE, LARGE_P50_AT_MOST = "1280x720x3", 1.5  # x the echo's
 
 
-def put_apart(server: Program, client: Program) -> None:
-    """A core for each, where there are two, and for all of its threads."""
-    for program, core in zip((server, client), sorted(os.sched_getaffinity(0))):
-        for thread in psutil.Process(program.pid).threads():
-            os.sched_setaffinity(thread.id, {core})
-
-
 class Pair:
-    """A server that is here already, and its client; it runs only while it is measured."""
+    """A server that is here already, and its client; it runs only while it is measured.
 
-    def __init__(self, server: Program, address: str, client: Program) -> None:
+    apart: a core for each, where there are two, and for all of its threads.
+    """
+
+    def __init__(self, server: Program, address: str, client: Program, apart: bool = True) -> None:
         self.server, self.address, self.client = server, address, client
+        for program, core in zip((server, client), sorted(os.sched_getaffinity(0)) * apart):
+            for thread in psutil.Process(program.pid).threads():
+                os.sched_setaffinity(thread.id, {core})
         server.pause()
 
     def measure(self, case: Case, share: float) -> Figures:
-        """p50_us, p99_us and per_s."""
+        """Of a share of the full counts: p50 and p99 of round trips, and requests per second."""
         self.server.resume()
         try:
-            found: Figures = self.client.ask(case.question(self.address, share))
+            found: Figures = self.client.ask(
+                {
+                    "address": self.address,
+                    "shape": case.shape,
+                    "dtype": case.dtype,
+                    "trips": max(20, int(case.trips * share)),
+                    "requests": max(40, int(case.requests * share)),
+                }
+            )
             return found
         finally:
             self.server.pause()
@@ -95,102 +93,85 @@ def our_pair(build: Build, apart: bool, stack: ExitStack, keys: str = "") -> Pai
     """Of a build; with the keys of a folder, where there is one."""
     server, about = build.server(stack, config={"security": {"keys": keys}})
     client = build.program("peers/ours.py", "client", *filter(None, [keys]), stack=stack)
-    if apart:
-        put_apart(server, client)
-    return Pair(server, about["address"], client)
+    return Pair(server, about["address"], client, apart)
 
 
 def other_pair(name: str, python: str, apart: bool, stack: ExitStack) -> Pair:
     """The echo's or the published release's."""
     packages = ROOT if name == "echo" else None
-    programs = []
-    for part in ("server", "client"):
-        programs.append(Program(python, PEERS / f"{name}.py", part, packages=packages))
-        stack.callback(programs[-1].end)
-    if apart:
-        put_apart(*programs)
-    return Pair(programs[0], programs[0].hear(), programs[1])
+    server, client = (
+        stack.enter_context(Program(python, PEERS / f"{name}.py", part, packages=packages))
+        for part in ("server", "client")
+    )
+    return Pair(server, server.hear(), client, apart)
 
 
-def measure(cases: list[Case], rounds: int, share: float, apart: bool) -> None:
-    """Print the rows of each case."""
-    with ExitStack() as stack:
-        pairs = {
-            "echo": other_pair("echo", sys.executable, apart, stack),
-            "published": other_pair("published", published_python(RELEASE), apart, stack),
-            "ours": our_pair(HERE, apart, stack),
-        }
-        for case in cases:
-            measures = {name: partial(pair.measure, case, share) for name, pair in pairs.items()}
-            found = interleave(measures, rounds)
-            show(case, {name: medians(each) for name, each in found.items()})
+def measured(pairs: dict[str, Pair], case: Case, options: Any) -> dict[str, Figures]:
+    """The medians of each pair."""
+    measures = {who: partial(each.measure, case, options.share) for who, each in pairs.items()}
+    return middles(measures, options.rounds)
 
 
-def named(pair: Pair, case: Case, share: float) -> Figures:
-    """What a pair measures, under names with a unit."""
-    return {UNITS[name]: value for name, value in pair.measure(case, share).items()}
-
-
-def cases_of(
-    cases: list[Case], share: float, apart: bool, build: Build, stack: ExitStack
-) -> Cases:
+def cases_of(options: Any, build: Build, stack: ExitStack) -> Cases:
     """What `--against` measures of a build."""
-    pair = our_pair(build, apart, stack)
-    return {case.name: partial(named, pair, case, share) for case in cases}
+    pair = our_pair(build, not options.shared, stack)
+    return {case.name: partial(pair.measure, case, options.share) for case in options.cases}
 
 
-def show(case: Case, medians: dict[str, Figures]) -> None:
+def show(case: Case, found: dict[str, Figures]) -> None:
     """The rows of one case; the last one says whether ours is where it must be."""
-    echo, published = medians["echo"], medians["published"]
-    for name, figures in medians.items():
-        row = f"{case.name if name == 'echo' else '':12}{name:>10}"
-        row += f"{figures['p50_us']:9.0f}{figures['p99_us']:9.0f}{figures['per_s']:9.0f}"
-        row += f"{figures['p50_us'] / echo['p50_us']:9.2f}x"
-        row += f"{figures['per_s'] / echo['per_s']:7.2f}x"
-        row += f"{figures['p50_us'] / published['p50_us']:10.2f}x"
-        row += f"{figures['per_s'] / published['per_s']:7.2f}x"
-        print(row, flush=True)
-    print(f"{'':22}{verdict(case, medians)}", flush=True)
-
-
-def verdict(case: Case, medians: dict[str, Figures]) -> str:
-    """How ours stands against the bar, in words."""
-    ours, published = medians["ours"], medians["published"]
-    checks = [
-        (
-            f"p50 at most {case.p50_at_most}x published",
-            ours["p50_us"] <= case.p50_at_most * published["p50_us"],
-        ),
-        (
-            f"requests/s at least {case.rate_at_least}x",
-            ours["per_s"] >= case.rate_at_least * published["per_s"],
-        ),
-    ]
+    echo, published, ours = (found[name] for name in ("echo", "published", "ours"))
+    for name, mine in found.items():
+        ratios = [mine[each] / other[each] for other in (echo, published) for each in (P50, RATE)]
+        head = case.name if name == "echo" else ""
+        print(ROW.format(head, name, *mine.values(), *ratios), flush=True)
+    checks = {
+        f"p50 at most {case.p50_at_most}x published": ours[P50]
+        <= case.p50_at_most * published[P50],
+        f"requests/s at least {case.rate_at_least}x": ours[RATE]
+        >= case.rate_at_least * published[RATE],
+    }
     if case.name == LARGE:
-        reached = ours["p50_us"] <= LARGE_P50_AT_MOST * medians["echo"]["p50_us"]
-        checks.append((f"p50 at most {LARGE_P50_AT_MOST}x echo", reached))
-    return ", ".join(f"{text}: {'yes' if reached else 'NO'}" for text, reached in checks)
+        within = ours[P50] <= LARGE_P50_AT_MOST * echo[P50]
+        checks[f"p50 at most {LARGE_P50_AT_MOST}x echo"] = within
+    print(f"{'':22}{verdicts(checks)}", flush=True)
+
+
+def chosen(name: str, about: str | None, arguments: list[str], **more: Any) -> Any:
+    """The options of a measurement of pairs, and what follows from them."""
+    options = parse(
+        name,
+        about,
+        arguments,
+        quick=(False, "a first impression, in seconds"),
+        rounds=(int, "default 21, quick 3"),
+        case=(str, "only cases whose name begins so", {"action": "append"}),
+        against=AGAINST,
+        **more,
+    )
+    options.rounds = options.rounds or (3 if options.quick else 21)
+    options.share = 0.2 if options.quick else 1.0
+    wanted = tuple(options.case or [""])
+    options.cases = [case for case in CASES if case.name.startswith(wanted)]
+    introduce(f"round trip and pipelined requests, medians of {options.rounds} interleaved rounds")
+    return options
 
 
 def main(arguments: list[str]) -> int:
     """Print one table."""
-    parser = argparse.ArgumentParser(prog="transport", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a first impression, in seconds")
-    parser.add_argument("--rounds", type=int, help="default 21, quick 3")
-    parser.add_argument("--case", action="append", help="only cases whose name begins so")
-    parser.add_argument("--shared", action="store_true", help="both ends may use all cores")
-    add_against(parser)
-    options = parser.parse_args(arguments)
-    rounds = options.rounds or (3 if options.quick else 21)
-    wanted = tuple(options.case or [""])
-    cases = [case for case in CASES if case.name.startswith(wanted)]
-    introduce(f"round trip and pipelined requests, medians of {rounds} interleaved rounds")
-    share, apart = 0.2 if options.quick else 1.0, not options.shared
+    shared = (False, "both ends may use all cores")
+    options = chosen("transport", __doc__, arguments, shared=shared)
     if options.against:
-        return compare(options.against, partial(cases_of, cases, share, apart), rounds)
-    print(f"{'':22}{'':27}{'to the echo':>18}{'to published':>19}")
-    heads = ("p50 us", "p99 us", "req/s", "p50", "req/s", "p50", "req/s")
-    widths = (9, 9, 9, 10, 8, 11, 8)
-    print(" " * 22 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths)))
-    measure(cases, rounds, share, apart)
+        return compare(options.against, partial(cases_of, options), options.rounds)
+    print(HEAD)
+    with ExitStack() as stack:
+        pairs = {
+            "echo": other_pair("echo", sys.executable, not options.shared, stack),
+            "published": other_pair(
+                "published", published_python(RELEASE), not options.shared, stack
+            ),
+            "ours": our_pair(HERE, not options.shared, stack),
+        }
+        for case in options.cases:
+            show(case, measured(pairs, case, options))
     return 0

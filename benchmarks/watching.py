@@ -41,9 +41,9 @@ class Watchers:
             thread.join()
 
     def check(self) -> None:
-        """RuntimeError if anything failed."""
-        if self.failures:
-            raise RuntimeError(f"not watched: {self.failures[:3]}")
+        """RuntimeError if anything failed, or something was not answered once."""
+        if self.failures or not all(self.answers.values()):
+            raise RuntimeError(f"not watched: {self.failures[:3] or self.answers}")
 
     def _poll(self, path: str, period_s: float) -> None:
         while True:

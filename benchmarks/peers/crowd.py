@@ -7,34 +7,24 @@ which tell edges: after each send and each event a socket is read until it is em
 
 from __future__ import annotations
 
-import json
 import os
+import resource
 import select
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 import zmq
-from measuring import percentiles
+from measuring import answer, dealer, percentiles, say
 
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.messages import ObservationHeader, encode_observation
 
-# Field 100, request_id, as a varint: protobuf takes the last one of a message that has two.
-REQUEST_ID = b"\xa0\x06"
 STATE = np.zeros(7, np.float32)
 DRAIN_S = 5.0  # for the last answers
 SETTLE_S = 2.0  # before measuring, for links and learned cadences
-
-
-def varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 class Crowd:
@@ -47,14 +37,10 @@ class Crowd:
         self.frames: list[list[bytes]] = []
         self.by_fd: dict[int, int] = {}
         self.poll = select.epoll()
+        beats = {"HEARTBEAT_IVL": heartbeat_ms, "HEARTBEAT_TIMEOUT": 3 * heartbeat_ms}
         for index in range(count):
             name = f"robot-{index}"
-            socket = self.context.socket(zmq.DEALER)
-            socket.setsockopt(zmq.IDENTITY, name.encode())
-            socket.setsockopt(zmq.LINGER, 0)
-            socket.setsockopt(zmq.HEARTBEAT_IVL, heartbeat_ms)  # as our client does
-            socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3 * heartbeat_ms)
-            socket.connect(address)
+            socket = dealer(self.context, address, name, **beats)  # which our client has, too
             header = ObservationHeader(name, "policy", latency_budget_ms=100.0, session=index + 1)
             self.sockets.append(socket)
             self.frames.append([bytes(each) for each in encode_observation(header, {"x": STATE})])
@@ -71,7 +57,9 @@ class Crowd:
         number, self.next_id = self.next_id, self.next_id + 1
         self.waiting[number] = time.perf_counter()
         socket.send(empty, zmq.SNDMORE)
-        socket.send(envelope + REQUEST_ID + varint(number), zmq.SNDMORE)
+        # Of a field that a message has twice, protobuf takes the last one.
+        numbered = pb.Observation(request_id=number).SerializeToString()
+        socket.send(envelope + numbered, zmq.SNDMORE)
         socket.send(payload)
         self.receive(index)  # sending may have swallowed the edge
 
@@ -150,17 +138,10 @@ def measure(crowd: Crowd, question: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def main(address: str, count: str, heartbeat_ms: str) -> None:
-    crowd = Crowd(address, int(count), int(heartbeat_ms))
-    crowd.greet()
-    print(json.dumps("ready"), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(measure(crowd, json.loads(line))), flush=True)
-
-
 if __name__ == "__main__":
-    from resource import RLIMIT_NOFILE, getrlimit, setrlimit
-
-    hard = getrlimit(RLIMIT_NOFILE)[1]
-    setrlimit(RLIMIT_NOFILE, (hard, hard))  # two descriptors a socket and more
-    main(*sys.argv[1:])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # two descriptors a socket and more
+    crowd = Crowd(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    crowd.greet()
+    say("ready")
+    answer(partial(measure, crowd))

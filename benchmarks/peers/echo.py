@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import zmq
-from measuring import ANSWER, PATIENCE_MS, answer_questions, say_address
+from measuring import ANSWER, PATIENCE_MS, answer_questions, dealer, say
 
 from inferential_core.wire.messages import ObservationHeader, encode_observation
 
@@ -16,7 +16,7 @@ ZERO_COPY_FROM = 64 * 1024
 def serve() -> None:
     socket = zmq.Context().socket(zmq.ROUTER)
     port = socket.bind_to_random_port("tcp://127.0.0.1")
-    say_address(f"tcp://127.0.0.1:{port}")
+    say(f"tcp://127.0.0.1:{port}")
     answer = [b"", bytes(100), ANSWER.tobytes()]
     while True:
         identity = socket.recv()
@@ -27,9 +27,8 @@ def serve() -> None:
 
 class EchoClient:
     def __init__(self, address: str, array: np.ndarray) -> None:
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.RCVTIMEO, PATIENCE_MS)  # zmq.Again ends the program
-        self.socket.connect(address)
+        # Without an answer in time, zmq.Again ends the program.
+        self.socket = dealer(zmq.Context.instance(), address, "bench", RCVTIMEO=PATIENCE_MS)
         header = ObservationHeader("bench", "policy", request_id=1)
         self.frames = encode_observation(header, {"x": array})
 

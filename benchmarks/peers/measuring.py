@@ -1,6 +1,6 @@
 """How every client is measured, ours and theirs alike.
 
-Runs in the environment of a published release too: standard library and numpy only.
+Runs in the environment of a published release too: standard library, numpy and pyzmq only.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+import zmq
 
 WINDOW = 16  # observations in flight while throughput is measured
 PATIENCE_MS = 10_000
@@ -70,10 +71,20 @@ def requests_per_s(client: Client, count: int) -> float:
     return count / (time.perf_counter() - begun)
 
 
+def closed_loop(run: Callable[[float], list[float]], question: dict[str, Any]) -> dict[str, float]:
+    """Figures of robots that `run` lets ask for so many seconds; it says what each answer took."""
+    run(question["warm_s"])
+    begun = time.perf_counter()
+    took = run(question["seconds"])
+    per_s = len(took) / (time.perf_counter() - begun)
+    found = percentiles([1e3 * each for each in took])
+    return {"requests/s": per_s, "p50 ms": found["p50"], "p99 ms": found["p99"]}
+
+
 def answer_questions(open_client: Callable[[str, np.ndarray], Client]) -> None:
     """Measure what each line of stdin asks for, with a connection of its own."""
-    for line in sys.stdin:
-        question: dict[str, Any] = json.loads(line)
+
+    def measure(question: dict[str, Any]) -> dict[str, float]:
         array = np.zeros(question["shape"], question["dtype"])
         client = open_client(question["address"], array)
         round_trips_us(client, max(10, question["trips"] // 10))  # warm
@@ -81,12 +92,30 @@ def answer_questions(open_client: Callable[[str, np.ndarray], Client]) -> None:
         rate = requests_per_s(client, question["requests"])
         client.close()
         p50, p99 = np.percentile(times, (50, 99))
-        print(json.dumps({"p50_us": p50, "p99_us": p99, "per_s": rate}), flush=True)
+        return {"p50 us": p50, "p99 us": p99, "requests/s": rate}
+
+    answer(measure)
 
 
-def say_address(address: str) -> None:
-    """What a server prints once it can be reached."""
-    print(json.dumps(address), flush=True)
+def answer(measure: Callable[[Any], Any]) -> None:
+    """Answer each line of stdin."""
+    for line in sys.stdin:
+        say(measure(json.loads(line)))
+
+
+def say(what: Any) -> None:
+    """What a program prints once it can be reached, and its answers."""
+    print(json.dumps(what), flush=True)
+
+
+def dealer(context: zmq.Context, address: str, name: str, **options: int) -> zmq.Socket:
+    """A connected client that leaves nothing behind; options by their names in zmq."""
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.IDENTITY, name.encode())
+    for option, value in {"LINGER": 0, **options}.items():
+        socket.setsockopt(getattr(zmq, option), value)
+    socket.connect(address)
+    return socket
 
 
 def percentiles(values: list[float]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import uuid
 import inferential
 import numpy as np
 import zmq
-from measuring import ANSWER, SdkClient, answer_questions, say_address
+from measuring import ANSWER, SdkClient, answer_questions, say
 
 
 async def serve(ray_address: str = "") -> None:
@@ -27,7 +27,7 @@ async def serve(ray_address: str = "") -> None:
     running = asyncio.create_task(server.run())
     while server._transport is None:  # it offers no other way to learn the port
         await asyncio.sleep(0)
-    say_address(server._transport._socket.getsockopt_string(zmq.LAST_ENDPOINT))
+    say(server._transport._socket.getsockopt_string(zmq.LAST_ENDPOINT))
     await running
 
 
