@@ -45,8 +45,8 @@ IMAGES: dict[str, tuple[str, int, int, dict[str, Any]]] = {
 }
 
 
-def cases() -> dict[str, tuple[Any, dict[str, Any]]]:
-    """Name -> message, options of its contract."""
+def cases() -> dict[str, tuple[Any, str, dict[str, Any]]]:
+    """Name -> message, its type, options of its contract."""
     from geometry_msgs.msg import Vector3
     from nav_msgs.msg import Odometry
     from sensor_msgs.msg import Imu, LaserScan, PointCloud2, PointField
@@ -57,7 +57,7 @@ def cases() -> dict[str, tuple[Any, dict[str, Any]]]:
     ]
     points = np.ones(400_000, np.float32).tobytes()
     size = {"height": 1, "width": 100_000, "point_step": 16, "row_step": 1_600_000}
-    return {
+    made = {
         "JointState, 7 joints": (joints(7), BOTH),
         "JointState, 26 joints": (joints(26), BOTH),
         "Imu, 10 numbers": (Imu(angular_velocity=Vector3(x=1.0)), {}),
@@ -66,6 +66,12 @@ def cases() -> dict[str, tuple[Any, dict[str, Any]]]:
         "PointCloud2, 100k xyz": (PointCloud2(**size, fields=fields, data=points), {}),
         **{name: (image(*how), options) for name, (*how, options) in IMAGES.items()},
     }
+    return {name: (each, type_of(each), options) for name, (each, options) in made.items()}
+
+
+def type_of(message: Any) -> str:
+    """As contracts name it."""
+    return f"{type(message).__module__.split('.')[0]}/msg/{type(message).__name__}"
 
 
 def joints(count: int, first: int = 0) -> Any:
@@ -83,14 +89,12 @@ def image(encoding: str, pixel_bytes: int, padding: int) -> Any:
     return Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=step, data=pattern.tobytes())
 
 
-def decoder(message: Any, options: dict[str, Any]) -> Callable[[Any], Any]:
+def decoder(message: Any, type_name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
     from inferential_ros.convert import input_type
     from inferential_ros.options.types import message_class
     from inferential_ros.options.yaml_values import Section
 
-    package, name = type(message).__module__.split(".")[0], type(message).__name__
-    type_name = f"{package}/msg/{name}"
-    if name == "JointState":
+    if type_name.endswith("JointState"):
         options = {"joints": list(message.name), **options}
     section = Section(options, "key")
     return input_type(type_name).make(section, message_class(type_name, "type"))
@@ -129,7 +133,7 @@ def two_publishers() -> dict[str, Callable[[], object]]:
     from inferential_ros.convert.collecting import Collector
 
     whole, hand = joints(7), joints(2, first=5)
-    decode, merge = decoder(whole, BOTH), decoder(whole, BOTH)
+    decode, merge = (decoder(whole, type_of(whole), BOTH) for _ in range(2))
     collector = Collector(merge)
     collector.add(joints(5), 0)
     return {

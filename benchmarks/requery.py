@@ -11,13 +11,13 @@ server, sockets and sleeping threads.
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import itertools
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +26,7 @@ import numpy as np
 from inferential_core import Reply, Status
 
 from .machine import introduce
+from .options import parse
 
 STEPS = (16, 32, 50, 100)
 RATES_HZ = (10, 20, 30, 50)
@@ -88,7 +89,7 @@ def contract_of(cell: Cell, setting: str) -> Any:
 
 
 class World:
-    """What happens when, in nanoseconds."""
+    """What happens when, in nanoseconds, on a clock of its own."""
 
     def __init__(self) -> None:
         self.now_ns = 1_700_000_000 * 10**9
@@ -101,14 +102,27 @@ class World:
     def every(self, first_ns: int, period_ns: int, do: Callable[[], None]) -> None:
         def again() -> None:
             do()
-            self.every(self.now_ns + period_ns, period_ns, do)
+            self.every(first_ns + period_ns, period_ns, do)
 
         self.at(first_ns, again)
 
     def run_until(self, time_ns: int) -> None:
         while self._events and self._events[0][0] <= time_ns:
-            self.now_ns, _, do = heapq.heappop(self._events)
+            due_ns, _, do = heapq.heappop(self._events)
+            self.wait_until(due_ns)
             do()
+
+    def wait_until(self, time_ns: int) -> None:
+        self.now_ns = time_ns
+
+
+class RealWorld(World):
+    """The same by the clock on the wall."""
+
+    def wait_until(self, time_ns: int) -> None:
+        time.sleep(max(0.0, (time_ns - time.time_ns()) / 1e9))
+
+    now_ns = property(lambda self: time.time_ns(), lambda self, _: None)  # type: ignore[assignment]
 
 
 @dataclass
@@ -204,25 +218,18 @@ class Link:
     start = reset = stop
 
 
-@dataclass
 class Robot:
-    """One bridge and what it needs of a robot."""
+    """One bridge and what it needs of a robot; without a link of ours it makes its own."""
 
-    world: World
-    model: Model
-    contract: Any
-    ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    ticks: int = 0
-    dry: int = 0
-    sent: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(self, world: World, contract: Any, server: str, name: str, model: Any) -> None:
         from inferential_ros.bridge.bridge_core import BridgeCore
 
-        def link(settings: Any, handler: Any) -> Link:
-            return Link(self, settings, handler)
-
-        self.bridge = BridgeCore(self.contract, "tcp://none:1", "r", self, make_link=link)
+        self.world = world
+        self.model = model
+        self.ids = itertools.count(1)
+        self.ticks = self.dry = self.sent = 0
+        linked = {"make_link": partial(Link, self)} if model else {}
+        self.bridge = BridgeCore(contract, server, name, self, **linked)
 
     def sample(self) -> None:
         seconds, nanoseconds = divmod(self.world.now_ns, 10**9)
@@ -246,7 +253,6 @@ class Robot:
             link.wake()
 
     def begin(self, first_ns: int, rate_hz: float) -> None:
-        self.bridge.on_connected(True)
         self.world.every(first_ns, round(1e9 / SENSOR_HZ), self.sample)
         self.world.every(first_ns, round(1e9 / rate_hz), self.tick)
 
@@ -258,6 +264,9 @@ class Robot:
 
     def now_ns(self) -> int:
         return self.world.now_ns
+
+    def wants_executed_chunks(self) -> bool:
+        return False
 
     def steady_s(self) -> float:
         return self.world.now_ns / 1e9
@@ -285,13 +294,21 @@ class Outcome:
 def play(cell: Cell, setting: str, seconds: float = SECONDS) -> Outcome:
     """One run, from the first sample on."""
     world = World()
-    model = Model(world, cell)
-    contract = contract_of(cell, setting)
-    robots = [Robot(world, model, contract) for _ in range(cell.robots)]
+    model, contract = Model(world, cell), contract_of(cell, setting)
+    robots = [Robot(world, contract, "tcp://none:1", "r", model) for _ in range(cell.robots)]
+    for robot in robots:
+        robot.bridge.on_connected(True)
+    return _outcome(world, robots, cell, SETTLE_S, seconds)
+
+
+def _outcome(
+    world: World, robots: list[Robot], cell: Cell, settle_s: float, seconds: float
+) -> Outcome:
+    """Let them run: what counts begins once they have settled."""
     begun_ns = world.now_ns
     for index, robot in enumerate(robots):
         robot.begin(begun_ns + index * 17_000_000, cell.rate_hz)
-    settle_s = max(SETTLE_S, 8.0 * cell.robots * cell.latency_ms / 1000.0)
+    settle_s = max(settle_s, 8.0 * cell.robots * cell.latency_ms / 1000.0)
     world.run_until(begun_ns + round(1e9 * settle_s))
     for robot in robots:
         robot.count_anew()
@@ -301,13 +318,6 @@ def play(cell: Cell, setting: str, seconds: float = SECONDS) -> Outcome:
     dry = sum(robot.dry for robot in robots) / ticks if ticks else 1.0
     return Outcome(dry, sent / seconds / cell.robots)
 
-
-def compared(cell: Cell, seconds: float = SECONDS) -> dict[str, Outcome]:
-    """The outcome of every setting."""
-    return {setting: play(cell, setting, seconds) for setting in SETTINGS}
-
-
-# --- in real time ---
 
 REAL = (
     Cell(16, 30, 300, 1),
@@ -320,25 +330,6 @@ REAL = (
 REAL_SETTINGS = (DEFAULT, "every sample", "runway 0.5, one at a time")
 
 
-class RealRobot(Robot):
-    """One bridge with its link to a real server, by the clock on the wall."""
-
-    def __init__(self, contract: Any, server: str, name: str) -> None:
-        from inferential_ros.bridge.bridge_core import BridgeCore
-
-        self.ticks = self.dry = self.sent = 0
-        self.world = WallClock()  # type: ignore[assignment]
-        self.bridge = BridgeCore(contract, server, name, self)
-
-
-class WallClock:
-    """The time, as World has it."""
-
-    @property
-    def now_ns(self) -> int:
-        return time.time_ns()
-
-
 def play_for_real(cell: Cell, setting: str, seconds: float = 5.0) -> Outcome:
     """As `play`, with a server, sockets and threads."""
     from inferential_core import LocalDispatcher, Server
@@ -347,53 +338,27 @@ def play_for_real(cell: Cell, setting: str, seconds: float = 5.0) -> Outcome:
         time.sleep(cell.latency_ms / 1000.0)
         return {"actions": np.zeros((cell.steps, 1))}
 
-    server = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": infer}))
-    server.start()
-    contract = contract_of(cell, setting)
-    robots = [RealRobot(contract, server.address, f"r{index}") for index in range(cell.robots)]
-    try:
+    world, contract = RealWorld(), contract_of(cell, setting)
+    with ExitStack() as stack:
+        dispatcher = LocalDispatcher({"policy": infer})
+        server = stack.enter_context(Server("tcp://127.0.0.1:*", dispatcher=dispatcher))
+        names = [f"r{index}" for index in range(cell.robots)]
+        robots = [Robot(world, contract, server.address, name, None) for name in names]
         for robot in robots:
+            stack.callback(robot.bridge.stop)
             robot.bridge.start()
-        events = [
-            (do, period_s)
-            for robot in robots
-            for do, period_s in ((robot.sample, 1 / SENSOR_HZ), (robot.tick, 1 / cell.rate_hz))
-        ]
-        _run_for(events, max(1.5, 8.0 * cell.robots * cell.latency_ms / 1000.0))
-        for robot in robots:
-            robot.count_anew()
-        _run_for(events, seconds)
-    finally:
-        for robot in robots:
-            robot.bridge.stop()
-        server.stop()
-    ticks = sum(robot.ticks for robot in robots)
-    sent = sum(robot.bridge.statistics.observations - robot.sent for robot in robots)
-    dry = sum(robot.dry for robot in robots) / ticks if ticks else 1.0
-    return Outcome(dry, sent / seconds / cell.robots)
-
-
-def _run_for(events: list[tuple[Callable[[], None], float]], seconds: float) -> None:
-    """Do each of the events once a period."""
-    begun_s = time.monotonic()
-    heap = [(begun_s + period_s, index) for index, (_, period_s) in enumerate(events)]
-    heapq.heapify(heap)
-    while heap[0][0] < begun_s + seconds:
-        due_s, index = heapq.heappop(heap)
-        time.sleep(max(0.0, due_s - time.monotonic()))
-        do, period_s = events[index]
-        do()
-        heapq.heappush(heap, (due_s + period_s, index))
+        return _outcome(world, robots, cell, 1.5, seconds)
 
 
 def main(arguments: list[str]) -> int:
     """Print a row for each cell; 1 where the default is worse than the best setting."""
-    parser = argparse.ArgumentParser(prog="requery", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="every seventh cell")
-    parser.add_argument(
-        "--real", action="store_true", help="six cells with a server, in real time"
+    options = parse(
+        "requery",
+        __doc__,
+        arguments,
+        quick=(False, "every seventh cell"),
+        real=(False, "six cells with a server, in real time"),
     )
-    options = parser.parse_args(arguments)
     introduce("share of the time on the fallback, by the settings of supersede and trigger")
     cells = list(REAL if options.real else grid())[:: 7 if options.quick else 1]
     settings = REAL_SETTINGS if options.real else tuple(SETTINGS)
@@ -409,7 +374,3 @@ def main(arguments: list[str]) -> int:
         print(f"{str(cell):>48}{row}{'  worse' if late else ''}")
     print(f"{worse} of {len(cells)} cells: the default is more than 2 points behind the best")
     return int(worse > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -22,13 +22,12 @@ from .builds import Build, Cases
 from .comparison import compare
 from .machine import introduce
 from .options import AGAINST, parse
-from .scheduling.bars import closed_bars, open_bars, print_bars
 from .scheduling.campaign import BOUND, Run, play_all
 from .scheduling.contestants import CONTESTANTS
 from .scheduling.cost import print_costs
 from .scheduling.plots import draw
 from .scheduling.real import print_comparison
-from .scheduling.report import print_closed, print_open
+from .scheduling.report import closed_bars, open_bars, print_bars, print_closed, print_open
 from .scheduling.results import Results
 from .scheduling.workloads import LOADS, WORKLOADS
 
@@ -64,9 +63,7 @@ def main(arguments: list[str]) -> int:
         against=AGAINST,
     )
     if options.against and options.cost:
-        return compare(
-            options.against, lambda build, stack: build.cases("costs", stack), options.rounds
-        )
+        return compare(options.against, costs_of, options.rounds)
     if options.against:
         return compare(options.against, partial(simulations_of, options), 1)
     if options.cost:
@@ -77,6 +74,11 @@ def main(arguments: list[str]) -> int:
         return 0 if print_comparison(options.seconds or 20.0) else 1
     kept = [_simulate(loop, options) for loop in TITLES if options.loop in (None, loop)]
     return 0 if all(kept) else 1
+
+
+def costs_of(build: Build, stack: ExitStack) -> Cases:
+    """What `--cost --against` measures of a build."""
+    return build.cases("costs", stack)
 
 
 def simulations_of(options: Any, build: Build, stack: ExitStack) -> Cases:

@@ -1,34 +1,44 @@
 """What is measured inside a build, with its packages on the path: `tasks.py NAME OPTIONS`.
 
-Tells the cases, then answers each that it is asked for with figures.
+Tells the cases, then answers each that it is asked for with figures. What it imports is the
+build's, `benchmarks` too, so that it keeps to what older revisions have as well.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
+import timeit
+from collections.abc import Callable
 from functools import partial
 from statistics import mean
 from typing import Any
 
-from benchmarks.builds import Cases
 from benchmarks.processes import listen, tell
+
+Cases = dict[str, Callable[[], dict[str, float]]]
 
 
 def convert() -> Cases:
     """What a call of each converter takes."""
     from benchmarks import convert
 
-    return {
-        name: lambda call=call: {"us": convert.call_us(call, 3)}
-        for name, call in convert.calls().items()
-    }
+    def measure(message: Any, *how: Any) -> Callable[[], dict[str, float]]:
+        call = partial(convert.decoder(message, *how), message)
+        return lambda: {"us": convert.call_us(call, 3)}
+
+    return {name: measure(*case) for name, case in convert.cases().items()}
 
 
 def metrics(points: int = 10_000, clients: int = 200) -> Cases:
     """A store of metrics, by its public methods."""
-    from benchmarks.metrics import best
     from inferential_core.metrics import MetricsStore
+
+    def best(work: Callable[[], object], number: int) -> float:
+        """Seconds of the processor one call takes: the least of several runs."""
+        repeated = timeit.repeat(work, timer=time.thread_time, number=number, repeat=5)
+        return min(repeated) / number
 
     store, one = MetricsStore(points), {"client": "robot_7"}
     for number in range(points):

@@ -1,4 +1,4 @@
-"""Runs: one per workload, load, contestant and seed, spread over the cores."""
+"""Runs: one per workload, load, contestant and seed, spread over the cores; what is counted."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
-from . import figures
+import numpy as np
+
+from .bound import most_in_time
 from .contestants import CONTESTANTS
-from .figures import Figures
-from .robots import Robot
-from .simulation import Model, Simulation, closed_loop, open_loop
+from .robots import ClosedRobot, Observation, Robot
+from .simulation import Model, Server, Simulation, fleet_of
 from .workloads import WORKLOADS
 
 BOUND = "bound"
 WARM_UP_S = 10.0  # of a closed loop, before anything is counted
+Figures = dict[str, float]
 
 
 class Run(NamedTuple):
@@ -40,37 +42,27 @@ class Run(NamedTuple):
         """When robots stop asking."""
         return self.since_s + (self.seconds or WORKLOADS[self.workload].seconds)
 
+    def robots(self) -> list[Robot]:
+        """The fleet."""
+        habits = None if self.loop == "open" else CONTESTANTS[self.contestant].habits
+        return fleet_of(WORKLOADS[self.workload], self.load, self.seed, habits)
+
 
 def play(run: Run) -> Figures:
     """The figures of one run, in simulated time."""
-    workload, robots = WORKLOADS[run.workload], robots_of(run)
+    workload, robots = WORKLOADS[run.workload], run.robots()
     if run.contestant == BOUND:
         for robot in robots:
             while robot.wake_at < run.until_s:
                 robot.wake(robot.wake_at)
-        return figures.bound(robots, workload)
+        asked = _asked(robots)
+        latency = [workload.latency_s(size) for size in range(1, workload.max_batch + 1)]
+        released, due = [each.released_s for each in asked], [each.due_s for each in asked]
+        return {"bound": most_in_time(released, due, latency) / len(asked)}
     model = Model(workload, run.jitter, run.seed)
     server = CONTESTANTS[run.contestant].make(workload)
     Simulation(robots, server, model).run(run.until_s, drain=run.loop == "open")
-    return concluded(run, robots) | figures.served(model, server, len(robots))
-
-
-def robots_of(run: Run) -> list[Robot]:
-    """The fleet of a run."""
-    workload = WORKLOADS[run.workload]
-    if run.loop == "open":
-        return open_loop(workload, run.load, run.seed)
-    return closed_loop(workload, run.load, run.seed, CONTESTANTS[run.contestant].habits)
-
-
-def concluded(run: Run, robots: list[Robot]) -> Figures:
-    """What the robots of a run found, now that it is over."""
-    if run.loop == "open":
-        return figures.punctual(robots, 0.0, math.inf, run.until_s)
-    for robot in robots:
-        robot.finish(run.until_s)
-    punctual = figures.punctual(robots, run.since_s, run.until_s, run.until_s - run.since_s)
-    return punctual | figures.motion(robots, run.since_s, run.until_s)
+    return concluded(run, robots) | _served(model, server, len(robots))
 
 
 def play_all(runs: Iterable[Run]) -> Iterator[tuple[Run, Figures]]:
@@ -78,3 +70,72 @@ def play_all(runs: Iterable[Run]) -> Iterator[tuple[Run, Figures]]:
     runs = list(runs)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         yield from zip(runs, pool.map(play, runs))
+
+
+def concluded(run: Run, robots: list[Robot]) -> Figures:
+    """What the robots of a run found, now that it is over."""
+    if run.loop == "open":
+        return _punctual(robots, 0.0, math.inf, run.until_s)
+    for robot in robots:
+        robot.finish(run.until_s)
+    punctual = _punctual(robots, run.since_s, run.until_s, run.until_s - run.since_s)
+    return punctual | _motion(robots, run.since_s, run.until_s)
+
+
+def _served(model: Model, server: Server, clients: int) -> Figures:
+    """How the model was used, and who waited longest for it."""
+    mean_batch = float(np.mean(model.calls)) if model.calls else 0.0
+    figures = {"mean_batch": mean_batch, "longest_wait_s": server.longest_wait_s}
+    promised = server.wait_bound_s(clients)
+    return figures if math.isnan(promised) else figures | {"wait_bound_s": promised}
+
+
+def _asked(robots: list[Robot]) -> list[Observation]:
+    """By those that are honest."""
+    return [each for robot in robots if not robot.kind.rogue for each in robot.asked]
+
+
+def _by_tier(name: str, shares: list[tuple[int, float]]) -> Figures:
+    """The mean share of each tier, where there are several."""
+    tiers = sorted({tier for tier, _ in shares})
+    own = {each: [share for tier, share in shares if tier == each] for each in tiers}
+    return {f"{name}_tier_{each}": sum(own[each]) / len(own[each]) for each in tiers if tiers[1:]}
+
+
+def _punctual(robots: list[Robot], since: float, until: float, seconds: float) -> Figures:
+    """Answers in time: the share of what honest robots asked, by tier, and per second.
+
+    What was asked before `since`, or could be answered in time after `until`, does not count.
+    """
+    asked = [each for each in _asked(robots) if each.sent_s >= since and each.dry_s <= until]
+    in_time = sum(each.on_time for each in asked)
+    figures = {"asked": float(len(asked)), "on_time": in_time / max(1, len(asked))}
+    figures["on_time_per_s"] = in_time / seconds
+    return figures | _by_tier("on_time", [(each.robot.kind.tier, each.on_time) for each in asked])
+
+
+def _motion(robots: list[Robot], since: float, until: float) -> Figures:
+    """How the closed-loop robots moved in that time."""
+    closed = [robot for robot in robots if isinstance(robot, ClosedRobot)]
+    shares, ages, longest = [], [], 0.0
+    for robot in closed:
+        moved = 0.0
+        for part in robot.motion.executed:
+            begin, end = max(part.from_s, since), min(part.to_s, until)
+            if end > begin:
+                moved += end - begin
+                ages.append(np.arange(begin, end, robot.kind.period_s) - part.observed_s)
+        shares.append(moved / (until - since))
+        for begin, end in robot.motion.stalls:
+            longest = max(longest, min(end, until) - max(begin, since))
+    share = np.array(shares)
+    figures = {
+        "moving": float(share.mean()),
+        "least_moving": float(share.min()),
+        "jain": float(share.sum() ** 2 / (len(share) * (share**2).sum() or 1.0)),
+        "longest_stall_s": longest,
+    }
+    if ages:
+        figures["age_p99_s"] = float(np.percentile(np.concatenate(ages), 99))
+    tiers = [robot.kind.tier for robot in closed]
+    return figures | _by_tier("moving", list(zip(tiers, shares)))

@@ -2,16 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
-from . import baselines  # noqa: F401  registers them
-from .published import PublishedServer
-from .robots import HINTED, PINNED, PLAIN, Habits
+from inferential_core.request import InferenceRequest
+from inferential_core.scheduler.base import register_scheduler
+from inferential_core.scheduler.batching import BatchScheduler
+from inferential_core.tracking.latency import LatencyModel
+
+from ..processes import PEERS, Program, published_python
+from .robots import HINTED, PINNED, PLAIN, Habits, Observation
 from .serving import OurServer
 from .simulation import Server
 from .workloads import Workload
+
+AT_ONCE = 8  # max_concurrent_dispatch of the published server
+
+
+@register_scheduler("benchmark_fifo")
+class FifoGreedy(BatchScheduler):
+    """Oldest first, as many as the model takes, as soon as it is free."""
+
+    order = attrgetter("waiting_since")
+
+    def choose(
+        self, waiting: Sequence[InferenceRequest], limit: int, now: float, latency: LatencyModel
+    ) -> list[InferenceRequest]:
+        return sorted(waiting, key=self.order)[:limit]
+
+
+@register_scheduler("benchmark_edf")
+class EdfGreedy(FifoGreedy):
+    """Earliest deadline first, as many as the model takes, as soon as it is free."""
+
+    order = attrgetter("deadline", "waiting_since")
+
+
+@functools.cache
+def _published() -> Program:
+    """One for each process of a campaign; it ends when its stdin does."""
+    return Program(published_python("1.4.0"), PEERS / "published_scheduler.py", packages=None)
+
+
+class PublishedServer(Server):
+    """The scheduler of release 1.4.0 with its defaults, in a process and environment of its own.
+
+    As its server does, up to eight requests are taken at a time and the model is called once for
+    each; their answers leave together when the last is done. What it drops or lets expire is told
+    to nobody. Its server polls every millisecond and calls models on its event loop; neither is
+    counted against it here: it is asked the moment the model is free, and takes in requests while
+    the model works. together: as if one call served all that it takes.
+    """
+
+    def __init__(self, workload: Workload, together: bool = False) -> None:
+        self._together = together
+        self._at_once = min(AT_ONCE, workload.max_batch) if together else AT_ONCE
+        self._program = _published()
+        self._program.ask([0.0, [], -1])
+        self._numbered: dict[int, Observation] = {}
+        self._count = 0
+        self._arrived: list[tuple[int, float, str, float, int, int]] = []
+        self.longest_wait_s = 0.0
+        self._waiting = 0  # at most; what it drops is not told
+
+    def arrive(self, observation: Observation, now: float) -> None:
+        name, kind = observation.robot.name, observation.robot.kind
+        urgency, steps = float(kind.rogue), observation.steps_remaining
+        self._count += 1
+        self._numbered[self._count] = observation
+        self._arrived.append((self._count, now, name, urgency, steps, kind.tier))
+        self._waiting += 1
+
+    def next_batch(self, now: float) -> list[Observation]:
+        if not self._waiting:
+            return []
+        taken = self._program.ask([now, self._arrived, self._at_once])
+        self._arrived.clear()
+        self._waiting = self._waiting - len(taken) if taken else 0
+        batch = [self._numbered.pop(number) for number in taken]
+        waits = (now - each.released_s for each in batch if not each.robot.kind.rogue)
+        self.longest_wait_s = max(self.longest_wait_s, *waits, 0.0)
+        return batch
+
+    def calls(self, size: int) -> list[int]:
+        return [size] if self._together else [1] * size
 
 
 @dataclass(frozen=True)
@@ -22,9 +99,12 @@ class Contestant:
     strategy: str = ""  # one of this package, or a registered one
     options: Mapping[str, Any] = field(default_factory=dict)
     other: Callable[[Workload], Server] | None = None  # makes what is none of this package
-    ours: bool = False
     supersedes: bool = True  # a newer observation takes the place of an older one that waits
     habits: Habits = PLAIN  # of the robots; others than plain ones exist in a closed loop only
+
+    @property
+    def ours(self) -> bool:
+        return self.strategy == "deadline_aware"
 
     def runs_in(self, loop: str) -> bool:
         return loop == "closed" or self.habits == PLAIN
@@ -46,13 +126,13 @@ CONTESTANTS = {
         Contestant("fifo-8-newest", "benchmark_fifo"),
         Contestant("edf", "benchmark_edf", supersedes=False),
         Contestant("published", other=PublishedServer),
-        Contestant("published-b", other=lambda workload: PublishedServer(workload, together=True)),
-        Contestant("protect", "deadline_aware", ours=True),
-        Contestant("fair", "deadline_aware", FAIR, ours=True),
+        Contestant("published-b", other=functools.partial(PublishedServer, together=True)),
+        Contestant("protect", "deadline_aware"),
+        Contestant("fair", "deadline_aware", FAIR),
         Contestant("fifo-8+hints", "benchmark_fifo", habits=HINTED),  # of which it gives none
-        Contestant("protect+hints", "deadline_aware", ours=True, habits=HINTED),
-        Contestant("fair+hints", "deadline_aware", FAIR, ours=True, habits=HINTED),
-        Contestant("protect+pinned", "deadline_aware", ours=True, habits=PINNED),
-        Contestant("fair+pinned", "deadline_aware", FAIR, ours=True, habits=PINNED),
+        Contestant("protect+hints", "deadline_aware", habits=HINTED),
+        Contestant("fair+hints", "deadline_aware", FAIR, habits=HINTED),
+        Contestant("protect+pinned", "deadline_aware", habits=PINNED),
+        Contestant("fair+pinned", "deadline_aware", FAIR, habits=PINNED),
     )
 }

@@ -6,9 +6,8 @@ import json
 from contextlib import ExitStack
 
 from ..builds import HERE
-from .campaign import Run, play
+from .campaign import Figures, Run, play
 from .contestants import CONTESTANTS
-from .figures import Figures
 from .serving import scheduling_of
 from .workloads import WORKLOADS
 

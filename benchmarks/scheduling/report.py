@@ -1,113 +1,201 @@
-"""The tables, as Markdown that can be read as it is."""
+"""The tables, as Markdown that can be read as it is, and whether what was promised is kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import mean
+from typing import NamedTuple
 
+from ..options import yes
 from .campaign import BOUND
 from .contestants import CONTESTANTS
 from .results import Results, Row
 from .workloads import WORKLOADS
 
 TIERS = range(3)
+PROTECT, FAIR = "protect", "fair"
+OBEYING = ("protect+hints", "fair+hints")
+RIVAL = "fifo-8"
+BEHIND = {("W7", 1.2): 0.05, ("W7", 2.0): 0.10}  # of RIVAL in moving share, at most
+OTHERWISE_BEHIND = 0.03
+Column = Callable[[Results, Row, str], str]  # what a table says of a row and a contestant
+
+
+def _tiers(figure: str) -> Column:
+    def column(results: Results, row: Row, name: str) -> str:
+        if len(WORKLOADS[row[0]].kinds) == 1:
+            return ""
+        shares = (results.mean(row, name, f"{figure}_tier_{tier}") for tier in TIERS)
+        return "/".join(_number(100 * share, 0) for share in shares)
+
+    return column
+
+
+def _share(figure: str) -> Column:
+    """With its confidence."""
+    return lambda results, row, name: results.estimate(row, name, figure).percent()
+
+
+def _mean(figure: str, digits: int, factor: float = 1.0) -> Column:
+    return lambda results, row, name: _number(factor * results.mean(row, name, figure), digits)
+
+
+def _largest(figure: str) -> Column:
+    return lambda results, row, name: _number(results.largest(row, name, figure), 2)
+
+
+OPEN: dict[str, Column] = {
+    "of the bound %": lambda *about: _number(100 * Results.of_bound(*about), 1),
+    "tiers 0/1/2 %": _tiers("on_time"),
+    "in time/s": _mean("on_time_per_s", 1),
+    "mean batch": _mean("mean_batch", 2),
+    "longest wait s": _largest("longest_wait_s"),
+    "guard's bound s": _largest("wait_bound_s"),
+}
+CLOSED: dict[str, Column] = {
+    "contestant": lambda results, row, name: name,
+    "moving %": _share("moving"),
+    "tiers 0/1/2 %": _tiers("moving"),
+    "in time/s": _mean("on_time_per_s", 1),
+    "longest stall s": _largest("longest_stall_s"),
+    "age p99 s": _mean("age_p99_s", 2),
+    "Jain": _mean("jain", 3),
+    "in time %": _mean("on_time", 1, 100.0),
+    "mean batch": _mean("mean_batch", 2),
+    "longest wait s": _largest("longest_wait_s"),
+}
 
 
 def print_table(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """Columns as wide as what is in them; nothing at all where there is no line."""
     if not lines:
         return
-    widths = [max(len(line[place]) for line in (heads, *lines)) for place in range(len(heads))]
+    widths = [max(map(len, column)) for column in zip(heads, *lines)]
     print(f"\n{title}\n")
     for line in (heads, ["-" * width for width in widths], *lines):
         print("| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths)) + " |")
 
 
+def _print_each(
+    title: str, columns: Mapping[str, Column], results: Results, names: Sequence[str]
+) -> None:
+    """A line for each row and contestant."""
+    lines = [
+        [f"{row[0]} {row[1]:g}", *(told(results, row, name) for told in columns.values())]
+        for row in results.rows
+        for name in names
+        if results.has(row, name)
+    ]
+    print_table(title, ["row", *columns], lines)
+
+
+def _print_shares(title: str, figures: Mapping[str, str], results: Results) -> None:
+    """A line for each row, a column for each contestant and a figure of it."""
+    lines = [
+        [f"{row[0]} {row[1]:g}"]
+        + [results.estimate(row, who, what).percent() for who, what in figures.items()]
+        for row in results.rows
+    ]
+    print_table(title, ["row", *figures], lines)
+
+
 def print_open(results: Results) -> None:
     """Who answers how much in time, then more about ours."""
     names = results.contestants
-    print_table(
-        "Open loop: answered in time, % (95 % confidence)",
-        ["row", "bound", *names],
-        [
-            [
-                _named(row),
-                results.estimate(row, BOUND, "bound").percent(),
-                *(results.estimate(row, name, "on_time").percent() for name in names),
-            ]
-            for row in results.rows
-        ],
-    )
+    title = "Open loop: answered in time, % (95 % confidence)"
+    _print_shares(title, {BOUND: "bound", **dict.fromkeys(names, "on_time")}, results)
     for name in names:
         if CONTESTANTS[name].ours:
-            print_table(
-                f"Open loop, {name}",
-                ["row", "of the bound %", "tiers 0/1/2 %", "in time/s", "mean batch"]
-                + ["longest wait s", "guard's bound s"],
-                [
-                    [
-                        _named(row),
-                        _percent(results.of_bound(row, name)),
-                        _tiers(results, row, name, "on_time"),
-                        _number(results.mean(row, name, "on_time_per_s"), 1),
-                        _number(results.mean(row, name, "mean_batch"), 2),
-                        _number(results.largest(row, name, "longest_wait_s"), 2),
-                        _number(results.largest(row, name, "wait_bound_s"), 2),
-                    ]
-                    for row in results.rows
-                ],
-            )
+            _print_each(f"Open loop, {name}", OPEN, results, [name])
 
 
 def print_closed(results: Results) -> None:
     """Moving time of everybody, then one table a row."""
-    names = results.contestants
-    print_table(
-        "Closed loop: share of the time that robots move, % (95 % confidence)",
-        ["row", *names],
-        [
-            [_named(row), *(results.estimate(row, name, "moving").percent() for name in names)]
-            for row in results.rows
-        ],
-    )
-    print_table(
-        "Closed loop, in full",
-        ["row", "contestant", "moving %", "tiers 0/1/2 %", "in time/s", "longest stall s"]
-        + ["age p99 s", "Jain", "in time %", "mean batch", "longest wait s"],
-        [
-            [
-                _named(row),
-                name,
-                results.estimate(row, name, "moving").percent(),
-                _tiers(results, row, name, "moving"),
-                _number(results.mean(row, name, "on_time_per_s"), 1),
-                _number(results.largest(row, name, "longest_stall_s"), 2),
-                _number(results.mean(row, name, "age_p99_s"), 2),
-                _number(results.mean(row, name, "jain"), 3),
-                _percent(results.mean(row, name, "on_time")),
-                _number(results.mean(row, name, "mean_batch"), 2),
-                _number(results.largest(row, name, "longest_wait_s"), 2),
-            ]
-            for row in results.rows
-            for name in names
-            if results.has(row, name)
-        ],
-    )
-
-
-def _named(row: Row) -> str:
-    return f"{row[0]} {row[1]:g}"
+    title = "Closed loop: share of the time that robots move, % (95 % confidence)"
+    _print_shares(title, dict.fromkeys(results.contestants, "moving"), results)
+    _print_each("Closed loop, in full", CLOSED, results, results.contestants)
 
 
 def _number(value: float, digits: int) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _percent(share: float) -> str:
-    return _number(100 * share, 1)
+class Bar(NamedTuple):
+    """One promise."""
+
+    text: str
+    found: str
+    kept: bool
 
 
-def _tiers(results: Results, row: Row, name: str, figure: str) -> str:
-    if len(WORKLOADS[row[0]].kinds) == 1:
-        return ""
-    return "/".join(_number(100 * results.mean(row, name, f"{figure}_tier_{t}"), 0) for t in TIERS)
+def print_bars(bars: Iterator[Bar]) -> bool:
+    """One line a bar; whether all are kept."""
+    all_kept = True
+    for bar in bars:
+        all_kept = all_kept and bar.kept
+        print(f"{yes(bar.kept):3}  {bar.text}: {bar.found}")
+    return all_kept
+
+
+def open_bars(results: Results) -> Iterator[Bar]:
+    """Of what was run, those that can be judged."""
+    rows = [row for row in results.rows if results.has(row, PROTECT, BOUND)]
+    shares = {row: results.of_bound(row, PROTECT) for row in rows}
+    single = {row: share for row, share in shares.items() if row[0] <= "W6"}
+    tiered = {row: share for row, share in shares.items() if row[0] == "W7"}
+    if single:
+        average = mean(single.values())
+        text = f"mean over {len(single)} rows of W1 to W6 at least 97 % of the bound"
+        yield Bar(text, f"{100 * average:.1f} %", average >= 0.97)
+        yield _least("no row of W1 to W6 under 75 % of the bound", single, 0.75)
+    for load, bar in ((1.2, 0.95), (2.0, 0.85)):
+        if ("W7", load) in rows:
+            share = results.mean(("W7", load), PROTECT, "on_time_tier_0")
+            text = f"W7 at {load}: tier 0 in time at least {bar:.0%}"
+            yield Bar(text, f"{100 * share:.1f} %", share >= bar)
+    if tiered:
+        yield _least("W7, all tiers: at least 60 % of the bound", tiered, 0.60)
+    over = [row for row in rows if _waits_too_long(results, row)]
+    found = ", ".join(map(_named, over)) or "nobody"
+    yield Bar("who waits longer than the guard's bound", found, not over)
+
+
+def _least(text: str, shares: dict[Row, float], at_least: float) -> Bar:
+    row = min(shares, key=lambda row: shares[row])
+    return Bar(text, f"{100 * shares[row]:.1f} % at {_named(row)}", shares[row] >= at_least)
+
+
+def _waits_too_long(results: Results, row: Row) -> bool:
+    waits = results.values(row, PROTECT, "longest_wait_s")
+    bounds = results.values(row, PROTECT, "wait_bound_s")
+    return any(wait > bound for wait, bound in zip(waits, bounds))
+
+
+def closed_bars(results: Results) -> Iterator[Bar]:
+    """Of what was run, those that can be judged."""
+    if results.has(("W8", 0.9), PROTECT):
+        moving = results.mean(("W8", 0.9), PROTECT, "moving")
+        text = "W8 at 0.9: honest robots move 100 % of the time"
+        yield Bar(text, f"{100 * moving:.2f} %", moving >= 0.9995)
+    for row in (("W1", 1.2), ("W6", 1.2)):
+        for name in OBEYING:
+            if results.has(row, name):
+                moving = results.mean(row, name, "moving")
+                text = f"{_named(row)}: robots that obey hints move at least 98 %, {name}"
+                yield Bar(text, f"{100 * moving:.1f} %", moving >= 0.98)
+    for row in results.rows:
+        if results.has(row, PROTECT, FAIR, RIVAL):
+            yield _against_rival(results, row)
+
+
+def _against_rival(results: Results, row: Row) -> Bar:
+    moving = {name: results.mean(row, name, "moving") for name in (PROTECT, FAIR, RIVAL)}
+    better = max((PROTECT, FAIR), key=moving.__getitem__)
+    ahead, allowed = moving[better] - moving[RIVAL], BEHIND.get(row, OTHERWISE_BEHIND)
+    text = f"{_named(row)}: at most {100 * allowed:.0f} points behind {RIVAL} in moving time"
+    return Bar(text, f"{100 * ahead:+.1f} ({better})", ahead >= -allowed)
+
+
+def _named(row: Row) -> str:
+    return f"{row[0]} at {row[1]:g}"

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from .campaign import BOUND, Run
-from .figures import Figures
+from .campaign import BOUND, Figures, Run
 
 # Student's t, two-sided 95 %, for 1, 2, ... degrees of freedom
 _T95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13)
@@ -26,10 +25,8 @@ class Estimate(NamedTuple):
     @classmethod
     def of(cls, values: list[float]) -> Estimate:
         count = len(values)
-        if not count:
-            return cls(math.nan, math.nan)
         if count < 2:
-            return cls(values[0], math.nan)
+            return cls(values[0] if values else math.nan, math.nan)
         t = _T95[count - 2] if count - 2 < len(_T95) else 2.0
         return cls(mean(values), t * stdev(values) / math.sqrt(count))
 
@@ -37,9 +34,8 @@ class Estimate(NamedTuple):
         """As a share: `84.4 ±0.3`, without what is not known."""
         if math.isnan(self.mean):
             return ""
-        return f"{100 * self.mean:.1f}" + (
-            "" if math.isnan(self.half) else f" ±{100 * self.half:.1f}"
-        )
+        half = "" if math.isnan(self.half) else f" ±{100 * self.half:.1f}"
+        return f"{100 * self.mean:.1f}{half}"
 
 
 class Results:

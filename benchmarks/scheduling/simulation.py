@@ -70,23 +70,16 @@ class Model:
         return self._workload.latency_s(size) * (1 + self._jitter * self._random.uniform(-1, 1))
 
 
-def open_loop(workload: Workload, load: float, seed: int) -> list[Robot]:
-    """Robots that ask at their own pace whatever the server does."""
+def fleet_of(workload: Workload, load: float, seed: int, habits: Habits | None) -> list[Robot]:
+    """Robots that wait for their answers, and begin within one interval of each other.
+
+    Without habits they, and rogues always, ask at their own pace whatever the server does.
+    """
     robots: list[Robot] = []
     for index, kind in enumerate(workload.fleet(load)):
         first = index - index % workload.group  # those of one group ask at the same moments
-        pace = Random(f"{seed}/pace/{first}")
-        robots.append(OpenRobot(index, kind, workload, Random(f"{seed}/net/{index}"), pace))
-    return robots
-
-
-def closed_loop(workload: Workload, load: float, seed: int, habits: Habits) -> list[Robot]:
-    """Robots that wait for their answers; they begin within one interval of each other."""
-    robots: list[Robot] = []
-    for index, kind in enumerate(workload.fleet(load)):
-        first = index - index % workload.group
         pace, own = Random(f"{seed}/pace/{first}"), Random(f"{seed}/net/{index}")
-        if kind.rogue:
+        if habits is None or kind.rogue:
             robots.append(OpenRobot(index, kind, workload, own, pace))
         else:
             start = pace.uniform(0.0, kind.interval_s)
@@ -94,28 +87,20 @@ def closed_loop(workload: Workload, load: float, seed: int, habits: Habits) -> l
     return robots
 
 
-class Simulation:
-    """One run of one fleet against one server with one model."""
+class Fleet:
+    """Robots, and what is planned to happen when; whoever carries their messages derives of it."""
 
-    def __init__(self, robots: list[Robot], server: Server, model: Model) -> None:
+    def __init__(self, robots: list[Robot]) -> None:
         self.robots = robots
-        self.server = server
-        self.model = model
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = itertools.count()
-        self._wake_at = math.inf
         self._planned = [math.inf] * len(robots)  # when each robot will be woken
         self._until = 0.0
 
-    def run(self, seconds: float, drain: bool) -> None:
-        """Robots ask until then; drain: go on until everything asked has ended."""
-        self._until = seconds
+    def _begin(self, until: float) -> None:
+        self._until = until
         for robot in self.robots:
             self._plan_robot(robot)
-        while self._events and (drain or self._events[0][0] <= seconds):
-            now, _, what, arguments = heapq.heappop(self._events)
-            what(now, *arguments)
-            self._serve(now)
 
     def _plan(self, at: float, what: Callable[..., None], *arguments: Any) -> None:
         heapq.heappush(self._events, (at, next(self._order), what, arguments))
@@ -124,10 +109,10 @@ class Simulation:
         at = robot.wake_at
         if at < self._until and at < self._planned[robot.index]:
             self._planned[robot.index] = at
-            self._plan(at, self._wake, robot)
+            self._plan(at, self._wake, robot, at)
 
-    def _wake(self, now: float, robot: Robot) -> None:
-        if self._planned[robot.index] != now:
+    def _wake(self, now: float, robot: Robot, planned: float) -> None:
+        if self._planned[robot.index] != planned:
             return  # it was woken by something else meanwhile
         self._planned[robot.index] = math.inf
         if robot.wake_at <= now and (observation := robot.wake(now)) is not None:
@@ -135,12 +120,42 @@ class Simulation:
         self._plan_robot(robot)
 
     def _arrive(self, now: float, observation: Observation) -> None:
+        """It is at the server."""
+        raise NotImplementedError
+
+    def _receive(self, now: float, observation: Observation, answered: bool, hint: int) -> None:
+        observation.robot.receive(observation, answered, hint, now)
+        self._plan_robot(observation.robot)
+
+
+class Simulation(Fleet):
+    """One run of one fleet against one server with one model."""
+
+    def __init__(self, robots: list[Robot], server: Server, model: Model) -> None:
+        super().__init__(robots)
+        self.server = server
+        self.model = model
+        self._wake_at = math.inf
+
+    def run(self, seconds: float, drain: bool) -> None:
+        """Robots ask until then; drain: go on until everything asked has ended."""
+        self._begin(seconds)
+        while self._events and (drain or self._events[0][0] <= seconds):
+            now, _, what, arguments = heapq.heappop(self._events)
+            what(now, *arguments)
+            self._serve(now)
+
+    def _arrive(self, now: float, observation: Observation) -> None:
         self.server.arrive(observation, now)
 
     def _serve(self, now: float) -> None:
         """Whatever the server can do now."""
         if not self.model.busy and (batch := self.server.next_batch(now)):
-            self._work(now, batch)
+            calls = self.server.calls(len(batch))
+            seconds = sum(map(self.model.seconds, calls))
+            self.model.busy = True
+            self.model.calls.extend(calls)
+            self._plan(now + seconds, self._done, batch, seconds)
         for observation in self.server.ended():
             self._answer(now, observation, False, 0)
         if not self.model.busy:
@@ -148,13 +163,6 @@ class Simulation:
             if at < self._wake_at:
                 self._wake_at = at
                 self._plan(at, self._look_again)
-
-    def _work(self, now: float, batch: list[Observation]) -> None:
-        calls = self.server.calls(len(batch))
-        seconds = sum(map(self.model.seconds, calls))
-        self.model.busy = True
-        self.model.calls.extend(calls)
-        self._plan(now + seconds, self._done, batch, seconds)
 
     def _look_again(self, now: float) -> None:
         self._wake_at = math.inf
@@ -166,8 +174,3 @@ class Simulation:
 
     def _answer(self, now: float, observation: Observation, answered: bool, hint: int) -> None:
         self._plan(now + observation.down_s, self._receive, observation, answered, hint)
-
-    def _receive(self, now: float, observation: Observation, answered: bool, hint: int) -> None:
-        robot = observation.robot
-        robot.receive(observation, answered, hint, now)
-        self._plan_robot(robot)
