@@ -91,6 +91,7 @@ class ServerSocket:
         self._room = True  # to send, when that was looked at last
         self._news = False  # that no `wait` told yet
         self._waker = self._resources.keep(Waker(), lambda it: it.close())
+        self.wake = self._waker.wake  # ends a `wait`, now or the next one; from any thread
         self._poll = select.poll()
         self._monitor_fd, self._waker_fd = self._monitor.fileno(), self._waker.fileno()
         for fd in (*self.filenos(), self._waker_fd):
@@ -163,10 +164,6 @@ class ServerSocket:
         if self.link.state is State.UNMET and not self._warned:
             self._warned = True
             _log.warning("no server answers at %s: %s; still trying", self.server, self.problem)
-
-    def wake(self) -> None:
-        """End a `wait`, now or the next one; from any thread."""
-        self._waker.wake()
 
     def filenos(self) -> tuple[int, int]:
         """For event loops: both are edge-triggered, `drain` after every event and every send."""

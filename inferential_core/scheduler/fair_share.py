@@ -67,8 +67,10 @@ def record_answer(
     seconds = queue.timing.seconds
     largest = len(seconds) - 1
     width = seconds[largest]
-    told_dry = runs_dry - period  # at the earliest, in whole steps
-    latest = latest_arrival(told_dry, away, width) if client.follows_hints else natural
+    # It has to arrive two batches and the way back before the robot is dry, in whole steps.
+    latest = natural
+    if client.follows_hints:
+        latest = runs_dry - period - away - _BATCHES * width
     at = calendar.book(natural, latest, now, width, largest / queue.timing.pace)
     client.hinted_steps = 0
     if at > natural:
@@ -125,8 +127,3 @@ class Calendar:
         while self._oldest < present:
             self._expected.pop(self._oldest, None)
             self._oldest += 1
-
-
-def latest_arrival(runs_dry: float, away_s: float, width_s: float) -> float:
-    """The last moment for an observation to arrive whose robot runs dry then."""
-    return runs_dry - away_s - _BATCHES * width_s

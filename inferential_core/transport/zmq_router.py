@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..wire.images import Buffer
 from .base import Message, Transport
 from .malloc import keep_freed_memory
-from .sockets import FrameSocket, Waker
+from .sockets import READABLE, FrameSocket, Waker
 
 
 class OpenGate:
@@ -104,7 +104,7 @@ class ZmqRouter(Transport):
 
     def unattended(self) -> bool:
         # Receiving one of several messages, and sending, may take the signal of others away.
-        self._unsure = self._unsure and self._frames.readable()
+        self._unsure = self._unsure and bool(self._frames.events() & READABLE)
         return self._unsure
 
     def receive(self) -> Message | None:

@@ -228,15 +228,11 @@ class Inputs:
 
     def take(self, now_ns: int) -> list[tuple[Input, Any, int]]:
         """The newest samples with their stamps, to be decoded later; none is fresh any more."""
-        samples = self._aligned(now_ns)
         rate_hz = self.contract.trigger.rate_hz
         if rate_hz is not None:
             period_ns = int(1e9 / rate_hz)
             on_time = 0 <= now_ns - self._next_ns < period_ns
             self._next_ns = (self._next_ns if on_time else now_ns) + period_ns
-        return samples
-
-    def _aligned(self, now_ns: int) -> list[tuple[Input, Any, int]]:
         found: dict[str, Sample | None] = {}
         reference = self._alignment.ready(now_ns) if self._alignment is not None else None
         if self._alignment is not None and reference is not None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from inferential_ros.bridge.plans import JumpWatch
 from inferential_ros.bridge.server_link import LinkSettings
 from inferential_ros.contract.geometry import conversion_of
 from inferential_ros.contract.schema import NEVER, Contract
 from inferential_ros.execution.channel import POSITION
 from inferential_ros.execution.executor import Executor, Rule
-from inferential_ros.execution.jumps import JumpWatch
 from inferential_ros.execution.modes import OPEN_LOOP
 from inferential_ros.keys import NO_KEYS, KeyFiles
 

@@ -1,4 +1,6 @@
-"""A reply -> the plan it stands for; the plan at hand -> what the model is told of it."""
+"""A reply -> the plan it stands for; the plan at hand -> what the model is told of it; and plans
+that jump.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:
     The lease is the shorter of what the contract and the server say; without one the plan is
     valid as long as it has steps.
     """
-    actions = _actions(action, reply.result or {})
+    result = reply.result or {}
+    parts = action.parts
+    actions = _joined(action, result) if parts else _entry(action.key, action.key, result)
     leases_ns = []
     if action.lease_s is not None:
         leases_ns.append(round(action.lease_s * 1e9))
@@ -38,10 +42,8 @@ def make_plan(action: Action, observation: Observation, reply: Reply) -> Plan:
     )
 
 
-def _actions(action: Action, result: Mapping[str, Any]) -> np.ndarray:
-    """The chunk (H, D) of an answer: one entry, or several side by side."""
-    if not action.parts:
-        return _entry(action.key, action.key, result)
+def _joined(action: Action, result: Mapping[str, Any]) -> np.ndarray:
+    """The chunk (H, D) of an answer: its parts side by side."""
     columns = []
     for name in action.parts:
         part = _entry(name, f"{action.key}.{name}", result)
@@ -96,3 +98,29 @@ def left_over_values(
         rows[:, column] -= state
     delay = min(executor.delay_steps, steps)
     return {LEFT_OVER: rows, LEFT_OVER_STEPS: np.int32(steps), DELAY: np.int32(delay)}
+
+
+class JumpWatch:
+    """Finds the columns of plans that jump by more than half a turn, each once: have they no ends?
+
+    A column that is a plain number goes the long way round from 3.1 to -3.1 rad. Where a model
+    means the short one, its contract has to say so, and nothing but the jump tells.
+
+    largest: of each column (D,) the largest step that is no jump, in the units of the actions.
+    """
+
+    def __init__(self, largest: np.ndarray) -> None:
+        self._largest = largest
+        self.watching = bool(np.isfinite(largest).any())
+
+    def found(self, plan: Plan) -> list[tuple[int, float]]:
+        """Columns that jump for the first time, with how far they do."""
+        if plan.horizon < 2:
+            return []
+        steps = np.abs(np.diff(plan.actions, axis=0)).max(axis=0)
+        columns = np.flatnonzero(steps > self._largest)
+        if not columns.size:
+            return []
+        self._largest = np.where(steps > self._largest, np.inf, self._largest)
+        self.watching = bool(np.isfinite(self._largest).any())
+        return [(int(column), float(steps[column])) for column in columns]
