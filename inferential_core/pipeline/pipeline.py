@@ -25,8 +25,7 @@ from ..scheduler.batching import BatchScheduler
 from ..security.authorization import Authorization
 from ..status import Status
 from ..tracking.clients import ClientRegistry
-from ..tracking.health import BreakerRule
-from ..tracking.models import ModelRecord
+from ..tracking.models import BreakerRule, ModelRecord
 from ..tracking.placement import Eligible
 from ..transport.base import Transport
 from ..wire.images import Buffer

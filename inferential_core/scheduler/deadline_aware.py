@@ -12,10 +12,9 @@ from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel, batch_seconds
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
-from .client_queue import ClientQueue
 from .fair_share import Calendar, record_answer, record_service
 from .headroom import headroom
-from .model_queue import ModelQueue
+from .model_queue import ClientQueue, ModelQueue
 from .policy_order import ByPolicy
 from .same_client_fill import fill_from_same_clients
 from .scoring import NoScoring, Scoring

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from ..request import InferenceRequest
-from .client_queue import ClientQueue
-from .model_queue import ModelQueue
+from .model_queue import ClientQueue, ModelQueue
 
 _OUTRUN = 1.5  # times its cadence a client may be served before it is charged
 _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from heapq import nlargest
 from operator import attrgetter
 
-from .client_queue import ClientQueue
-from .model_queue import ModelQueue
+from .model_queue import ClientQueue, ModelQueue
 from .scoring import Scoring
 from .selection import Selection
 

@@ -8,8 +8,7 @@ from heapq import nlargest, nsmallest
 from itertools import islice
 from operator import attrgetter
 
-from .client_queue import ClientQueue
-from .model_queue import ModelQueue
+from .model_queue import ClientQueue, ModelQueue
 from .planning import Candidate, all_in_time, densest, largest_in_time
 from .starvation_guard import StarvationGuard
 from .utility import Utility

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter
 
-from .client_queue import ClientQueue
-from .model_queue import ModelQueue
+from .model_queue import ClientQueue, ModelQueue
 
 _since = attrgetter("since")
 

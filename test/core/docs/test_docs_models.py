@@ -16,7 +16,7 @@ import pytest
 from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
 from inferential_core.cli.serve import _parser
 from inferential_core.config import load_config
-from inferential_core.tracking.health import BreakerRule
+from inferential_core.tracking.models import BreakerRule
 from inferential_ros.bringup.arguments import SERVER_ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[3]

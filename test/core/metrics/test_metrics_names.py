@@ -12,7 +12,7 @@ from inferential_core.clock import SystemClock
 from inferential_core.metrics.catalog import CATALOG
 from inferential_core.metrics.store import MetricsStore
 from inferential_core.security.refusals import HANDSHAKE, OBSERVATION, Refusals
-from inferential_core.tracking.health import BreakerRule
+from inferential_core.tracking.models import BreakerRule
 
 ROBOT = {"client": "robot", "model": "policy"}
 Named = Callable[[str], list[tuple[float, dict[str, str]]]]

@@ -18,7 +18,7 @@ from inferential_core.metrics.recorder import Recorder
 from inferential_core.pipeline.pipeline import Pipeline
 from inferential_core.scheduler.base import create_scheduler
 from inferential_core.server.status_report import report
-from inferential_core.tracking.health import BreakerRule, Health
+from inferential_core.tracking.models import BreakerRule, Health
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire.messages import (
     ObservationHeader,
