@@ -1,9 +1,10 @@
 """The way past the queue: an observation that comes while nobody waits goes to its model at once.
 
-For a model that takes under a millisecond, being put into the order of a scheduler and taken out
-of it again costs more than the call. So an observation that arrives while nobody waits is kept
-here, until batches are formed or anything else happens. It then goes straight to its model, if the
-scheduler has nothing to decide about it (`BatchScheduler.serve_lone`), or waits like all others.
+Being put into the order of a scheduler and taken out of it again costs more than the call of a
+model that takes under a millisecond, and changes nothing for one that takes longer. So an
+observation that arrives while nobody waits is kept here, until batches are formed or anything else
+happens. It then goes straight to its model, if the scheduler has nothing to decide about it
+(`BatchScheduler.serve_lone`), or waits like all others.
 """
 
 from __future__ import annotations
