@@ -25,9 +25,7 @@ def _new(options: argparse.Namespace) -> None:
     if options.authorize and options.name == SERVER:
         raise UsageError(f"{SERVER!r} names the server's own pair, which needs no rights")
     if not options.authorize and _given(options):
-        raise UsageError(
-            "add --authorize to grant rights, or grant them with inferential keys authorize"
-        )
+        raise UsageError("grant rights with --authorize, or with inferential keys authorize")
     if options.authorize:
         from ..security import rights_file  # noqa: F401  missing packages are told before keys are made
 

@@ -85,7 +85,9 @@ class Reloading(NotFollowing):
             before = self._settings.given
             if config == before:
                 if asked or self._settings.refused:
-                    _log.info("%s: nothing differs from what holds", self._file)
+                    _log.info(
+                        "%s agrees with the settings in effect, so nothing changes", self._file
+                    )
                 self._settings.refused = ""
                 return
             waits = self._apply(config)
@@ -96,14 +98,14 @@ class Reloading(NotFollowing):
             self._refuse(f"{type(error).__name__}: {error}")
         else:
             told = "; ".join(_in_words(before, config))
-            _log.info("%s is taken over: %s", self._file, told)
+            _log.info("%s is applied: %s", self._file, told)
             if waits:
-                _log.warning("only a restart makes these hold: %s", ", ".join(waits))
+                _log.warning("these changes need a restart: %s", ", ".join(waits))
 
     def _refuse(self, why: str) -> None:
         self._settings.refused = why
         told = "; ".join(why.splitlines())  # a line of the log is one event
-        _log.error("%s is not taken over, nothing changed: %s", self._file, told)
+        _log.error("%s is not applied, and the settings stay as they are: %s", self._file, told)
 
 
 def _in_words(before: InferentialConfig, after: InferentialConfig) -> list[str]:

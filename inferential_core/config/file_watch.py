@@ -139,7 +139,9 @@ class FileWatch:
                 self._words.put("changed")
 
     def _cannot(self, error: OSError) -> None:
-        _log.warning("%s is only read again when asked: %s", self._file, error)
+        _log.warning(
+            "the server cannot watch %s, and reads it again only on request: %s", self._file, error
+        )
 
 
 def _way_to(file: Path) -> set[str]:

@@ -92,7 +92,7 @@ class Watchdog:
                 try:
                     each.overdue()
                 except Exception:
-                    _log.exception("%r could not be timed out", each)
+                    _log.exception("the time limit of %r could not be enforced", each)
 
     def _expected(self, now: float) -> float:
         """When to look again although nothing is at work, so that beginning need not wake."""

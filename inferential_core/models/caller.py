@@ -72,7 +72,7 @@ class ModelCaller:
             (result,) = self.call([self._example], [_WARMING_UP])
             if isinstance(result, Exception):
                 reason = describe(result)
-                _log.warning("%r: a call with zeros, to warm it up, failed: %s", self.id, reason)
+                _log.warning("model %r: the warm-up call with zeros failed: %s", self.id, reason)
             if self.stateful:
                 self.forget(_WARMING_UP.client_id)
 

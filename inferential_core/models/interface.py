@@ -112,7 +112,11 @@ class ModelInterface:
             if self.form.forget is not None:
                 outcome = yield self.form.forget, (client_id,)
                 if isinstance(outcome, Raised):  # what is left behind harms nobody else
-                    _log.error("%r could not be forgotten: %s", client_id, describe(outcome.error))
+                    _log.error(
+                        "the model could not forget the client %r: %s",
+                        client_id,
+                        describe(outcome.error),
+                    )
 
     def _admit(self, values: Inputs | Exception, context: InferenceContext) -> Asked | Exception:
         """What the model is to be asked, or why it cannot be asked that."""

@@ -77,7 +77,11 @@ def _log_clients(changes: Changes) -> None:
     """Log a line for those that came and one for those that went, however many there are."""
     silent = [client for client in changes.gone if not client.left]
     left = [client for client in changes.gone if client.left]
-    told = ((changes.came, "here now"), (silent, "silent, so gone"), (left, "gone, as announced"))
+    told = (
+        (changes.came, "new clients"),
+        (silent, "clients that fell silent are gone"),
+        (left, "clients that said goodbye are gone"),
+    )
     for clients, what in told:
         if clients:
             names = ", ".join(repr(client.id) for client in clients[:_NAMED])

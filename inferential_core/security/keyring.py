@@ -43,7 +43,10 @@ class Keyring:
         self._lock = threading.Lock()
         self._seen = state_of(self.path)
         if self._seen is None:
-            _log.warning("nobody is authorized yet: inferential keys authorize NAME (%s)", folder)
+            _log.warning(
+                "no client is authorized yet in %s: inferential keys authorize NAME lets one in",
+                folder,
+            )
         else:
             self.rights = read_rights(self.path)
 
@@ -59,11 +62,11 @@ class Keyring:
                 rights = read_rights(self.path)
             except ConfigError as error:
                 self.problem = str(error)
-                _log.error("the rights stay as they are: %s", error)
+                _log.error("the rights have a mistake, and stay as they were: %s", error)
                 raise
             self.problem = ""
             if rights != self.rights:
-                _log.info("rights read again: %d identities", len(rights))
+                _log.info("the server read the rights again: %d identities", len(rights))
             self.rights = rights
 
     def reload_if_changed(self) -> None:

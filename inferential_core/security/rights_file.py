@@ -60,7 +60,7 @@ def listed(folder: Path) -> list[str]:
     """A table of everybody's rights."""
     path = folder / AUTHORIZED
     if not path.exists():
-        return [f"nobody is authorized: {path} is not there"]
+        return [f"no client is authorized: there is no {path}"]
     rows = [("NAME", "KEY", "CLIENTS", "MODELS", "TIER", "HZ", "BYTES/S", "")]
     for identity in read_rights(path).values():
         rows.append(

@@ -153,7 +153,9 @@ class Server:
         if pipeline.models:
             _log.debug("serving %s on %s", ", ".join(pipeline.models), address)
         else:
-            _log.warning("serving no model on %s: all is REJECTED", address)
+            _log.warning(
+                "the server on %s has no model, and answers REJECTED to every observation", address
+            )
 
     def stop(self) -> None:
         """Stop serving: what waits ends DROPPED, the address is free again. Idempotent.

@@ -29,7 +29,7 @@ def listen(bind: str) -> socket.socket:
             listener = _bound("127.0.0.1", port, bind)
             if port != DEFAULT_PORT:
                 taken = listener.getsockname()[1]
-                _log.warning("port %d is taken: the page is on %d", DEFAULT_PORT, taken)
+                _log.warning("port %d is in use: the page is on port %d", DEFAULT_PORT, taken)
             return listener
     raise ConfigError("http.bind: no port of 127.0.0.1 is free")
 

@@ -120,7 +120,7 @@ class RayDriver(Dispatcher):
         try:
             self._loop.run_until_complete(self._live())
         except cluster.Lost as error:
-            _log.warning("%s: the Ray driver begins anew", error)
+            _log.warning("%s: the Ray driver starts again", error)
             os._exit(0)  # started again by whoever supervises this process
         except BaseException:
             _log.exception("the Ray driver failed")

@@ -100,7 +100,7 @@ class _Serving:
         try:
             dispatcher.submit(batch)
         except Exception as error:
-            _log.exception("a batch could not be begun")
+            _log.exception("a batch could not be started")
             self._done(Completion.failed(batch, error))
 
     def _done(self, completion: Completion) -> None:

@@ -199,7 +199,7 @@ function showHead(frame) {
 
 function showSettings({ file, refused, needs_restart: waits }) {
   const told = refused
-    ? `✕ ${file} is not taken over, what held before holds:\n${refused}`
+    ? `✕ ${file} has a mistake and is not applied; the settings stay as they were:\n${refused}`
     : waits.length ? `after a restart: ${waits.join(", ")}` : "";
   say($("settings"), told);
   dress($("settings"), refused ? "settings" : "settings waits");
@@ -303,7 +303,7 @@ function showModels(frame) {
     drawSizes(parts.sizes, model);
     drawLatency(parts.latency, model);
     const fit = model.latency_fixed_s === null ? "time of a call" :
-      `call of b: ${number(1000 * model.latency_fixed_s, 1)} + ${number(1000 * model.latency_per_observation_s, 2)} b ms`;
+      `call time ${number(1000 * model.latency_fixed_s, 1)} ms + ${number(1000 * model.latency_per_observation_s, 2)} ms per observation`;
     say(parts.latencyText, fit);
     parts.latency.setAttribute("aria-label", fit);
     parts.sizes.setAttribute("aria-label", model.sizes.map(([size, count]) => `${count} of ${size}`).join(", "));
@@ -465,7 +465,7 @@ function showRobots(frame) {
   }
   const all = Object.values(frame.states).reduce((sum, count) => sum + count, 0);
   $("more").hidden = all > 0 && all <= frame.rows.length;
-  say($("more"), all ? `and ${whole.format(all - frame.rows.length)} more that do better` :
+  say($("more"), all ? `and ${whole.format(all - frame.rows.length)} more robots that are served better` :
     `No robot has asked yet. They connect to ${frame.bind}; inferential bench --server ${frame.bind} plays some.`);
   filterRows();
 }

@@ -207,17 +207,17 @@ def test_a_hangup_makes_a_serving_process_read_its_file_again(
     new = TEXT.replace("clients:\n", "clients:\n  accept_unknown: false\n") + "ray: {max_batch: 3}"
     file.write_text(new.replace("round_robin", "priority_tiered"))
     serving.process.send_signal(signal.SIGHUP)
-    line = serving.wait_for("is taken over")
+    line = serving.wait_for("is applied")
     assert "scheduling.strategy: 'round_robin' -> 'priority_tiered'" in line
     assert "clients.accept_unknown: True -> False" in line
-    assert "ray.max_batch" in serving.wait_for("only a restart makes these hold")
+    assert "ray.max_batch" in serving.wait_for("these changes need a restart")
     assert ask("stranger")[0] is Status.REJECTED
     assert ask("arm") == (Status.OK, "")
     # the address of the command line and the limit of the environment go on to hold
     three = {name: np.ones(1) for name in "abc"}
     assert "limit 2" in ask("arm", **three)[1]
     file.write_text("scheduling: {strategy: 5}")
-    line = serving.wait_for("is not taken over")
+    line = serving.wait_for("is not applied")
     assert "server.yaml:1: scheduling.strategy: 5 is not a text" in line
     assert ask("arm") == (Status.OK, "")
     serving.process.send_signal(signal.SIGTERM)

@@ -323,7 +323,7 @@ def test_a_broken_file_changes_nothing_and_says_why(
         file.write_text(text)
         hangup()
         until(lambda: why in following.status()["config"]["refused"])
-        until(lambda: "is not taken over, nothing changed" in caplog.text)
+        until(lambda: "is not applied, and the settings stay as they are" in caplog.text)
         assert why in caplog.text
         assert following.config == before
         assert following.status()["config"]["generation"] == 1
@@ -344,7 +344,7 @@ def test_a_file_that_an_editor_replaces_is_taken_over_without_a_signal(
     with caplog.at_level(logging.INFO):
         os.replace(other, file)
         until(lambda: following.config.scheduling.max_batch_size == 3)
-        until(lambda: "only a restart makes these hold: transport.recv_hwm" in caplog.text)
+        until(lambda: "these changes need a restart: transport.recv_hwm" in caplog.text)
     assert "scheduling.max_batch_size: 8 -> 3" in caplog.text
     told = following.status()["config"]
     assert told["file"] == str(file)
@@ -381,7 +381,7 @@ def test_a_scheduler_chosen_by_hand_stays_until_something_in_the_file_changes(
     with caplog.at_level(logging.INFO):
         file.write_text("# a comment changes nothing\nscheduling: {strategy: round_robin}\n")
         hangup()
-        until(lambda: "nothing differs from what holds" in caplog.text)
+        until(lambda: "agrees with the settings in effect" in caplog.text)
     assert following.status()["strategy"] == "deadline_aware"
     file.write_text("scheduling: {strategy: round_robin, max_batch_size: 3}\n")
     hangup()

@@ -140,7 +140,7 @@ def test_another_robots_id_is_rejected_and_that_robot_does_not_notice(fleet: Fle
     assert fleet.security["observations_by_reason"] == {"client id not granted": 1}
     assert fleet.security["last_refused"]["reason"] == "client id not granted"
     told = figures.security(fleet.server.status())
-    assert told == "2 keys; observations refused: 1 client id not granted"
+    assert told == "clients with one of 2 keys; observations refused: 1 client id not granted"
     assert fleet.server.metrics.get_latest("observations_refused") == 1.0
     assert 7.0 not in fleet.seen
 

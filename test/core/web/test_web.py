@@ -272,7 +272,7 @@ def test_a_port_that_is_taken_is_an_error_only_where_somebody_chose_it(
         with make_server(bind="auto") as server:
             assert server.page != f"http://127.0.0.1:{port}"
             assert ask(server.page, "/").status == 200
-    assert f"port {port} is taken" in caplog.text
+    assert f"port {port} is in use" in caplog.text
 
 
 def test_without_the_web_packages_robots_are_served_all_the_same(
