@@ -55,14 +55,20 @@ def server() -> Iterator[Server]:
     dispatcher = LocalDispatcher({"policy": Model()})
     with Server("tcp://127.0.0.1:0", config=config, dispatcher=dispatcher) as server:
         yield server
+        while ROBOTS:
+            ROBOTS.pop().close()
+
+
+ROBOTS: list[Connection] = []  # who closes its connection is gone, and no robot any more
 
 
 def answered(server: Server, name: str, budget_ms: float = 20_000, **more: Any) -> None:
-    with Connection(server.address, client_id=name, client_type="arm") as connection:
-        model = connection.model("policy", latency_budget_ms=budget_ms)
-        joints, camera = np.zeros(7, np.float32), np.zeros((4, 4, 3), np.uint8)
-        model.observe(joints=joints, camera=camera, **more)
-        assert model.get_reply(timeout_ms=1000 * PATIENCE_S) is not None
+    connection = Connection(server.address, client_id=name, client_type="arm")
+    ROBOTS.append(connection)
+    model = connection.model("policy", latency_budget_ms=budget_ms)
+    joints, camera = np.zeros(7, np.float32), np.zeros((4, 4, 3), np.uint8)
+    model.observe(joints=joints, camera=camera, **more)
+    assert model.get_reply(timeout_ms=1000 * PATIENCE_S) is not None
 
 
 # --- status ---

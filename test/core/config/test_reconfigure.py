@@ -86,9 +86,11 @@ def test_limits_hold_from_the_next_observation_on() -> None:
 
 
 def test_what_is_learned_of_clients_and_models_stays_and_is_learned_otherwise() -> None:
-    with server_with() as server:
-        ask(server, "arm")
-        ask(server, "arm")
+    with server_with() as server, Connection(server.address, client_id="arm") as arm:
+        model = arm.model("policy")
+        for _ in range(2):
+            model.observe(state=np.ones(1))
+            assert model.get_reply(SOON_MS).status is Status.OK
         before = server.status()
         server.reconfigure(
             InferentialConfig(
