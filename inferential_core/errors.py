@@ -3,10 +3,10 @@
     InferentialError
     +-- ConfigError        a setting is wrong; the message names the key, the value and the fix
     +-- UsageError         the API was called in a way that cannot work
-    +-- ModelUnavailable   a model could not be asked: its process died, hung or is not there
+    +-- ModelUnavailable   a model could not be asked: its process died, hung or is missing
     +-- WireError          the peer sent something the protocol does not allow
-        +-- MalformedError     not even the sender and the model can be told: counted, not answered
-        +-- RejectedError      they can: the observation ends REJECTED with this text
+        +-- MalformedError     the message names no sender or no model: counted, not answered
+        +-- RejectedError      the message names both: the observation ends REJECTED
 
 WireError is about the peer, UsageError about the caller. What a model raises is not in this tree:
 it ends as the ERROR of its own requests. The functions below put any error into words. They cannot
@@ -25,7 +25,7 @@ _MOST_TRACEBACK = 20_000
 
 
 class InferentialError(Exception):
-    """Base of all of them."""
+    """The base of every error that this package raises on purpose."""
 
 
 class ConfigError(InferentialError, ValueError):
@@ -37,7 +37,7 @@ class UsageError(InferentialError, ValueError):
 
 
 class ModelUnavailable(InferentialError, RuntimeError):
-    """The observation is not to blame: the model was not there, or not in time."""
+    """The model could not be asked, or did not answer in time; the observation is not to blame."""
 
 
 class WireError(InferentialError, ValueError):

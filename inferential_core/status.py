@@ -1,4 +1,4 @@
-"""How an observation can end. Every one ends in exactly one of `OUTCOMES`."""
+"""How an observation can end. Each observation ends in exactly one of `OUTCOMES`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from enum import Enum
 
 
 class Status(str, Enum):
-    """An outcome. The first six are told by the server, LOST is the client's own finding.
+    """How an observation ended.
 
-    WAITING is no outcome: `get_reply` tells it when its time is over and nothing has ended.
+    The server reports the first six. The client itself reports LOST, when no answer can come any
+    more. WAITING is no outcome: `get_reply` returns it if its time is over and nothing has ended.
     """
 
-    OK = "ok"
-    EXPIRED = "expired"
-    SUPERSEDED = "superseded"
-    DROPPED = "dropped"
-    REJECTED = "rejected"
-    ERROR = "error"
-    LOST = "lost"
-    WAITING = "waiting"
+    OK = "ok"  # the model answered
+    EXPIRED = "expired"  # it waited longer than scheduling.request_ttl_ms
+    SUPERSEDED = "superseded"  # a newer observation of the same client took its place
+    DROPPED = "dropped"  # the queue was full, or the server stopped
+    REJECTED = "rejected"  # the server does not accept it; the error says why
+    ERROR = "error"  # the model failed on it
+    LOST = "lost"  # no answer came, or the connection was lost or refused
+    WAITING = "waiting"  # it has not ended
 
     # Enum hashes the name in Python; these are keys on the path of every request
     __hash__ = str.__hash__

@@ -29,18 +29,27 @@ Waiting = Generator[float, None, T]
 
 
 class BaseConnection(ABC, Generic[M]):
-    """A link to a server, under one client id. For one thread at a time, or one event loop.
+    """A connection to a server, under one client id. It reconnects by itself, for ever.
 
-    A thread gets a UsageError while another one is in a call of the same connection. A connection
-    that nobody closes is closed when nothing refers to it any more. An exception out of
-    a signal handler, such as KeyboardInterrupt, costs at most the answer that was being read or
-    the observation that was being sent, which end LOST.
+    One thread at a time, or one event loop, may use it. If a thread calls it while another
+    thread is in a call, it gets a UsageError. A connection that nobody closes is closed when
+    nothing refers to it any more. If a signal handler raises, as for KeyboardInterrupt, at most
+    the answer that was being read or the observation that was being sent is lost (LOST).
 
-    server: ZeroMQ address or host:port. client_id: who this is, str or int; '' makes a unique
-    one. key, server_key: where the server demands it, path of one's own NAME.key_secret and of
-    the server's public key (or that key itself); else $INFERENTIAL_KEY and
-    $INFERENTIAL_SERVER_KEY. UsageError or ConfigError if one of these cannot be used. Reconnects
-    by itself, for ever. clock: for tests.
+    Args:
+        server: the server's ZeroMQ address, or host:port.
+        client_id: the client's name in the fleet, str or int; '' makes a unique one.
+        client_type: free text that the server shows beside the id.
+        reconnect_ivl_ms, reconnect_max_ms: the first and the longest pause, in ms, between two
+            attempts to connect.
+        heartbeat_ms: silence, in ms, after which TCP probes the connection.
+        key: path of this client's NAME.key_secret, if the server demands a key; by default
+            $INFERENTIAL_KEY.
+        server_key: path of the server's public key, or that key itself; by default
+            $INFERENTIAL_SERVER_KEY.
+        clock: for tests.
+
+    Raises UsageError or ConfigError if one of these cannot be used.
     """
 
     def __init__(

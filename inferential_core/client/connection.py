@@ -16,7 +16,10 @@ class Connection(BaseConnection["Model"]):
         return Model(self._session, self._socket, handle)
 
     def wait(self, timeout_ms: float | None = None) -> bool:
-        """Sleep until something arrived, the link changed or `wake` was called; False if not."""
+        """Wait until a message arrives, the link changes or `wake` is called.
+
+        Returns False if none of these happened within `timeout_ms` (None: no limit).
+        """
         self._socket.enter()
         try:
             return self._socket.wait(timeout_ms)
@@ -24,11 +27,11 @@ class Connection(BaseConnection["Model"]):
             self._socket.leave()
 
     def wake(self) -> None:
-        """End a `wait`, now or the next one. From any thread, unlike all else here."""
+        """End the present `wait`, or the next one. Any thread may call this method."""
         self._socket.wake()
 
     def close(self) -> None:
-        """Close the socket; always returns. What still waits ends LOST. Idempotent."""
+        """Close the socket. Observations that still wait end LOST. You may call it twice."""
         self._socket.close()
 
     def __enter__(self) -> Connection:
@@ -48,16 +51,22 @@ class Model(BaseModel):
         priority: int | None = None,
         **values: Any,
     ) -> int:
-        """Send an observation; returns its request id without waiting for anything.
+        """Send an observation, and return its request id without waiting.
 
-        While the link is down observations are kept for a second, the newest one until it is
-        back, and sent by whichever call finds it so.
+        While the link is down, the connection keeps observations for a second, and the newest
+        one until the link is back. The next call after that sends them.
 
-        values: arrays (or numbers), strings, EncodedImage; mappings of them and lists of strings
-        travel under dotted keys (`images.front`, `task.0`). Keep an array of 256 KiB or more
-        unchanged until the reply: it is sent from its own memory. urgency: 0.0 to 1.0.
-        steps_remaining: actions the robot still has. WireError names a value that cannot be
-        sent, UsageError an argument out of range.
+        Args:
+            urgency: how urgent the client says it is, 0.0 to 1.0.
+            steps_remaining: how many actions the robot still has.
+            priority: tier; 0 is the most important. None: the server's default.
+            values: what was observed, by key: arrays, numbers, strings, EncodedImage. Mappings of
+                them and lists of strings travel under dotted keys (`images.front`, `task.0`). Do
+                not change an array of 256 KiB or more before the reply: it is sent from its own
+                memory.
+
+        Raises WireError for a value that cannot be sent, and UsageError for an argument out of
+        range.
         """
         self._socket.enter()
         try:
@@ -66,32 +75,32 @@ class Model(BaseModel):
             self._socket.leave()
 
     def get_result(self, timeout_ms: float | None = 100) -> dict[str, Any] | None:
-        """The result of the oldest unanswered observation, or None.
+        """Return the result of the oldest unanswered observation, or None.
 
-        A dict of arrays and strings, with `response_id`, `model_id` and `inference_latency_ms`.
-        None comes at once if there will be no result, else after `timeout_ms`; then the next
-        `observe` abandons that observation. With timeout_ms=0 nothing is ever abandoned;
-        with None it waits for ever.
+        The result is a dict of arrays and strings, with `response_id`, `model_id` and
+        `inference_latency_ms`. The method returns None at once if there will be no result, and
+        otherwise after `timeout_ms`; then the next `observe` abandons that observation. With
+        timeout_ms=0 nothing is ever abandoned. With None it waits without a limit.
         """
         return self._sleeping(self._result(timeout_ms))
 
     def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
-        """How the oldest unanswered observation ended, or how it stands after `timeout_ms`.
+        """Return how the oldest unanswered observation ended, or that it still waits.
 
-        Unlike `get_result` it tells every end, and why. If the time is over first, the status is
-        WAITING and `error` tells what is in the way: the server's name, address or key, or that
-        the model is slow. That abandons nothing: the observation waits on. None where nothing
-        waits, and, with timeout_ms=0, where nothing has ended.
+        Unlike `get_result`, it reports every outcome, with the reason. If `timeout_ms` is over
+        first, the status is WAITING, and `error` says what is in the way: the server's name,
+        address or key, or a slow model. This abandons nothing. It returns None if no
+        observation waits, and with timeout_ms=0 also if none has ended.
         """
         if timeout_ms is not None and timeout_ms <= 0:
             return self._reply_at_hand()
         return self._sleeping(self._reply(timeout_ms))
 
     def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:
-        """What the model declares of its observations and actions; {} if it declares nothing.
+        """Return what the model declares of its observations and actions; {} if nothing.
 
-        UsageError with the server's reason if it has no such model or cannot tell, TimeoutError
-        if it does not answer in time.
+        Raises UsageError, with the server's reason, if the server has no such model or cannot
+        say, and TimeoutError if it does not answer within `timeout_ms`.
         """
         return self._sleeping(self._specification(timeout_ms))
 

@@ -1,4 +1,4 @@
-"""The full story of one observation, once it has ended."""
+"""What the client knows of one observation once it has ended."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from ..status import Status
 
 @dataclass(slots=True)
 class Reply:
-    """How an observation ended. Times are this client's monotonic seconds."""
+    """How an observation ended: its outcome, its result, and the times that it took.
+
+    `sent_at` and `received_at` are seconds of this client's monotonic clock.
+    """
 
     request_id: int
     model_id: str
     status: Status
     sent_at: float
     received_at: float
-    error: str = ""  # why there is no result
+    error: str = ""  # why there is no result, in words
     result: dict[str, Any] | None = None  # arrays and strings by key; None unless status is OK
     response_id: str = ""
     epoch: int = 0
     model_version: str = ""
-    inference_latency_ms: float = 0.0  # of the whole batch
-    queue_ms: float = 0.0  # in the server's queue
+    inference_latency_ms: float = 0.0  # time of the model's call for the whole batch
+    queue_ms: float = 0.0  # time from receiving the observation to giving it to the model
     batch_size: int = 0  # observations served in the same call
-    valid_for_ms: float = 0.0  # lease from the observation on, granted by the server; 0: none
-    requery_after_steps: int = 0  # the server's hint, 0: none
-    uplink_ms: float = 0.0  # on the way to the server, by the estimated clock offset
+    valid_for_ms: float = 0.0  # the server's lease, counted from the observation; 0: none
+    requery_after_steps: int = 0  # the server's hint: ask again after so many steps; 0: none
+    uplink_ms: float = 0.0  # time to the server, by the estimated clock offset
     clock_offset_s: float = 0.0  # server's monotonic clock minus ours, 0 while unknown
 
     @property

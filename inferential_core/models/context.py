@@ -16,15 +16,15 @@ from .rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 
 
 class InferenceContext(NamedTuple):
-    """Second argument of a model that takes one: who asks, beside what was observed."""
+    """Who asks: the second argument of a model that takes one."""
 
     client_id: str
-    epoch: int
-    request_id: int
-    first_of_episode: bool
-    deadline: float  # seconds of this machine's monotonic clock, inf where there is none
-    left_over: np.ndarray | None = None  # (H, D), of the chunk being executed: see `rtc`
-    left_over_steps: int = 0  # rows of it that are not padding
+    epoch: int  # the client's episode; a reset of the robot begins the next one
+    request_id: int  # the number of this observation; 0 for clients of the published package
+    first_of_episode: bool  # whether this is the first observation of the episode
+    deadline: float  # seconds of this machine's monotonic clock; inf: none
+    left_over: np.ndarray | None = None  # float32 (H, D): actions still to be executed, see `rtc`
+    left_over_steps: int = 0  # rows of `left_over` that are not padding
     inference_delay: int = 0  # steps expected to pass until the answer comes
 
     @classmethod

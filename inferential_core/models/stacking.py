@@ -1,4 +1,4 @@
-"""For models that want arrays: many observations as one array for each key, and back.
+"""Turns many observations into one array for each key, and the answer back, for batch models.
 
     class Policy:
         @stacked

@@ -22,10 +22,10 @@ Policy = Callable[[InferenceRequest], float]
 
 
 class Scheduler(ABC):
-    """Five methods; register an implementation with `register_scheduler("name")`.
+    """A scheduler of your own: implement these methods and use `register_scheduler("name")`.
 
-    The server holds what was submitted as well: a request that a scheduler forgets expires, one
-    that it returns twice is served once.
+    The server keeps the submitted requests too: a request that a scheduler forgets expires, and
+    one that it returns twice is served once.
     """
 
     @abstractmethod
@@ -33,23 +33,23 @@ class Scheduler(ABC):
 
     @abstractmethod
     def submit(self, request: InferenceRequest) -> None:
-        """Take a request in."""
+        """Accept a request."""
 
     @abstractmethod
     def next_batch(self) -> list[InferenceRequest]:
-        """Requests to serve now, first served first; empty if none should be."""
+        """The requests to serve now, in this order; empty if none should be served."""
 
     @abstractmethod
     def tick(self) -> None:
-        """Called now and then while requests wait."""
+        """The server calls this from time to time while requests wait."""
 
     @abstractmethod
     def status(self) -> dict[str, Any]:
-        """Whatever an operator may want to see."""
+        """Any values that an operator may want to see, by name."""
 
     @abstractmethod
     def queue_len(self) -> int:
-        """Requests taken in and not yet returned."""
+        """The number of requests that were accepted and not yet returned."""
 
 
 SchedulerClass = TypeVar("SchedulerClass", bound="type[Scheduler]")
@@ -61,7 +61,7 @@ _POLICIES: dict[str, Policy] = {}
 
 
 def register_scheduler(name: str) -> Callable[[SchedulerClass], SchedulerClass]:
-    """Class decorator that makes a scheduler selectable by `name`; a later one replaces it."""
+    """Return a class decorator that registers a scheduler as `name`; a later one replaces it."""
 
     def register(cls: SchedulerClass) -> SchedulerClass:
         _SCHEDULERS[name] = cls
@@ -71,7 +71,7 @@ def register_scheduler(name: str) -> Callable[[SchedulerClass], SchedulerClass]:
 
 
 def register_policy(name: str) -> Callable[[PolicyFunction], PolicyFunction]:
-    """Decorator for `score(request) -> float`, higher is served first; for `policy=name`."""
+    """Return a decorator that registers `score(request) -> float`; the highest is served first."""
 
     def register(function: PolicyFunction) -> PolicyFunction:
         _POLICIES[name] = function

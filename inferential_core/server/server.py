@@ -42,11 +42,15 @@ T = TypeVar("T")
 
 
 class Server:
-    """Takes observations from many clients, batches them for models, sends the results back.
+    """Receives observations from many clients, batches them for models, and sends the results.
 
-    bind: ZeroMQ address, wins over config.transport.bind. models: ids that must be there.
-    dispatcher: where the models run; by default each is the Ray Serve application of its name,
-    and without `models` every application is one. clock and transport are for tests.
+    Args:
+        bind: ZeroMQ address to listen on; replaces config.transport.bind.
+        models: ids of the models to serve. UsageError if the dispatcher lacks one.
+        config: the settings; all defaults without it.
+        dispatcher: what runs the models. By default each model is the Ray Serve application of
+            the same name, and without `models` every application is a model.
+        clock, transport: for tests.
     """
 
     def __init__(

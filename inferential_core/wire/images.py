@@ -26,11 +26,15 @@ _JPEG_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """A compressed image that is sent as it is.
+    """A compressed image, which the client sends as it is.
 
-    data: the bytes of the file. encoding: "jpeg" or "png". shape: of the decoded array,
-    (height, width, channels) in RGB order or (height, width), read from the header where not
-    given; WireError if the header cannot be read.
+    Args:
+        data: the bytes of the JPEG or PNG file.
+        encoding: "jpeg" or "png".
+        shape: shape of the decoded uint8 array: (height, width, channels) in RGB order, or
+            (height, width). Without it, it is read from the file's header.
+
+    Raises WireError for another encoding, and if the header cannot be read.
     """
 
     data: Buffer

@@ -64,7 +64,9 @@ def main(argv: Sequence[str]) -> int:
         Act("one by one, in order of arrival", ONE_BY_ONE),
         Act("Inferential: batches by deadline", AS_IT_COMES),
     ]
-    print(f"One model; a call takes {CALL_TIME}. Robots join until one falls.", flush=True)
+    print(
+        f"There is one model. A call takes {CALL_TIME}. Robots join until one falls.", flush=True
+    )
     if page != "off":
         print(f"The fleet's page, while it runs: http://{page}", flush=True)
     keep_time()
@@ -75,9 +77,9 @@ def main(argv: Sequence[str]) -> int:
         for line in verdict(acts):
             print(line, flush=True)
         write_report(acts, options.report)
-        print(f"The picture: {options.report}", flush=True)
+        print(f"The picture is in {options.report}", flush=True)
         if options.keep:
-            print(f"{_keeps(acts[1])} robots go on, until Ctrl-C.", flush=True)
+            print(f"{_keeps(acts[1])} robots continue until Ctrl-C.", flush=True)
             keep(acts[1], options.seed, page)
     except KeyboardInterrupt:
         print()
@@ -202,12 +204,18 @@ def _parser() -> argparse.ArgumentParser:
         " for its options",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--report", default=os.path.join("demo", "report.png"), help="the picture")
-    parser.add_argument("--seed", type=int, default=0, help="of the wind and the pushes")
-    parser.add_argument("--most", type=int, default=MOST_ROBOTS, help="robots at most")
     parser.add_argument(
-        "--keep", action="store_true", help="go on afterwards, until Ctrl-C: time for the page"
+        "--report", default=os.path.join("demo", "report.png"), help="file for the picture"
     )
-    parser.add_argument("--http", default="auto", help="host:port of the fleet's page, or off")
-    parser.add_argument("--plain", action="store_true", help="lines for a log")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the wind and the pushes")
+    parser.add_argument("--most", type=int, default=MOST_ROBOTS, help="largest number of robots")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="continue afterwards until Ctrl-C, for looking at the page",
+    )
+    parser.add_argument(
+        "--http", default="auto", help="address (host:port) of the fleet's page, or off"
+    )
+    parser.add_argument("--plain", action="store_true", help="print lines for a log")
     return parser

@@ -51,14 +51,16 @@ def main(argv: list[str]) -> int:
             if page != "off":
                 until = "until Ctrl-C" if options.keep else "while it runs, with --keep longer"
                 print(f"the fleet's page, {until}: http://{page}", flush=True)
-            print(f"look inside from another shell with ROS_DOMAIN_ID={domain_id}", flush=True)
+            print(
+                f"other shells see the robots' topics with ROS_DOMAIN_ID={domain_id}", flush=True
+            )
             status = Supervisor(processes, scratch / "log", env).run()
         except KeyboardInterrupt:  # just before the supervisor takes the signals over
             status = 130
     if status == 0 or status >= 128:
         shutil.rmtree(scratch, ignore_errors=True)
     else:
-        print(f"logs of the processes: {scratch / 'log'}")
+        print(f"the logs of the processes are in {scratch / 'log'}")
     return status
 
 
@@ -81,16 +83,22 @@ def _parser() -> argparse.ArgumentParser:
         description="Six simulated robots with a ROS 2 bridge each, balanced by one server.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--robots", type=_at_least_one, default=6, help="how many robots")
-    parser.add_argument("--seconds", type=float, default=30.0, help="length of the run")
-    parser.add_argument("--report", default=os.path.join("demo", "report.png"), help="the picture")
-    parser.add_argument("--no-slowdown", action="store_true", help="keep the model fast")
-    parser.add_argument("--seed", type=int, default=0, help="of the wind and the pushes")
+    parser.add_argument("--robots", type=_at_least_one, default=6, help="number of robots")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of the run in s")
     parser.add_argument(
-        "--keep", action="store_true", help="go on after the run, until Ctrl-C: time for the page"
+        "--report", default=os.path.join("demo", "report.png"), help="file for the picture"
     )
-    parser.add_argument("--http", default="auto", help="host:port of the fleet's page, or off")
-    parser.add_argument("--plain", action="store_true", help="lines instead of a live table")
+    parser.add_argument("--no-slowdown", action="store_true", help="keep the model fast")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the wind and the pushes")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="continue after the run until Ctrl-C, for looking at the page",
+    )
+    parser.add_argument(
+        "--http", default="auto", help="address (host:port) of the fleet's page, or off"
+    )
+    parser.add_argument("--plain", action="store_true", help="print lines instead of a live table")
     return parser
 
 

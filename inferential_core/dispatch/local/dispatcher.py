@@ -20,16 +20,22 @@ T = TypeVar("T")
 
 
 class LocalDispatcher(Dispatcher):
-    """`LocalDispatcher({model_id: callable or object})`, see `ModelCaller` for the forms.
+    """Runs models on this machine, on threads or in processes of their own.
 
-    A model may also be given as `"module:attribute"`.
+    Args:
+        models: by model id a callable, an object or class with `infer` or `infer_batch`, or its
+            name as `"module:attribute"`; docs/models.md has all forms.
+        lanes: how many calls a model works on at once.
+        max_batch: most observations that a model with `infer_batch` takes in one call.
+        timeout_s: longest time of a call in s. Then its observations end as errors, and its
+            thread or process is replaced. None: no limit.
+        process: True, or the ids of the models that get a process for each lane. Such a model
+            is named as `"module:attribute"`, or can be pickled.
+        warm_up: whether every model makes a first call before the server accepts observations.
 
-    lanes: calls a model can work on at once. max_batch: observations a model with `infer_batch`
-    takes in one call. timeout_s: after so long a call is given up, its observations end as errors
-    and its thread or process is replaced; None: never. Each for all models or by id.
-    process: True, or the ids of the models that get a process for each lane. Such a model is
-    named as `"module:attribute"`, or can be pickled: a class, a factory, or the model itself.
-    warm_up: have every model make a first call before observations are taken in.
+    `lanes`, `max_batch` and `timeout_s` are one value for all models, or a mapping by model id.
+    Raises UsageError for an option that cannot work or an object that is no model, and
+    ConfigError for a name under which there is no model.
     """
 
     GRACE_S = 1.0  # for models to finish what they are at, when closed
