@@ -1,4 +1,4 @@
-"""Time, injected everywhere so that every rule about time can be tested without waiting.
+"""Clocks. They are passed in everywhere, so tests can check rules about time without waiting.
 
 Two kinds: monotonic seconds decide things (deadlines, ages, leases); wall-clock nanoseconds are
 stamps for people and logs, and nothing is ever computed from them.

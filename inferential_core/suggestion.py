@@ -1,4 +1,4 @@
-"""A hint for whoever gave a name that is not known."""
+"""Finds the nearest known name for one that is not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declaring parameters: each with a description, typed, and read-only unless said otherwise."""
+"""Declares parameters, each typed and with a description, and read-only by default."""
 
 from __future__ import annotations
 

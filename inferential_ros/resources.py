@@ -1,4 +1,4 @@
-"""Where this package's files are: in a source tree, or in the prefix it was installed to.
+"""Finds this package's files, in a source tree or in the prefix to which it was installed.
 
 The answer follows the module that asks: imported from a checkout, it gives that checkout's
 files; imported from where colcon or pip installed it, the installed ones. They are never mixed.

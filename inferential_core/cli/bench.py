@@ -1,4 +1,4 @@
-"""`inferential bench`: robots that ask a server at a fixed rate, and what became of it."""
+"""`inferential bench`: loads a server with robots that ask at a fixed rate, and reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inferential config`: what a server would go by, whether a file is right, what may be in it."""
+"""`inferential config`: shows a server's settings, checks a file, prints the schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Robots as the load generator has them: the real client, one connection each, in one process.
+"""The robots of the load generator: the real client, one connection each, in one process.
 
 Open loop: a robot asks when it is time to, so that a slow server is not asked less.
 """

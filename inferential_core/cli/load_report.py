@@ -1,4 +1,4 @@
-"""What a load came to, in words and as a picture."""
+"""Reports the results of a load, in words and as a picture."""
 
 from __future__ import annotations
 

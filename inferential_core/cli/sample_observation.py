@@ -1,4 +1,4 @@
-"""An observation to load a server with: as its model specifies it, or as one is told."""
+"""Makes an observation to load a server with, as its model specifies it or as options state it."""
 
 from __future__ import annotations
 

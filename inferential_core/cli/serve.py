@@ -1,4 +1,4 @@
-"""`inferential serve`: a server on this machine, without ROS."""
+"""`inferential serve`: runs a server on this machine, without ROS."""
 
 from __future__ import annotations
 

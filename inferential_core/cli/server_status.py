@@ -1,4 +1,4 @@
-"""A running server's status, over HTTP, for the commands that show it. Standard library only."""
+"""Gets a running server's status over HTTP. Standard library only."""
 
 from __future__ import annotations
 

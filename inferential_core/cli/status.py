@@ -1,4 +1,4 @@
-"""`inferential status`: how a running server does, for people and for scripts."""
+"""`inferential status`: prints the state of a running server, for people and for scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inferential top`: robots and models of a running server, live in a terminal."""
+"""`inferential top`: shows the robots and models of a running server, live in a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why no server answers at an address: ZeroMQ only tries again, so this asks on its own."""
+"""Finds out why no server answers at an address; ZeroMQ itself only tries again."""
 
 from __future__ import annotations
 

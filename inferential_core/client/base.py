@@ -1,4 +1,4 @@
-"""What the blocking and the asyncio client have in common, which is nearly everything.
+"""What the blocking and the asyncio client have in common.
 
 Whatever waits for a reply is written once, as a generator: it yields how long to sleep at most,
 in milliseconds, and returns the answer. The two clients differ in how they sleep.

@@ -1,4 +1,4 @@
-"""How far the server's monotonic clock is from ours, from the times that replies echo.
+"""Estimates the offset of the server's monotonic clock from the times that replies echo.
 
 The wall clocks of the two machines play no part: they may be wrong by hours.
 """

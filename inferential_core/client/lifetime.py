@@ -1,4 +1,4 @@
-"""Who may use a connection, and that nothing of it is left behind."""
+"""Checks which thread uses a connection, and cleans up after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observations that wait for the link to the server."""
+"""Keeps observations that wait for the link to the server."""
 
 from __future__ import annotations
 

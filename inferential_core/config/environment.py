@@ -1,4 +1,4 @@
-"""Settings from the environment: INFERENTIAL_SCHEDULING__MAX_BATCH_SIZE=16.
+"""Reads settings from the environment: INFERENTIAL_SCHEDULING__MAX_BATCH_SIZE=16.
 
 The name is the key in upper case with two underscores for each dot. Texts, numbers and true or
 false are written as they are, lists and mappings as JSON; an empty one counts as not set.

@@ -1,4 +1,4 @@
-"""A server that follows its configuration file: what changes in it holds a moment later."""
+"""Applies the changes of a configuration file to a running server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Told by the kernel when a file changes, is replaced, or is led elsewhere by a symbolic link.
+"""Lets the kernel report when a file changes, is replaced, or is reached by another link.
 
 Nothing polls: inotify wakes the threads of watchdog, which needs no CPU in between. (watchfiles
 looks at its own list of changes 20 times a second.) On file systems that report nothing, such as

@@ -1,4 +1,4 @@
-"""The sections about the fleet: who asks, what is learned of its pace, what is measured."""
+"""The sections about the fleet: who asks, what the server learns of its pace, what it measures."""
 
 from __future__ import annotations
 

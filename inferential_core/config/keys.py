@@ -1,4 +1,4 @@
-"""What the schema says of each key, in words: for messages, documents and `inferential config`."""
+"""Describes each key of the schema in words, for messages, documents and `inferential config`."""
 
 from __future__ import annotations
 

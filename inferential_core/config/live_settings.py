@@ -1,4 +1,4 @@
-"""What a server is configured with: what is wanted, what holds, and what waits for a restart."""
+"""The server's settings: those that were given, those in effect, and those that need a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a configuration: a file, and what the environment says instead.
+"""Reads a configuration from a file and from the environment, which replaces what the file says.
 
 What is wrong in it is said line by line: file and line, key, what is given, what is allowed.
 """

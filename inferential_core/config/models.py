@@ -1,4 +1,4 @@
-"""The sections about models: where they run, on what part of a cluster, and when they are ill."""
+"""The sections about models: where they run, on what resources, and what happens on failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections about the network: where the server listens, who may come in, how much it takes."""
+"""The sections about the network: where the server listens, who may ask, and how much."""
 
 from __future__ import annotations
 

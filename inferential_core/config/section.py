@@ -1,4 +1,4 @@
-"""What all sections of the configuration share: unknown keys are errors that name the nearest."""
+"""The base of all sections of the configuration: an unknown key is an error with a suggestion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server needs of the place where models run. Implement it to run them elsewhere."""
+"""The interface between the server and what runs models. Implement it to run them elsewhere."""
 
 from __future__ import annotations
 

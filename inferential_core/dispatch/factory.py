@@ -1,4 +1,4 @@
-"""Where the models of a command line, a parameter file or a configuration run."""
+"""Makes the dispatcher that a command line, a parameter file or a configuration asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices what takes too long, on one thread that sleeps until something could be."""
+"""Notices calls that take too long, on one thread that sleeps until one could."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's log: one line an event, as text for people or as JSON for programs.
+"""Formats the server's log: each event is one line, as text for people or as JSON.
 
     2026-07-28T12:00:00.123Z WARNING model 'policy' failed error="ValueError: ..." client=arm_1
 

@@ -1,4 +1,4 @@
-"""How errors are reported: to the log, not more often than one can read, and to clients."""
+"""Limits how often errors are logged, and words them for clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""User callbacks on metrics: on a thread of their own, so that none can stall the server."""
+"""Calls users' callbacks on a thread of their own, so that none can stall the server."""
 
 from __future__ import annotations
 

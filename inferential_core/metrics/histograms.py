@@ -1,4 +1,4 @@
-"""Counts of measurements by size, since the start: what Prometheus wants of every request.
+"""Counts measurements by size since the start, as Prometheus needs them of every request.
 
 A point costs one append; it is sorted into its bucket later, together with others.
 """

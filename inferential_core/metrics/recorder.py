@@ -1,4 +1,4 @@
-"""What the pipeline measures of requests, under the names that users look for.
+"""Records what the pipeline measures of requests, under the names that users know.
 
 The names stand in metrics/catalog.py, with units and meanings.
 """

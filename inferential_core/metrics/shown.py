@@ -1,4 +1,4 @@
-"""Which clients a dashboard gets to see by name, so that their number is bounded.
+"""Chooses the clients that a dashboard shows by name, so that their number stays bounded.
 
 The rest shares the name `other`. Who is shown stays so while it is connected: counters of one name
 must never go back, or a dashboard takes that for a restart.

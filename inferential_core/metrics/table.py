@@ -1,4 +1,4 @@
-"""The newest measurements of metrics that are taken together, in memory that does not grow.
+"""Keeps the newest measurements of metrics that are taken together, in bounded memory.
 
 Whose a measurement is, a set of labels, stands in its row as a number of 8 bytes.
 """

@@ -1,4 +1,4 @@
-"""What shows a server needs of it: the page, the exposition, collectors of a user's own."""
+"""What the page, the exposition and a user's collectors need of a server."""
 
 from __future__ import annotations
 

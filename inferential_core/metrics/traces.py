@@ -1,4 +1,4 @@
-"""Spans of requests for OpenTelemetry, where its API is in use and a tracer provider is set.
+"""Makes OpenTelemetry spans of requests, if its API and a tracer provider are there.
 
     inferential.request    received -> ended: client, model, request, outcome, batch
       inferential.queue      received -> given to the model

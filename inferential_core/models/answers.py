@@ -1,4 +1,4 @@
-"""A model's answer, and the form it is brought into: arrays and strings by key, or an error.
+"""Turns a model's answer into arrays and strings by key, or into an error.
 
 This module is also sent to Ray's replicas by value: it imports numpy, the standard library and
 modules that are sent as well, and nothing else.

@@ -1,4 +1,4 @@
-"""Calling a model on a thread, of the server's or of a process of the model's own."""
+"""Calls a model on a thread of the server, or of a process of the model's own."""
 
 from __future__ import annotations
 

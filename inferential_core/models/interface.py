@@ -1,4 +1,4 @@
-"""What is called of a model, in which order, and what comes of it: the same wherever it runs.
+"""Calls a model's methods in the right order and collects their results, wherever it runs.
 
 Nothing is called here. `infer` and `forget` are generators that yield each `Call` of a function of
 the model's and are sent what came of it; `attempt` and, for answers that have to be awaited, the

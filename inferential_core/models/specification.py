@@ -1,4 +1,4 @@
-"""What a model says it takes and returns: the form of it, and how it is read.
+"""Reads the specification in which a model says what it takes and returns.
 
     specification = {
         "observation": {

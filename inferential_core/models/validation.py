@@ -1,4 +1,4 @@
-"""Whether an observation fits what a model takes: asked of each, before it is queued."""
+"""Checks whether an observation fits what its model takes, before it is queued."""
 
 from __future__ import annotations
 

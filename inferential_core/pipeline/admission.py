@@ -1,4 +1,4 @@
-"""From the frames of a message to a request that may wait, or to its end.
+"""Turns the frames of a message into a request that may wait, or ends it.
 
 parse > authorize > limits > specification > health > deadline
 """

@@ -1,4 +1,4 @@
-"""The way past the queue: an observation that comes while nobody waits goes to its model at once.
+"""Sends an observation straight to its model if nobody waits.
 
 Being put into the order of a scheduler and taken out of it again costs more than the call of a
 model that takes under a millisecond, and changes nothing for one that takes longer. So an

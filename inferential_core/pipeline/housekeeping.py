@@ -1,4 +1,4 @@
-"""What is done once a second: finding out who came and who left, and how the models do."""
+"""Work of once a second: finds who came and who left, and records how the models do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one end of every observation: it is counted, and its client gets a reply, in order."""
+"""Ends every observation exactly once: counts it, and sends the reply, in order."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What belongs to a process of ours as a whole: its signals and its interpreter."""
+"""What concerns a whole process of this package: its signals and its interpreter."""

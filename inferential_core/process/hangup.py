@@ -1,4 +1,4 @@
-"""SIGHUP: read the settings again, or, from a terminal that was closed, end."""
+"""Handles SIGHUP: reads the settings again, or ends the program if its terminal was closed."""
 
 from __future__ import annotations
 

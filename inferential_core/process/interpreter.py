@@ -1,4 +1,4 @@
-"""How Python runs in a process that is ours: a server or a bridge, not the program of a user.
+"""Sets up Python in a process of this package (a server or a bridge, not a user's program).
 
 Both keep time with several threads in one interpreter, whose defaults favour throughput.
 """

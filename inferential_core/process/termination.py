@@ -1,4 +1,4 @@
-"""SIGTERM, for a program that has no handler of its own: its servers stop before it ends."""
+"""Handles SIGTERM for a program that does not: its servers stop before it ends."""
 
 from __future__ import annotations
 

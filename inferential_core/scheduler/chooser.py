@@ -1,4 +1,4 @@
-"""Has a strategy of the user's choose without being held up by it."""
+"""Lets a user's strategy choose, without waiting for it longer than its time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drives a scheduler of the user's as if it were one of ours."""
+"""Drives a user's scheduler as if it were one of this package."""
 
 from __future__ import annotations
 

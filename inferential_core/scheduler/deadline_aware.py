@@ -1,4 +1,4 @@
-"""Whose deadlines can still be met decides who is next (the default strategy)."""
+"""The default strategy: chooses the batch by the deadlines that can still be met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client has been given: who has had its share, and when each had better ask again."""
+"""Records what each client was served, and computes when it had better ask again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many more robots a model can carry."""
+"""Computes how many more robots a model can carry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who waits for one model: a queue for each client, in the order of their deadlines.
+"""The queue of one model: a queue for each client, in the order of their deadlines.
 
 Only the oldest observation of a client can be chosen, so that the observations of a client keep
 their order however a strategy compares clients.

@@ -1,4 +1,4 @@
-"""What waits: capacity, time to live and supersede, in one place for every strategy."""
+"""Keeps the waiting observations: capacity, time to live and supersede, for every strategy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of those that wait can be answered in time, and in what batches. Pure arithmetic.
+"""Computes which waiting observations can be in time, and in which batches. Pure arithmetic.
 
 Throughout, `seconds[b]` is how long the model takes for a batch of b (seconds[0] = 0), and times
 are counted from now, when the model is free.

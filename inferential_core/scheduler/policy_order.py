@@ -1,4 +1,4 @@
-"""The order that a policy of the user's gives to those that wait."""
+"""Orders the waiting observations by a user's scoring policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strict tiers, first come first served within each."""
+"""Serves strict tiers, and first come first served within each tier."""
 
 from __future__ import annotations
 

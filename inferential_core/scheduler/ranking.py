@@ -1,4 +1,4 @@
-"""A list that stays sorted: what waits, in the order in which a strategy would serve it."""
+"""A sorted list of the waiting observations, in the order in which a strategy serves them."""
 
 from __future__ import annotations
 

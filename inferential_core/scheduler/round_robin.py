@@ -1,4 +1,4 @@
-"""Fair rotation: who was served longest ago goes first."""
+"""Serves the client next that was served longest ago."""
 
 from __future__ import annotations
 

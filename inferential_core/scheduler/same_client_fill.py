@@ -1,4 +1,4 @@
-"""More than one observation of a client in a batch, where nobody else could use the place."""
+"""Fills a batch with more observations of the same clients, if nobody else needs the places."""
 
 from __future__ import annotations
 

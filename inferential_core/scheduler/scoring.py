@@ -1,4 +1,4 @@
-"""Asks a policy of the user's for scores, and does without them where it has none to give."""
+"""Asks a user's policy for scores, and uses the built-in score if it gives none."""
 
 from __future__ import annotations
 

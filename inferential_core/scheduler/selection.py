@@ -1,4 +1,4 @@
-"""Which clients are in the next batch of a model that is free."""
+"""Selects the clients of the next batch for a model that is free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody waits for ever: the starvation guard and its bound."""
+"""The starvation guard and its bound: nobody waits for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thread for code of the user's, so that a call that hangs hangs nobody else."""
+"""Runs a user's code on a thread of its own, so that a call that hangs stops nothing else."""
 
 from __future__ import annotations
 

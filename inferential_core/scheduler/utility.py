@@ -1,4 +1,4 @@
-"""What it is worth to answer an observation in time: the published weights, in one formula."""
+"""Computes the worth of answering an observation in time, from the published weights."""
 
 from __future__ import annotations
 

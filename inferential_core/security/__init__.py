@@ -1,4 +1,4 @@
-"""Who may ask: keys, and the rights that each key stands for.
+"""Keys, and the rights that each key has.
 
     keyfiles     key files, for both sides; secret ones that others can read are refused
     client       what a client needs: its key pair and the server's public key

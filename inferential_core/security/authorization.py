@@ -1,4 +1,4 @@
-"""Which observations are served: those that the key they came with grants.
+"""Decides which observations are served: those that the key of their connection grants.
 
 Looks the key up for every observation, so what is revoked or changed holds for connections that
 exist already. Called by whoever has the server's lock.

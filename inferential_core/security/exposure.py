@@ -1,4 +1,4 @@
-"""Whether an address can be reached from other machines, and what is demanded if it can."""
+"""Finds out whether other machines can reach an address, and demands keys if they can."""
 
 from __future__ import annotations
 

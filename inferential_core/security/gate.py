@@ -1,4 +1,4 @@
-"""Which connections come to be: ZeroMQ asks here, by ZAP (RFC 27), before a peer gets in.
+"""Decides which connections ZeroMQ accepts, by ZAP (RFC 27), before a peer gets in.
 
 With keys (CURVE) those whose public key is authorized. Without, on an address that other machines
 can reach, those of this machine (NULL). pyzmq's Authenticator speaks ZAP; this decides, and

@@ -1,4 +1,4 @@
-"""Who was refused, and why: counted, kept for the status, and logged as often as one can read."""
+"""Counts who was refused and why, for the status, and logs it at a limited rate."""
 
 from __future__ import annotations
 

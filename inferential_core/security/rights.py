@@ -1,4 +1,4 @@
-"""What an identity may do, and authorized.yaml, where that is written down.
+"""The rights of an identity, and authorized.yaml, which holds them.
 
     robot_1:                      # the name of the identity
       key: "..."                  # its public key, 40 characters

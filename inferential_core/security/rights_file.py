@@ -1,4 +1,4 @@
-"""Changing authorized.yaml from the command line: one entry, and nothing else in the file."""
+"""Changes one entry of authorized.yaml for the command line, and nothing else in the file."""
 
 from __future__ import annotations
 

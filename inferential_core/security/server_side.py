@@ -1,4 +1,4 @@
-"""The security of one running server: what is demanded of peers, and what became of them."""
+"""The security of one running server: what it demands of peers, and whom it refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What drives the pipeline: one lock, and whoever brings something takes a turn.
+"""Drives the pipeline under one lock: every thread that brings something takes a turn.
 
     a message arrives        the listening thread: receive -> form batches
     a model is done          its own thread:       reply   -> form batches

@@ -1,4 +1,4 @@
-"""Which thread listens for messages: the leader/followers pattern.
+"""Decides which thread listens for messages: the leader/followers pattern.
 
 One thread at a time leads: it sleeps until a message, a wake-up or a timer, and takes the turns
 of the event loop. By default that is the loop's own listening thread. The thread of a model that

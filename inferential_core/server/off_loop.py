@@ -1,4 +1,4 @@
-"""What blocks, done beside an asyncio event loop: on a daemon thread of its own.
+"""Runs what blocks on a daemon thread, so that an asyncio event loop goes on.
 
 Not in the loop's default executor: its threads are few, they are shared with name look-ups and the
 program's own `asyncio.to_thread`, and the interpreter waits for each of them before it ends.

@@ -1,4 +1,4 @@
-"""What a server is made of from a start to a stop, put together."""
+"""Puts together the parts that a server has from its start to its stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's state as plain data, for status calls, topics and pages."""
+"""Reports the server's state as plain data, for status calls, topics and pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who speaks to the server: identities, cadence, outcomes, and when they were last heard."""
+"""The clients of the server: their ids, cadence, outcomes, and when they were last heard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every observation received ends in exactly one outcome, and the sum can be shown."""
+"""Counts how every observation ends: in exactly one outcome, with a sum that adds up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the clients of a stateful model live: each on one lane, for as long as it is there.
+"""Remembers on which lane each client of a stateful model lives.
 
 A recurrent model keeps a state for each client, on the lane (thread, process, replica) that
 served it; so a client's observations go there, in order, one in a batch.

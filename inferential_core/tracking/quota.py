@@ -1,4 +1,4 @@
-"""How much somebody may send: so much a second on average, and a second's worth at once."""
+"""Limits how much somebody sends: a rate on average, and a second's worth at once."""
 
 from __future__ import annotations
 

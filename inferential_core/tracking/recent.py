@@ -1,4 +1,4 @@
-"""What happened lately, for whoever shows it: bounded, filled once a batch.
+"""Keeps the latest events for those who show them, in bounded memory.
 
 The path of a request pays one append for the whole batch; what is made of it (quantiles, shares,
 a timeline) is worked out by whoever reads it, on a thread of its own.

@@ -1,4 +1,4 @@
-"""Who speaks under a client's id: one connection after the other, or two at the same time.
+"""Tells apart one connection after another under a client's id, and two at the same time.
 
 A robot that reboots takes its id over with a connection that was never heard before. One that was
 heard before and comes back is no reboot: two robots have the same id. Answers meant for the one

@@ -1,4 +1,4 @@
-"""Has the C library keep freed memory for the next camera image.
+"""Makes the C library keep freed memory for the next camera image.
 
 By default glibc gives large blocks back to the system when they are freed, and the next message
 has each page of its block faulted in again: that takes longer than to receive the image. See

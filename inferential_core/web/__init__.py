@@ -1,4 +1,4 @@
-"""HTTP: the fleet page, its data and the metrics. Only shows; nothing here changes the server.
+"""The fleet's page, its data and the metrics over HTTP. Nothing here changes the server.
 
     /              the page; /page.css and /page.js are all it needs
     /api/status    JSON: Server.status(), the time, and what is worked out of recent requests

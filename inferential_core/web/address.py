@@ -1,4 +1,4 @@
-"""Where the page listens: `http.bind` read, checked and bound."""
+"""Reads, checks and binds the page's address, `http.bind`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes. Each only reads."""
+"""The HTTP routes. Each of them only reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a robot in one word and one line: what an operator must see at a glance."""
+"""Decides the state of a robot, in one word and with one line that says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""uvicorn, held to bounds: connections cost file descriptors, which robots need as well."""
+"""Limits uvicorn's connections, because they cost file descriptors that robots need too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands before every route: methods, Host, Origin, the token, and headers of each answer.
+"""Checks every HTTP request: method, Host, Origin and token; and sets headers of each answer.
 
 A browser on the operator's machine visits other sites as well. Host is checked so that none of
 them can point a name of its own at this server (DNS rebinding), Origin so that none can read from

@@ -1,4 +1,4 @@
-"""One stream for all who watch: worked out once for all, and not at all while nobody does."""
+"""One stream for all who watch: computed once for all, and not at all while nobody watches."""
 
 from __future__ import annotations
 

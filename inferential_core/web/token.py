@@ -1,4 +1,4 @@
-"""The token that is demanded of whoever looks: read from a file that only its owner can read."""
+"""Reads the token that the page demands, from a file that only its owner can read."""
 
 from __future__ import annotations
 

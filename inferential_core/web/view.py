@@ -1,4 +1,4 @@
-"""What is shown: the server's status, with what recent requests add to it.
+"""Combines the server's status with figures of recent requests, for the page.
 
 The server's counters and its newest events are read in one moment; all else is worked out here,
 in small steps between which other threads get their turn.

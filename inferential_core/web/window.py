@@ -1,4 +1,4 @@
-"""What is worked out of recent requests: of each client and each model, over a short while.
+"""Computes figures of recent requests, for each client and each model.
 
 Fed with the server's `Events`, on the thread of the web server. Times are monotonic seconds.
 """

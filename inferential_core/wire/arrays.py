@@ -1,4 +1,4 @@
-"""What can be an array on the wire.
+"""Decides what can be an array on the wire.
 
 This module is also sent to Ray's replicas by value: it imports numpy, the standard library and
 `errors`, and nothing else.

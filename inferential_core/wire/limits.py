@@ -1,4 +1,4 @@
-"""How much a peer may ask of us; checked before anything is allocated."""
+"""The limits of what a peer may send; checked before memory is allocated."""
 
 from __future__ import annotations
 

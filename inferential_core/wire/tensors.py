@@ -1,4 +1,4 @@
-"""Tensors out of the frames they came in, as views."""
+"""Reads tensors from the frames in which they came, as views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is published and why: the executor, what the services asked for, and the state of both.
+"""Decides what is published: from the executor, the services, and the state of both.
 
 No rclpy in here. Guarded by the bridge's lock.
 """

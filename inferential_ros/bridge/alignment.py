@@ -1,4 +1,4 @@
-"""Which samples belong together: the nearest ones to a sample of the reference key.
+"""Finds the samples that belong together: those nearest to a sample of the reference key.
 
 No rclpy. Used where a key says `align: asof`. The samples of a moment arrive one after the
 other, so the nearest is only known once one came that is not older than the reference; a sample

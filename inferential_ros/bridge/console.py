@@ -1,4 +1,4 @@
-"""What a bridge says on the console, and so on /rosout: changes once, silence again and again."""
+"""What a bridge prints on the console and /rosout: each change once, silence again and again."""
 
 from __future__ import annotations
 

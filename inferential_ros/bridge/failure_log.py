@@ -1,4 +1,4 @@
-"""What goes wrong, by kind, until the console says it: no kind of failure hides another.
+"""Keeps failures by kind until the console reports them, so that no kind hides another.
 
 inferential_core's ThrottledLog writes the first of a kind at once and counts the rest; here the
 newest reason of each kind is kept for the next report, and nothing is written. No rclpy in here

@@ -1,4 +1,4 @@
-"""The client of one ROS action: the newest goal is sent, and what becomes of it is known.
+"""The client of one ROS action: sends the newest goal and follows what becomes of it.
 
 `send` and `cancel` come from the control thread. The action client belongs to the ROS thread: it
 would lose a response that came before it has noted its own request.

@@ -1,4 +1,4 @@
-"""What a contract means for the executor and for the conversation with the server."""
+"""Turns a contract into options of the executor and of the link to the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real-time priority for the threads of a process (Linux), where the machine grants it."""
+"""Sets a real-time priority for the threads of a process, if Linux grants it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the next observation is worth its way: the trigger, the server's hint, what is in flight.
+"""Decides when to ask: by the trigger, the server's hint, and what is under way.
 
 No rclpy in here and no clock. Guarded by the bridge's lock. What a contract's trigger says of
 samples is in inputs.py; this adds what the plans and the server say.

@@ -1,4 +1,4 @@
-"""Everything of a configured bridge that lives in ROS: made at configure, gone after cleanup."""
+"""All ROS entities of a configured bridge: made at configure, gone after cleanup."""
 
 from __future__ import annotations
 

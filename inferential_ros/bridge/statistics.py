@@ -1,4 +1,4 @@
-"""What a bridge counts and measures; turned into a message by status.py."""
+"""Counts and measures what a bridge does; status.py turns it into a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where frames are: what /tf and /tf_static said, and the pose of one frame in another.
+"""Keeps what /tf and /tf_static said, and computes the pose of one frame in another.
 
 The composition and the interpolation are those of tf2 (its design: Foote, "tf: The Transform
 Library", TePRA 2013), in plain Python and the same wherever the bridge runs: with tf2_ros or

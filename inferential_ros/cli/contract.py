@@ -1,4 +1,4 @@
-"""`inferential contract`: check one, or write one by looking at a robot that runs."""
+"""`inferential contract`: checks a contract, or writes one from a running robot."""
 
 from __future__ import annotations
 

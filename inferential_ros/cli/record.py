@@ -1,4 +1,4 @@
-"""`inferential record`: what a bridge sees and does, as an MCAP for `inferential replay`."""
+"""`inferential record`: records what a bridge receives and does, for `inferential replay`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inferential replay`: how would this server have served that robot?"""
+"""`inferential replay`: asks a server what a recorded robot would ask, and reports."""
 
 from __future__ import annotations
 

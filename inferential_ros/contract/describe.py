@@ -1,4 +1,4 @@
-"""A contract in plain words: what is read, when the model is asked, what is commanded."""
+"""Describes a contract in plain words: what it reads, when it asks, what it commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a contract is: a path, or the name of one that comes with this package."""
+"""Finds a contract by its path, or by the name of one that comes with this package."""
 
 from __future__ import annotations
 

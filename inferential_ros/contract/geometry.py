@@ -1,4 +1,4 @@
-"""The keys of `action` that say which columns are no plain numbers.
+"""The keys of `action` that declare angles and rotations among the columns.
 
 `continuous` names angles without ends; `quaternion`, `rotation_6d`, `rotation_vector` and `rpy`
 name the columns of a rotation, or of several rotations in a list. Fields of a geometry_msgs

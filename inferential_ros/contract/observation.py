@@ -1,4 +1,4 @@
-"""The `observation` section: which topics and texts the model sees, aligned how, sent when."""
+"""The `observation` section: which topics and texts the model gets, how aligned, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key `relative` of `action`: columns that a model gives relative to the state it observed."""
+"""The key `relative` of `action`: columns that a model gives relative to the observed state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a contract says, as data: which topics make an observation, where its answer goes.
+"""The contract as data: which topics make an observation, and where its answer goes.
 
 Filled by `loading.py` from YAML, read by the bridge; docs/contract.md explains every key.
 """

@@ -1,4 +1,4 @@
-"""What a URDF says of a robot's joints: their types and limits.
+"""Reads the types and limits of a robot's joints from its URDF.
 
 https://wiki.ros.org/urdf/XML/joint: positions in rad or m, velocities in rad/s or m/s, efforts in
 Nm or N. A `continuous` joint has no ends.

@@ -1,4 +1,4 @@
-"""What one topic says in several messages, put together: the newest of each named thing.
+"""Collects what one topic says in several messages: the newest value of each named thing.
 
 An arm and a gripper publish JointState on one topic, each with its own joints; /tf carries some
 frames in each message. A decoder that finds its elements (joints, selected fields) by name has a

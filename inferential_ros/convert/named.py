@@ -1,4 +1,4 @@
-"""Elements of arrays found by what they are called, in whatever order a message has them.
+"""Finds elements of arrays by their names, in whatever order a message has them.
 
 The name is a field of each element (`child_frame_id` of a transform), or stands in a list of names
 beside the array (`name` of a JointState, `joint_names` of a DynamicJointState).

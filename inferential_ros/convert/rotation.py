@@ -1,4 +1,4 @@
-"""The key `rotation`: in which form the model gets a rotation. Formulae in geometry.py."""
+"""The key `rotation`: the form in which the model gets a rotation. Formulae in geometry.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A contract against what its model says of itself: the specification that the server hands out.
+"""Compares a contract with the specification of its model, which the server returns.
 
 Its form is that of inferential_core/models/specification.py. What a decoder's options leave
 open, such as the size of a camera's images, is checked by the server with every observation.

@@ -1,4 +1,4 @@
-"""What is published and subscribed to right now, with a sample of each topic that can be read."""
+"""Finds what is published and subscribed to right now, with a sample of each readable topic."""
 
 from __future__ import annotations
 

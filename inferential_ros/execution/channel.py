@@ -1,4 +1,4 @@
-"""One output: its columns of a row within limits and steps, and what it does without a plan."""
+"""One output: keeps its columns within limits and steps, and knows its fallback."""
 
 from __future__ import annotations
 

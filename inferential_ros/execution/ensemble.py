@@ -1,4 +1,4 @@
-"""temporal_ensemble: every chunk that has something to say about a moment is averaged."""
+"""temporal_ensemble: averages all chunks that cover a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each output gets, now: what the plans say is due, the declared fallback, or nothing.
+"""Decides what each output gets now: what plans say is due, the declared fallback, or nothing.
 
 No rclpy and no clock in here. Rules, each with a test in test/ros/test_executor*.py:
 

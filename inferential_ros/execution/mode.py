@@ -1,4 +1,4 @@
-"""A way to execute chunks answers one question: what is due at a moment?
+"""The interface of a way to execute chunks: it says what is due at a moment.
 
 The plainest one, a queue of plans, stands here too.
 """

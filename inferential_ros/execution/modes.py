@@ -1,4 +1,4 @@
-"""Which ways to execute chunks there are, by name, and what a contract says about them."""
+"""Lists the ways to execute chunks by name, and makes the one that a contract names."""
 
 from __future__ import annotations
 

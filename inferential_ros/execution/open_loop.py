@@ -1,4 +1,4 @@
-"""open_loop: a chunk is executed to its end, and only then the next one is asked for."""
+"""open_loop: executes a chunk to its end, and only then asks for the next one."""
 
 from __future__ import annotations
 

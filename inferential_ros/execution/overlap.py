@@ -1,4 +1,4 @@
-"""How a new plan and the one at hand become one, where they overlap.
+"""Combines a new plan and the old one where they overlap.
 
 Names and weights as LeRobot's asynchronous inference has them (`aggregate_fn_name`; its
 `latest_only` is `latest` here): the share of the old action, the rest is the new one's. What was

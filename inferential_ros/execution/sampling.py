@@ -1,4 +1,4 @@
-"""What a plan says between two of its steps: linear per channel, nearest where it is discrete."""
+"""Computes a plan's values between two steps: linear, or the nearest step if discrete."""
 
 from __future__ import annotations
 

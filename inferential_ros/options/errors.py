@@ -1,4 +1,4 @@
-"""What goes wrong with a contract: always the path of the key, and what to write instead."""
+"""The errors of a contract: each has the path of the key and says what to write instead."""
 
 from __future__ import annotations
 

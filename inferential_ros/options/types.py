@@ -1,4 +1,4 @@
-"""Message types by name, resolved by import and nothing else. Needs no rclpy."""
+"""Finds message types by name, by import alone. Needs no rclpy."""
 
 from __future__ import annotations
 

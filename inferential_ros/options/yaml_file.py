@@ -1,4 +1,4 @@
-"""The values of a contract file, and where in it a complaint belongs."""
+"""Reads a contract file, and finds the line of a key for error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads plain YAML values and knows where it is: every complaint names the key's path.
+"""Reads plain YAML values, and names the path of the key in every error.
 
 A `Section` is one mapping of the file. Who parses it asks for its keys one by one; `finish()`
 then refuses what nobody asked for, so that a misspelt key is never silently ignored.

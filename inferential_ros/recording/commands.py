@@ -1,4 +1,4 @@
-"""What was commanded when a robot was recorded, against what a model would have commanded."""
+"""Compares the recorded commands with those that a model would have given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which topics of a recording are the ones a contract names."""
+"""Finds the topics of a recording that a contract names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a long replay is, on standard error: a line that is rewritten, or one now and then."""
+"""Shows on standard error how far a long replay is: a line that changes, or one now and then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recording says of itself: the contract, and whose plans are in it.
+"""What a recording says about itself: the contract, and the model version of its plans.
 
 They travel in the MCAP file, the contract as an attachment and the rest as metadata, so that
 `inferential replay` needs nothing but the recording.

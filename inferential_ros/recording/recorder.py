@@ -1,4 +1,4 @@
-"""Records what one bridge sees and does: its sensors, its plans, its commands, its status.
+"""Records what one bridge receives and does: sensors, plans, commands, status.
 
 Messages are taken serialized and written as they are, so a camera costs no decoding, and by a
 process of its own, so the bridge does not know of it. The stamp of an `action_chunk` says which

@@ -1,4 +1,4 @@
-"""A recording to a server, by the very code that runs on a robot: the bridge.
+"""Replays a recording to a server, with the code that runs on a robot: the bridge.
 
 What a bridge gets from ROS comes from the recording here: messages at the times at which they
 were recorded, and a clock that follows them, faster or slower where asked for. Nothing is

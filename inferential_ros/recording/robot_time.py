@@ -1,4 +1,4 @@
-"""Which clock a robot lived by while it was recorded, and the time of every message on it.
+"""Finds the clock by which a recorded robot lived, and the time of every message on it.
 
 A recorder notes when a message came by its own clock, mostly that of the machine. A robot in a
 simulation stamps its messages by another one, decades away, and a bridge compares the two: fed

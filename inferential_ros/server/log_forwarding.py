@@ -1,4 +1,4 @@
-"""Where the server's log goes in a ROS node: to the node's own logger, or to stderr as lines."""
+"""Sends the server's log to the node's own logger, or to stderr as lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In a worker process: the dispatcher of its one model."""
+"""The dispatcher of the one model in a worker process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting models on Ray Serve, for a server that was told what to serve; and taking them off.
+"""Deploys models on Ray Serve for a server that was told what to serve, and removes them.
 
 Knows nothing of applications that others deployed: those stay as they are.
 """

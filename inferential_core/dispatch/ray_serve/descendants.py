@@ -1,4 +1,4 @@
-"""What this process started, and what that started: to leave nothing of a cluster of our own."""
+"""Finds all processes below this one, so that nothing of its own cluster stays behind."""
 
 from __future__ import annotations
 

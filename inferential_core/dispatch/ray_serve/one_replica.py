@@ -1,4 +1,4 @@
-"""Calling one certain replica, which Serve's handles do not offer.
+"""Calls one certain replica, which Serve's handles do not offer.
 
 A stateful model needs it: a client's state is where its last observation went. This uses the
 replicas that a handle's router knows, the interface Serve has for routers of one's own.

@@ -1,4 +1,4 @@
-"""What there is to join and to deploy, found without importing Ray."""
+"""Finds the cluster to join and what to deploy, without importing Ray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observations and answers as a replica meets them. Sent to the replicas by value."""
+"""Converts observations and answers in a replica. Sent to the replicas by value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The child process itself; started by `process.WorkerProcess`, of no use by hand."""
+"""The child process itself. `process.WorkerProcess` starts it; it is of no use by hand."""
 
 import sys
 

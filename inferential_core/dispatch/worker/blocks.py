@@ -1,4 +1,4 @@
-"""Memory shared by a server and its child process, for what is too large to be worth a pipe.
+"""Memory that a server and its child process share, for arrays too large for a pipe.
 
 A block belongs to the end that writes it. It has no name: it reaches the other end as a file
 descriptor, so that whatever dies, nothing is left behind. The reader gets memory that counts its

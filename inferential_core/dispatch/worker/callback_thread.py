@@ -1,4 +1,4 @@
-"""How results and events leave a child's supervision, and on which thread."""
+"""Passes results and events from a child's supervision to the server, on one thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a child process that ended is started again."""
+"""Decides when a child process that ended is started again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Python process as a child of this one: how it is started, what it is told, how it ended."""
+"""Starts a Python process as a child of this one, and finds out how it ended."""
 
 from __future__ import annotations
 
