@@ -68,7 +68,7 @@ class ResponseTrackingConfig(Section):
         0.3, "weight of the newest interval in a client's cadence", gt=0, lt=1
     )
     overdue_multiplier: float = setting(
-        1.5, "a client that is silent for this many times its cadence is overdue", gt=1, le=1000
+        1.5, "no client is overdue before this many times its cadence", gt=1, le=1000
     )
     disconnect_timeout_s: float = setting(
         10.0, "a client that is silent for this long is gone", gt=0, le=86400

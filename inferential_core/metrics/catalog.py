@@ -111,7 +111,7 @@ CATALOG = (
         "client_overdue",
         "",
         ("client",),
-        "1 when a client has been silent for overdue_multiplier times its cadence; at"
+        "1 when a client has been silent for longer than its own jitter makes likely; at"
         " most once a second",
     ),
     Metric(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..status import Status
 from .quota import Quota
+from .silence import Silence
 from .takeovers import Takeovers
 
 
@@ -64,6 +65,7 @@ class Client:
     id: str
     identity: bytes
     cadence: Cadence  # of all its observations
+    silence: Silence = field(default_factory=Silence)  # that says nothing
     type: str = ""
     last_seen: float = -math.inf
     connected: bool = True
@@ -111,7 +113,8 @@ class ClientRegistry:
     """All clients, bounded: those that are long gone make room for new ones.
 
     A client is gone once it said goodbye or was silent for disconnect_timeout (s). Its next
-    observation is overdue once overdue_multiplier times its cadence have passed since the last.
+    observation is overdue once its own jitter makes that unlikely (see `Silence`), and at least
+    overdue_multiplier times its cadence have passed since the last.
     """
 
     def __init__(
@@ -158,7 +161,9 @@ class ClientRegistry:
             self._late[client.id] = client
         client.reported_overdue = False
         client.cadence.event(now)
-        client.overdue_at = now + self._overdue_multiplier * client.cadence.interval
+        client.silence.event(now)
+        allowed = client.silence.allowed(client.cadence.interval, self._overdue_multiplier)
+        client.overdue_at = now + allowed
         cadence = client.cadences.get(model_id)
         if cadence is None:
             cadence = client.cadences[model_id] = Cadence(self._alpha)
@@ -206,6 +211,7 @@ class ClientRegistry:
         client.left = False
         client.overdue_at = math.nan
         client.cadence.pause()
+        client.silence.pause()
         for cadence in client.cadences.values():
             cadence.pause()
 

@@ -1,0 +1,68 @@
+"""How long a robot may be silent before something is wrong: judged by its own jitter.
+
+A multiple of the mean interval alone calls every robot late whose requests come unevenly, and
+none that sends like a clock. So the usual spread counts, as in TCP's retransmission timeout
+(RFC 6298: mean plus so many mean deviations), and so do the longest pauses that it has made.
+"""
+
+from __future__ import annotations
+
+import math
+
+_MEMORY = 0.05  # weight of the newest interval in the mean and in the deviation
+_DEVIATIONS = 8.0  # beyond the mean, mean absolute ones
+_MOST = 2.9  # x mean, unless the robot itself has paused longer: within three of its periods
+_SLOWER = 1.5  # x mean, from where on its newest intervals say that its pace has changed
+_BEYOND = 1.5  # x the longest pause but one
+_BLOCK = 500  # intervals; pauses are remembered for one to two of them
+
+
+class Silence:
+    """Of one client. Times are seconds.
+
+    The longest pause but one counts, not the longest: a single one, such as a reboot of the
+    network, must not keep a robot that stops from being seen.
+    """
+
+    __slots__ = ("_before", "_count", "_deviation", "_last", "_mean", "_pauses")
+
+    def __init__(self) -> None:
+        self._last = math.nan
+        self._mean = math.nan
+        self._deviation = 0.0
+        self._count = 0  # intervals
+        self._pauses = [0.0, 0.0]  # the two longest of this block, the shorter first
+        self._before = [0.0, 0.0]  # and of the block before
+
+    def event(self, now: float) -> None:
+        """It was heard."""
+        interval, self._last = now - self._last, now
+        if interval != interval:  # the first one
+            return
+        self._count += 1
+        if self._count == 1:
+            self._mean = interval
+            return
+        weight = max(_MEMORY, 1.0 / self._count)
+        difference = interval - self._mean
+        self._mean += weight * difference
+        self._deviation += weight * (abs(difference) - self._deviation)
+        if interval > self._pauses[0]:
+            self._pauses[0] = interval
+            self._pauses.sort()
+        if self._count % _BLOCK == 0:
+            self._before, self._pauses = self._pauses, [0.0, 0.0]
+
+    def pause(self) -> None:
+        """It was away: the time until it is heard again says nothing."""
+        self._last = math.nan
+
+    def allowed(self, lately: float, least: float) -> float:
+        """For how long nothing needs to come from it; NaN while that is not known.
+
+        lately: mean of its newest intervals, which counts if it asks much less often than it did.
+        least: x mean, whatever the deviation.
+        """
+        mean = self._mean if lately <= _SLOWER * self._mean else lately
+        usual = min(mean + _DEVIATIONS * self._deviation, _MOST * mean)
+        return max(least * mean, usual, _BEYOND * sorted(self._pauses + self._before)[-2])
