@@ -25,11 +25,17 @@ def troubles(status: Status) -> list[str]:
         if client["state"] == "starving"
     ]
     found += [
-        f"model {model['id']}: circuit {model['circuit'].replace('_', ' ')}: {model['last_error']}"
+        f"model {model['id']}: {circuit(model)}: {model['last_error']}"
         for model in status["models"]
         if model["circuit"] != "closed"
     ]
     return found
+
+
+def circuit(model: Status) -> str:
+    """The state of a model's circuit, or that it is starting."""
+    state: str = model["circuit"].replace("_", " ")
+    return state if state == "starting" else f"circuit {state}"
 
 
 def accounting(status: Status) -> str:

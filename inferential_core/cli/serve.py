@@ -6,15 +6,17 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import LOOPBACK, command_config
 from ..dispatch.factory import DISPATCHERS, choose, local_options
 from ..dispatch.local.dispatcher import LocalDispatcher
-from ..errors import UsageError
+from ..errors import InferentialError, UsageError
 from ..log import formatting
 from ..process.hangup import on_hangup
 from ..process.interpreter import keep_time
@@ -23,12 +25,22 @@ from ..server.server import Server
 
 TOLD = ("bind", "strategy", "keys", "allow_insecure", "http")  # options of `command_config`
 
+_log = logging.getLogger("inferential")
+
+_PROGRESS_S = 2.0  # from one line that says what is waited for to the next
+_LOOK_S = 0.1
+
 
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code."""
     options = _parser().parse_args(argv)
     with formatting.setup(options.log_format, options.log_level):
-        return _run(options)
+        try:
+            return _run(options)
+        except InferentialError as error:
+            if error.__cause__ is not None:  # what went wrong in a user's own code
+                _log.debug("%s", error, exc_info=error)
+            raise
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -53,22 +65,47 @@ def _run(options: argparse.Namespace) -> int:
     on_hangup(server.reload)
     server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
     keep_time()
-    logging.getLogger("inferential").info("%s", where)
+    _log.info("%s", where)
     what = ", ".join(dispatcher.models()) or "what Ray Serve has"
-    asyncio.run(_serve(server, f"serving {what}"))
-    return 0
+    return asyncio.run(_serve(server, what, options.wait))
 
 
-async def _serve(server: Server, announcement: str) -> None:
-    """Serve until a signal, or until the server fails, which raises."""
+async def _serve(server: Server, what: str, wait_s: float) -> int:
+    """Serve until a signal, or until the server fails, which raises; returns the exit code."""
     running = asyncio.ensure_future(server.run())
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, running.cancel)
-    print(f"{announcement} on {server.address}", flush=True)
-    if server.page:
-        print(f"the fleet's page: {server.page}", flush=True)
+    ready = asyncio.ensure_future(_announce(server, what, wait_s))
+    ready.add_done_callback(lambda _: None if _is_ready(ready) else running.cancel())
     with contextlib.suppress(asyncio.CancelledError):
         await running
+    return 0 if ready.cancel() or _is_ready(ready) else 1
+
+
+def _is_ready(announced: asyncio.Future[bool]) -> bool:
+    return announced.cancelled() or announced.result()
+
+
+async def _announce(server: Server, what: str, wait_s: float) -> bool:
+    """Say that it serves once no model is starting; False if one is not ready after `wait_s`."""
+    begun = time.monotonic()
+    told = begun + _PROGRESS_S
+    while models := [model for model in server.status()["models"] if model["unavailable"]]:
+        passed = time.monotonic() - begun
+        why = "; ".join(f"model {model['id']!r}: {model['unavailable']}" for model in models)
+        if passed >= wait_s:
+            _log.error("not ready after %.0f s: %s", passed, why)
+            return False
+        if wait_s == math.inf and not any(model["circuit"] == "starting" for model in models):
+            break  # what is wrong with it, the log has told
+        if time.monotonic() >= told:
+            told += _PROGRESS_S
+            _log.info("starting on %s for %.0f s now: %s", server.address, passed, why)
+        await asyncio.sleep(_LOOK_S)
+    print(f"serving {what} on {server.address}", flush=True)
+    if server.page:
+        print(f"the fleet's page: {server.page}", flush=True)
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,6 +150,13 @@ def _parser() -> argparse.ArgumentParser:
         " port",
     )
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=math.inf,
+        metavar="SECONDS",
+        help="end with an error unless every model is ready so soon; default: wait for ever",
+    )
     parser.add_argument("--strategy", default="", metavar="NAME", help="scheduling strategy")
     on_ray = parser.add_argument_group("on Ray Serve")
     on_ray.add_argument(

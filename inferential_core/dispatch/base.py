@@ -36,6 +36,7 @@ class ModelInfo:
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)  # see `specification`
     unavailable: str = ""  # why it cannot be asked now, where that is known
+    starting: bool = False  # it is unavailable because it has not been ready yet
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
 
 

@@ -181,6 +181,8 @@ def _of_models(models: Sequence[Status]) -> Iterator[Metric]:
     closed = [({"model": model["id"]}, model["circuit"] == "closed") for model in models]
     meaning = "1: observations are taken in, 0: the circuit is open or being tried"
     yield _family("gauge", "model_circuit_closed", meaning, closed)
+    starting = [({"model": model["id"]}, model["circuit"] == "starting") for model in models]
+    yield _family("gauge", "model_starting", "1: it has not been ready yet", starting)
 
 
 def _of_clients(clients: Sequence[Status], others: Mapping[str, int]) -> Iterator[Metric]:

@@ -18,6 +18,10 @@ class Telemetry(Protocol):
     def config(self) -> InferentialConfig:
         """The configuration that holds."""
 
+    @property
+    def running(self) -> bool:
+        """Whether it serves: started, not stopped, and its loop alive."""
+
     def status(self) -> dict[str, Any]:
         """The server's state, see `status_report.report`."""
 

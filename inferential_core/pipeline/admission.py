@@ -112,13 +112,13 @@ class Admission:
         except Exception as error:
             self._reject(request, error, now)
             return None
-        if message.describe_model:
+        if message.describe_model and not model.starting:
             values = {"specification": json.dumps(model.specification)}
             self._outcomes.settle(request, Status.OK, values=values)
             return None
 
         # health
-        if not model.health.closed and (refusal := model.health.refusal(now)):
+        if not model.asked and (refusal := model.refusal(now)):
             self._recorder.count("requests_refused", now, self._recorder.labels(request))
             self._outcomes.settle(request, Status.ERROR, refusal)
             return None

@@ -8,7 +8,7 @@ from typing import Any
 from ..pipeline.pipeline import Pipeline
 from ..status import Status
 from ..tracking.clients import Client
-from ..tracking.models import ModelRecord
+from ..tracking.models import STARTING, ModelRecord
 
 
 def report(pipeline: Pipeline, now: float) -> dict[str, Any]:
@@ -51,11 +51,12 @@ def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]
         "mean_batch": model.mean_batch,
         "latency_fixed_s": model.latency.fixed,
         "latency_per_observation_s": model.latency.per_observation,
-        "last_error": model.health.last_error,
+        "last_error": model.starting or model.health.last_error,
         "replicas": model.replicas,
         "latency_s": model.health.latency_s,
         "error_rate": model.health.error_rate,
-        "circuit": model.health.circuit(now),
+        "unavailable": model.unavailable,
+        "circuit": STARTING if model.starting else model.health.circuit(now),
         "headroom": pipeline.scheduler.headroom(model.id, now, model.latency),
         "utilization": model.utilization,
         "batch_efficiency": model.batch_efficiency(most),

@@ -24,7 +24,7 @@ _HAND_OVER = 32
 _HAND_OVER_S = 1e-3
 
 
-CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
+CLOSED, OPEN, HALF_OPEN, STARTING = "closed", "open", "half_open", "starting"
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,7 @@ class ModelRecord:
     replicas: int = 1
     takes: Specification = ANYTHING  # what observations are checked against
     unavailable: str = ""  # why its dispatcher cannot ask it now
+    starting: str = ""  # the same, as long as it has never been ready: nobody asks it meanwhile
     valid_for_ms: float = 0.0  # lease on its answers, from their observation on; 0: none
     placement: Anywhere = ANYWHERE  # of the clients of a stateful model
     health: Health = field(default_factory=Health)
@@ -209,11 +210,23 @@ class ModelRecord:
         if self.unavailable and not info.unavailable:
             self.health.recovered()
         self.unavailable = info.unavailable
+        self.starting = info.unavailable if info.starting else ""
         self.one_by_one = info.one_by_one
 
     @property
     def free(self) -> bool:
         return self.busy_lanes < self.lanes and not self.health.trying
+
+    @property
+    def asked(self) -> bool:
+        """Whether observations for it are taken in, whatever the time."""
+        return self.health.closed and not self.starting
+
+    def refusal(self, now: float) -> str:
+        """Why an observation for it is not taken in at `now`, monotonic s; empty: it is."""
+        if self.starting:
+            return f"the model is starting, ask again in a second: {self.starting}"
+        return self.health.refusal(now)
 
     def most_at_once(self, max_batch_size: int) -> int:
         """How many observations to hand over together, where one call gets `max_batch_size`.

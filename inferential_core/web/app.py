@@ -46,6 +46,13 @@ def make_app(server: Telemetry, fleet: Fleet, hub: Hub) -> Starlette:
             )
         return Response(exposition(server), media_type=CONTENT_TYPE)
 
+    async def healthz(request: Request) -> Response:
+        return PlainTextResponse("ok\n" if server.running else "stopped\n", _code(server.running))
+
+    async def readyz(request: Request) -> Response:
+        ready = server.running and not any(it["unavailable"] for it in server.status()["models"])
+        return PlainTextResponse("ready\n" if ready else "not ready\n", _code(ready))
+
     files = [Route(path, _file(*what)) for path, what in _FILES.items()]
     return Starlette(
         routes=[
@@ -53,8 +60,14 @@ def make_app(server: Telemetry, fleet: Fleet, hub: Hub) -> Starlette:
             Route("/api/status", status),
             Route("/api/stream", stream),
             Route("/metrics", metrics),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
         ]
     )
+
+
+def _code(well: bool) -> int:
+    return 200 if well else 503
 
 
 def _file(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:

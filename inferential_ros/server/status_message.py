@@ -27,6 +27,7 @@ CIRCUITS = {
     "closed": ModelStatus.CIRCUIT_CLOSED,
     "open": ModelStatus.CIRCUIT_OPEN,
     "half_open": ModelStatus.CIRCUIT_HALF_OPEN,
+    "starting": ModelStatus.CIRCUIT_STARTING,
 }
 
 

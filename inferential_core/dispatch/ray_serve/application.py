@@ -62,6 +62,7 @@ class Application:
         self._refresh = refresh  # look at Serve now: `update` follows
         self._changed = changed  # `info` says something else
         self.why_not = "it was not looked for yet"  # why it cannot be called; "" if it can
+        self.deploying = True  # it cannot be called yet, but Serve is at it
         self._limits = limits
         self._handles: tuple[Any, Any] | None = None  # by value, by reference
         self._deployment = ""
@@ -79,6 +80,7 @@ class Application:
 
     async def update(self, details: Mapping[str, Any] | None) -> None:
         """Take in what Serve tells of this application; None: it has none of this name."""
+        self.deploying = not self._described and _is_deploying(details)
         if details is None:
             self.why_not = f"no application {self.id!r} is deployed on Ray Serve"
             self._actors.clear()
@@ -101,6 +103,7 @@ class Application:
             del self._prepared[name]
         self._place(deployment["target_num_replicas"])
         await self.prepare()
+        self.deploying = not self._described and _is_deploying(details)
         self.why_not = self._described.get("unfit", "")
         never = not self._described and deployment["target_num_replicas"] > 0
         if not self._actors and (never or details["status"] in ("DEPLOY_FAILED", "DELETING")):
@@ -279,3 +282,9 @@ class Application:
         """Told to the replica with its next call."""
         if lane < len(self._lanes) and self._lanes[lane]:
             self._gone.setdefault(self._lanes[lane], []).append(client_id)
+
+
+def _is_deploying(details: Mapping[str, Any] | None) -> bool:
+    """Whether Serve has an application, and has not given up on it."""
+    failed = ("DEPLOY_FAILED", "UNHEALTHY", "DELETING")
+    return details is not None and details["status"] not in failed

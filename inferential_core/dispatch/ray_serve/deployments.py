@@ -37,6 +37,11 @@ class Deployments:
         self._options = options
         self._deployed: list[str] = []
 
+    def awaits(self, name: str) -> bool:
+        """Whether this model is one that is put on the cluster."""
+        config = self._serve_config or {"applications": ()}
+        return name in self._models or any(it["name"] == name for it in config["applications"])
+
     async def deploy(self, there: Mapping[str, Any], on_progress: Callable[[], None]) -> None:
         """Deploy what is not `there` yet (applications by name, as Serve describes them)."""
         if self._serve_config is not None:

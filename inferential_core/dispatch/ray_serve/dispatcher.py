@@ -97,8 +97,9 @@ class RayServeDispatcher(Dispatcher):
         )
         joining = f"the Ray cluster at {address!r} is being joined"
         self._models: Mapping[str, ModelInfo] = {
-            name: ModelInfo(name, unavailable=joining) for name in names
+            name: ModelInfo(name, unavailable=joining, starting=True) for name in names
         }
+        self._were_ready: set[str] = set()
         self._why_not = ""
         self._on_done: OnDone = lambda completion: None
         self._watchdog = Watchdog()
@@ -135,7 +136,7 @@ class RayServeDispatcher(Dispatcher):
                 name: replace(info, unavailable=reason) for name, info in self._models.items()
             }
         elif kind == "models":
-            before, self._models = self._models, unpack_models(fields["models"])
+            before, self._models = self._models, self._known(unpack_models(fields["models"]))
             for name, info in self._models.items():
                 _log_change(info, before.get(name))
             if fields["why_not"] != self._why_not:
@@ -147,11 +148,21 @@ class RayServeDispatcher(Dispatcher):
         if self.on_change is not None:
             self.on_change()
 
+    def _known(self, infos: Mapping[str, ModelInfo]) -> Mapping[str, ModelInfo]:
+        """What a driver says, which begins anew after a fault, with what is known of before."""
+        self._were_ready |= {name for name, info in infos.items() if not info.unavailable}
+        return {
+            name: replace(info, starting=info.starting and name not in self._were_ready)
+            for name, info in infos.items()
+        }
+
 
 def _log_change(info: ModelInfo, before: ModelInfo | None) -> None:
     """Say in the log what became of a model."""
     if info.unavailable:
         if before is None or info.unavailable != before.unavailable:
-            _log.info("model %r: %s", info.id, info.unavailable)
+            starting = "is starting: " if info.starting else ""
+            _log.info("model %r: %s%s", info.id, starting, info.unavailable)
     elif before is None or before.unavailable or before.replicas != info.replicas:
-        _log.info("model %r: %d replica(s) on Ray Serve", info.id, info.replicas)
+        serving = "serving " if before is None or before.starting else ""
+        _log.info("%smodel %r: %d replica(s) on Ray Serve", serving, info.id, info.replicas)

@@ -67,6 +67,7 @@ class RayDriver(Dispatcher):
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._run, name="inferential-ray", daemon=True)
         self._ending = asyncio.Event()
+        self._joined = False
         self._why_not = f"the Ray cluster at {address!r} is being joined"
         self._applications: dict[str, Application] = {
             name: self._application(name) for name in self._wanted
@@ -89,14 +90,19 @@ class RayDriver(Dispatcher):
         self._thread.start()
 
     def models(self) -> Mapping[str, ModelInfo]:
-        infos = {
-            name: each.info()
-            for name, each in list(self._applications.items())
-            if each.fit or self._wanted  # what else runs on the cluster is no model of ours
-        }
-        if not self._why_not:
-            return infos
-        return {name: replace(each, unavailable=self._why_not) for name, each in infos.items()}
+        infos = {}
+        for name, each in list(self._applications.items()):
+            if each.fit or self._wanted:  # what else runs on the cluster is no model of ours
+                info = each.info()
+                unavailable = self._why_not or info.unavailable
+                starting = bool(unavailable) and self._is_starting(name, each)
+                infos[name] = replace(info, unavailable=unavailable, starting=starting)
+        return infos
+
+    def _is_starting(self, name: str, application: Application) -> bool:
+        """Whether what cannot be called is only not ready yet: the cluster, or the application."""
+        awaited = not self._joined or application.deploying or self._deployments.awaits(name)
+        return awaited and name not in self._deployments.failures
 
     def submit(self, batch: Batch) -> None:
         self._loop.call_soon_threadsafe(self._begin, batch)
@@ -173,6 +179,7 @@ class RayDriver(Dispatcher):
                 self._why_not = str(error)
                 self._emit_changes()
                 await asyncio.sleep(0.5)
+        self._joined = True
         self._why_not = ""
 
     async def _deploy(self) -> None:

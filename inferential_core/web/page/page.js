@@ -287,7 +287,8 @@ function showModels(frame) {
     const failing = model.circuit !== "closed";
     dress(parts.card, `model${failing ? " failing" : ""}${busy > 0.9 ? " busy" : ""}`);
     say(parts.version, model.version);
-    say(parts.circuit, failing ? `✕ circuit ${model.circuit.replace("_", " ")}` : "✓ circuit closed");
+    const state = model.circuit === "starting" ? "… starting" : `✕ circuit ${model.circuit.replace("_", " ")}`;
+    say(parts.circuit, failing ? state : "✓ circuit closed");
     const [full, text, small] = room(model);
     dress(parts.room, `room${full}`);
     if (parts.told !== text + small) {

@@ -189,3 +189,23 @@ def test_with_a_configuration_alone_it_serves_what_that_names(
     process, address = serve("--config=server.yaml")
     assert answer(address, "policy").model_version == "v7"
     assert stop(process) == 0
+
+
+def test_it_says_that_it_serves_once_the_model_answers(ray_cluster: Any, serve: Any) -> None:
+    process, address = serve(
+        f"--ray-address={ray_cluster.address}", "--model=policy=my_models:Doubler"
+    )
+    with Connection(address, client_id="robot") as connection:
+        handle = connection.model("policy", latency_budget_ms=10_000)
+        handle.observe(state=np.ones(3, np.float32))
+        reply = handle.get_reply(timeout_ms=30_000)
+        assert reply.status is Status.OK, reply.error
+    assert stop(process) == 0
+
+
+def test_who_will_not_wait_is_told_what_is_not_ready(ray_cluster: Any, serve: Any) -> None:
+    arguments = ["--model=policy=my_models:Doubler", "--wait=0.01", "--bind=tcp://127.0.0.1:*"]
+    command = [sys.executable, "-m", "inferential_core.cli", "serve", *arguments]
+    process = serve.run([*command, f"--ray-address={ray_cluster.address}"])
+    assert process.communicate(timeout=SOON_S)[0] == ""
+    assert process.returncode == 1
