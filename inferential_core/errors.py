@@ -75,9 +75,13 @@ def place_of(error: BaseException) -> str:
     frames = error.__traceback__
     if frames is None:
         return ""
-    while frames.tb_next is not None:
+    place = ""
+    while frames is not None:
+        file = frames.tb_frame.f_code.co_filename
+        if not file.startswith("<frozen "):  # Python's own, as of an import that fails
+            place = f"{os.path.basename(file)}:{frames.tb_lineno}"
         frames = frames.tb_next
-    return f"{os.path.basename(frames.tb_frame.f_code.co_filename)}:{frames.tb_lineno}"
+    return place
 
 
 def located_text(error: BaseException) -> str:

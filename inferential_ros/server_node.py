@@ -8,6 +8,7 @@ Lifecycle:  configure   load the configuration and the models
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +169,7 @@ class ServerNode(ManagedNode):
         from inferential_core import InferentialError, LocalDispatcher, Server
         from inferential_core.config import command_config
         from inferential_core.dispatch.factory import choose, local_options
+        from inferential_core.errors import traceback_of
         from inferential_core.process.hangup import on_hangup
         from inferential_core.security.exposure import check_exposure
 
@@ -176,6 +178,8 @@ class ServerNode(ManagedNode):
         given = {name: self.get_parameter(name).value for name in names}
         given["http"] = word(self, "http")
         timeout_s = self.get_parameter("timeout").value
+        if (here := os.getcwd()) not in sys.path:
+            sys.path.insert(0, here)  # models beside whoever starts the node, as for the command
         try:
             config = command_config(config_file, **given)
             check_exposure(config)
@@ -203,6 +207,7 @@ class ServerNode(ManagedNode):
                 server.follow(config_file, lambda file: command_config(file, **given))
             on_hangup(self._on_hangup)
         except InferentialError as error:
+            self.get_logger().debug(traceback_of(error))
             raise WrongSetup(str(error)) from None
         return server
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import sys
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from ..errors import ConfigError, text_of
+from ..errors import ConfigError, describe
 
 
 def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def made(found: Any, spec: str = "") -> Any:
             return found()
         except Exception as error:
             said = f"model {spec!r}: " if spec else ""
-            raise ConfigError(f"{said}{type(error).__name__}: {text_of(error)}") from error
+            raise ConfigError(f"{said}{describe(error)}") from error
     return found
 
 
@@ -77,16 +79,27 @@ def _resolve(spec: str, target: str) -> Any:
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
-        raise ConfigError(f"model {spec!r}: cannot import {module_name!r}: {error}") from None
+        raise ConfigError(
+            f"model {spec!r}: cannot import {module_name!r}: {_why_not(module_name, error)}"
+        ) from error
     except Exception as error:  # whatever the module does when it is imported
         raise ConfigError(
-            f"model {spec!r}: importing {module_name!r}: {type(error).__name__}: {text_of(error)}"
+            f"model {spec!r}: importing {module_name!r}: {describe(error)}"
         ) from error
     for part in path.split("."):
         if not hasattr(found, part):
             raise ConfigError(f"model {spec!r}: {module_name!r} has no {path!r}")
         found = getattr(found, part)
     return found
+
+
+def _why_not(module_name: str, error: ImportError) -> str:
+    """Why a module cannot be imported: itself was not found, and where, or what it imports."""
+    if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
+        folders = [folder or os.getcwd() for folder in sys.path if "site-packages" not in folder]
+        looked = ", ".join(folder for folder in folders if os.path.isdir(folder))
+        return f"{error}; it was looked for in {looked} and among the installed packages"
+    return describe(error)
 
 
 def _is_factory(found: Any) -> bool:

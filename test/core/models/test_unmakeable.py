@@ -1,0 +1,102 @@
+"""A model that cannot be made: its error is told with the place, wherever it was to run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inferential_core import ConfigError, LocalDispatcher
+from inferential_core.models.loading import load_models
+
+MODULE = """
+class Broken:
+    def __init__(self):
+        weights()
+
+    def infer(self, obs):
+        return obs
+
+
+def factory():
+    return Broken()
+
+
+class Cold(Broken):
+    def __init__(self):
+        pass
+
+    def warm_up(self):
+        weights()
+
+
+def weights():
+    raise FileNotFoundError("weights.pt is not there")
+"""
+TOLD = r"FileNotFoundError: weights\.pt is not there \(broken_models\.py:23\)"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "broken_models.py").write_text(MODULE)
+    (tmp_path / "needs_more.py").write_text("import numpy\nimport surely_not_installed\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in ("broken_models", "needs_more"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("process", [False, True], ids=["thread", "process"])
+@pytest.mark.parametrize("attribute", ["Broken", "factory", "Cold"])
+def test_the_place_is_told(folder: Path, attribute: str, process: bool) -> None:
+    with pytest.raises(ConfigError, match=TOLD) as caught:
+        models = LocalDispatcher({"p": f"broken_models:{attribute}"}, process=process)
+        models.start(lambda completion: None)
+    assert "weights()" in "".join(_told_by(caught.value))  # the way there, for the log
+
+
+def _told_by(error: BaseException | None) -> Iterator[str]:
+    import traceback
+
+    yield from traceback.format_exception(error)
+
+
+def serve(folder: Path, *arguments: str) -> str:
+    """What the command says on stderr before it gives up."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "inferential_core.cli", "serve", "--dispatcher=local", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    return ran.stderr
+
+
+def test_the_command_tells_it_in_one_line_and_the_traceback_at_debug(folder: Path) -> None:
+    line = (
+        "inferential serve: model 'p=broken_models:Broken': FileNotFoundError: weights.pt is not"
+        " there (broken_models.py:23)\n"
+    )
+    assert serve(folder, "--model=p=broken_models:Broken") == line
+    told = serve(folder, "--model=p=broken_models:Broken", "--log-level=debug")
+    assert told.endswith(line) and "Traceback" in told and "weights()" in told
+
+
+def test_a_module_that_is_not_there_is_told_with_where_it_was_looked_for(folder: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_models(["p:=no_such_module:Policy"])
+    assert "it was looked for in" in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+def test_a_module_that_lacks_another_is_told_with_the_line(folder: Path) -> None:
+    missing = r"No module named 'surely_not_installed' \(needs_more\.py:2\)"
+    with pytest.raises(ConfigError, match=missing):
+        load_models(["p:=needs_more:Policy"])
