@@ -58,7 +58,7 @@ def split(answers: Any, count: int) -> list[dict[str, Any]]:
     """
     if not isinstance(answers, Mapping):
         answers = {ACTIONS: answers}
-    answers = flattened(answers, "answer")
+    answers = flattened(answers, "answer", texts=False)  # a list of texts has one for each
     parts: list[dict[str, Any]] = [{} for _ in range(count)]
     for key, value in answers.items():
         if isinstance(value, str):

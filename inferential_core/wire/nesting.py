@@ -18,28 +18,33 @@ MOST_NESTED = 8
 NESTED_TYPES = (dict, list, tuple)
 
 
-def flattened(values: Mapping[Any, Any], what: str) -> dict[str, Any]:
+def flattened(values: Mapping[Any, Any], what: str, *, texts: bool = True) -> dict[str, Any]:
     """Values without nested ones: their keys are joined by dots, texts in lists are numbered.
 
-    UsageError where two values would have the same key, or one is nested without an end; `what`
-    they are, for its words.
+    texts: whether lists of texts are taken apart, too. UsageError where two values would have the
+    same key, or one is nested without an end; `what` they are, for its words.
     """
     found: dict[str, Any] = {}
-    _flatten(values, "", 0, found, what)
+    _flatten(values, "", 0, found, what, texts)
     return found
 
 
 def _flatten(
-    values: Mapping[Any, Any], prefix: str, depth: int, found: dict[str, Any], what: str
+    values: Mapping[Any, Any],
+    prefix: str,
+    depth: int,
+    found: dict[str, Any],
+    what: str,
+    texts: bool,
 ) -> None:
     if depth > MOST_NESTED:
         raise UsageError(f"the {what} is nested more than {MOST_NESTED} times")
     for key, value in values.items():
         name = f"{prefix}{key}"
-        if is_texts(value):
+        if texts and is_texts(value):
             value = dict(enumerate(value))
         if isinstance(value, Mapping):
-            _flatten(value, f"{name}.", depth + 1, found, what)
+            _flatten(value, f"{name}.", depth + 1, found, what, texts)
         elif name in found:
             raise UsageError(f"the {what} has two values for {name!r}")
         else:
