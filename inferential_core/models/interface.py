@@ -1,4 +1,4 @@
-"""Calls a model's methods in the right order and collects their results, wherever it runs.
+"""Says which of a model's methods to call, in which order, and collects what they return.
 
 Nothing is called here. `infer` and `forget` are generators that yield each `Call` of a function of
 the model's and are sent what came of it; `attempt` and, for answers that have to be awaited, the

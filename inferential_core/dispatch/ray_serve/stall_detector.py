@@ -1,4 +1,4 @@
-"""The server's own time limit for its driver, which otherwise ends slow calls by itself.
+"""The server's own time limit for its driver, which normally ends slow calls by itself.
 
 A driver that hangs (in a call of Ray's that blocks, or because it was stopped) ends nothing, and
 its robots would wait for ever. Watched from the server's process, such a driver is replaced.
