@@ -108,10 +108,10 @@ def say(what: Any) -> None:
     print(json.dumps(what), flush=True)
 
 
-def dealer(context: zmq.Context, address: str, name: str, **options: int) -> zmq.Socket:
+def dealer(context: Any, address: str, name: str | bytes, **options: int) -> Any:
     """A connected client that leaves nothing behind; options by their names in zmq."""
     socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.IDENTITY, name.encode())
+    socket.setsockopt(zmq.IDENTITY, name.encode() if isinstance(name, str) else name)
     for option, value in {"LINGER": 0, **options}.items():
         socket.setsockopt(getattr(zmq, option), value)
     socket.connect(address)

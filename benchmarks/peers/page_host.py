@@ -49,7 +49,6 @@ async def robot(server: str, name: str, model_id: str, horizon: int) -> None:
             reply = await model.get_reply(timeout_ms=5000)
             now = time.monotonic()
             if reply is not None and reply.result is not None:
-                until = max(until, now) if until > now else now
                 until = now + horizon * STEP_S
             wait = (until - now) / 2 * random.uniform(0.9, 1.1)
             await asyncio.sleep(wait if wait > 0 else STEP_S)
@@ -57,13 +56,15 @@ async def robot(server: str, name: str, model_id: str, horizon: int) -> None:
 
 async def fleet(server: Server, robots: int) -> None:
     arms = robots * 2 // 3
-    tasks = []
-    for number in range(1, robots + 1):
-        arm = number <= arms
-        name = f"arm_{number}" if arm else f"walker_{number - arms}"
-        horizon = 2 if name == HUNGRY else 16 if arm else 8
-        model = "pick-and-place" if arm else "walk"
-        tasks.append(asyncio.ensure_future(robot(server.address, name, model, horizon)))
+    acting = [
+        robot(server.address, name, "pick-and-place", 2 if name == HUNGRY else 16)
+        for name in (f"arm_{number}" for number in range(1, arms + 1))
+    ]
+    acting += [
+        robot(server.address, f"walker_{number}", "walk", 8)
+        for number in range(1, robots - arms + 1)
+    ]
+    tasks = [asyncio.ensure_future(each) for each in acting]
     tell({"page": server.page})
 
     async def status(_: Any) -> Any:

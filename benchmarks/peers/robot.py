@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,24 +67,6 @@ def bridge(contract: str, server: str, priority: str) -> None:
     received: list[float] = []
     overheads: list[float] = []
     published: list[float] = []
-    start, store, sent = BridgeCore.start, BridgeCore.store, BridgeCore.on_sent
-    publish = Outputs.publish
-
-    def watched_start(self: BridgeCore) -> None:
-        start(self)
-        threading.Thread(target=answer, daemon=True).start()
-
-    def watched_store(self: BridgeCore, index: int, message: Any) -> None:
-        received[:] = [time.perf_counter()]
-        store(self, index, message)
-
-    def watched_sent(self: BridgeCore) -> None:
-        overheads.append(time.perf_counter() - received[0])
-        sent(self)
-
-    def watched_publish(self: Outputs, tick: Any) -> None:
-        publish(self, tick)
-        published.append(time.perf_counter())
 
     def answer() -> None:
         tell({})
@@ -93,16 +76,29 @@ def bridge(contract: str, server: str, priority: str) -> None:
             published.clear()
         signal.raise_signal(signal.SIGTERM)
 
-    BridgeCore.start = watched_start  # type: ignore[method-assign]
-    BridgeCore.store = watched_store  # type: ignore[method-assign]
-    BridgeCore.on_sent = watched_sent  # type: ignore[method-assign]
-    Outputs.publish = watched_publish  # type: ignore[method-assign]
-    given = {
-        "contract_file": contract,
-        "server": server,
-        "sample_timeout": "5.0",
-        "thread_priority": priority,
-    }
+    def watch(owner: type, name: str, before: Any = None, after: Any = None) -> None:
+        """Have functions called before and after a method."""
+        method = getattr(owner, name)
+
+        def watched(*arguments: Any) -> None:
+            for call in (before, partial(method, *arguments), after):
+                if call is not None:
+                    call()
+
+        setattr(owner, name, watched)
+
+    def note_received() -> None:
+        received[:] = [time.perf_counter()]
+
+    answering = threading.Thread(target=answer, daemon=True)
+    watch(BridgeCore, "start", after=answering.start)
+    watch(BridgeCore, "store", before=note_received)
+    watch(
+        BridgeCore, "on_sent", before=lambda: overheads.append(time.perf_counter() - received[0])
+    )
+    watch(Outputs, "publish", after=lambda: published.append(time.perf_counter()))
+    given = {"contract_file": contract, "server": server}
+    given |= {"sample_timeout": "5.0", "thread_priority": priority}
     words = [word for name, value in given.items() for word in ("-p", f"{name}:={value}")]
     sys.exit(main(["--ros-args", *words]))
 

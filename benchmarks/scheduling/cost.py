@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import itertools
+from functools import partial
 from random import Random
 from statistics import median
-from time import perf_counter
+from timeit import timeit
 from typing import NamedTuple
 
 from inferential_core.config.schema import SchedulingConfig
@@ -15,6 +16,7 @@ from inferential_core.scheduler.base import register_policy, scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.tracking.latency import LatencyModel
 
+from ..options import yes
 from .serving import MODEL, SimulatedClock
 from .workloads import WORKLOADS
 
@@ -77,17 +79,15 @@ def measure(queue: Queue, strategy: str, policy: str | None = None) -> Cost:
         latency.learn(size, workload.latency_s(size))
     submits: list[float] = []
     forms: list[float] = []
-    number = 0
+    numbers = itertools.count(1)
     gc.collect()
     for _ in range(ROUNDS):
         while scheduler.queue_len() < QUEUED:
-            number += 1
-            request = _request(number, queue, clock.time, random)
-            submits.append(_timed(lambda request=request: scheduler.submit(request)))
+            request = _request(next(numbers), queue, clock.time, random)
+            submits.append(timeit(partial(scheduler.submit, request), number=1))
         clock.time += workload.latency_s(workload.max_batch) / 20
-        forms.append(
-            _timed(lambda: scheduler.pick(MODEL, workload.max_batch, clock.time, latency))
-        )
+        pick = partial(scheduler.pick, MODEL, workload.max_batch, clock.time, latency)
+        forms.append(timeit(pick, number=1))
         scheduler.collect_removed()
     return Cost(1e6 * median(submits[-ROUNDS:]), 1e6 * median(forms))
 
@@ -106,12 +106,6 @@ def _request(number: int, queue: Queue, now: float, random: Random) -> Inference
     return request
 
 
-def _timed(work: Callable[[], object]) -> float:
-    begun = perf_counter()
-    work()
-    return perf_counter() - begun
-
-
 def print_costs() -> bool:
     """One line for each strategy and queue; whether all are within the bars."""
     print(f"\nWith {QUEUED} observations waiting, medians of {ROUNDS}, microseconds")
@@ -124,9 +118,6 @@ def print_costs() -> bool:
             good = cost.submit_us < BARS_US["submit"] and cost.form_us < bar
             well = well and good
             name = f"{strategy}, Python policy" if policy else strategy
-            print(
-                f"{name:32}{queue.name:16}{cost.submit_us:10.1f}{cost.form_us:14.0f}"
-                f"  {'yes' if good else 'NO'}",
-                flush=True,
-            )
+            row = f"{name:32}{queue.name:16}{cost.submit_us:10.1f}{cost.form_us:14.0f}"
+            print(f"{row}  {yes(good)}", flush=True)
     return well

@@ -25,12 +25,10 @@ ALIKE = ("fifo-8-wait", "fifo-8-newest", "edf")  # as fifo-8, where robots wait 
 
 def draw(results: Results, figure: str, title: str, path: Path) -> None:
     """Write a PNG; makes its folder. Needs matplotlib, opens no window."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    picture, axis = pyplot.subplots(figsize=(11, 4.2), layout="constrained")
+    picture = Figure(figsize=(11, 4.2), layout="constrained")
+    axis = picture.subplots()
     rows = results.rows
     workloads = list(dict.fromkeys(row[0] for row in rows))
     for number, workload in enumerate(workloads):
@@ -48,28 +46,18 @@ def draw(results: Results, figure: str, title: str, path: Path) -> None:
     for number, name in enumerate(names):
         _points(axis, results, figure, name, 0.7 * ((number + 0.5) / len(names) - 0.5))
     axis.set_xticks(range(len(rows)), [f"{load:g}" for _, load in rows], fontsize=9)
-    axis.set_xlabel("load")
-    axis.set_xlim(-0.5, len(rows) - 0.5)
-    axis.set_ylim(-3, 106)
-    axis.set_ylabel("%")
+    axis.set(xlabel="load", xlim=(-0.5, len(rows) - 0.5), ylim=(-3, 106), ylabel="%")
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_title(title + "\n", loc="left", fontsize=11)
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=9, frameon=False, fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.savefig(path, dpi=110, metadata={"Software": None})
-    pyplot.close(picture)
 
 
 def _points(axis: Any, results: Results, figure: str, name: str, aside: float) -> None:
     colour, marker = STYLES[name]
     shares = [results.estimate(row, name, figure) for row in results.rows]
-    axis.errorbar(
-        [place + aside for place in range(len(shares))],
-        [100 * share.mean for share in shares],
-        yerr=[100 * share.half for share in shares],
-        fmt=marker,
-        color=colour,
-        markersize=4.5,
-        elinewidth=0.8,
-        label=name,
-    )
+    places = [place + aside for place in range(len(shares))]
+    means, halves = ([100 * each for each in column] for column in zip(*shares))
+    style = {"fmt": marker, "color": colour, "markersize": 4.5, "elinewidth": 0.8}
+    axis.errorbar(places, means, yerr=halves, label=name, **style)

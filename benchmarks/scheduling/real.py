@@ -6,6 +6,7 @@ import json
 from contextlib import ExitStack
 
 from ..builds import HERE
+from ..options import yes
 from .campaign import Figures, Run, play
 from .contestants import CONTESTANTS
 from .serving import scheduling_of
@@ -13,9 +14,7 @@ from .workloads import WORKLOADS
 
 ROWS = (("W1", 0.9), ("W1", 1.2), ("W3", 0.9), ("W3", 1.2), ("W6", 0.9), ("W6", 1.2))
 CASES = (("open", "protect"), ("closed", "protect"), ("closed", "protect+hints"))
-BAR = (
-    0.05  # the share in time differs by less in an open loop, the share in motion in a closed one
-)
+BAR = 0.05  # what the share in time, in a closed loop that in motion, differs by at most
 
 
 def play_for_real(run: Run) -> Figures:
@@ -24,13 +23,9 @@ def play_for_real(run: Run) -> Figures:
     shape = (workload.kinds[0].horizon, 7)
     policy = {"shape": shape, "fixed_s": workload.fixed_s, "each_s": workload.each_s}
     scheduling = scheduling_of(workload, contestant.strategy, contestant.options)
+    asked = {"config": {"scheduling": scheduling}, "models": {"policy": policy}}
     with ExitStack() as stack:
-        _, about = HERE.server(
-            stack,
-            config={"scheduling": scheduling},
-            models={"policy": policy},
-            max_batch=workload.max_batch,
-        )
+        _, about = HERE.server(stack, **asked, max_batch=workload.max_batch)
         words = (about["address"], json.dumps(run))
         found: Figures = HERE.program("peers/fleet.py", *words, stack=stack).hear()
         return found
@@ -48,14 +43,10 @@ def print_comparison(seconds: float) -> bool:
             judged = "on_time" if loop == "open" else "moving"
             good = abs(real[judged] - simulated[judged]) < BAR
             well = well and good
-            print(
-                f"{workload} {load:<5}{loop:8}{name:16}"
-                + _compared(simulated, real, "on_time")
-                + _compared(simulated, real, "moving")
-                + f"{simulated['mean_batch']:8.2f}{real['mean_batch']:6.2f}"
-                + f"{1000 * real['late_p99_s']:13.1f}  {'yes' if good else 'NO'}",
-                flush=True,
-            )
+            compared = "".join(_compared(simulated, real, each) for each in ("on_time", "moving"))
+            batches = f"{simulated['mean_batch']:8.2f}{real['mean_batch']:6.2f}"
+            late = f"{1000 * real['late_p99_s']:13.1f}  {yes(good)}"
+            print(f"{workload} {load:<5}{loop:8}{name:16}{compared}{batches}{late}", flush=True)
     return well
 
 

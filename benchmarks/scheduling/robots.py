@@ -8,7 +8,6 @@ when the answer is back.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
@@ -45,8 +44,13 @@ class Observation:
         return self.dry_s - self.down_s
 
 
-class Robot(ABC):
-    """One robot (or client that claims to be one)."""
+class Robot:
+    """One robot (or client that claims to be one).
+
+    wake_at: when to call `wake`; inf: not before it received something.
+    """
+
+    wake_at: float
 
     def __init__(self, index: int, kind: Kind, workload: Workload, random: Random) -> None:
         self.index = index
@@ -56,36 +60,25 @@ class Robot(ABC):
         self.asked: list[Observation] = []
         self._workload = workload
 
-    @property
-    @abstractmethod
-    def wake_at(self) -> float:
-        """When to call `wake`; inf: not before it received something."""
+    def wake(self, now: float) -> Observation:
+        """What it sends now."""
+        raise NotImplementedError
 
-    @abstractmethod
-    def wake(self, now: float) -> Observation | None:
-        """What it sends now, if anything."""
-
-    @abstractmethod
     def receive(self, observation: Observation, answered: bool, hint: int, now: float) -> None:
         """The end of an observation: an answer, or the news that there will be none.
 
         hint: steps after which the server would like to be asked again, 0 without one.
         """
+        observation.on_time = answered and now <= observation.dry_s
 
-    def finish(self, now: float) -> None:  # noqa: B027  most have nothing to conclude
+    def finish(self, now: float) -> None:
         """The run is over."""
 
     def _observe(self, now: float, left_s: float, supersede: bool = False) -> Observation:
         net, jitter = self._workload.net_s, self._workload.net_jitter_s
-        observation = Observation(
-            self,
-            now,
-            now + left_s,
-            int(left_s / self.kind.period_s + 1e-6),
-            supersede,
-            net + jitter * self.random.uniform(-1, 1),
-            net + jitter * self.random.uniform(-1, 1),
-        )
+        up_s, down_s = (net + jitter * self.random.uniform(-1, 1) for _ in range(2))
+        steps = int(left_s / self.kind.period_s + 1e-6)
+        observation = Observation(self, now, now + left_s, steps, supersede, up_s, down_s)
         self.asked.append(observation)
         return observation
 
@@ -104,18 +97,11 @@ class OpenRobot(Robot):
         self._pace = pace  # the same for those that ask in step
         self._interval_s = kind.period_s if kind.rogue else kind.interval_s
         self._left_s = 0.0 if kind.rogue else kind.window_s
-        self._wake_at = pace.uniform(0.0, self._interval_s)
-
-    @property
-    def wake_at(self) -> float:
-        return self._wake_at
+        self.wake_at = pace.uniform(0.0, self._interval_s)
 
     def wake(self, now: float) -> Observation:
-        self._wake_at += self._interval_s * (1 + JITTER * self._pace.uniform(-1, 1))
+        self.wake_at += self._interval_s * (1 + JITTER * self._pace.uniform(-1, 1))
         return self._observe(now, self._left_s, supersede=not self.kind.rogue)
-
-    def receive(self, observation: Observation, answered: bool, hint: int, now: float) -> None:
-        observation.on_time = answered and now <= observation.dry_s
 
 
 @dataclass(frozen=True)
@@ -179,17 +165,14 @@ class ClosedRobot(Robot):
         self._open: Observation | None = None
 
     @property
-    def wake_at(self) -> float:
+    def wake_at(self) -> float:  # type: ignore[override]
         if self._open is None:
             return self._ask_at
-        return min(self._open.sent_s + PATIENCE_S, self._refresh_at())
+        refreshes = self.habits.refreshes and self._open.sent_s < self._dry_at
+        refresh_at = self._dry_at + REACTION_S if refreshes else math.inf
+        return min(self._open.sent_s + PATIENCE_S, refresh_at)
 
-    def _refresh_at(self) -> float:
-        if not self.habits.refreshes or self._open is None:
-            return math.inf
-        return self._dry_at + REACTION_S if self._open.sent_s < self._dry_at else math.inf
-
-    def wake(self, now: float) -> Observation | None:
+    def wake(self, now: float) -> Observation:
         left_s = max(0.0, self._dry_at - now)
         self._open = self._observe(now, left_s, supersede=self.habits.refreshes)
         self._open.reference_s = now if self.habits.pinned else self._position(now)
@@ -200,9 +183,9 @@ class ClosedRobot(Robot):
         return self._moved_s + max(0.0, min(now, self._dry_at) - self._since)
 
     def receive(self, observation: Observation, answered: bool, hint: int, now: float) -> None:
+        super().receive(observation, answered, hint, now)
         if observation is self._open:
             self._open = None
-        observation.on_time = answered and now <= observation.dry_s
         if answered and observation.reference_s > self._reference_s:
             self._execute(observation, hint, now)
             if self.habits.refreshes:  # what it refreshed meanwhile is superseded when it asks

@@ -60,11 +60,7 @@ class OurServer(Server):
     """
 
     def __init__(
-        self,
-        workload: Workload,
-        strategy: str,
-        options: Mapping[str, Any],
-        supersedes: bool = True,
+        self, workload: Workload, strategy: str, options: Mapping[str, Any], supersedes: bool
     ) -> None:
         self.config = InferentialConfig(scheduling=scheduling_of(workload, strategy, options))
         self.clock = SimulatedClock()
@@ -76,15 +72,9 @@ class OurServer(Server):
         self.model = ModelRecord(MODEL, workload.max_batch, lanes=1)
         recorder = Recorder(MetricsStore(clock=self.clock), enabled=False)
         throttled = ThrottledLog(logging.getLogger(__name__))
-        self.admission = Admission(
-            self.config,
-            self.clients,
-            {MODEL: self.model},
-            Outcomes(MemoryTransport(), self.clients, self.clock, recorder, throttled),
-            recorder,
-            throttled,
-            Authorization(),
-        )
+        outcomes = Outcomes(MemoryTransport(), self.clients, self.clock, recorder, throttled)
+        about = (self.config, self.clients, {MODEL: self.model}, outcomes)
+        self.admission = Admission(*about, recorder, throttled, Authorization())
         self.longest_wait_s = 0.0
         self._supersedes = supersedes
         self._asked: dict[InferenceRequest, Observation] = {}

@@ -115,7 +115,8 @@ class Fleet:
         if self._planned[robot.index] != planned:
             return  # it was woken by something else meanwhile
         self._planned[robot.index] = math.inf
-        if robot.wake_at <= now and (observation := robot.wake(now)) is not None:
+        if robot.wake_at <= now:
+            observation = robot.wake(now)
             self._plan(observation.released_s, self._arrive, observation)
         self._plan_robot(robot)
 

@@ -38,11 +38,12 @@ class Plan:
     end_ns: int = field(init=False)  # from then on nothing of it may be published: steps or lease
 
     def __post_init__(self) -> None:
-        length_ns = len(self.actions) * self.period_ns
+        horizon = self.actions.shape[0] if self.actions.ndim else 0  # an executor refuses these
+        length_ns = horizon * self.period_ns
         lasts_ns = length_ns if self.lease_ns is None else min(length_ns, self.lease_ns)
         vars(self).update(
             stamp_ns=self.start_ns if self.observed_ns is None else self.observed_ns,
-            horizon=len(self.actions),
+            horizon=horizon,
             length_ns=length_ns,
             end_ns=self.start_ns + lasts_ns,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
@@ -11,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import introduce
+from benchmarks.options import parse
 
-from .fault import Fault
-from .faults import FAULTS
+from .faults import FAULTS, Fault
 from .running import run
 from .stage import WAYS, Stage
 from .verdict import HEAD, Row, show
@@ -49,13 +48,16 @@ def play(faults: list[Fault], seed: int, robots: int, keep: Path | None) -> list
 
 def main(arguments: list[str]) -> int:
     """0 if every promise held under every fault."""
-    parser = argparse.ArgumentParser(prog="chaos", description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, nargs="+", default=[1])
-    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="faults or families")
-    parser.add_argument("--robots", type=int, default=ROBOTS, help="beside the two bridges")
-    parser.add_argument("--logs", type=Path, help="folder to keep the logs of all processes in")
-    parser.add_argument("--list", action="store_true", help="tell the faults and end")
-    options = parser.parse_args(arguments)
+    options = parse(
+        "chaos",
+        __doc__,
+        arguments,
+        seed=[1],
+        only=(str, "faults or families", {"nargs": "+", "default": [], "metavar": "WORD"}),
+        robots=(ROBOTS, "beside the two bridges"),
+        logs=(Path, "folder to keep the logs of all processes in"),
+        list=(False, "tell the faults and end"),
+    )
     faults = chosen(options.only)
     if options.list or not faults:
         for fault in FAULTS:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from typing import Any
 
-from .fault import Fault
+from .faults import Fault
 from .stage import Stage
 from .verdict import Row, judge_accounts, judge_robots
 
@@ -43,11 +42,12 @@ def run(fault: Fault, stage: Stage, chance: random.Random) -> Row:
     judge_robots(row, "robots", stage.robots.ask(window))
     judge_robots(row, "bridges", stage.sensors.ask(window))
     after, counts = stage.look(), stage.robots.ask({})
-    row.outcomes = _difference(counted, counts)
+    differences = {name: Counter(counts[name]) - Counter(counted[name]) for name in counts}
+    row.outcomes = sum(differences.values(), Counter())
     restarted = stage.lives > lives
     judge_accounts(
         row,
-        _difference_per_robot(counted, counts),
+        differences,
         {} if restarted else before["clients"],
         after["clients"],
         exact=not (fault.loses_messages or restarted),
@@ -57,16 +57,3 @@ def run(fault: Fault, stage: Stage, chance: random.Random) -> Row:
     row.broken += fault.promises(row) + getattr(started, "broken", [])
     row.remark = getattr(started, "remark", "")
     return row
-
-
-def _difference(before: dict[str, Any], after: dict[str, Any]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for counts in _difference_per_robot(before, after).values():
-        total.update(counts)
-    return total
-
-
-def _difference_per_robot(
-    before: dict[str, Any], after: dict[str, Any]
-) -> dict[str, Counter[str]]:
-    return {name: Counter(after[name]) - Counter(before[name]) for name in after}

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.processes import Program
 
 CAST = Path(__file__).parent / "cast"
+ATTACKER = Path(__file__).parents[1] / "attacker.py"
 BRIDGES = ("bridge_1", "bridge_2")
 # direct: robots and server on one socket. link, relay: with a network of our own between them.
 # ray: direct, and the model on a Ray cluster of our own.
@@ -56,38 +57,34 @@ class Stage:
     def _start(self) -> None:
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         os.environ.setdefault("ROS_DOMAIN_ID", str(DOMAINS[os.getpid() % len(DOMAINS)]))
-        self.cluster = None
         if self.way == "ray":
             self.cluster = self.program("cluster.py", free_port(), self.seed)
             self._stack.callback(self.cluster.finish)  # it takes its cluster along
             self.cluster_address: str = self.cluster.hear()
         self.start_server()
-        seen_at = self.bind
-        self.between: Program | None = None
+        self.seen_at = self.bind
         if self.way in ("link", "relay"):
             self.between = self.program(f"{self.way}.py", self.bind, self.seed)
-            seen_at = self.between.hear()
-        self.seen_at = seen_at
+            self.seen_at = self.between.hear()
         self.sensors = self.program("sensors.py", *BRIDGES)
-        contract = self.folder / "contract.yaml"
-        contract.write_text(self.sensors.hear())
-        self.contract = contract
-        self.bridges = [self.program("bridge.py", contract, seen_at, name) for name in BRIDGES]
-        self.robots = self.program("robots.py", seen_at, self._robots)
+        self.contract = self.folder / "contract.yaml"
+        self.contract.write_text(self.sensors.hear())
+        bridge = ("bridge.py", self.contract, self.seen_at)
+        self.bridges = [self.program(*bridge, name) for name in BRIDGES]
+        self.robots = self.program("robots.py", self.seen_at, self._robots)
         for program in (*self.bridges, self.robots):
             program.hear()
         if not self.back_since(time.monotonic(), LIVELY_S):
             raise RuntimeError(f"not every robot is served after {LIVELY_S:.0f} s")
         self.rest()
 
-    def program(self, script: str, *arguments: Any) -> Program:
-        """One of the cast, which ends with the stage; its log is in the folder."""
+    def program(self, script: str | Path, *arguments: Any) -> Program:
+        """One of the cast, or another, which ends with the stage; its log is in the folder."""
         number = len(list(self.folder.glob("*.log")))
-        log = (self.folder / f"{number:02}-{script.removesuffix('.py')}.log").open("w+b")
-        self._stack.callback(log.close)
+        log = (self.folder / f"{number:02}-{Path(script).stem}.log").open("w+b")
+        self._stack.enter_context(log)
         made = Program(sys.executable, CAST / script, *arguments, log=log)
-        self._stack.callback(made.end)
-        return made
+        return self._stack.enter_context(made)
 
     def start_server(self) -> None:
         """For the first time, or again at the same address; returns when it listens."""

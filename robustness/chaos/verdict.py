@@ -10,13 +10,9 @@ from typing import Any
 
 BACK_S = 3.0  # after the end of a fault everybody acts on something newly observed
 STATUSES = ("ok", "expired", "superseded", "dropped", "rejected", "error", "lost")
-HEAD = (
-    f"{'fault':22}{'s':>5}{'sent':>7}"
-    + "".join(f"{name[:5]:>6}" for name in STATUSES)
-    + f"{'refused':>8}{'silence s':>14}{'oldest':>8}{'beyond':>7}{'back s':>14}  accounts  verdict"
-    + "\n"
-    + f"{'':84}{'robots bridge':>14}{'s':>8}{'lease':>7}{'robots bridge':>14}"
-)
+HEAD = f"""{"fault":22}{"s":>5}{"sent":>7}{"".join(f"{name[:5]:>6}" for name in STATUSES)}\
+{"refused":>8}{"silence s":>14}{"oldest":>8}{"beyond":>7}{"back s":>14}  accounts  verdict
+{"":84}{"robots bridge":>14}{"s":>8}{"lease":>7}{"robots bridge":>14}"""
 
 
 @dataclass
@@ -84,15 +80,13 @@ def judge_accounts(
 
 def show(row: Row) -> str:
     """One line, and a second one where there is more to say."""
+    silences, returns = (
+        "".join(f"{value:7.2f}" if math.isfinite(value) else "  never" for value in each.values())
+        for each in (row.silence_s, row.back_s)
+    )
     counts = "".join(f"{row.outcomes[name]:6}" for name in STATUSES)
     line = f"{row.name:22}{row.seconds:5.1f}{row.outcomes['sent']:7}{counts}"
-    line += f"{row.outcomes['refused']:8}"
-    line += _pair(row.silence_s) + f"{row.oldest_s:8.2f}{row.beyond:7}" + _pair(row.back_s)
-    line += f"  {'exact' if not row.accounts else 'WRONG':8}  {'BROKEN' if row.broken else 'held'}"
+    line += f"{row.outcomes['refused']:8}{silences}{row.oldest_s:8.2f}{row.beyond:7}{returns}"
+    line += f"  {'WRONG' if row.accounts else 'exact':8}  {'BROKEN' if row.broken else 'held'}"
     told = [row.remark] if row.remark else []
     return "\n".join([line, *(f"    {each}" for each in (*told, *row.broken[:4]))])
-
-
-def _pair(values: Mapping[str, float]) -> str:
-    shown = [f"{value:7.2f}" if math.isfinite(value) else "  never" for value in values.values()]
-    return "".join(shown)

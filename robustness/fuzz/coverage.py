@@ -15,8 +15,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
 from benchmarks.machine import introduce
 from benchmarks.processes import ROOT
@@ -25,67 +23,41 @@ from .targets import TARGETS
 
 SCRATCH = ROOT / ".fuzz"
 SEEDS = ROOT / "test" / "fuzz_seeds"
+ROW = "{:15}{:>12}{:>8}{:>8}  {}"
 
 
-class Result(NamedTuple):
-    """Of one target."""
-
-    status: int
-    executions: int
-    per_s: int
-    coverage: int  # edges of our code that were reached
-    finding: str  # file, empty: none
-
-
-def environment() -> Path:
-    """The Python that has atheris, made now if it is not there."""
-    script = ROOT / "tools" / "fuzz_environment.sh"
-    command = [str(script), sys.executable]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return Path(told.strip())
-
-
-def attack(python: Path, target: str, options: argparse.Namespace) -> Result:
-    """Run one target to its end, or to its first finding."""
+def attack(python: str, target: str, options: argparse.Namespace) -> bool:
+    """Run one target to its end, or to its first finding, and print its line; whether it held."""
     corpus, findings = SCRATCH / "corpus" / target, SCRATCH / "findings"
     for folder in (corpus, findings):
         folder.mkdir(parents=True, exist_ok=True)
     command = [
-        str(python),
-        *("-m", "robustness.fuzz.targets", target),
+        *(python, "-m", "robustness.fuzz.targets", target),
         *(f"-max_total_time={round(60 * options.minutes)}", f"-runs={options.runs}"),
         *(f"-seed={options.seed}", f"-artifact_prefix={findings}/{target}-"),
         *("-rss_limit_mb=4096", "-timeout=10", "-print_final_stats=1"),
         *(str(folder) for folder in (corpus, SEEDS / target) if folder.exists()),
     ]
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-    log = SCRATCH / f"{target}.log"
+    environment, log = {**os.environ, "PYTHONPATH": path}, SCRATCH / f"{target}.log"
     with log.open("w") as output:
-        status = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONPATH": path},
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ).returncode
-    return read(log.read_text(errors="replace"), status)
+        told = {"stdout": output, "stderr": subprocess.STDOUT}
+        status = subprocess.run(command, env=environment, cwd=ROOT, **told).returncode
+    text = log.read_text(errors="replace")
 
+    def last(*patterns: str) -> str:
+        """What libFuzzer told last, in the first of the forms that it uses."""
+        found = next(filter(None, (re.findall(each, text) for each in patterns)), [""])
+        return found[-1]
 
-def read(log: str, status: int) -> Result:
-    """What libFuzzer told."""
-
-    def last(pattern: str) -> str:
-        found = re.findall(pattern, log)
-        return found[-1] if found else ""
-
-    executions = last(r"number_of_executed_units: (\d+)") or last(r"#(\d+)\t")
-    return Result(
-        status,
-        int(executions or 0),
-        int(last(r"average_exec_per_sec: +(\d+)") or last(r"exec/s: (\d+)") or 0),
-        int(last(r"cov: (\d+)") or 0),
-        last(r"Test unit written to (\S+)"),
+    figures = (
+        last(r"number_of_executed_units: (\d+)", r"#(\d+)\t") or "0",
+        last(r"average_exec_per_sec: +(\d+)", r"exec/s: (\d+)") or "0",
+        last(r"cov: (\d+)") or "0",  # edges of our code that were reached
     )
+    finding = last(r"Test unit written to (\S+)") or (f"see {log}" if status else "none")
+    print(ROW.format(target, *figures, finding), flush=True)
+    return status == 0
 
 
 def main(arguments: list[str]) -> int:
@@ -99,14 +71,9 @@ def main(arguments: list[str]) -> int:
     for name in options.targets:
         if name not in TARGETS:
             parser.error(f"no target {name!r}; there are: {', '.join(TARGETS)}")
-    python = environment()
+    made = [ROOT / "tools" / "fuzz_environment.sh", sys.executable]  # unless it is there
+    python = subprocess.run(made, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     introduce(f"coverage-guided, {options.minutes:g} min each at most, seed {options.seed}")
-    print(f"{'target':15}{'executions':>12}{'per s':>8}{'edges':>8}  finding", flush=True)
-    failed = 0
-    for name in options.targets or TARGETS:
-        result = attack(python, name, options)
-        failed += result.status != 0
-        row = f"{name:15}{result.executions:12}{result.per_s:8}{result.coverage:8}  "
-        row += result.finding or ("none" if not result.status else f"see {SCRATCH / name}.log")
-        print(row, flush=True)
-    return 1 if failed else 0
+    print(ROW.format("target", "executions", "per s", "edges", "finding"), flush=True)
+    held = [attack(python, name, options) for name in options.targets or TARGETS]
+    return 0 if all(held) else 1

@@ -9,7 +9,6 @@ finish the handshake. A smaller run stands in test/core/server/test_server.py. T
 
 from __future__ import annotations
 
-import argparse
 import random
 import socket
 import tempfile
@@ -22,11 +21,13 @@ import zmq
 
 from benchmarks.builds import HERE
 from benchmarks.machine import introduce, rss_mb
+from benchmarks.options import parse
+from benchmarks.peers.measuring import dealer
 from benchmarks.processes import Program
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.messages import ObservationHeader, encode_observation
 
-from .mutations import Mutations
+from .mutations import Mutations, counts
 
 SOCKETS = 8
 BURST = 100  # broken messages between two valid ones
@@ -47,17 +48,11 @@ class Fuzzer:
         self._mutations = Mutations(seed)
         self._random = random.Random(seed)
         self._context = zmq.Context()
-        self._sockets = [self._connect(f"fuzz-{index}") for index in range(SOCKETS)]
+        patience = dict.fromkeys(("SNDTIMEO", "RCVTIMEO"), int(1000 * PATIENCE_S))
+        self._sockets = [
+            dealer(self._context, address, f"fuzz-{index}", **patience) for index in range(SOCKETS)
+        ]
         self._probe = 2**40  # request ids that no mutation makes
-
-    def _connect(self, identity: str) -> zmq.Socket:
-        dealer = self._context.socket(zmq.DEALER)
-        dealer.setsockopt(zmq.IDENTITY, identity.encode())
-        dealer.setsockopt(zmq.LINGER, 0)
-        dealer.setsockopt(zmq.SNDTIMEO, int(1000 * PATIENCE_S))
-        dealer.setsockopt(zmq.RCVTIMEO, int(1000 * PATIENCE_S))
-        dealer.connect(self.address)
-        return dealer
 
     def names(self) -> None:
         """One observation from each of many clients."""
@@ -76,7 +71,7 @@ class Fuzzer:
 
     def _send(self, dealer: zmq.Socket, frames: Any) -> None:
         dealer.send_multipart(frames)
-        self.sent += 1
+        self.sent += counts(frames)
 
     def valid(self, dealer: zmq.Socket) -> None:
         """zmq.Again if the server does not answer any more."""
@@ -105,17 +100,16 @@ class Fuzzer:
 def settled(server: Program, sent: int) -> dict[str, Any]:
     """The server's state once nothing is on its way; faults in it raise AssertionError."""
     deadline = time.monotonic() + PATIENCE_S
-    while True:
+    known, waiting = 0, 1
+    while (known < sent or waiting) and time.monotonic() < deadline:
+        time.sleep(0.01)  # the status of ten thousand clients is work for the server
         status: dict[str, Any] = server.ask({})
         known = status["received"] + status["malformed"]
         waiting = status["queued"] + status["in_flight"]
         assert status["exact"], f"an observation is unaccounted: {status}"
-        assert known <= sent, f"{known} counted of {sent} sent"
-        if (known == sent and not waiting) or time.monotonic() > deadline:
-            assert known == sent, f"{known} counted of {sent} sent"
-            assert not waiting, f"{waiting} never ended"
-            return status
-        time.sleep(0.01)  # the status of ten thousand clients is work for the server
+    assert known == sent, f"{known} counted of {sent} sent"
+    assert not waiting, f"{waiting} never ended"
+    return status
 
 
 def attack(server: Program, address: str, messages: int, seed: int) -> None:
@@ -144,22 +138,17 @@ def attack(server: Program, address: str, messages: int, seed: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """0 if every promise held."""
-    parser = argparse.ArgumentParser(prog="fuzz messages", description=__doc__.splitlines()[0])
-    parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args(arguments)
+    options = parse("fuzz messages", __doc__, arguments, messages=1_000_000, seed=1)
     introduce(f"{options.messages} broken messages, seed {options.seed}")
     with tempfile.TemporaryFile() as log:
-        stack = ExitStack()
-        server, about = HERE.server(stack, log)
         try:
-            attack(server, about["address"], options.messages, options.seed)
+            with ExitStack() as stack:
+                server, about = HERE.server(stack, log)
+                attack(server, about["address"], options.messages, options.seed)
             return 0
         except (AssertionError, OSError, RuntimeError, zmq.ZMQError) as fault:
             log.seek(max(0, log.seek(0, 2) - 4000))
             print(f"{log.read().decode(errors='replace')}\nfuzz: {fault or type(fault).__name__}")
             return 1
         finally:
-            stack.close()
-            log.seek(0, 2)
-            print(f"the server logged {log.tell() / 1e6:.2f} MB")
+            print(f"the server logged {log.seek(0, 2) / 1e6:.2f} MB")

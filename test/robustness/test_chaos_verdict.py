@@ -15,7 +15,7 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
 from robustness.chaos.cast.witness import LEASE_S, Witness
 from robustness.chaos.verdict import BACK_S, Row, judge_accounts, judge_robots
-from robustness.soak.judging import slope_per_minute
+from robustness.soak import slope_per_minute
 
 PERIOD_S = 0.05
 STEPS = round(LEASE_S / PERIOD_S)

@@ -125,6 +125,7 @@ def test_everything_sent_lies_within_the_limits() -> None:
         (plan([[1, 2]]), "shape"),
         (plan(np.zeros((0, 1))), "shape"),
         (Plan(np.zeros(3), START, 20 * MS, 60 * MS), "shape"),
+        (Plan(np.zeros(()), START, 20 * MS, 60 * MS), "shape"),
         (Plan(np.array([["a"]]), START, 20 * MS, 60 * MS), "dtype"),
         (plan([1], epoch=3), "epoch"),
         (plan([1], lease_ms=0, request_id=2), "lease"),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-import threading
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
 from benchmarks.processes import listen, tell
 from inferential_ros.bridge_node import BridgeNode
 from robustness.chaos.cast import walltime
-
-ATTEMPTS = 3  # a server that is being started is not there yet
+from robustness.chaos.cast.spinning import spinning
 
 
 def main(contract: str, server: str, name: str) -> None:
@@ -27,19 +24,12 @@ def main(contract: str, server: str, name: str) -> None:
     )
     node.trigger_configure()
     node.trigger_activate()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    thread = threading.Thread(target=executor.spin, daemon=True)
-    thread.start()
-    tell("ready")
-    for question in listen():
-        walltime.shift(question["clock_s"])
-        tell("set")
-    node.trigger_shutdown()
-    executor.shutdown()
-    thread.join()
-    node.destroy_node()
-    rclpy.try_shutdown()
+    with spinning(node):
+        tell("ready")
+        for question in listen():
+            walltime.shift(question["clock_s"])
+            tell("set")
+        node.trigger_shutdown()
 
 
 if __name__ == "__main__":

@@ -39,34 +39,23 @@ class Cluster:
         self._node: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        arguments = {
-            "node-ip-address": "127.0.0.1",
-            "port": self._port,
-            "num-cpus": 2,
-            "include-dashboard": "false",
-            "object-store-memory": 200_000_000,
-            "temp-dir": self._folder,
-        }
         command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start"]
-        command += ["--head", "--block", *(f"--{key}={value}" for key, value in arguments.items())]
-        self._node = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        command += ["--head", "--block", "--node-ip-address=127.0.0.1", f"--port={self._port}"]
+        command += ["--num-cpus=2", "--include-dashboard=false", f"--temp-dir={self._folder}"]
+        command += ["--object-store-memory=200000000"]
+        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        self._node = subprocess.Popen(command, **quiet)
         end = time.monotonic() + START_S
-        while not self._deployed():
+        while self._speak("deploy").returncode != 0:
             if time.monotonic() > end or self._node.poll() is not None:
                 raise RuntimeError("the Ray cluster did not start")
             time.sleep(0.2)
 
-    def _deployed(self) -> bool:
-        return self._speak("deploy").returncode == 0
-
     def _speak(self, what: str) -> subprocess.CompletedProcess[str]:
         """In a process of its own: a Ray driver does not outlive its cluster."""
         command = [sys.executable, __file__, "speak", self.address, what]
-        return subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=START_S
-        )
+        quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        return subprocess.run(command, text=True, timeout=START_S, **quiet)
 
     def kill_replica(self) -> None:
         pids = json.loads(self._speak("pids").stdout.splitlines()[-1])
@@ -95,9 +84,11 @@ def speak(address: str, what: str) -> None:
     ray.init(address=address, log_to_driver=False, logging_level="error")
     if what == "deploy":
         serve.start(proxy_location="Disabled")
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        importable = {"env_vars": {"PYTHONPATH": path}}
         deployment = serve.deployment(Tagged).options(
             num_replicas=REPLICAS,
-            ray_actor_options={"num_cpus": 0.1, "runtime_env": {"env_vars": _importable()}},
+            ray_actor_options={"num_cpus": 0.1, "runtime_env": importable},
             health_check_period_s=1.0,
             graceful_shutdown_wait_loop_s=0.1,
         )
@@ -108,10 +99,6 @@ def speak(address: str, what: str) -> None:
     found = details["applications"]["policy"]["deployments"].values()
     replicas = [each for deployment in found for each in deployment["replicas"]]
     print(json.dumps([each["pid"] for each in replicas if each["state"] == "RUNNING"]))
-
-
-def _importable() -> dict[str, str]:
-    return {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 def main(port: str, seed: str) -> None:

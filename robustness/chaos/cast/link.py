@@ -44,10 +44,7 @@ class Line:
 
     async def set_mode(self, question: dict[str, Any]) -> str:
         self.mode = question["mode"]
-        if self.mode == "cut":
-            self.whole.clear()
-        else:
-            self.whole.set()
+        (self.whole.clear if self.mode == "cut" else self.whole.set)()
         for pipe in list(self.pipes):
             if self.mode == "cut":
                 pipe.transport.pause_reading()

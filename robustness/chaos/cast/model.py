@@ -34,14 +34,8 @@ class Tagged:
     def behave(self, misbehaviour: str, victim: str = "") -> None:
         """From now on, or properly again where it is ''."""
         self.misbehaviour, self.victim = misbehaviour, victim
-        if misbehaviour == "huge":
-            self._huge = np.zeros(HUGE, np.float32)
-        elif not misbehaviour:
-            self._huge = np.empty(0, np.float32)
-        if misbehaviour == "hang":
-            self._released.clear()
-        else:
-            self._released.set()
+        self._huge = np.zeros(HUGE if misbehaviour == "huge" else 0, np.float32)
+        (self._released.clear if misbehaviour == "hang" else self._released.set)()
 
     def infer_batch(self, observations: list[Any], contexts: list[Any]) -> list[Any]:
         time.sleep(FIXED_S + EACH_S * len(observations))

@@ -14,6 +14,7 @@ from typing import Any
 import zmq
 
 from benchmarks.machine import allow_many_files
+from benchmarks.peers.measuring import dealer
 from benchmarks.processes import listen, tell
 
 LOSS, HELD, TWICE = 0.05, 4, 0.1
@@ -47,7 +48,8 @@ class Relay:
                 if socket is self._robots:
                     identity, *frames = socket.recv_multipart()
                     if identity not in self._ends:
-                        end = self._ends[identity] = self._connect(identity)
+                        end = dealer(self._context, self._server, identity, LINGER=-1)
+                        self._ends[identity] = end
                         identities[end] = identity
                         poller.register(end, zmq.POLLIN)
                     if not self._loses():
@@ -57,12 +59,6 @@ class Relay:
             if not ready or self.mode == "clear":
                 self._release()
         self._context.destroy(linger=0)
-
-    def _connect(self, identity: bytes) -> Any:
-        end = self._context.socket(zmq.DEALER)
-        end.setsockopt(zmq.IDENTITY, identity)
-        end.connect(self._server)
-        return end
 
     def _loses(self) -> bool:
         return self.mode == "loss" and self._random.random() < LOSS

@@ -23,9 +23,10 @@ from inferential_core.status import Status
 from inferential_ros.execution.executor import Executor, PlanRefused, Rule, Source
 from inferential_ros.execution.plan import Plan
 from robustness.chaos.cast import walltime
-from robustness.chaos.cast.witness import LEASE_S, Witness
+from robustness.chaos.cast.witness import LEASE_S, Witness, answer
 
 PERIOD_S = 0.05  # of a control tick, which is a step of a plan
+PERIOD_NS, LEASE_NS = round(PERIOD_S * 1e9), round(LEASE_S * 1e9)
 ASK_EVERY_S = 0.25
 LOST_AFTER_MS = 700.0  # what has no answer by then keeps those behind it waiting
 BUDGET_MS = 600.0
@@ -41,13 +42,10 @@ class Robot:
         self.name = f"robot-{number}"
         self.witness = Witness(self.name, PERIOD_S)
         self.resting = False
-        self.sent = 0
-        self.refused = 0  # plans
-        self.outcomes: Counter[str] = Counter()
-        self._connection = AsyncConnection(address, client_id=self.name, client_type="simulated")
-        self._model = self._connection.model(
-            "policy", BUDGET_MS, supersede=True, lost_after_ms=LOST_AFTER_MS
-        )
+        self.counts: Counter[str] = Counter()  # sent, each outcome, and refused: plans
+        connection = AsyncConnection(address, client_id=self.name, client_type="simulated")
+        options = {"supersede": True, "lost_after_ms": LOST_AFTER_MS}
+        self._model = connection.model("policy", BUDGET_MS, **options)
         self._executor = Executor((EFFORT,), 2)
         self._asked: dict[int, tuple[int, float]] = {}  # request id -> tag and when
 
@@ -77,24 +75,19 @@ class Robot:
         request = await self._model.observe(state=np.float32([tag, 0.0]))
         self.witness.asked(tag, now)
         self._asked[request] = tag, now
-        self.sent += 1
+        self.counts["sent"] += 1
 
     def _take(self, reply: Any) -> None:
         _, asked = self._asked.pop(reply.request_id)
-        self.outcomes[str(reply.status)] += 1
+        self.counts[str(reply.status)] += 1
         if reply.status is not Status.OK:
             return
-        plan = Plan(
-            actions=np.asarray(reply.result["actions"]),
-            start_ns=int(asked * 1e9),
-            period_ns=round(PERIOD_S * 1e9),
-            lease_ns=round(LEASE_S * 1e9),
-            request_id=reply.request_id,
-        )
+        actions, start_ns = np.asarray(reply.result["actions"]), int(asked * 1e9)
+        plan = Plan(actions, start_ns, PERIOD_NS, LEASE_NS, request_id=reply.request_id)
         try:
             self._executor.accept(plan, time.monotonic_ns())
         except PlanRefused:
-            self.refused += 1
+            self.counts["refused"] += 1
 
     def tick(self) -> None:
         """Publish what is due, before the witness."""
@@ -135,18 +128,10 @@ class Fleet:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def answer(self, question: dict[str, Any]) -> Any:
-        if "clock_s" in question:
-            walltime.shift(question["clock_s"])
         if "rest" in question:
             return await self._rest(question["rest"])
-        if "window" in question:
-            return [robot.witness.judge(*question["window"]) for robot in self.robots]
-        if "live_since" in question:
-            return all(robot.witness.lives(question["live_since"]) for robot in self.robots)
-        return {
-            robot.name: {"sent": robot.sent, "refused": robot.refused, **robot.outcomes}
-            for robot in self.robots
-        }
+        found = answer(question, [robot.witness for robot in self.robots])
+        return {robot.name: robot.counts for robot in self.robots} if found is None else found
 
     async def _rest(self, rest: bool) -> int:
         """How many observations still wait for an end; they have had the time to find one."""

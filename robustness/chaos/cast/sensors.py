@@ -12,18 +12,17 @@ import itertools
 import sys
 import threading
 import time
-from typing import Any
 
 import rclpy
 from inferential.msg import BridgeStatus
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 
 from benchmarks.processes import listen, tell
 from robustness.chaos.cast import walltime
-from robustness.chaos.cast.witness import LEASE_S, Witness
+from robustness.chaos.cast.spinning import spinning
+from robustness.chaos.cast.witness import LEASE_S, Witness, answer
 
 PERIOD_S = 0.02
 DELIVERY_S = 1.0  # more than DDS and this process take on a machine that is very busy
@@ -105,34 +104,17 @@ def main(names: list[str]) -> None:
     rclpy.init()
     node = rclpy.create_node("chaos_sensors")
     robots = [Bridged(node, name) for name in names]
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
     stop = threading.Event()
-    threads = [
-        threading.Thread(target=executor.spin, daemon=True),
-        threading.Thread(target=sense, args=(robots, stop)),
-    ]
-    for thread in threads:
-        thread.start()
-    tell(CONTRACT)
-    for question in listen():
-        tell(answer(question, robots))
-    stop.set()
-    executor.shutdown()
-    for thread in threads:
-        thread.join()
-    node.destroy_node()
-    rclpy.try_shutdown()
-
-
-def answer(question: dict[str, Any], robots: list[Bridged]) -> Any:
-    if "clock_s" in question:
-        walltime.shift(question["clock_s"])
-    if "window" in question:
-        return [robot.witness.judge(*question["window"]) for robot in robots]
-    if "live_since" in question:
-        return all(robot.witness.lives(question["live_since"]) for robot in robots)
-    return {robot.witness.name: robot.status for robot in robots}
+    sensing = threading.Thread(target=sense, args=(robots, stop))
+    with spinning(node):
+        sensing.start()
+        tell(CONTRACT)
+        for question in listen():
+            found = answer(question, [robot.witness for robot in robots])
+            counts = {robot.witness.name: robot.status for robot in robots}
+            tell(counts if found is None else found)
+        stop.set()
+        sensing.join()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ sees it knows how old it is, whatever the code that published it believes.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from robustness.chaos.cast import walltime
 
 HORIZON = 60  # steps of a plan
 LEASE_S = 0.8  # shorter than any plan
@@ -79,3 +81,17 @@ class Witness:
     def lives(self, since: float) -> bool:
         """Whether it published an action for an observation made since then."""
         return any(each.asked >= since for each in reversed(self._seen[-100:]))
+
+
+def answer(question: dict[str, Any], witnesses: list[Witness]) -> Any:
+    """Of all of them: what they saw in a window, whether all live, or None to another question.
+
+    `clock_s` sets the wall clock of this process.
+    """
+    if "clock_s" in question:
+        walltime.shift(question["clock_s"])
+    if "window" in question:
+        return [each.judge(*question["window"]) for each in witnesses]
+    if "live_since" in question:
+        return all(each.lives(question["live_since"]) for each in witnesses)
+    return None

@@ -8,36 +8,10 @@ from typing import Any
 import yaml
 
 ODD: tuple[Any, ...] = (
-    None,
-    True,
-    0,
-    -1,
-    1,
-    2**63,
-    10**400,
-    -0.5,
-    1e308,
-    float("nan"),
-    float("inf"),
-    "",
-    " ",
-    "x",
-    "on",
-    "\0",
-    "ä" * 40,
-    "../../etc",
-    "sensor_msgs/msg/JointState",
-    "sensor_msgs/msg",
-    "a.b[0].c",
-    [],
-    {},
-    [[]],
-    [None],
-    {"": None},
-    {1: 2},
-    {None: None},
-    ["a", "a"],
-    [-1, 1],
+    *(None, True, 0, -1, 1, 2**63, 10**400, -0.5, 1e308, float("nan"), float("inf")),
+    *("", " ", "x", "on", "\0", "ä" * 40, "../../etc", "a.b[0].c"),
+    *("sensor_msgs/msg/JointState", "sensor_msgs/msg"),
+    *([], {}, [[]], [None], {"": None}, {1: 2}, {None: None}, ["a", "a"], [-1, 1]),
 )
 
 
@@ -50,15 +24,12 @@ def mutate_yaml(data: bytes, chance: random.Random, words: tuple[str, ...]) -> b
     """`data` with one place changed; as text where it is no YAML."""
     try:
         document = yaml.load(data.decode(), _Loader)
+        if chance.random() >= 0.2:
+            changed = _changed(document, chance, words)
+            return yaml.dump(changed, Dumper=_Dumper, allow_unicode=True).encode()
     except Exception:
-        return _mutate_text(data, chance, words)
-    if chance.random() < 0.2:
-        return _mutate_text(data, chance, words)
-    changed = _changed(document, chance, words)
-    try:
-        return yaml.dump(changed, Dumper=_Dumper, allow_unicode=True).encode()
-    except Exception:
-        return data
+        pass
+    return _mutate_text(data, chance, words)
 
 
 def _mutate_text(data: bytes, chance: random.Random, words: tuple[str, ...]) -> bytes:

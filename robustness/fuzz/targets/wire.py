@@ -38,7 +38,7 @@ from inferential_core.wire.messages import (
     parse_observation,
     response_writer,
 )
-from robustness.fuzz.mutations import Mutations, valid_observations
+from robustness.fuzz.mutations import Mutations, counts, valid_observations
 
 LIMITS = Limits()
 _VALID = valid_observations()
@@ -77,8 +77,10 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
 
 
 def check(data: bytes) -> None:
+    global _HOUSE
     frames = split(data)
     _decode(frames)
+    _HOUSE = _House() if _HOUSE.taken >= RENEWED_AFTER else _HOUSE
     _HOUSE.take(frames)
     session = ClientSession("fuzz", "", FakeClock(1.0))
     session.observe(session.open("policy", ModelOptions()), {})
@@ -145,26 +147,19 @@ class _House:
 
     def __init__(self) -> None:
         logging.disable(logging.CRITICAL)
-        self._renew()
-
-    def _renew(self) -> None:
         config = InferentialConfig()
         self.taken = 0
         self.clock = FakeClock(100.0)
         self.dispatcher = _Answering()
         scheduler = create_scheduler(config.scheduling)
         scheduler.clock = self.clock
-        measuring = Recorder(MetricsStore(100, self.clock))
-        self.transport = MemoryTransport()
-        self.pipeline = Pipeline(
-            config, self.transport, scheduler, self.dispatcher, self.clock, measuring
-        )
+        recorder = Recorder(MetricsStore(100, self.clock))
+        parts = (MemoryTransport(), scheduler, self.dispatcher, self.clock, recorder)
+        self.pipeline = Pipeline(config, *parts)
 
     def take(self, frames: list[bytes]) -> None:
         """A message in, everything on its way to an end, and the sum is right."""
-        if self.taken >= RENEWED_AFTER:
-            self._renew()
-        self.taken += 1
+        self.taken += counts(frames)
         pipeline = self.pipeline
         pipeline.on_message(b"fuzz", frames)
         pipeline.form_batches()

@@ -1,9 +1,10 @@
-"""One client that misbehaves: `attacker.py KIND`, told {"address": ...} to begin, {} to stop.
+"""Clients that misbehave: `attacker.py KIND`, told {"address": ...} to begin, {} to stop.
 
 flood      5,000 observations a second, answers read
 mute       500 a second that ask for 100 KB each, answers never read
 reconnect  connects, sends one observation and leaves, 200 times a second, under one id
 large      the largest messages that are legal, as many as 1 Gbit/s carries
+leeches    eight clients that ask for 100 KB at 25 Hz, with no room for answers, and read none
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
 
 import numpy as np
 import zmq
 
+from benchmarks.peers.measuring import dealer
 from benchmarks.processes import listen, tell
 from inferential_core.wire.limits import DEFAULT_LIMITS
 from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 LARGEST = DEFAULT_LIMITS.max_message_bytes - 1024  # leaves room for the envelope
 RATES_HZ = {"flood": 5000.0, "mute": 500.0, "reconnect": 200.0, "large": 1e9 / 8 / LARGEST}
+LEECHES, LEECH_HZ = 8, 25.0
+NO_ROOM = {"RCVHWM": 1, "RCVBUF": 4096}
 
 
 class Attacker:
@@ -29,16 +32,13 @@ class Attacker:
 
     def __init__(self, kind: str, address: str) -> None:
         self.done = 0
-        self._address = address
+        self._kind, self._address = kind, address
         self._context = zmq.Context()
-        self._act: Callable[[], None] = getattr(self, f"_{kind}")
-        size = LARGEST if kind == "large" else 28
-        model = "picture" if kind == "mute" else "policy"
-        header = ObservationHeader("attacker", model, request_id=1, session=1)
-        frames = encode_observation(header, {"x": np.zeros(size, np.uint8)})
-        self._frames = [bytes(frame) for frame in frames]
-        self._socket = self._connect()
-        self._period_s = 1.0 / RATES_HZ[kind]
+        leeches = kind == "leeches"
+        names = [f"leech-{number}" for number in range(LEECHES)] if leeches else ["attacker"]
+        self._options = {"SNDTIMEO": 100, **(NO_ROOM if leeches else {})}
+        self._asking = [(self._connect(name), self._message(name)) for name in names]
+        self._period_s = 1.0 / RATES_HZ.get(kind, LEECH_HZ)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -50,13 +50,16 @@ class Attacker:
         self._context.destroy(linger=0)
         return self.done
 
-    def _connect(self) -> zmq.Socket:
-        socket = self._context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.IDENTITY, b"attacker")
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDTIMEO, 100)
-        socket.connect(self._address)
-        return socket
+    def _connect(self, name: str) -> zmq.Socket:
+        return dealer(self._context, self._address, name, **self._options)
+
+    def _message(self, name: str) -> list[bytes]:
+        size = LARGEST if self._kind == "large" else 28
+        model = "picture" if self._kind in ("mute", "leeches") else "policy"
+        header = ObservationHeader(name, model, request_id=1, session=1)
+        return [
+            bytes(each) for each in encode_observation(header, {"x": np.zeros(size, np.uint8)})
+        ]
 
     def _run(self) -> None:
         due = time.monotonic()
@@ -64,32 +67,26 @@ class Attacker:
             now = time.monotonic()
             for _ in range(int((now - due) / self._period_s)):
                 due += self._period_s
-                try:
-                    self._act()
-                    self.done += 1
-                except zmq.Again:  # the server does not take more
-                    pass
+                for socket, frames in self._asking:
+                    try:
+                        self._act(socket, frames)
+                        self.done += 1
+                    except zmq.Again:  # the server does not take more
+                        pass
                 if self._stop.is_set():
                     return
             self._stop.wait(max(0.001, self._period_s))
 
-    def _flood(self) -> None:
-        self._socket.send_multipart(self._frames, zmq.NOBLOCK)
-        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-            self._socket.recv_multipart()
-
-    def _mute(self) -> None:
-        self._socket.send_multipart(self._frames, zmq.NOBLOCK)
-
-    def _reconnect(self) -> None:
-        socket = self._connect()
-        socket.send_multipart(self._frames)
-        socket.close(linger=50)
-
-    def _large(self) -> None:
-        self._socket.send_multipart(self._frames, copy=False)
-        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-            self._socket.recv_multipart()
+    def _act(self, socket: zmq.Socket, frames: list[bytes]) -> None:
+        if self._kind == "reconnect":
+            passing = self._connect("attacker")
+            passing.send_multipart(frames)
+            passing.close(linger=50)
+            return
+        large = self._kind == "large"
+        socket.send_multipart(frames, 0 if large else zmq.NOBLOCK, copy=not large)
+        while self._kind in ("flood", "large") and socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            socket.recv_multipart()
 
 
 def main(kind: str) -> None:
