@@ -39,6 +39,7 @@ class InferenceRequest:
     client_send_ns: int = 0  # client's monotonic clock, echoed
     sent_at: float = math.nan  # the same on our clock, where the offset is known
     accepts_frames: bool = False
+    accepts_uint16: bool = False
     payload_bytes: int = -1  # as received, encoded; below 0 until it is admitted
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     control_period_s: float = 0.0  # time one step of the robot lasts; 0: unknown

@@ -58,6 +58,7 @@ class ClientSession:
         self._clock_offset = ClockOffset()
         self._waiting: dict[int, tuple[ModelSession, AwaitedReply]] = {}
         self._server_accepts_frames = False
+        self._server_accepts_uint16 = False
         self._server_accepts_farewell = False
 
     def open(self, model_id: str, options: ModelOptions) -> ModelSession:
@@ -76,6 +77,7 @@ class ClientSession:
             supersede=options.supersede,
             session=self._session,
             accepts_frames=True,
+            accepts_uint16=True,
             describe_model=aside,
         )
         return ModelSession(model_id, options, observation_writer(header))
@@ -118,7 +120,11 @@ class ClientSession:
         encodings = handle.options.encode
         if encodings:
             values = {**values, **_compressed(values, encodings)}
-        frames = handle.writer.frames(values, one_frame_each=self._server_accepts_frames)
+        frames = handle.writer.frames(
+            values,
+            one_frame_each=self._server_accepts_frames,
+            uint16=self._server_accepts_uint16,
+        )
         self._requests = request_id
         if handle.pending and handle.pending[0].timed_out:
             self._abandon(handle, [item for item in handle.pending if item.timed_out])
@@ -153,6 +159,7 @@ class ClientSession:
         except WireError:
             return
         self._server_accepts_frames = message.accepts_frames
+        self._server_accepts_uint16 = message.accepts_uint16
         self._server_accepts_farewell = message.accepts_farewell
         now = self._clock.now()
         self._clock_offset.learn(
@@ -180,6 +187,7 @@ class ClientSession:
         """The server is gone: nothing that waits will be answered, but for what was never sent."""
         self._clock_offset.forget()
         self._server_accepts_frames = False
+        self._server_accepts_uint16 = False
         self._server_accepts_farewell = False
         for request_id in list(self._waiting):
             if request_id not in except_for:

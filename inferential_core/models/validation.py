@@ -11,12 +11,9 @@ import numpy as np
 from ..errors import RejectedError, UsageError
 from ..suggestion import nearest
 from ..wire import dtypes
-from ..wire.images import EncodedImage
 from ..wire.inferential_pb2 import BFLOAT16
 
 TEXT = "string"
-
-_UINT8 = np.dtype(np.uint8)
 
 
 class Specification:
@@ -94,7 +91,7 @@ class Entry:
             return
         if self._text:
             raise RejectedError(f"{self.key!r}: an array, the model takes text")
-        dtype = _UINT8 if isinstance(value, EncodedImage) else value.dtype
+        dtype = value.dtype
         if dtype != self._dtype and self._dtype is not None and dtype not in self._others:
             raise RejectedError(f"{self.key!r}: {dtype}, the model takes {self._wanted()}")
         if value.shape != self._shape and not self._fits(value.shape):

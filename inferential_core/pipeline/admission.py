@@ -202,6 +202,7 @@ class Admission:
             client_send_ns=message.client_send_ns,
             sent_at=sent_at,
             accepts_frames=message.accepts_frames,
+            accepts_uint16=message.accepts_uint16,
             control_period_s=period_ms / 1000.0 if 0.0 < period_ms < math.inf else 0.0,
         )
 

@@ -188,4 +188,6 @@ class Replies:
             message.batch_size = call.batch_size
             message.inference_latency_ms = 1000 * call.seconds
             message.valid_for_ms = call.valid_for_ms
-        return writer.frames(values, one_frame_each=request.accepts_frames)
+        return writer.frames(
+            values, one_frame_each=request.accepts_frames, uint16=request.accepts_uint16
+        )

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import WireError, text_of
 
-SUPPORTED = "float16, float32, float64, bfloat16, uint8, int32, int64, bool"
+SUPPORTED = "float16, float32, float64, bfloat16, uint8, uint16, int32, int64, bool"
 
 _NAMES = frozenset(SUPPORTED.split(", "))
 _NUMPYS_OWN = frozenset(np.dtype(name) for name in _NAMES - {"bfloat16"})

@@ -15,6 +15,7 @@ _BY_WIRE: dict[int, np.dtype] = {
     pb.INT32: np.dtype("<i4"),
     pb.INT64: np.dtype("<i8"),
     pb.BOOL: np.dtype("?"),
+    pb.UINT16: np.dtype("<u2"),
 }
 
 BY_NUMPY = {dtype: wire for wire, dtype in _BY_WIRE.items()}

@@ -19,6 +19,7 @@ Buffer = bytes | bytearray | memoryview
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+_UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
 # Start-of-frame markers of JPEG; 0xC4, 0xC8 and 0xCC are tables and extensions.
 _JPEG_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
@@ -47,6 +48,12 @@ class EncodedImage:
         if not self.shape:
             object.__setattr__(self, "shape", read_shape(self.data, self.encoding))
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the decoded array: uint16 of a PNG of 16 bits a channel, else uint8."""
+        deep = self.encoding == "png" and bytes(self.data[24:25]) == b"\x10"
+        return _UINT16 if deep else _UINT8
+
 
 def read_shape(data: Buffer, encoding: str) -> tuple[int, ...]:
     """Shape of the decoded image from the header alone: (H, W) or (H, W, C)."""
@@ -64,9 +71,12 @@ def _png_shape(view: memoryview) -> tuple[int, ...]:
     if len(view) < 26 or view[:8] != _PNG_SIGNATURE:
         raise WireError("not a PNG: its signature is missing")
     width, height, depth, colour = struct.unpack_from(">IIBB", view, 16)
-    if depth != 8 or colour not in _PNG_CHANNELS:
-        raise WireError(f"PNG of {depth} bits a channel: 8 are supported")
-    channels = _PNG_CHANNELS[colour]
+    channels = _PNG_CHANNELS.get(colour, 0)
+    if not channels or not (depth == 8 or (depth == 16 and channels == 1)):
+        raise WireError(
+            f"PNG of {depth} bits a channel, colour type {colour}:"
+            " 8 bits are supported, and 16 of one channel"
+        )
     return (height, width) if channels == 1 else (height, width, channels)
 
 
@@ -91,7 +101,7 @@ def _jpeg_shape(view: memoryview) -> tuple[int, ...]:
 
 
 def decode(image: EncodedImage) -> np.ndarray:
-    """The pixels, uint8, in the declared shape; WireError where they do not fit it.
+    """The pixels, of the image's dtype and declared shape; WireError where they do not fit.
 
     An image whose declared shape has no alpha is given without it: RGB of RGBA, and H x W of
     grey with alpha, as a driver's raw images lose theirs.
@@ -109,22 +119,27 @@ def decode(image: EncodedImage) -> np.ndarray:
             elif opaque and picture.mode == "LA":
                 picture = picture.convert("L")
             pixels = np.asarray(picture)
+            if picture.mode.startswith("I"):  # 16 bits, which Pillow before 10 widens
+                pixels = pixels.astype(np.uint16, copy=False)
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         raise WireError(f"broken {image.encoding}: {error}") from None
-    if pixels.shape != image.shape or pixels.dtype != np.uint8:
+    if pixels.shape != image.shape or pixels.dtype != image.dtype:
         raise WireError(f"decoded to {pixels.dtype} {pixels.shape}, declared {image.shape}")
     return pixels
 
 
 def encode(key: str, pixels: np.ndarray, encoding: str, quality: int = 90) -> EncodedImage:
-    """Compress uint8 pixels, H x W x 3 (RGB) or H x W; WireError names the key of others.
+    """Compress uint8 pixels, H x W x 3 (RGB) or H x W, or as PNG uint16 of H x W.
 
-    quality: of JPEG, 1 to 95. Needs Pillow (`pip install inferential[images]`).
+    WireError names the key of others. quality: of JPEG, 1 to 95.
+    Needs Pillow (`pip install inferential[images]`).
     """
-    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or pixels.shape[2:] == (3,)):
+    deep = encoding == "png" and pixels.dtype == np.uint16 and pixels.ndim == 2
+    shallow = pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.shape[2:] == (3,))
+    if not (deep or shallow):
         raise WireError(
-            f"{key!r}: uint8 of H x W or H x W x 3 can be sent as {encoding},"
-            f" not {pixels.dtype} {list(pixels.shape)}"
+            f"{key!r}: uint8 of H x W or H x W x 3 can be sent as jpeg or png, uint16 of H x W"
+            f" as png, not {pixels.dtype} {list(pixels.shape)} as {encoding}"
         )
     file = io.BytesIO()
     options = {"quality": quality} if encoding == "jpeg" else {}

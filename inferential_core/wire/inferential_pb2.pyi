@@ -25,6 +25,7 @@ UINT8: DType
 INT32: DType
 INT64: DType
 BOOL: DType
+UINT16: DType
 
 class Encoding(int, metaclass=EnumTypeWrapper): ...
 
@@ -64,6 +65,7 @@ class Tensor(Message):
     TIMESTAMP_NS_FIELD_NUMBER: ClassVar[int]
     ENCODING_FIELD_NUMBER: ClassVar[int]
     FRAME_FIELD_NUMBER: ClassVar[int]
+    WIDENED_FROM_FIELD_NUMBER: ClassVar[int]
     key: str
     dtype: DType
     shape: RepeatedScalarFieldContainer[int]
@@ -72,6 +74,7 @@ class Tensor(Message):
     timestamp_ns: int
     encoding: Encoding
     frame: int
+    widened_from: DType
     def __init__(
         self,
         *,
@@ -83,6 +86,7 @@ class Tensor(Message):
         timestamp_ns: int | None = ...,
         encoding: Encoding | str | int | None = ...,
         frame: int | None = ...,
+        widened_from: DType | str | int | None = ...,
     ) -> None: ...
 
 class Observation(Message):
@@ -106,6 +110,7 @@ class Observation(Message):
     CLOCK_OFFSET_KNOWN_FIELD_NUMBER: ClassVar[int]
     DESCRIBE_MODEL_FIELD_NUMBER: ClassVar[int]
     FAREWELL_FIELD_NUMBER: ClassVar[int]
+    ACCEPTS_UINT16_FIELD_NUMBER: ClassVar[int]
     client: Client
     timestamp_ns: int
     urgency: float
@@ -126,6 +131,7 @@ class Observation(Message):
     clock_offset_known: bool
     describe_model: bool
     farewell: bool
+    accepts_uint16: bool
     def __init__(
         self,
         *,
@@ -149,6 +155,7 @@ class Observation(Message):
         clock_offset_known: bool | None = ...,
         describe_model: bool | None = ...,
         farewell: bool | None = ...,
+        accepts_uint16: bool | None = ...,
     ) -> None: ...
 
 class ModelResponse(Message):
@@ -173,6 +180,7 @@ class ModelResponse(Message):
     REQUERY_AFTER_STEPS_FIELD_NUMBER: ClassVar[int]
     ACCEPTS_FRAMES_FIELD_NUMBER: ClassVar[int]
     ACCEPTS_FAREWELL_FIELD_NUMBER: ClassVar[int]
+    ACCEPTS_UINT16_FIELD_NUMBER: ClassVar[int]
     client: Client
     response_id: str
     timestamp_ns: int
@@ -194,6 +202,7 @@ class ModelResponse(Message):
     requery_after_steps: int
     accepts_frames: bool
     accepts_farewell: bool
+    accepts_uint16: bool
     def __init__(
         self,
         *,
@@ -218,4 +227,5 @@ class ModelResponse(Message):
         requery_after_steps: int | None = ...,
         accepts_frames: bool | None = ...,
         accepts_farewell: bool | None = ...,
+        accepts_uint16: bool | None = ...,
     ) -> None: ...

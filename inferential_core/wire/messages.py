@@ -38,6 +38,7 @@ class ObservationHeader:
     client_send_ns: int = 0
     session: int = 0
     accepts_frames: bool = False
+    accepts_uint16: bool = False
     clock_offset_ns: int | None = None  # server's monotonic clock minus the client's
     describe_model: bool = False
     farewell: bool = False
@@ -159,7 +160,9 @@ _STATUS_FROM_WIRE = {wire: status for status, wire in STATUS_TO_WIRE.items()} | 
 def response_writer(model_id: str) -> MessageWriter:
     """For the replies of a model; its `message` is a ModelResponse (status: STATUS_TO_WIRE)."""
     return MessageWriter(
-        pb.ModelResponse(model_id=model_id, accepts_frames=True, accepts_farewell=True)
+        pb.ModelResponse(
+            model_id=model_id, accepts_frames=True, accepts_farewell=True, accepts_uint16=True
+        )
     )
 
 

@@ -37,7 +37,9 @@ def unpack(
         if layout is None:
             key = tensor.key
             value = _unpack_one(key, tensor, frames, limits)
-            if len(description) <= _MOST_REMEMBERED and type(value) is np.ndarray:
+            if tensor.widened_from == pb.UINT16:
+                value = _narrowed(key, value)
+            elif len(description) <= _MOST_REMEMBERED and type(value) is np.ndarray:
                 _remember(description, tensor, value)
         else:
             key = layout.key
@@ -135,17 +137,31 @@ def _unpack_one(key: str, tensor: Any, frames: Sequence[Buffer], limits: Limits)
         raise RejectedError(f"{key!r}: shape {list(shape)}: {error}") from None
 
 
+def _narrowed(key: str, widened: Value) -> np.ndarray:
+    """The uint16 that its sender widened; RejectedError where it is none."""
+    if isinstance(widened, np.ndarray) and widened.dtype == np.int32:
+        narrow = widened.astype(np.uint16)
+        if (narrow == widened).all():
+            return narrow
+    raise RejectedError(f"{key!r}: its values do not fit uint16, of which it was made")
+
+
 def _unpack_image(
     tensor: Any, shape: tuple[int, ...], data: memoryview, limits: Limits
 ) -> EncodedImage:
     key = tensor.key
-    if len(shape) not in (2, 3) or 0 in shape or tensor.dtype != pb.UINT8:
-        raise RejectedError(f"{key!r}: an image is uint8 of H x W or H x W x C, not {list(shape)}")
+    if len(shape) not in (2, 3) or 0 in shape or tensor.dtype not in (pb.UINT8, pb.UINT16):
+        raise RejectedError(
+            f"{key!r}: an image is uint8 or uint16 of H x W or H x W x C, not {list(shape)}"
+        )
     if shape[0] * shape[1] > limits.max_image_pixels:
         raise RejectedError(
             f"{key!r}: {shape[0]} x {shape[1]} pixels, limit {limits.max_image_pixels}"
         )
-    return EncodedImage(data, _ENCODING_NAMES[tensor.encoding], shape)
+    image = EncodedImage(data, _ENCODING_NAMES[tensor.encoding], shape)
+    if tensor.dtype != dtypes.to_wire(image.dtype):
+        raise RejectedError(f"{key!r}: the image is {image.dtype}, its descriptor says otherwise")
+    return image
 
 
 # So many bytes of envelopes are written with one message object.
@@ -170,17 +186,19 @@ class MessageWriter:
         self._described: list[Any] | None = None
         self._written = 0  # bytes, with this message
 
-    def frames(self, values: Mapping[str, Any], *, one_frame_each: bool = False) -> list[Buffer]:
+    def frames(
+        self, values: Mapping[str, Any], *, one_frame_each: bool = False, uint16: bool = False
+    ) -> list[Buffer]:
         """Frames of a message, without the identity.
 
         values: arrays (or numbers), EncodedImage and strings by key; WireError names a key that
         cannot be sent. Large frames are views of the arrays: leave those alone until they are
-        sent.
+        sent. uint16: whether the peer accepts that dtype; for others it becomes int32.
         """
         tensors: dict[str, Value] = {}
         strings: dict[str, str] = {}
         payload: list[Buffer] = []
-        alike: list[Any] = [one_frame_each]
+        alike: list[Any] = [one_frame_each, uint16]
         for key, value in values.items():
             if isinstance(value, str):
                 strings[key] = value
@@ -191,11 +209,13 @@ class MessageWriter:
                 alike += key, value.encoding, value.shape, len(value.data)
                 continue
             tensors[key] = array = as_array(key, value)
-            payload.append(array.tobytes() if array.nbytes <= _COPY_UP_TO else _view(array))
             alike += key, array.dtype, array.shape
+            if not uint16 and array.dtype == np.uint16:
+                array = array.astype(np.int32)
+            payload.append(array.tobytes() if array.nbytes <= _COPY_UP_TO else _view(array))
         if alike != self._described:
             self._described = None  # should this fail half-way
-            self._describe(tensors, payload, one_frame_each)
+            self._describe(tensors, payload, one_frame_each, uint16)
             self._described = alike
         message = self.message
         if strings or message.metadata:
@@ -217,7 +237,11 @@ class MessageWriter:
         self._written = 0
 
     def _describe(
-        self, tensors: Mapping[str, Value], payload: Sequence[Buffer], one_frame_each: bool
+        self,
+        tensors: Mapping[str, Value],
+        payload: Sequence[Buffer],
+        one_frame_each: bool,
+        uint16: bool,
     ) -> None:
         descriptors = self.message.tensors
         del descriptors[:]
@@ -227,12 +251,13 @@ class MessageWriter:
             tensor.key = key
             tensor.shape.extend(value.shape)
             tensor.byte_length = length = len(payload[index])
+            tensor.dtype = dtypes.to_wire(value.dtype)
             if isinstance(value, EncodedImage):
-                tensor.dtype = pb.UINT8
                 tensor.encoding = _ENCODINGS[value.encoding]
             else:
-                tensor.dtype = dtypes.to_wire(value.dtype)
                 tensor.encoding = pb.RAW
+                if not uint16 and tensor.dtype == pb.UINT16:
+                    tensor.dtype, tensor.widened_from = pb.INT32, pb.UINT16
             if one_frame_each and len(payload) > 1:
                 tensor.frame = index
             else:

@@ -19,7 +19,7 @@ METHODS = ("bilinear", "half", "mosaic")
 
 
 def demosaic(mosaic: np.ndarray, encoding: str, method: str) -> np.ndarray:
-    """H x W x 1 -> H x W x 3 (`half`: half of both), or H x W; uint8 or int32 as it came."""
+    """H x W x 1 -> H x W x 3 (`half`: half of both), or H x W; uint8 or uint16 as it came."""
     plane = mosaic[:, :, 0]
     if method == "mosaic":
         return plane

@@ -39,8 +39,6 @@ RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {
 # Names of sensor_msgs/image_encodings.hpp: one that is not taken is no misspelling of another.
 OF_OPENCV = re.compile(r"\d+[USF]C\d+|(rgb|bgr)a?16|bayer_\w+|yuv\w+|uyvy|yuyv|nv\d+")
 MARKS = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
-# The wire has no unsigned 16-bit type; int32 holds every value of a depth image.
-WIDEN = {np.dtype("u2"): np.dtype("i4")}
 
 
 @input_converter("sensor_msgs/msg/Image")
@@ -54,11 +52,11 @@ def image(section: Section, message: type[Any]) -> Decode:
             )
     pattern = section.get("bayer", one_of(*bayer.METHODS), "bilinear")
     shaping = read_shaping(section, accepted)
-    if shaping.send != "raw" and all(RAW[name][0] != "u1" for name in accepted):
+    if shaping.send != "raw" and not any(_sendable(name, shaping.send) for name in accepted):
+        holds = "8 bits a channel" + (", or 16 of one channel" if shaping.send == "png" else "")
         raise ContractError(
             section.at("send"),
-            f"{', '.join(accepted)} cannot be sent as {shaping.send}, which holds 8 bits a"
-            " channel",
+            f"{', '.join(accepted)} cannot be sent as {shaping.send}, which holds {holds}",
         )
     path = section.path
     encodings_path = section.at("encodings")
@@ -79,8 +77,13 @@ def image(section: Section, message: type[Any]) -> Decode:
             return shaping.shape(array[box.slices] if box else array, encoding)
         return shaping.shape(pixels(received, path, box), encoding)
 
-    form = shaping.form(_channels(accepted))
+    form = shaping.form(_channels(accepted), {RAW[name][0] for name in accepted})
     return formed(decode, *form, compressed=shaping.send != "raw")
+
+
+def _sendable(encoding: str, send: str) -> bool:
+    kind = RAW[encoding][0]
+    return kind == "u1" or (send == "png" and kind == "u2" and _channels((encoding,)) == {1})
 
 
 def _channels(accepted: tuple[str, ...]) -> set[int]:
@@ -137,9 +140,8 @@ def coloured(message: Any, path: str) -> np.ndarray:
 
 
 def native(array: np.ndarray) -> np.ndarray:
-    """C order, this machine's byte order, a dtype the wire carries; itself if it is that."""
-    dtype = array.dtype.newbyteorder("=")
-    return np.ascontiguousarray(array, dtype=WIDEN.get(dtype, dtype))
+    """C order and this machine's byte order; itself if it is that."""
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
 
 
 def reordered(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:

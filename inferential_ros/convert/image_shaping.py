@@ -90,6 +90,11 @@ class Shaping:
     send: str
     quality: int
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the numbers become others."""
+        return self.scale != 1.0 or self.offset != 0.0
+
     def box(self, height: int, width: int) -> Box | None:
         """The part to read; InputError if the image is too small for it."""
         from inferential_ros.convert.registry import InputError
@@ -109,7 +114,7 @@ class Shaping:
             array = np.ascontiguousarray(np.rot90(array, -self.geometry.rotate // 90))
         if self.send != "raw":
             return self._compressed(array)
-        if self.scale != 1.0 or self.offset != 0.0:
+        if self.scaled:
             kind = self.dtype or np.dtype("f4")
             return (array * kind.type(self.scale) + kind.type(self.offset)).astype(
                 kind, copy=False
@@ -119,17 +124,26 @@ class Shaping:
     def _compressed(self, array: np.ndarray) -> EncodedImage:
         from inferential_ros.convert.registry import InputError
 
-        if array.dtype != np.uint8:
+        deep = self.send == "png" and array.dtype == np.uint16 and array.ndim == 2
+        if array.dtype != np.uint8 and not deep:
             raise InputError(f"{self.path}.send", f"{array.dtype} cannot be sent as {self.send}")
         return encode(self.path, array, self.send, self.quality)
 
-    def form(self, channels: set[int]) -> tuple[str | None, tuple[int | None, ...] | None]:
-        """dtype and shape of the result, None where the images decide."""
-        dtype = None if self.dtype is None else self.dtype.name
-        if self.send != "raw":
+    def form(
+        self, channels: set[int], kinds: set[str]
+    ) -> tuple[str | None, tuple[int | None, ...] | None]:
+        """dtype and shape of the result, None where the images decide.
+
+        channels, kinds: of the images that may come, kinds by numpy's names such as `u1`.
+        """
+        if self.dtype is not None:
+            dtype: str | None = self.dtype.name
+        elif self.scaled:
+            dtype = "float32"
+        elif self.send == "jpeg":
             dtype = "uint8"
-        if channels == {3}:
-            dtype = dtype or ("float32" if self.scale != 1.0 else "uint8")
+        else:
+            dtype = np.dtype(*kinds).name if len(kinds) == 1 else None
         size = self.geometry.size or self.geometry.crop
         sides = (size.height, size.width) if size else (None, None)
         sides = sides[::-1] if self.geometry.rotate in (90, 270) else sides
@@ -140,7 +154,7 @@ class Shaping:
 
 def read_shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
     """The keys crop, resize, rotate, dtype, scale, offset, send and jpeg_quality."""
-    dtype = section.get("dtype", one_of("uint8", "int32", "float16", "float32"), None)
+    dtype = section.get("dtype", one_of("uint8", "uint16", "int32", "float16", "float32"), None)
     send = section.get("send", one_of("raw", "jpeg", "png"), "raw")
     shaping = Shaping(
         path=section.path,
@@ -154,7 +168,8 @@ def read_shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
     if send != "raw":
         for key in ("dtype", "scale", "offset"):
             if section.has(key):
-                raise ContractError(section.at(key), f"an image sent as {send} is uint8")
+                kinds = "uint8 or uint16" if send == "png" else "uint8"
+                raise ContractError(section.at(key), f"an image sent as {send} is {kinds}")
     if section.has("jpeg_quality") and send != "jpeg":
         raise ContractError(section.at("jpeg_quality"), "is for send: jpeg")
     size = shaping.geometry.size
@@ -183,6 +198,9 @@ def resized(array: np.ndarray, size: Size, how: str) -> np.ndarray:
 def _by_pillow(array: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
     from PIL import Image
 
+    if array.dtype == np.uint16:  # Pillow averages 32 bits, and bicubic may pass over the ends
+        wide = _by_pillow(array.astype(np.int32), size, how)
+        return np.clip(wide, 0, 65535).astype(np.uint16)
     if array.ndim == 3 and array.dtype != np.uint8:  # Pillow knows no such image: plane by plane
         planes = np.moveaxis(array, 2, 0)
         return np.stack([_by_pillow(plane, size, how) for plane in planes], axis=2)

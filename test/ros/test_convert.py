@@ -73,8 +73,8 @@ METERS = np.array([[0.5, np.nan, 3.0], [4.0, 5.0, 6.0]], dtype=np.float32)
         ("rgba8", np.concatenate([RGB, ALPHA], axis=2), RGB),
         ("bgra8", np.concatenate([RGB[:, :, ::-1], ALPHA], axis=2), RGB),
         ("mono8", RGB[:, :, 0], RGB[:, :, 0]),
-        ("mono16", DEPTH, DEPTH.astype(np.int32)),
-        ("16UC1", DEPTH, DEPTH.astype(np.int32)),
+        ("mono16", DEPTH, DEPTH),
+        ("16UC1", DEPTH, DEPTH),
         ("32FC1", METERS, METERS),
     ],
 )

@@ -71,7 +71,7 @@ def test_a_mosaic_is_interpolated_between_its_neighbours() -> None:
 def test_a_mosaic_of_16_bits_keeps_its_values(big: bool) -> None:
     plane = mosaic("rggb", dtype=np.uint16) * 300
     result = decoder(IMAGE)(message(plane, "bayer_rggb16", big=big))
-    assert result.dtype == np.int32
+    assert result.dtype == np.uint16
     assert (result == [RED * 300, GREEN * 300, BLUE * 300]).all()
 
 
@@ -81,7 +81,7 @@ def test_a_mosaic_of_16_bits_is_resized_as_its_values_are(how: str) -> None:
     plane = mosaic("rggb", dtype=np.uint16) * 300
     options = {"width": 4, "height": 3, "filter": how}
     result = decoder(IMAGE, resize=options)(message(plane, "bayer_rggb16"))
-    assert result.shape == (3, 4, 3) and result.dtype == np.int32
+    assert result.shape == (3, 4, 3) and result.dtype == np.uint16
     assert (result == [RED * 300, GREEN * 300, BLUE * 300]).all()
 
 
@@ -162,6 +162,53 @@ def test_a_picture_may_be_sent_compressed() -> None:
         decoder(IMAGE, send="jpeg")(message(np.zeros((2, 2), np.float32), "32FC1"))
 
 
+DEPTH = np.random.default_rng(2).integers(0, 65536, (12, 16), dtype=np.uint16)
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "mono16"])
+def test_a_depth_is_a_view_of_its_message_of_16_bits(encoding: str) -> None:
+    image = message(DEPTH, encoding)
+    decode = decoder(IMAGE, encodings=[encoding])
+    result = decode(image)
+    assert result.dtype == np.uint16 and form_of(decode).dtype == "uint16"
+    assert np.shares_memory(result, np.frombuffer(image.data, np.uint8))
+    widened = decoder(IMAGE, encodings=[encoding], dtype="int32")(image)
+    assert widened.dtype == np.int32 and (widened == DEPTH).all()
+
+
+@pytest.mark.parametrize("how", ["bilinear", "bicubic", "box", "nearest"])
+def test_a_resized_depth_stays_within_16_bits(how: str) -> None:
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    ends = np.where(np.arange(16) < 8, 0, 65535).astype(np.uint16) * np.ones((12, 1), np.uint16)
+    options = {"width": 32, "height": 24, "filter": how}
+    result = decoder(IMAGE, resize=options)(message(ends, "16UC1"))
+    assert result.dtype == np.uint16 and (result[:, :8] < 100).all()
+    assert (result[:, -8:] > 65435).all() and (np.diff(result.astype(int)) >= -2000).all()
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_depth_sent_as_png_arrives_bit_for_bit(big: bool) -> None:
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    decoding = decoder(IMAGE, encodings=["16UC1"], send="png")
+    sent = decoding(message(DEPTH, "16UC1", pad=1, big=big))
+    assert isinstance(sent, EncodedImage) and sent.dtype == np.uint16
+    np.testing.assert_array_equal(decode(sent), DEPTH)
+    assert form_of(decoding).dtype == "uint16" and form_of(decoding).compressed
+
+
+@pytest.mark.parametrize("told", ["16UC1; png compressed ", "mono16; png compressed"])
+def test_a_depth_camera_s_png_stays_as_it_is(told: str) -> None:
+    pillow = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    file = io.BytesIO()
+    pillow.fromarray(DEPTH).save(file, "png")
+    sent = decoder("sensor_msgs/msg/CompressedImage", topic="depth/compressed")(
+        CompressedImage(format=told, data=file.getvalue())
+    )
+    assert bytes(sent.data) == file.getvalue()
+    assert (sent.dtype, sent.shape) == (np.uint16, (12, 16))
+    np.testing.assert_array_equal(decode(sent), DEPTH)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -176,6 +223,10 @@ def test_a_picture_may_be_sent_compressed() -> None:
         (
             {"encodings": ["16UC1", "32FC1"], "send": "jpeg"},
             "key.send: 16UC1, 32FC1 cannot be sent as jpeg, which holds 8 bits a channel",
+        ),
+        (
+            {"encodings": ["32FC1"], "send": "png"},
+            "key.send: 32FC1 cannot be sent as png, which holds 8 bits a channel, or 16 of one",
         ),
         ({"bayer": "linear"}, "key.bayer: unknown value 'linear'; did you mean 'bilinear'"),
     ],

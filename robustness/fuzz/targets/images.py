@@ -55,9 +55,10 @@ def check(data: bytes) -> None:
     assert 2 <= len(shape) <= 3 and all(0 <= size < 1 << 32 for size in shape), shape
     if shape[0] * shape[1] > DECODED_UP_TO:
         return
+    image = EncodedImage(content, encoding, shape)
     try:
-        pixels = decode(EncodedImage(content, encoding, shape))
+        pixels = decode(image)
     except WireError as error:
         assert str(error)
         return
-    assert pixels.dtype == np.uint8 and pixels.shape == shape
+    assert pixels.dtype == image.dtype and pixels.shape == shape

@@ -28,7 +28,7 @@ from inferential_core.wire.messages import (
 
 LIMITS = Limits()
 HEADER = ObservationHeader(client_id="robot", model_id="policy")
-DTYPES = ["<f2", "<f4", "<f8", "u1", "<i4", "<i8", "?"]
+DTYPES = ["<f2", "<f4", "<f8", "u1", "<u2", "<i4", "<i8", "?"]
 
 arrays = st.sampled_from(DTYPES).flatmap(
     lambda dtype: hnp.arrays(
@@ -283,6 +283,57 @@ def test_real_images_are_decoded_to_their_pixels():
         decode(EncodedImage(image.data, "png", (10, 12, 3)))
     with pytest.raises(WireError):
         decode(EncodedImage(image.data[:60], "png"))
+
+
+@pytest.mark.parametrize("size", [3, 10_000])
+def test_uint16_goes_as_it_is_to_a_peer_that_accepts_it_and_as_int32_to_others(size):
+    array = np.linspace(0, 65535, size).astype(np.uint16)
+    writer = response_writer("policy")
+    for accepts, dtype, sent in ((False, pb.INT32, "<i4"), (True, pb.UINT16, "<u2")) * 2:
+        frames = [bytes(each) for each in writer.frames({"x": array}, uint16=accepts)]
+        (described,) = pb.ModelResponse.FromString(frames[1]).tensors
+        assert described.dtype == dtype and described.byte_length == len(frames[2])
+        np.testing.assert_array_equal(np.frombuffer(frames[2], sent), array)
+        arrived = decode_result(parse_response(frames), frames)["x"]
+        assert arrived.dtype == np.uint16
+        np.testing.assert_array_equal(arrived, array)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"), [([-1, 1], "<i4"), ([0, 65536], "<i4"), ([0.5, 1.0], "<f4")]
+)
+def test_what_was_no_uint16_is_not_cut_to_one(values, dtype):
+    wire = pb.INT32 if dtype == "<i4" else pb.FLOAT32
+    broken = tensor(dtype=wire, widened_from=pb.UINT16)
+    message = pb.Observation(model_id="policy", tensors=[broken])
+    frames = [b"", message.SerializeToString(), np.array(values, dtype).tobytes()]
+    with pytest.raises(RejectedError, match="'x': its values do not fit uint16"):
+        decode_values(parse_observation(frames), frames, LIMITS)
+
+
+def test_an_image_of_16_bits_arrives_bit_for_bit():
+    pytest.importorskip("PIL.Image", reason="Pillow is the [images] extra")
+    from inferential_core.wire.images import decode, encode
+
+    depth = np.random.default_rng(0).integers(0, 65536, (12, 10), np.uint16)
+    arrived = round_trip({"depth": encode("depth", depth, "png")})["depth"]
+    assert (arrived.dtype, arrived.shape) == (np.uint16, (12, 10))
+    np.testing.assert_array_equal(decode(arrived), depth)
+    with pytest.raises(WireError, match="'depth': .* not uint16"):
+        encode("depth", depth, "jpeg")
+    with pytest.raises(WireError, match="16 of one channel"):
+        EncodedImage(bytes(arrived.data[:25]) + b"\x02" + bytes(arrived.data[26:]), "png")
+
+
+def test_an_image_that_is_not_of_the_dtype_it_is_said_to_be_is_rejected():
+    content = EncodedImage(jpeg_header(4, 6), "jpeg").data
+    described = tensor(
+        encoding=pb.JPEG, dtype=pb.UINT16, shape=[4, 6, 3], byte_length=len(content)
+    )
+    message = pb.Observation(model_id="policy", tensors=[described])
+    frames = [b"", message.SerializeToString(), content]
+    with pytest.raises(RejectedError, match="'x': the image is uint8"):
+        decode_values(parse_observation(frames), frames, LIMITS)
 
 
 def test_a_writer_does_not_keep_the_memory_of_all_that_it_wrote():
