@@ -28,12 +28,16 @@ class ModelOptions:
         if self.latency_budget_ms is not None and not self.latency_budget_ms > 0:
             raise UsageError(f"latency_budget_ms must be above 0, not {self.latency_budget_ms}")
         if self.priority is not None and self.priority < 0:
-            raise UsageError(f"priority is a tier from 0 (most important), not {self.priority}")
+            raise UsageError(
+                f"priority must be a tier from 0 (the most important), not {self.priority}"
+            )
         if not self.control_period_ms >= 0:
-            raise UsageError(f"control_period_ms must not be negative: {self.control_period_ms}")
+            raise UsageError(
+                f"control_period_ms must not be negative, but is {self.control_period_ms}"
+            )
         for key, encoding in self.encode.items():
             if encoding not in ("jpeg", "png"):
-                raise UsageError(f"encode[{key!r}]: 'jpeg' or 'png', not {encoding!r}")
+                raise UsageError(f"encode[{key!r}] must be 'jpeg' or 'png', not {encoding!r}")
 
 
 @dataclass(slots=True)

@@ -64,7 +64,7 @@ class ClientSession:
     def open(self, model_id: str, options: ModelOptions) -> ModelSession:
         """A handle on a model, with the options of its observations; UsageError without an id."""
         if not model_id:
-            raise UsageError("model id must not be empty")
+            raise UsageError("the model id must not be empty")
         return self._handle(model_id, options)
 
     def _handle(self, model_id: str, options: ModelOptions, aside: bool = False) -> ModelSession:
@@ -296,11 +296,13 @@ class ClientSession:
 def specification_in(reply: Reply) -> dict[str, Any]:
     """The specification a reply tells; UsageError with the reason if it tells none."""
     if reply.result is None:
-        raise UsageError(f"no specification of {reply.model_id!r}: {reply.error}")
+        raise UsageError(f"the server gave no specification of {reply.model_id!r}: {reply.error}")
     try:
         specification: dict[str, Any] = json.loads(reply.result["specification"])
     except (KeyError, ValueError):
-        raise UsageError(f"the server knows no specifications: {reply.model_id!r}") from None
+        raise UsageError(
+            f"the server knows no specifications, so none of {reply.model_id!r}"
+        ) from None
     return specification
 
 
@@ -328,7 +330,7 @@ def checked_client_id(client_id: str | int) -> str:
 def _count(name: str, value: Any) -> int:
     if isinstance(value, Integral) and 0 <= int(value) < 1 << 32:
         return int(value)
-    raise UsageError(f"{name} is a whole number from 0, not {value!r}")
+    raise UsageError(f"{name} must be a whole number from 0, not {value!r}")
 
 
 def _clipped(given: Any) -> float:
@@ -339,7 +341,7 @@ def _clipped(given: Any) -> float:
         )
     urgency = float(given)
     if math.isnan(urgency):
-        raise UsageError("urgency is NaN; it goes from 0.0 to 1.0")
+        raise UsageError("urgency must be from 0.0 to 1.0, not NaN")
     if not 0.0 <= urgency <= 1.0:
         warnings.warn(f"urgency {urgency} is clipped to 0.0 .. 1.0", stacklevel=5)
     return min(1.0, max(0.0, urgency))

@@ -53,7 +53,7 @@ class ModelForm:
 def _nested(model: Any) -> bool | str:
     nested = getattr(model, "nested", False)
     if nested not in (True, False, LISTS):
-        raise UsageError(f"nested is {nested!r}: it is True, False or {LISTS!r}")
+        raise UsageError(f"nested must be True, False or {LISTS!r}, not {nested!r}")
     found: bool | str = nested
     return found
 
@@ -111,6 +111,6 @@ def _specification(model: Any) -> Mapping[str, Any]:
         raise UsageError(f"specification: it cannot be told as JSON: {text_of(error)}") from None
     if not isinstance(carried, dict):
         raise UsageError(
-            f"specification: a mapping is expected, not {type(model.specification).__name__}"
+            f"specification must be a mapping, not {type(model.specification).__name__}"
         )
     return carried

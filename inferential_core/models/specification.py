@@ -67,13 +67,15 @@ def _entry(key: Any, declared: Any) -> Entry:
             raise UsageError(f"{where}.dtype: {name!r}: {nearest(str(name), (*_DTYPES, TEXT))}")
     shape = declared.get("shape")
     if TEXT in names and (len(names) > 1 or shape is not None):
-        raise UsageError(f"{where}: a string has no shape and no other dtype")
+        raise UsageError(f"{where}: a string can have no shape and no other dtype")
     if shape is not None and not (
         isinstance(shape, (list, tuple)) and all(size is None or _is_size(size) for size in shape)
     ):
-        raise UsageError(f"{where}.shape: {shape!r}: a list of sizes, None for any size")
+        raise UsageError(
+            f"{where}.shape must be a list of sizes, with None for any size, not {shape!r}"
+        )
     if not isinstance(declared.get("optional", False), bool):
-        raise UsageError(f"{where}.optional: {declared['optional']!r}: true or false")
+        raise UsageError(f"{where}.optional must be true or false, not {declared['optional']!r}")
     return Entry(
         str(key), names, None if shape is None else tuple(shape), declared.get("optional", False)
     )
@@ -81,7 +83,7 @@ def _entry(key: Any, declared: Any) -> Entry:
 
 def _is_mapping(where: str, value: Any) -> None:
     if not isinstance(value, Mapping):
-        raise UsageError(f"{where}: a mapping is expected, not {type(value).__name__}")
+        raise UsageError(f"{where} must be a mapping, not {type(value).__name__}")
 
 
 def _is_size(value: Any) -> bool:
@@ -90,31 +92,33 @@ def _is_size(value: Any) -> bool:
 
 def _is_horizon(where: str, value: Any) -> None:
     if not _is_size(value) or value == 0:
-        raise UsageError(f"{where}: {value!r}: a number of steps, at least 1")
+        raise UsageError(f"{where} must be a number of steps, at least 1, not {value!r}")
 
 
 def _is_rate(where: str, value: Any) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (number and 0 < value < math.inf):
-        raise UsageError(f"{where}: {value!r}: a rate in Hz, above 0")
+        raise UsageError(f"{where} must be a rate in Hz above 0, not {value!r}")
 
 
 def _is_lease(where: str, value: Any) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (number and 0 < value < math.inf):
-        raise UsageError(f"{where}: {value!r}: milliseconds, above 0; leave it out for no lease")
+        raise UsageError(
+            f"{where} must be milliseconds above 0, not {value!r}; leave it out for no lease"
+        )
 
 
 def _are_names(where: str, value: Any) -> None:
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
-        raise UsageError(f"{where}: {value!r}: a list of names")
+        raise UsageError(f"{where} must be a list of names, not {value!r}")
     if len(set(value)) < len(value):
-        raise UsageError(f"{where}: a name is there twice")
+        raise UsageError(f"{where} has a name twice")
 
 
 def _is_policy(where: str, value: Any) -> None:
     if value not in ("ignore", "reject"):
-        raise UsageError(f"{where}: {value!r}: ignore or reject")
+        raise UsageError(f"{where} must be ignore or reject, not {value!r}")
 
 
 def _is_anything(where: str, value: Any) -> None:

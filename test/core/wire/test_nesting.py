@@ -44,7 +44,7 @@ def test_what_cannot_be_told_apart_is_refused_or_stays_as_it_is() -> None:
     with pytest.raises(UsageError, match="the observation is nested more than 8 times"):
         flattened(endless, "observation")
     assert nested({"a": 1, "a.b": 2}) == {"a": 1, "a.b": 2}
-    with pytest.raises(UsageError, match="nested is 'list': it is True, False or 'lists'"):
+    with pytest.raises(UsageError, match="nested must be True, False or 'lists', not 'list'"):
         ModelForm(type("Wrong", (), {"nested": "list", "infer": lambda self, obs: obs})())
 
 
