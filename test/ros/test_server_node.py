@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -232,3 +235,28 @@ def test_a_server_whose_loop_ended_ends_its_process(
         connection.model("policy").observe(state=np.zeros(2, dtype=np.float32))
         assert server.wait() == 1
     assert "the server's loop ended: Defect('a defect')" in server.text()
+
+
+def test_a_model_beside_whoever_starts_the_node_is_found_and_its_error_is_told_with_the_place(
+    tmp_path: Path, address: str
+) -> None:
+    (tmp_path / "beside.py").write_text(
+        "def make():\n    raise FileNotFoundError('weights.pt is not there')\n"
+    )
+    script = Path(__file__).parents[2] / "scripts" / "server_node"
+    given = [f"bind:={address}", 'models:=["policy:=beside:make"]', "dispatcher:=local"]
+    command = [sys.executable, str(script), "--ros-args"]
+    command += [word for rule in given for word in ("-p", rule)]
+    for level, traceback in (("info", False), ("debug", True)):
+        ran = subprocess.run(
+            [*command, "--log-level", f"inference_server:={level}"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        said = ran.stdout + ran.stderr
+        assert ran.returncode == 1
+        assert "FileNotFoundError: weights.pt is not there (beside.py:2)" in said
+        assert ("Traceback" in said) is traceback, said

@@ -21,6 +21,7 @@ from . import cluster, one_replica, payload, replica
 from .payload import Packed, Stayed
 from .replica_memory import Block
 from .replica_values import Observation, Outcome
+from .serve_message import in_one_line
 from .shipped import METHOD
 
 _log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Application:
         self.why_not = "it was not looked for yet"  # why it cannot be called; "" if it can
         self.deploying = True  # it cannot be called yet, but Serve is at it
         self._limits = limits
+        self.raised = ""  # Serve's newest message that has the traceback of a replica
         self._handles: tuple[Any, Any] | None = None  # by value, by reference
         self._deployment = ""
         self._actors: dict[str, str] = {}  # name of the actor -> replica id, of running replicas
@@ -89,7 +91,7 @@ class Application:
         try:
             await self._find_deployment(details["deployments"])
         except Exception as error:
-            self.why_not = f"application {self.id!r} is {details['status']}: {error}"
+            self.why_not = f"application {self.id!r} is {details['status']!s}: {error}"
             self._actors.clear()
             return
         deployment = details["deployments"][self._deployment]
@@ -99,6 +101,8 @@ class Application:
             for each in deployment["replicas"]
             if each["state"] == "RUNNING"
         }
+        if self._actors:
+            self.raised = ""
         for name in set(self._prepared) - set(self._actors):
             del self._prepared[name]
         self._place(deployment["target_num_replicas"])
@@ -107,8 +111,18 @@ class Application:
         self.why_not = self._described.get("unfit", "")
         never = not self._described and deployment["target_num_replicas"] > 0
         if not self._actors and (never or details["status"] in ("DEPLOY_FAILED", "DELETING")):
-            message = details.get("message") or deployment.get("message") or "no replica runs"
-            self.why_not = f"application {self.id!r} is {details['status']}: {message}"
+            self.why_not = self._why_no_replica(details, deployment)
+
+    def _why_no_replica(self, details: Mapping[str, Any], deployment: Mapping[str, Any]) -> str:
+        told = [it for it in (deployment.get("message"), details.get("message")) if it]
+        # While Serve tries again only one of the two has the error, and at the end neither.
+        raised = next((message for message in told if "Traceback" in message), "")
+        if raised and raised != self.raised:
+            self.raised = raised
+            _log.debug("application %r: %s", self.id, raised)
+        message = self.raised or (told[-1] if told else "no replica runs")
+        status = getattr(details["status"], "value", details["status"])
+        return f"application {self.id!r} is {status}: {in_one_line(message)}"
 
     async def _find_deployment(self, deployments: Mapping[str, Any]) -> None:
         """The handle of the deployment that takes the application's calls."""

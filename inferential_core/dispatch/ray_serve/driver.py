@@ -101,8 +101,9 @@ class RayDriver(Dispatcher):
 
     def _is_starting(self, name: str, application: Application) -> bool:
         """Whether what cannot be called is only not ready yet: the cluster, or the application."""
-        awaited = not self._joined or application.deploying or self._deployments.awaits(name)
-        return awaited and name not in self._deployments.failures
+        return (not self._joined or application.deploying) and (
+            name not in self._deployments.failures
+        )
 
     def submit(self, batch: Batch) -> None:
         self._loop.call_soon_threadsafe(self._begin, batch)
@@ -199,7 +200,9 @@ class RayDriver(Dispatcher):
         # All at once: none waits for the replicas of another.
         await asyncio.gather(*(each.update(details.get(name)) for name, each in known.items()))
         for name, application in known.items():
-            if application.why_not:
+            if name not in details:
+                application.deploying = self._deployments.awaits(name)
+            if application.why_not and not application.raised:  # which says more
                 application.why_not = self._deployments.failures.get(name, application.why_not)
             if name not in details and not self._wanted:
                 del self._applications[name]

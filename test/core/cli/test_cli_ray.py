@@ -46,6 +46,10 @@ class Own:
         return 4 * obs["state"]
 
 app = Own.bind()
+
+class Broken(Doubler):
+    def __init__(self):
+        raise FileNotFoundError("weights.pt is not there")
 """
 
 CONFIG = """
@@ -209,3 +213,19 @@ def test_who_will_not_wait_is_told_what_is_not_ready(ray_cluster: Any, serve: An
     process = serve.run([*command, f"--ray-address={ray_cluster.address}"])
     assert process.communicate(timeout=SOON_S)[0] == ""
     assert process.returncode == 1
+
+
+def test_a_model_that_cannot_be_made_is_told_with_the_place(ray_cluster: Any, serve: Any) -> None:
+    process, address = serve(
+        f"--ray-address={ray_cluster.address}", "--model=broken=my_models:Broken"
+    )
+    with Connection(address, client_id="robot") as connection:
+        handle = connection.model("broken", latency_budget_ms=10_000)
+        handle.observe(state=np.ones(3, np.float32))
+        reply = handle.get_reply(timeout_ms=30_000)
+    line = 1 + MODELS.splitlines().index(
+        '        raise FileNotFoundError("weights.pt is not there")'
+    )
+    told = f"FileNotFoundError: weights.pt is not there (my_models.py:{line})"
+    assert reply.status is Status.ERROR and reply.error.endswith(told), reply.error
+    assert stop(process) == 0
