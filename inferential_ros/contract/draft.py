@@ -16,7 +16,7 @@ from inferential_ros.contract.draft_text import listed, scalar
 from inferential_ros.contract.observation import RESERVED_KEYS
 from inferential_ros.contract.topics import TOPIC
 from inferential_ros.contract.urdf import ENDLESS, Joint, parse_urdf
-from inferential_ros.convert import input_types
+from inferential_ros.convert import compressed_depth, input_types
 from inferential_ros.convert.registry import ANY
 from inferential_ros.options.errors import ContractError
 
@@ -92,6 +92,7 @@ def _commanded(seen: Seen) -> bool:
 def _keys(sensors: Sequence[Seen], prefix: str) -> list[str]:
     known = set(input_types()) - {ANY, "sensor_msgs/msg/CameraInfo"}
     compressed = {s.topic.removesuffix("/compressed") for s in sensors if s.type == COMPRESSED}
+    raw = {s.topic for s in sensors if s.type == IMAGE}
     lines: list[str] = []
     taken: set[str] = {"task", *RESERVED_KEYS}
     others: list[str] = []
@@ -101,7 +102,9 @@ def _keys(sensors: Sequence[Seen], prefix: str) -> list[str]:
             why = ""
         elif seen.type == IMAGE and seen.topic in compressed:
             why = "read compressed instead"
-        elif seen.type == JOINTS and seen.sample is None:
+        elif seen.type == COMPRESSED and _depth_of(seen) in raw:
+            why = f"read {_relative(_depth_of(seen), prefix)} instead"
+        elif (seen.type == JOINTS or _depth_of(seen)) and seen.sample is None:
             why = "no message came"
         else:
             why = refusal(seen, topic, options)
@@ -120,6 +123,12 @@ def _keys(sensors: Sequence[Seen], prefix: str) -> list[str]:
         lines.append("    # not taken (any type can be read by its fields, with `select`):")
         lines += [line.rstrip() for line in others]
     return lines
+
+
+def _depth_of(seen: Seen) -> str:
+    """The topic whose images a topic of compressedDepth holds; '' where it is none."""
+    raw, _, transport = seen.topic.rpartition("/")
+    return raw if transport == compressed_depth.NAME else ""
 
 
 def _written(seen: Seen, topic: str, options: dict[str, Any]) -> list[str]:

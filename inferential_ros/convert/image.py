@@ -15,8 +15,8 @@ import numpy as np
 
 from inferential_core import EncodedImage, InferentialError
 from inferential_core.wire.images import read_shape, without_alpha
-from inferential_ros.convert import bayer, yuv
-from inferential_ros.convert.image_shaping import Box, read_shaping
+from inferential_ros.convert import bayer, compressed_depth, yuv
+from inferential_ros.convert.image_shaping import Box, Shaping, read_shaping
 from inferential_ros.convert.registry import Decode, InputError, formed, input_converter
 from inferential_ros.options.errors import ContractError, listing, suggestion
 from inferential_ros.options.yaml_values import Section, names, one_of, text
@@ -51,13 +51,7 @@ def image(section: Section, message: type[Any]) -> Decode:
                 f"{section.at('encodings')}[{index}]", f"unknown value {name!r}; {hint}"
             )
     pattern = section.get("bayer", one_of(*bayer.METHODS), "bilinear")
-    shaping = read_shaping(section, accepted)
-    if shaping.send != "raw" and not any(_sendable(name, shaping.send) for name in accepted):
-        holds = "8 bits a channel" + (", or 16 of one channel" if shaping.send == "png" else "")
-        raise ContractError(
-            section.at("send"),
-            f"{', '.join(accepted)} cannot be sent as {shaping.send}, which holds {holds}",
-        )
+    shaping = _shaping(section, accepted)
     path = section.path
     encodings_path = section.at("encodings")
 
@@ -79,6 +73,18 @@ def image(section: Section, message: type[Any]) -> Decode:
 
     form = shaping.form(_channels(accepted), {RAW[name][0] for name in accepted})
     return formed(decode, *form, compressed=shaping.send != "raw")
+
+
+def _shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
+    """The options of images of these encodings; ContractError where none can be sent so."""
+    shaping = read_shaping(section)
+    if shaping.send != "raw" and not any(_sendable(name, shaping.send) for name in accepted):
+        holds = "8 bits a channel" + (", or 16 of one channel" if shaping.send == "png" else "")
+        raise ContractError(
+            section.at("send"),
+            f"{', '.join(accepted)} cannot be sent as {shaping.send}, which holds {holds}",
+        )
+    return shaping
 
 
 def _sendable(encoding: str, send: str) -> bool:
@@ -154,22 +160,30 @@ def reordered(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
 
 @input_converter("sensor_msgs/msg/CompressedImage")
 def compressed(section: Section, message: type[Any]) -> Decode:
-    if section.get("topic", text, "").endswith("/compressedDepth"):
-        raise ContractError(
-            section.at("topic"),
-            "compressedDepth (depth behind a header of image_transport) is not taken: name the raw"
-            " depth topic",
-        )
-    return formed(compressed_decoder(section.at("topic")), "uint8", None, compressed=True)
+    path = section.at("topic")
+    if not section.get("topic", text, "").endswith("/" + compressed_depth.NAME):
+        return formed(compressed_decoder(path), None, None, compressed=True)
+    shaping = _shaping(section, compressed_depth.ENCODINGS)
+
+    def decode(received: Any) -> Any:
+        encoding, depth = compressed_depth.decompress(received, path)
+        box = shaping.box(*depth.shape)
+        return shaping.shape(depth[box.slices] if box else depth, encoding)
+
+    form = shaping.form({1}, {"u2", "f4"})
+    return formed(decode, *form, compressed=shaping.send != "raw")
 
 
-def compressed_decoder(path: str) -> Callable[[Any], EncodedImage]:
+def compressed_decoder(path: str) -> Callable[[Any], EncodedImage | np.ndarray]:
     """Bytes as they came; the kind is read from them, because `format` is written freely.
 
-    An alpha channel is declared away: the model gets RGB or H x W, as from a raw image.
+    An alpha channel is declared away: the model gets RGB or H x W, as from a raw image. Depth
+    behind the header of compressedDepth, whatever its topic is called, becomes an array.
     """
 
-    def decode(received: Any) -> EncodedImage:
+    def decode(received: Any) -> EncodedImage | np.ndarray:
+        if compressed_depth.NAME in received.format:
+            return compressed_depth.decompress(received, path)[1]
         data = bytes(received.data)
         for mark, encoding in MARKS.items():
             if data.startswith(mark):

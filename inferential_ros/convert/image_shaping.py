@@ -152,7 +152,7 @@ class Shaping:
         return dtype, (*sides, 3) if channels == {3} else sides
 
 
-def read_shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
+def read_shaping(section: Section) -> Shaping:
     """The keys crop, resize, rotate, dtype, scale, offset, send and jpeg_quality."""
     dtype = section.get("dtype", one_of("uint8", "uint16", "int32", "float16", "float32"), None)
     send = section.get("send", one_of("raw", "jpeg", "png"), "raw")

@@ -102,12 +102,6 @@ WRONG = [
     ("observation.trigger", {"on": "stat"}, "observation.trigger.on", "did you mean 'state'"),
     ("observation.trigger", {}, "observation.trigger", "exactly one of"),
     (
-        "observation.keys.camera.topic",
-        "depth/image/compressedDepth",
-        "observation.keys.camera.topic",
-        "name the raw depth topic",
-    ),
-    (
         "observation.keys.camera.type",
         "sensor_msgs/msg/CompressedVideo",
         "observation.keys.camera.type",

@@ -100,6 +100,17 @@ def test_a_png_of_16_bits_is_taken() -> None:
     assert key.decode(sample).dtype == np.uint16
 
 
+def test_compressed_depth_is_taken_where_the_raw_depth_is_not_seen() -> None:
+    data = bytes.fromhex("00000000000000000000000005000000010000000021a122")
+    sample = CompressedImage(format="16UC1; compressedDepth rvl", data=data)
+    depth = Seen("/depth/compressedDepth", "sensor_msgs/msg/CompressedImage", sample=sample)
+    (key,) = written(depth).topics
+    assert key.decode(sample).tolist() == [[0, 0, 5, 6, 0]]
+    raw = Image(height=1, width=1, step=2, encoding="16UC1", data=bytes(2))
+    (key,) = written(depth, Seen("/depth", IMAGE, sample=raw)).topics
+    assert key.topic == "depth"
+
+
 def test_commands_of_several_kinds_have_columns_of_their_own() -> None:
     commands = [Seen(f"/{n}", kind, 0, 1) for n, kind in zip("abcde", COMMANDS)]
     contract = written(*commands)
