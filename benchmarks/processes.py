@@ -33,10 +33,7 @@ class Program:
     """
 
     def __init__(
-        self,
-        *command: object,
-        packages: Path | None = ROOT,
-        log: IO[bytes] | None = None,
+        self, *command: object, packages: Path | None = ROOT, log: IO[bytes] | None = None
     ) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         if packages is not None:

@@ -60,10 +60,8 @@ class Cell:
     robots: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.steps} steps at {self.rate_hz} Hz, model {self.latency_ms} ms,"
-            f" {self.robots} robot{'s' if self.robots > 1 else ''}"
-        )
+        robots = f"{self.robots} robot{'s' if self.robots > 1 else ''}"
+        return f"{self.steps} steps at {self.rate_hz} Hz, model {self.latency_ms} ms, {robots}"
 
 
 def grid() -> Iterator[Cell]:
@@ -172,18 +170,13 @@ class Model:
         self._world.at(begun_ns + round(share * self._latency_ns), done)
 
     def _answer(self, one: Waiting, status: Status, begun_ns: int = 0) -> None:
-        good = status is Status.OK
-        reply = Reply(
-            one.request_id,
-            "policy",
-            status,
-            one.sent_ns / 1e9,
-            (self._world.now_ns + UPLINK_NS) / 1e9,
-            result={"actions": self._actions} if good else None,
-            inference_latency_ms=self._latency_ns / 1e6 if good else 0.0,
-            queue_ms=(begun_ns - one.received_ns) / 1e6 if good else 0.0,
-        )
-        self._world.at(self._world.now_ns + UPLINK_NS, lambda: one.robot.answered(one, reply))
+        at_ns, more = self._world.now_ns + UPLINK_NS, {}
+        if status is Status.OK:
+            more = {"result": {"actions": self._actions}}
+            more["inference_latency_ms"] = self._latency_ns / 1e6
+            more["queue_ms"] = (begun_ns - one.received_ns) / 1e6
+        reply = Reply(one.request_id, "policy", status, one.sent_ns / 1e9, at_ns / 1e9, **more)
+        self._world.at(at_ns, lambda: one.robot.answered(one, reply))
 
 
 class Link:
@@ -212,10 +205,10 @@ class Link:
         self._handler.on_sent()
         world.at(world.now_ns + UPLINK_NS, lambda: self._robot.model.receive(one, self._supersede))
 
-    def stop(self) -> None:
-        pass
+    def start(self) -> None:
+        """It needs no thread."""
 
-    start = reset = stop
+    stop = reset = start
 
 
 class Robot:
@@ -233,8 +226,7 @@ class Robot:
 
     def sample(self) -> None:
         seconds, nanoseconds = divmod(self.world.now_ns, 10**9)
-        stamp = SimpleNamespace(sec=seconds, nanosec=nanoseconds)
-        header = SimpleNamespace(stamp=stamp)
+        header = SimpleNamespace(stamp=SimpleNamespace(sec=seconds, nanosec=nanoseconds))
         self.bridge.store(0, SimpleNamespace(header=header, name=["a"], position=[0.0]))
 
     def tick(self) -> None:
@@ -274,13 +266,10 @@ class Robot:
     def publish_actions(self, tick: Any) -> None:
         self._source = tick.source
 
-    def publish_chunk(self, plan: Any) -> None:
-        pass
+    def publish_state(self, *_: Any) -> None:
+        """Nobody looks."""
 
-    publish_pending_chunk = publish_executed_chunk = publish_chunk
-
-    def publish_state(self) -> None:
-        pass
+    publish_chunk = publish_pending_chunk = publish_executed_chunk = publish_state
 
 
 @dataclass(frozen=True)
@@ -320,12 +309,8 @@ def _outcome(
 
 
 REAL = (
-    Cell(16, 30, 300, 1),
-    Cell(16, 50, 100, 1),
-    Cell(32, 10, 50, 1),
-    Cell(16, 20, 100, 4),
-    Cell(32, 30, 100, 4),
-    Cell(50, 50, 50, 4),
+    *(Cell(16, 30, 300, 1), Cell(16, 50, 100, 1), Cell(32, 10, 50, 1)),
+    *(Cell(16, 20, 100, 4), Cell(32, 30, 100, 4), Cell(50, 50, 50, 4)),
 )
 REAL_SETTINGS = (DEFAULT, "every sample", "runway 0.5, one at a time")
 

@@ -40,18 +40,12 @@ class Served:
         now = at
         self.tick()
         self.cadence.on_request(client)
+        empty = {"identity": b"", "envelope": b"", "payload": b"", "model_id": "policy"}
+        claimed = {"urgency": urgency, "steps_remaining": steps, "priority": priority}
+        expected = {"time_until_next": self.cadence.time_until_next(client)}
+        expected |= {"latency_budget_ms": self.budget_ms}
         request = InferenceRequest(
-            client_id=client,
-            model_id="policy",
-            identity=b"",
-            envelope=b"",
-            payload=b"",
-            received_at=now,
-            urgency=urgency,
-            steps_remaining=steps,
-            time_until_next=self.cadence.time_until_next(client),
-            latency_budget_ms=self.budget_ms,
-            priority=priority,
+            client_id=client, received_at=now, **empty, **claimed, **expected
         )
         self.numbers[id(request)] = number
         self.kept.append(request)

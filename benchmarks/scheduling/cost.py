@@ -93,15 +93,9 @@ def measure(queue: Queue, strategy: str, policy: str | None = None) -> Cost:
 
 
 def _request(number: int, queue: Queue, now: float, random: Random) -> InferenceRequest:
-    request = InferenceRequest(
-        client_id=f"robot-{number % (2 * QUEUED)}",
-        model_id=MODEL,
-        received_at=now,
-        urgency=random.random(),
-        steps_remaining=random.randrange(50),
-        priority=random.randrange(3),
-        request_id=number,
-    )
+    claimed = {"urgency": random.random(), "steps_remaining": random.randrange(50)}
+    claimed |= {"priority": random.randrange(3), "request_id": number}
+    request = InferenceRequest(f"robot-{number % (2 * QUEUED)}", MODEL, received_at=now, **claimed)
     request.deadline = now + random.uniform(queue.least_s, queue.most_s)
     return request
 

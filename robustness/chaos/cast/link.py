@@ -13,27 +13,56 @@ TCP hides loss and reordering from whoever uses it: they show as delay. relay.py
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import sys
+from asyncio import StreamReader, StreamWriter
+from contextlib import suppress
 from typing import Any
 
 from benchmarks.processes import answering, tell
 
 LATENCY_S = 0.2
 LOSS, RETRANSMISSION_S, JITTER_S = 0.05, 0.2, 0.02
+SEGMENT_BYTES = 256 * 1024
 
 
 class Line:
     """The state all connections share."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, server: str, seed: int) -> None:
         self.mode = "clear"
-        self.pipes: set[Pipe] = set()
-        self.whole = asyncio.Event()
-        self.whole.set()
+        self._whole = asyncio.Event()
+        self._whole.set()
         self._random = random.Random(seed)
+        self._host, self._port = server.removeprefix("tcp://").split(":")
 
-    def delay_s(self) -> float:
+    async def set_mode(self, question: dict[str, Any]) -> str:
+        self.mode = question["mode"]
+        (self._whole.clear if self.mode == "cut" else self._whole.set)()
+        return self.mode
+
+    async def join(self, near: StreamReader, to_near: StreamWriter) -> None:
+        """Carry what comes from a robot and for it, until one of the ends is closed."""
+        await self._whole.wait()
+        try:
+            far, to_far = await asyncio.open_connection(self._host, self._port)
+        except OSError:
+            to_near.close()
+            return
+        await asyncio.gather(self._carry(near, to_far), self._carry(far, to_near))
+
+    async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """In order: each segment leaves when it is due, but never before those that came first."""
+        loop, due = asyncio.get_running_loop(), 0.0
+        with suppress(ConnectionError):
+            while segment := await reader.read(SEGMENT_BYTES):
+                await self._whole.wait()
+                due = max(math.nextafter(due, math.inf), loop.time() + self._delay_s())
+                loop.call_at(due, self._deliver, writer, segment)
+        writer.close()
+
+    def _delay_s(self) -> float:
         """Of the segment that is about to leave."""
         if self.mode == "latency":
             return LATENCY_S
@@ -42,79 +71,15 @@ class Line:
             return self._random.uniform(0, JITTER_S) + lost * RETRANSMISSION_S
         return 0.0
 
-    async def set_mode(self, question: dict[str, Any]) -> str:
-        self.mode = question["mode"]
-        (self.whole.clear if self.mode == "cut" else self.whole.set)()
-        for pipe in list(self.pipes):
-            if self.mode == "cut":
-                pipe.transport.pause_reading()
-            elif pipe.other is not None:  # the others are being joined, and read on then
-                pipe.transport.resume_reading()
-        return self.mode
-
-
-class Pipe(asyncio.Protocol):
-    """One end of a connection: what it reads leaves at the other end, in order, when it is due."""
-
-    def __init__(self, line: Line) -> None:
-        self.line = line
-        self.transport: Any = None
-        self.other: Pipe | None = None
-        self._due = 0.0
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self.line.pipes.add(self)
-        if self.line.mode == "cut":
-            transport.pause_reading()
-
-    def data_received(self, data: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        self._due = max(self._due, loop.time() + self.line.delay_s())
-        if self._due <= loop.time():
-            self._deliver(data)
-        else:
-            loop.call_at(self._due, self._deliver, data)
-
-    def _deliver(self, data: bytes) -> None:
-        if self.other is not None and not self.other.transport.is_closing():
-            self.other.transport.write(data)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.line.pipes.discard(self)
-        if self.other is not None:
-            self.other.transport.close()
+    def _deliver(self, writer: StreamWriter, segment: bytes) -> None:
+        if not writer.is_closing():
+            writer.write(segment)
 
 
 async def main(server: str, seed: str) -> None:
     """Carry until stdin ends."""
-    line = Line(int(seed))
-    host, port = server.removeprefix("tcp://").split(":")
-    loop = asyncio.get_running_loop()
-    joining: set[asyncio.Task[None]] = set()
-
-    async def join(near: Pipe) -> None:
-        near.transport.pause_reading()
-        await line.whole.wait()
-        try:
-            _, far = await loop.create_connection(lambda: Pipe(line), host, int(port))
-        except OSError:
-            near.transport.close()
-            return
-        near.other, far.other = far, near
-        if near.transport.is_closing():
-            far.transport.close()
-        elif line.mode != "cut":
-            near.transport.resume_reading()
-
-    class Accepted(Pipe):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            task = asyncio.create_task(join(self))
-            joining.add(task)
-            task.add_done_callback(joining.discard)
-
-    listener = await loop.create_server(lambda: Accepted(line), "127.0.0.1", 0, backlog=1024)
+    line = Line(server, int(seed))
+    listener = await asyncio.start_server(line.join, "127.0.0.1", 0, backlog=1024)
     tell(f"tcp://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
     await answering(line.set_mode)
 

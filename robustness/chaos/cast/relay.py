@@ -6,19 +6,20 @@ the replies of four come in any order, some of them twice.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sys
-import threading
 from typing import Any
 
 import zmq
+import zmq.asyncio
 
 from benchmarks.machine import allow_many_files
 from benchmarks.peers.measuring import dealer
-from benchmarks.processes import listen, tell
+from benchmarks.processes import answering, tell
 
 LOSS, HELD, TWICE = 0.05, 4, 0.1
-PATIENCE_MS = 50  # what is held back goes out then, in whatever order
+PATIENCE_S = 0.05  # what is held back goes out then, in whatever order
 
 
 class Relay:
@@ -26,51 +27,46 @@ class Relay:
 
     def __init__(self, server: str, seed: int) -> None:
         self.mode = "clear"
-        self.stopping = threading.Event()
         self._random = random.Random(seed)
         self._server = server
-        self._context = zmq.Context()
+        self._context = zmq.asyncio.Context()
         self._context.max_sockets = 2000
         self._robots = self._context.socket(zmq.ROUTER)
         self._robots.setsockopt(zmq.ROUTER_HANDOVER, 1)
         port = self._robots.bind_to_random_port("tcp://127.0.0.1")
         self.address = f"tcp://127.0.0.1:{port}"
         self._ends: dict[bytes, Any] = {}
+        self._listening: list[asyncio.Task[None]] = []
         self._held: list[tuple[bytes, list[bytes]]] = []
 
-    def run(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._robots, zmq.POLLIN)
-        identities: dict[Any, bytes] = {}
-        while not self.stopping.is_set():
-            ready = poller.poll(PATIENCE_MS)
-            for socket, _ in ready:
-                if socket is self._robots:
-                    identity, *frames = socket.recv_multipart()
-                    if identity not in self._ends:
-                        end = dealer(self._context, self._server, identity, LINGER=-1)
-                        self._ends[identity] = end
-                        identities[end] = identity
-                        poller.register(end, zmq.POLLIN)
-                    if not self._loses():
-                        self._ends[identity].send_multipart(frames)
-                else:
-                    self._reply(identities[socket], socket.recv_multipart())
-            if not ready or self.mode == "clear":
+    async def set_mode(self, question: dict[str, Any]) -> str:
+        self.mode = question["mode"]
+        return self.mode
+
+    async def run(self) -> None:
+        while True:
+            identity, *frames = await self._robots.recv_multipart()
+            if identity not in self._ends:
+                self._ends[identity] = dealer(self._context, self._server, identity)
+                self._listening.append(asyncio.create_task(self._listen(identity)))
+            if not self._loses():
+                await self._ends[identity].send_multipart(frames)
+
+    async def _listen(self, identity: bytes) -> None:
+        """To what the server tells one robot."""
+        while True:
+            frames = await self._ends[identity].recv_multipart()
+            if self._loses():
+                continue
+            twice = self.mode == "loss" and self._random.random() < TWICE
+            self._held += [(identity, frames)] * (1 + twice)
+            if self.mode == "clear" or len(self._held) >= HELD:
                 self._release()
-        self._context.destroy(linger=0)
+            else:
+                asyncio.get_running_loop().call_later(PATIENCE_S, self._release)
 
     def _loses(self) -> bool:
         return self.mode == "loss" and self._random.random() < LOSS
-
-    def _reply(self, identity: bytes, frames: list[bytes]) -> None:
-        if self._loses():
-            return
-        self._held.append((identity, frames))
-        if self.mode == "loss" and self._random.random() < TWICE:
-            self._held.append((identity, frames))
-        if self.mode == "clear" or len(self._held) >= HELD:
-            self._release()
 
     def _release(self) -> None:
         held, self._held = self._held, []
@@ -80,19 +76,15 @@ class Relay:
             self._robots.send_multipart([identity, *frames])
 
 
-def main(server: str, seed: str) -> None:
+async def main(server: str, seed: str) -> None:
     """Relay until stdin ends."""
     allow_many_files()
     relay = Relay(server, int(seed))
-    thread = threading.Thread(target=relay.run)
-    thread.start()
     tell(relay.address)
-    for question in listen():
-        relay.mode = question["mode"]
-        tell(relay.mode)
-    relay.stopping.set()
-    thread.join()
+    relaying = asyncio.create_task(relay.run())
+    await answering(relay.set_mode)
+    relaying.cancel()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    asyncio.run(main(*sys.argv[1:]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from functools import partial
 from pathlib import Path
 
 from inferential_ros.bridge.options import make_executor
@@ -24,14 +24,11 @@ WORDS = tuple(
     " std_msgs/msg/Float64MultiArray"
     " trajectory_msgs/msg/JointTrajectory sensor_msgs/msg/JointState std_msgs/msg/String".split()
 )
+mutate = partial(mutate_yaml, words=WORDS)
 
 
 def seeds() -> list[bytes]:
     return [path.read_bytes() for path in sorted(CONTRACTS.rglob("*.yaml"))]
-
-
-def mutate(data: bytes, chance: random.Random) -> bytes:
-    return mutate_yaml(data, chance, WORDS)
 
 
 def check(data: bytes) -> None:

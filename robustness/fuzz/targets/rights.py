@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from inferential_core.errors import ConfigError
@@ -17,14 +17,11 @@ robot_1: {{key: "{KEYS[0]}", clients: [robot_1], models: ["*"], priority: 1, rat
 robot_2: {{key: "{KEYS[1]}", bytes_per_s: 2.0e+8, revoked: true}}
 """
 _FILE = Path(tempfile.mkdtemp(prefix="fuzz-")) / "authorized.yaml"
+mutate = partial(mutate_yaml, words=WORDS)
 
 
 def seeds() -> list[bytes]:
     return [SEED.encode(), f'robot: {{key: "{KEYS[0]}"}}\n'.encode()]
-
-
-def mutate(data: bytes, chance: random.Random) -> bytes:
-    return mutate_yaml(data, chance, WORDS)
 
 
 def check(data: bytes) -> None:
