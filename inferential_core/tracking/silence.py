@@ -24,7 +24,15 @@ class Silence:
     network, must not keep a robot that stops from being seen.
     """
 
-    __slots__ = ("_before", "_count", "_deviation", "_last", "_mean", "_pauses")
+    __slots__ = (
+        "_before",
+        "_count",
+        "_deviation",
+        "_last",
+        "_longest_but_one",
+        "_mean",
+        "_pauses",
+    )
 
     def __init__(self) -> None:
         self._last = math.nan
@@ -33,6 +41,7 @@ class Silence:
         self._count = 0  # intervals
         self._pauses = [0.0, 0.0]  # the two longest of this block, the shorter first
         self._before = [0.0, 0.0]  # and of the block before
+        self._longest_but_one = 0.0  # of both
 
     def event(self, now: float) -> None:
         """It was heard."""
@@ -48,10 +57,11 @@ class Silence:
         self._mean += weight * difference
         self._deviation += weight * (abs(difference) - self._deviation)
         if interval > self._pauses[0]:
-            self._pauses[0] = interval
-            self._pauses.sort()
+            self._pauses = sorted((interval, self._pauses[1]))
+            self._longest_but_one = sorted(self._pauses + self._before)[-2]
         if self._count % _BLOCK == 0:
             self._before, self._pauses = self._pauses, [0.0, 0.0]
+            self._longest_but_one = self._before[0]
 
     def pause(self) -> None:
         """It was away: the time until it is heard again says nothing."""
@@ -65,4 +75,4 @@ class Silence:
         """
         mean = self._mean if lately <= _SLOWER * self._mean else lately
         usual = min(mean + _DEVIATIONS * self._deviation, _MOST * mean)
-        return max(least * mean, usual, _BEYOND * sorted(self._pauses + self._before)[-2])
+        return max(least * mean, usual, _BEYOND * self._longest_but_one)
