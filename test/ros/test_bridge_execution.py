@@ -189,7 +189,7 @@ def test_the_threshold_is_a_live_parameter_and_the_contract_is_not(
     assert set_parameter(rig, "runway", 0.9).successful
     rig.status.wait(lambda m: m.observation_rate > 5.0)
     refused = set_parameter(rig, "contract_file", "other.yaml")
-    assert not refused.successful and "clean up first" in refused.reason
+    assert not refused.successful and "clean it up first" in refused.reason
     assert not set_parameter(rig, "runway", 7.0).successful
 
 

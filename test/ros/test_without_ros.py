@@ -74,7 +74,7 @@ def test_a_recording_is_replayed(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert done.returncode == 0, done.stderr
-    assert "kRightWristYaw" in done.stdout and " observations of " in done.stdout
+    assert "kRightWristYaw" in done.stdout and " observations, from " in done.stdout
 
 
 TRANSFORMED = """

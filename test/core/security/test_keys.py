@@ -264,7 +264,7 @@ def test_the_list_says_who_may_do_what(keys: Keys, capsys: pytest.CaptureFixture
         (["authorize", "robot_3"], "robot_3.key: No such file"),
         (["authorize", "server"], "needs no rights"),
         (["new", "server", "--authorize"], "needs no rights"),
-        (["new", "robot_4", "--rate", "5"], "add --authorize to grant rights"),
+        (["new", "robot_4", "--rate", "5"], "with --authorize"),
         (["authorize", "robot_1", "--rate", "0"], "rate_hz"),
         (["authorize", "robot_3", "--public-key", "FOLDER/robot_1.key"], "robot_1 has this key"),
     ],
