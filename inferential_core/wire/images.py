@@ -128,15 +128,20 @@ def decode(image: EncodedImage) -> np.ndarray:
     return pixels
 
 
+def encodable(pixels: np.ndarray, encoding: str) -> bool:
+    """Whether `encode` takes these pixels."""
+    if pixels.dtype == np.uint16:
+        return encoding == "png" and pixels.ndim == 2
+    return pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.shape[2:] == (3,))
+
+
 def encode(key: str, pixels: np.ndarray, encoding: str, quality: int = 90) -> EncodedImage:
     """Compress uint8 pixels, H x W x 3 (RGB) or H x W, or as PNG uint16 of H x W.
 
     WireError names the key of others. quality: of JPEG, 1 to 95.
     Needs Pillow (`pip install inferential[images]`).
     """
-    deep = encoding == "png" and pixels.dtype == np.uint16 and pixels.ndim == 2
-    shallow = pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.shape[2:] == (3,))
-    if not (deep or shallow):
+    if not encodable(pixels, encoding):
         raise WireError(
             f"{key!r}: uint8 of H x W or H x W x 3 can be sent as jpeg or png, uint16 of H x W"
             f" as png, not {pixels.dtype} {list(pixels.shape)} as {encoding}"

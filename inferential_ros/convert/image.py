@@ -1,7 +1,8 @@
 """Camera messages: raw images become arrays, compressed ones stay compressed.
 
-An array is H x W x 3 RGB, or H x W for one channel. What the message holds in that form already
-is a view of its bytes; anything else (row padding, byte order, BGR, alpha, crop) costs one copy.
+An array is H x W x 3 RGB, H x W for one channel, or H x W x C as it is for 8UC2 and 8UC4. What
+the message holds in that form already is a view of its bytes; anything else (row padding, byte
+order, BGR, alpha, crop) costs one copy.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {
     "bgra8": ("u1", 4, (2, 1, 0)),
     "mono8": ("u1", 1, None),
     "8UC1": ("u1", 1, None),
+    "8UC2": ("u1", 2, None),
     "8UC3": ("u1", 3, None),
+    "8UC4": ("u1", 4, None),
+    "rgb16": ("u2", 3, None),
+    "bgr16": ("u2", 3, (2, 1, 0)),
+    "rgba16": ("u2", 4, (0, 1, 2)),
+    "bgra16": ("u2", 4, (2, 1, 0)),
     "mono16": ("u2", 1, None),
     "16UC1": ("u2", 1, None),
     "32FC1": ("f4", 1, None),
@@ -37,7 +44,7 @@ RAW: dict[str, tuple[str, int, tuple[int, int, int] | None]] = {
     **{name: ("u1", 2, None) for name in yuv.ENCODINGS},
 }
 # Names of sensor_msgs/image_encodings.hpp: one that is not taken is no misspelling of another.
-OF_OPENCV = re.compile(r"\d+[USF]C\d+|(rgb|bgr)a?16|bayer_\w+|yuv\w+|uyvy|yuyv|nv\d+")
+OF_OPENCV = re.compile(r"\d+[USF]C\d+|bayer_\w+|yuv\w+|uyvy|yuyv|nv\d+")
 MARKS = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
 
 
@@ -51,7 +58,7 @@ def image(section: Section, message: type[Any]) -> Decode:
                 f"{section.at('encodings')}[{index}]", f"unknown value {name!r}; {hint}"
             )
     pattern = section.get("bayer", one_of(*bayer.METHODS), "bilinear")
-    shaping = _shaping(section, accepted)
+    shaping = _shaping(section, accepted, pattern)
     path = section.path
     encodings_path = section.at("encodings")
 
@@ -71,34 +78,35 @@ def image(section: Section, message: type[Any]) -> Decode:
             return shaping.shape(array[box.slices] if box else array, encoding)
         return shaping.shape(pixels(received, path, box), encoding)
 
-    form = shaping.form(_channels(accepted), {RAW[name][0] for name in accepted})
+    form = shaping.form(_channels(accepted, pattern), {RAW[name][0] for name in accepted})
     return formed(decode, *form, compressed=shaping.send != "raw")
 
 
-def _shaping(section: Section, accepted: tuple[str, ...]) -> Shaping:
+def _shaping(section: Section, accepted: tuple[str, ...], pattern: str = "") -> Shaping:
     """The options of images of these encodings; ContractError where none can be sent so."""
     shaping = read_shaping(section)
-    if shaping.send != "raw" and not any(_sendable(name, shaping.send) for name in accepted):
-        holds = "8 bits a channel" + (", or 16 of one channel" if shaping.send == "png" else "")
+    send = shaping.send
+    if send != "raw" and not any(_sendable(name, send, pattern) for name in accepted):
+        deep = ", or 16 of one channel" if send == "png" else ""
+        holds = f"8 bits a channel{deep}, and one channel or three"
         raise ContractError(
             section.at("send"),
-            f"{', '.join(accepted)} cannot be sent as {shaping.send}, which holds {holds}",
+            f"{', '.join(accepted)} cannot be sent as {send}, which holds {holds}",
         )
     return shaping
 
 
-def _sendable(encoding: str, send: str) -> bool:
-    kind = RAW[encoding][0]
-    return kind == "u1" or (send == "png" and kind == "u2" and _channels((encoding,)) == {1})
+def _sendable(encoding: str, send: str, pattern: str) -> bool:
+    kind, (channels,) = RAW[encoding][0], _channels((encoding,), pattern)
+    return (kind == "u1" and channels in (1, 3)) or (
+        kind == "u2" and channels == 1 and send == "png"
+    )
 
 
-def _channels(accepted: tuple[str, ...]) -> set[int]:
+def _channels(accepted: tuple[str, ...], pattern: str) -> set[int]:
     """Channels of the result, of all the encodings that may come."""
-    return {
-        3 if name in bayer.DTYPES or name in yuv.ENCODINGS else min(RAW[name][1], 3)
-        for name in accepted
-        if name in RAW
-    }
+    coloured = yuv.ENCODINGS if pattern == "mosaic" else {*yuv.ENCODINGS, *bayer.DTYPES}
+    return {3 if name in coloured or RAW[name][2] else RAW[name][1] for name in accepted}
 
 
 def pixels(message: Any, path: str, box: Box | None = None) -> np.ndarray:
@@ -110,7 +118,7 @@ def pixels(message: Any, path: str, box: Box | None = None) -> np.ndarray:
     if channels == 1:
         return native(array[:, :, 0])
     if order is None:
-        return np.ascontiguousarray(array)
+        return native(array) if array.itemsize > 1 else np.ascontiguousarray(array)
     return reordered(array, order)
 
 
@@ -152,7 +160,7 @@ def native(array: np.ndarray) -> np.ndarray:
 
 def reordered(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
     """Three of the channels in another order: one plane after the other, which is one copy."""
-    result = np.empty((*array.shape[:2], 3), dtype=array.dtype)
+    result = np.empty((*array.shape[:2], 3), dtype=array.dtype.newbyteorder("="))
     for target, source in enumerate(order):
         result[:, :, target] = array[:, :, source]
     return result

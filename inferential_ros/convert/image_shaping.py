@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inferential_core import EncodedImage
-from inferential_core.wire.images import encode
+from inferential_core.wire.images import encodable, encode
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_values import (
     Section,
@@ -124,9 +124,11 @@ class Shaping:
     def _compressed(self, array: np.ndarray) -> EncodedImage:
         from inferential_ros.convert.registry import InputError
 
-        deep = self.send == "png" and array.dtype == np.uint16 and array.ndim == 2
-        if array.dtype != np.uint8 and not deep:
-            raise InputError(f"{self.path}.send", f"{array.dtype} cannot be sent as {self.send}")
+        if not encodable(array, self.send):
+            of = f" of {array.shape[2]} channels" if array.ndim == 3 else ""
+            raise InputError(
+                f"{self.path}.send", f"{array.dtype}{of} cannot be sent as {self.send}"
+            )
         return encode(self.path, array, self.send, self.quality)
 
     def form(
@@ -149,7 +151,7 @@ class Shaping:
         sides = sides[::-1] if self.geometry.rotate in (90, 270) else sides
         if len(channels) != 1:
             return dtype, None
-        return dtype, (*sides, 3) if channels == {3} else sides
+        return dtype, sides if channels == {1} else (*sides, *channels)
 
 
 def read_shaping(section: Section) -> Shaping:
@@ -201,7 +203,8 @@ def _by_pillow(array: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray
     if array.dtype == np.uint16:  # Pillow averages 32 bits, and bicubic may pass over the ends
         wide = _by_pillow(array.astype(np.int32), size, how)
         return np.clip(wide, 0, 65535).astype(np.uint16)
-    if array.ndim == 3 and array.dtype != np.uint8:  # Pillow knows no such image: plane by plane
+    rgb = array.dtype == np.uint8 and array.shape[2:] == (3,)
+    if array.ndim == 3 and not rgb:  # Pillow knows none, or weighs by the last: plane by plane
         planes = np.moveaxis(array, 2, 0)
         return np.stack([_by_pillow(plane, size, how) for plane in planes], axis=2)
     return np.asarray(Image.fromarray(array).resize(size, getattr(Image, how.upper())))

@@ -75,7 +75,7 @@ def test_values_that_the_hardware_does_not_have_are_left_out() -> None:
 @pytest.mark.parametrize(
     "seen",
     [
-        Seen("/camera", IMAGE, sample=Image(height=4, width=4, encoding="8UC4")),
+        Seen("/camera", IMAGE, sample=Image(height=4, width=4, encoding="32SC1")),
         Seen("/depth/compressedDepth", "sensor_msgs/msg/CompressedImage"),
         Seen("/points", "sensor_msgs/msg/PointCloud2", sample=PointCloud2(width=1, height=1)),
         joints([], 0),

@@ -62,6 +62,7 @@ def test_a_joint_without_a_finite_value_is_named_unless_that_is_allowed(value: f
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 ALPHA = np.full((2, 3, 1), 255, dtype=np.uint8)
 DEPTH = np.array([[1, 40000, 3], [4, 5, 65535]], dtype=np.uint16)
+DEEP = RGB.astype(np.uint16) * 3000 + 1
 METERS = np.array([[0.5, np.nan, 3.0], [4.0, 5.0, 6.0]], dtype=np.float32)
 
 
@@ -72,6 +73,12 @@ METERS = np.array([[0.5, np.nan, 3.0], [4.0, 5.0, 6.0]], dtype=np.float32)
         ("bgr8", RGB[:, :, ::-1], RGB),
         ("rgba8", np.concatenate([RGB, ALPHA], axis=2), RGB),
         ("bgra8", np.concatenate([RGB[:, :, ::-1], ALPHA], axis=2), RGB),
+        ("rgb16", DEEP, DEEP),
+        ("bgr16", DEEP[:, :, ::-1], DEEP),
+        ("rgba16", np.concatenate([DEEP, ALPHA], axis=2, dtype=np.uint16), DEEP),
+        ("bgra16", np.concatenate([DEEP[:, :, ::-1], ALPHA], axis=2, dtype=np.uint16), DEEP),
+        ("8UC2", RGB[:, :, :2], RGB[:, :, :2]),
+        ("8UC4", np.concatenate([RGB, ALPHA], axis=2), np.concatenate([RGB, ALPHA], axis=2)),
         ("mono8", RGB[:, :, 0], RGB[:, :, 0]),
         ("mono16", DEPTH, DEPTH),
         ("16UC1", DEPTH, DEPTH),

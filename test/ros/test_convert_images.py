@@ -196,6 +196,41 @@ def test_a_depth_sent_as_png_arrives_bit_for_bit(big: bool) -> None:
     assert form_of(decoding).dtype == "uint16" and form_of(decoding).compressed
 
 
+@pytest.mark.parametrize(
+    ("encoding", "dtype", "channels"),
+    [("8UC2", "uint8", 2), ("8UC4", "uint8", 4), ("rgb16", "uint16", 3), ("bgra16", "uint16", 3)],
+)
+def test_images_of_any_channels_are_resized_each_by_itself(
+    encoding: str, dtype: str, channels: int
+) -> None:
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    stored = np.empty((4, 4, 4 if "a" in encoding else channels), dtype)
+    stored[...] = (10, 200, 30, 0)[: stored.shape[2]]  # what has no alpha is weighed by none
+    decode = decoder(IMAGE, encodings=[encoding], resize={"width": 2, "height": 3})
+    form = form_of(decode)
+    assert (form.dtype, form.shape) == (dtype, (3, 2, channels))
+    result = decode(message(stored, encoding))
+    assert result.shape == form.shape and result.dtype == dtype
+    expected = [30, 200, 10] if encoding == "bgra16" else [10, 200, 30, 0][:channels]
+    assert (result == expected).all()
+
+
+def test_what_no_picture_holds_is_not_sent_as_one() -> None:
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    odd = (("8UC4", "uint8", 4), ("8UC2", "uint8", 2), ("rgb16", "uint16", 3))
+    for encoding, dtype, channels in odd:
+        with pytest.raises(ContractError, match=f"key.send: {encoding} cannot be sent as png"):
+            decoder(IMAGE, encodings=[encoding], send="png")
+        told = f"key.send: {dtype} of {channels} channels cannot be sent as png"
+        with pytest.raises(InputError, match=told):
+            decoder(IMAGE, send="png")(message(np.zeros((2, 2, channels), dtype), encoding))
+
+
+def test_a_mosaic_that_stays_one_says_that_it_has_one_channel() -> None:
+    decode = decoder(IMAGE, encodings=["bayer_rggb16"], bayer="mosaic")
+    assert (form_of(decode).dtype, form_of(decode).shape) == ("uint16", (None, None))
+
+
 @pytest.mark.parametrize("told", ["16UC1; png compressed ", "mono16; png compressed"])
 def test_a_depth_camera_s_png_stays_as_it_is(told: str) -> None:
     pillow = pytest.importorskip("PIL.Image", reason="pillow is not installed")
@@ -266,7 +301,7 @@ def test_a_png_with_alpha_gives_what_was_promised_without_it(
         np.testing.assert_array_equal(pixels, expected)
 
 
-@pytest.mark.parametrize("encoding", ["8UC4", "rgb16", "yuv444", "bayer_rggb12"])
+@pytest.mark.parametrize("encoding", ["16SC1", "32FC3", "yuv444", "bayer_rggb12"])
 def test_an_encoding_that_is_not_taken_is_no_misspelling_of_another(encoding: str) -> None:
     with pytest.raises(ContractError) as wrong:
         decoder("sensor_msgs/msg/Image", encodings=[encoding])
