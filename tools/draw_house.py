@@ -35,7 +35,7 @@ def draw(path: Path) -> Path:
     places = placed(graph)
     picture, axis = pyplot.subplots(figsize=(11, 8), layout="constrained")
     for room, below in reduced(graph).items():
-        for other in below:
+        for other in sorted(below):
             _arrow(axis, places[room], places[other])
     numbers = steps_by_room()
     for room, place in places.items():
