@@ -7,7 +7,7 @@ topic whose message cannot be read is left out, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def draft(seen: Iterable[Seen], namespace: str = "", robot: str = "robot") -> st
         "observation:",
         "  trigger: {runway: 0.5}          # ask again when half of the chunk is left",
         "  keys:",
-        *_keys(sensors, prefix),
+        *_keys(sensors, prefix, set(by_topic)),
         "    task:",
         "      text: what to do            # drop it where the model takes no text",
         "",
@@ -89,7 +89,7 @@ def _commanded(seen: Seen) -> bool:
     return seen.type == JOINTS and "command" in seen.topic and not seen.publishers
 
 
-def _keys(sensors: Sequence[Seen], prefix: str) -> list[str]:
+def _keys(sensors: Sequence[Seen], prefix: str, seen_topics: Set[str]) -> list[str]:
     known = set(input_types()) - {ANY, "sensor_msgs/msg/CameraInfo"}
     compressed = {s.topic.removesuffix("/compressed") for s in sensors if s.type == COMPRESSED}
     raw = {s.topic for s in sensors if s.type == IMAGE}
@@ -113,9 +113,11 @@ def _keys(sensors: Sequence[Seen], prefix: str) -> list[str]:
                 continue
         others.append("    #   " + "  ".join(" ".join(t.split()) for t in (topic, seen.type, why)))
     if not lines:
+        names = ("joint_states", *(f"joint_states_{count}" for count in range(len(seen_topics))))
+        guessed = next(name for name in names if prefix + name not in seen_topics)
         lines = [
             "    state:                        # nothing that is known was published: a guess",
-            "      topic: joint_states",
+            f"      topic: {guessed}",
             f"      type: {JOINTS}",
             "      joints: [joint_1]",
         ]

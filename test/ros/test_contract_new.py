@@ -111,6 +111,13 @@ def test_compressed_depth_is_taken_where_the_raw_depth_is_not_seen() -> None:
     assert key.topic == "depth"
 
 
+def test_a_topic_that_is_guessed_is_none_that_was_seen_with_another_type() -> None:
+    (key,) = written(Seen("/joint_states", "geometry_msgs/msg/Twist", publishers=0)).topics
+    assert key.topic == "joint_states_0"
+    (key,) = written(Seen("/cmd_vel", "geometry_msgs/msg/Twist", 0, 1)).topics
+    assert key.topic == "joint_states"
+
+
 def test_commands_of_several_kinds_have_columns_of_their_own() -> None:
     commands = [Seen(f"/{n}", kind, 0, 1) for n, kind in zip("abcde", COMMANDS)]
     contract = written(*commands)
