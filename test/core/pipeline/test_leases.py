@@ -81,7 +81,7 @@ def test_a_lease_that_is_none_is_refused_with_the_key_and_the_fix() -> None:
         def infer(self, obs: dict[str, Any]) -> dict[str, Any]:
             return {}
 
-    with pytest.raises(Exception, match=r"specification\.valid_for_ms: 0: .* leave it out"):
+    with pytest.raises(Exception, match=r"specification\.valid_for_ms must be .*, not 0"):
         LocalDispatcher({"policy": Endless()})
 
 
