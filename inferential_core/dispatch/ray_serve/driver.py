@@ -200,7 +200,8 @@ class RayDriver(Dispatcher):
         # All at once: none waits for the replicas of another.
         await asyncio.gather(*(each.update(details.get(name)) for name, each in known.items()))
         for name, application in known.items():
-            if name not in details:
+            # An earlier one of this name may have to go before that of this server comes.
+            if details.get(name, {}).get("status", "DELETING") == "DELETING":
                 application.deploying = self._deployments.awaits(name)
             if application.why_not and not application.raised:  # which says more
                 application.why_not = self._deployments.failures.get(name, application.why_not)
