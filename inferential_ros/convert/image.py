@@ -62,21 +62,25 @@ def image(section: Section, message: type[Any]) -> Decode:
     path = section.path
     encodings_path = section.at("encodings")
 
+    taken = {name: name in yuv.ENCODINGS for name in accepted}
+    mosaics = frozenset(bayer.DTYPES)
+
     def decode(received: Any) -> Any:
         encoding = received.encoding
-        if encoding not in RAW or encoding not in accepted:
+        is_yuv = taken.get(encoding)
+        if is_yuv is None:
             hint = listing(accepted)  # what a driver calls its images is no misspelling
             raise InputError(
                 encodings_path, f"the images are {encoding!r}, which is not taken; {hint}"
             )
         box = shaping.box(received.height, received.width)
-        if encoding in yuv.ENCODINGS:
+        if is_yuv:
             array = coloured(received, path)
-            return shaping.shape(array[box.slices] if box else array, encoding)
-        if encoding in bayer.DTYPES:
+        elif encoding in mosaics:
             array = bayer.demosaic(native(view(received, path)), encoding, pattern)
-            return shaping.shape(array[box.slices] if box else array, encoding)
-        return shaping.shape(pixels(received, path, box), encoding)
+        else:
+            return shaping.shape(pixels(received, path, box), encoding)
+        return shaping.shape(array[box.slices] if box else array, encoding)
 
     form = shaping.form(_channels(accepted, pattern), {RAW[name][0] for name in accepted})
     return formed(decode, *form, compressed=shaping.send != "raw")
