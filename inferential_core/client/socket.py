@@ -32,7 +32,7 @@ _MEET_S = 0.2  # a server that is there has answered by then
 
 
 class ServerSocket:
-    """A DEALER socket that feeds a session. Belongs to one thread; only `wake` is for others.
+    """A DEALER socket that feeds a session. For one thread at a time; `wake` is for any.
 
     An exception out of a signal handler may end any of its methods. What was at hand is then lost
     (`_reading`, `_writing`), and the next call sees to it that no more is.
