@@ -96,7 +96,7 @@ _BRINGS = {
     **dict.fromkeys(("mujoco", "matplotlib"), "pip install 'inferential[demo]'"),
     **dict.fromkeys(("rosbags", "mcap", "zstandard"), "pip install 'inferential[bags]'"),
     **dict.fromkeys(
-        ("pydantic", "yaml", "ruamel", "starlette", "uvicorn", "prometheus_client", "watchdog"),
+        ("pydantic", "ruamel", "starlette", "uvicorn", "prometheus_client", "watchdog"),
         "pip install 'inferential[server]', or 'inferential[local]' for a server without Ray",
     ),
     "rich": "pip install rich; or use inferential status, which needs only Python",

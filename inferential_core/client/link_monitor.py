@@ -49,8 +49,8 @@ class LinkMonitor:
         """Those that are `pending`, which may be none."""
         self._half_read = True
         if self._at_hand:
+            yield Event.MISSED  # told again, should an interrupt come while it is handled
             self._at_hand = False
-            yield Event.MISSED
         while self._frames.readable():
             self._at_hand = True
             # Number and value of the event, then the address; zmq.utils.monitor reads them too,

@@ -157,7 +157,9 @@ class ServerSocket:
 
     def patience_ms(self, left_ms: float) -> float:
         """How long to sleep at most; while nobody answers, less, and why is looked into."""
-        return min(left_ms, 1000.0 * _MEET_S) if self.problem else left_ms
+        if self.link.connected or not self.problem:
+            return left_ms
+        return min(left_ms, 1000.0 * _MEET_S)
 
     def warn_if_absent(self) -> None:
         """Somebody waited in vain: say once if it is because no server was ever there."""
