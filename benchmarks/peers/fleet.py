@@ -16,10 +16,10 @@ import zmq
 from measuring import dealer
 
 from benchmarks.processes import tell
-from benchmarks.scheduling import simulation
 from benchmarks.scheduling.campaign import Run, concluded
-from benchmarks.scheduling.robots import Observation, Robot
-from benchmarks.scheduling.serving import message_of
+from inferential_core.simulation import simulation
+from inferential_core.simulation.robots import Observation, Robot
+from inferential_core.simulation.serving import message_of
 from inferential_core.wire import inferential_pb2 as pb
 
 DRAIN_S = 6.0  # a little longer than anything waits in a queue

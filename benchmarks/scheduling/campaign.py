@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inferential_core.simulation.robots import ClosedRobot, Observation, Robot
+from inferential_core.simulation.simulation import Model, Server, Simulation, fleet_of
+
 from .bound import most_in_time
 from .contestants import CONTESTANTS
-from .robots import ClosedRobot, Observation, Robot
-from .simulation import Model, Server, Simulation, fleet_of
 from .workloads import WORKLOADS
 
 BOUND = "bound"

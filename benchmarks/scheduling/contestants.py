@@ -11,13 +11,13 @@ from typing import Any
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import register_scheduler
 from inferential_core.scheduler.batching import BatchScheduler
+from inferential_core.simulation.robots import HINTED, PINNED, PLAIN, Habits, Observation
+from inferential_core.simulation.serving import OurServer
+from inferential_core.simulation.simulation import Server
+from inferential_core.simulation.workload import Workload
 from inferential_core.tracking.latency import LatencyModel
 
 from ..processes import PEERS, Program, published_python
-from .robots import HINTED, PINNED, PLAIN, Habits, Observation
-from .serving import OurServer
-from .simulation import Server
-from .workloads import Workload
 
 AT_ONCE = 8  # max_concurrent_dispatch of the published server
 

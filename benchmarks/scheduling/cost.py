@@ -14,10 +14,10 @@ from inferential_core.config.schema import SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import register_policy, scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler
+from inferential_core.simulation.serving import MODEL, SimulatedClock
 from inferential_core.tracking.latency import LatencyModel
 
 from ..options import yes
-from .serving import MODEL, SimulatedClock
 from .workloads import WORKLOADS
 
 QUEUED = 1000

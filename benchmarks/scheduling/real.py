@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 
+from inferential_core.simulation.serving import scheduling_of
+
 from ..builds import HERE
 from ..options import yes
 from .campaign import Figures, Run, play
 from .contestants import CONTESTANTS
-from .serving import scheduling_of
 from .workloads import WORKLOADS
 
 ROWS = (("W1", 0.9), ("W1", 1.2), ("W3", 0.9), ("W3", 1.2), ("W6", 0.9), ("W6", 1.2))

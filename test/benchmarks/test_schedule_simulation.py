@@ -14,8 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # behind the packages under test
 
-from benchmarks.scheduling import simulation  # noqa: E402
-from benchmarks.scheduling.robots import (  # noqa: E402
+from benchmarks.scheduling.workloads import LOADS, WORKLOADS  # noqa: E402
+from inferential_core.simulation import simulation  # noqa: E402
+from inferential_core.simulation.robots import (  # noqa: E402
     PLAIN,
     REACTION_S,
     ClosedRobot,
@@ -23,7 +24,7 @@ from benchmarks.scheduling.robots import (  # noqa: E402
     Observation,
     OpenRobot,
 )
-from benchmarks.scheduling.workloads import LOADS, WORKLOADS, Kind, Workload  # noqa: E402
+from inferential_core.simulation.workload import Kind, Workload  # noqa: E402
 
 # 10 actions at 10 Hz, asked for when 5 are left; no network; L(b) = 0.1 s + 0.1 s * b
 MS = REACTION_S  # later than exactly, a robot does what it does

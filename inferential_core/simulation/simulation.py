@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Protocol
 
 from .robots import ClosedRobot, Habits, Observation, OpenRobot, Robot
-from .workloads import Workload
+from .workload import Workload
 
 SHORTLY_S = 1e-6  # nobody is asked twice at one moment
 

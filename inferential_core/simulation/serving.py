@@ -11,26 +11,25 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from inferential_core.config.schema import InferentialConfig
-from inferential_core.log.throttled import ThrottledLog
-from inferential_core.metrics.recorder import Recorder
-from inferential_core.metrics.store import MetricsStore
-from inferential_core.pipeline.admission import Admission
-from inferential_core.pipeline.outcome import Outcomes
-from inferential_core.request import InferenceRequest
-from inferential_core.scheduler.base import scheduler_class
-from inferential_core.scheduler.batching import BatchScheduler
-from inferential_core.scheduler.deadline_aware import DeadlineAware
-from inferential_core.security.authorization import Authorization
-from inferential_core.status import Status
-from inferential_core.tracking.clients import ClientRegistry
-from inferential_core.tracking.models import ModelRecord
-from inferential_core.transport.memory import MemoryTransport
-from inferential_core.wire import inferential_pb2 as pb
-
+from ..config.schema import InferentialConfig
+from ..log.throttled import ThrottledLog
+from ..metrics.recorder import Recorder
+from ..metrics.store import MetricsStore
+from ..pipeline.admission import Admission
+from ..pipeline.outcome import Outcomes
+from ..request import InferenceRequest
+from ..scheduler.base import scheduler_class
+from ..scheduler.batching import BatchScheduler
+from ..scheduler.deadline_aware import DeadlineAware
+from ..security.authorization import Authorization
+from ..status import Status
+from ..tracking.clients import ClientRegistry
+from ..tracking.models import ModelRecord
+from ..transport.memory import MemoryTransport
+from ..wire import inferential_pb2 as pb
 from .robots import Observation
 from .simulation import Server
-from .workloads import Workload
+from .workload import Workload
 
 MODEL = "policy"
 
@@ -62,7 +61,9 @@ class OurServer(Server):
     def __init__(
         self, workload: Workload, strategy: str, options: Mapping[str, Any], supersedes: bool
     ) -> None:
-        self.config = InferentialConfig(scheduling=scheduling_of(workload, strategy, options))
+        self.config = InferentialConfig.model_validate(
+            {"scheduling": scheduling_of(workload, strategy, options)}
+        )
         self.clock = SimulatedClock()
         cls = scheduler_class(strategy)
         assert issubclass(cls, BatchScheduler)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from .workloads import Kind, Workload
+from .workload import Kind, Workload
 
 JITTER = 0.1  # an open-loop robot asks this share of its interval early or late, uniformly
 REACTION_S = 0.001  # a closed-loop robot notices that late that it has to ask, or is dry
