@@ -38,6 +38,7 @@ class ModelInfo:
     unavailable: str = ""  # why it cannot be asked now, where that is known
     starting: bool = False  # it is unavailable because it has not been ready yet
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
+    batch_sizes: tuple[int, ...] = ()  # of its calls: others are padded to the next; none: any
 
 
 @dataclass(eq=False)

@@ -51,6 +51,7 @@ class ModelCaller:
         self.version = form.version
         self.specification = form.specification
         self.stateful = form.stateful
+        self.batch_sizes = form.batch_sizes
         self._warm_up = form.warm_up
         self._interface = ModelInterface(form)
         self._local = threading.local()  # .loop: of this thread
@@ -62,17 +63,22 @@ class ModelCaller:
     def warm_up(self) -> None:
         """Make the first real call no slower than others; raises what the model's own one does.
 
-        By the model's `warm_up()`, else by one call with zeros of the shapes it specifies.
+        By the model's `warm_up()`, else by calls with zeros of the shapes it specifies: one, or
+        one of each of its `batch_sizes`.
         """
         if self._warm_up is not None:
             outcome = self._attempt(self._warm_up, ())
             if isinstance(outcome, Raised):
                 raise outcome.error
         elif self._example is not None:
-            (result,) = self.call([self._example], [_WARMING_UP])
-            if isinstance(result, Exception):
-                reason = describe(result)
-                _log.warning("model %r: the warm-up call with zeros failed: %s", self.id, reason)
+            for size in self.batch_sizes or (1,):
+                result = self.call([self._example] * size, [_WARMING_UP] * size)[0]
+                if isinstance(result, Exception):
+                    reason = describe(result)
+                    _log.warning(
+                        "model %r: the warm-up call with zeros failed: %s", self.id, reason
+                    )
+                    break
             if self.stateful:
                 self.forget(_WARMING_UP.client_id)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ class ModelForm:
 
     A model is a function, an object that is callable, or one with `infer` or `infer_batch`; sync
     or async; with or without the context argument. It may have, beside: `version`,
-    `specification`, `stateful`, `nested`, `warm_up()`, `reset(client_id)`, `forget(client_id)`.
+    `specification`, `stateful`, `nested`, `batch_sizes`, `warm_up()`, `reset(client_id)`,
+    `forget(client_id)`.
 
     named_only: it must have `infer` or `infer_batch`. UsageError says why it is no model.
     """
@@ -36,6 +38,7 @@ class ModelForm:
         self.specification = _specification(model)
         self.stateful = bool(getattr(model, "stateful", False))
         self.nested = _nested(model)
+        self.batch_sizes = _batch_sizes(model, self.batches and not self.stateful)
         self.reset = _method(model, "reset")
         self.forget = _method(model, "forget") or self.reset
         self.warm_up = _method(model, "warm_up")
@@ -56,6 +59,28 @@ def _nested(model: Any) -> bool | str:
         raise UsageError(f"nested must be True, False or {LISTS!r}, not {nested!r}")
     found: bool | str = nested
     return found
+
+
+def _batch_sizes(model: Any, allowed: bool) -> tuple[int, ...]:
+    """The sizes of batch that a model takes, smallest first; none where it takes any."""
+    declared = getattr(model, "batch_sizes", None)
+    if declared is None:
+        return ()
+    try:
+        sizes = tuple(sorted(operator.index(size) for size in declared))
+    except TypeError:
+        sizes = ()
+    if not sizes or sizes[0] < 1 or len(set(sizes)) < len(sizes):
+        raise UsageError(
+            "batch_sizes must be a list of different whole numbers of at least 1, such as"
+            f" [1, 2, 4, 8], not {declared!r}"
+        )
+    if not allowed:
+        raise UsageError(
+            "batch_sizes is for a model with infer_batch that is not stateful: a batch is padded"
+            " with copies, and a copy would be one step too many for a state"
+        )
+    return sizes
 
 
 def _function(model: Any, named_only: bool) -> Function:

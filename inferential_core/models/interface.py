@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from .form import LISTS, ModelForm
 from .rtc import LEFT_OVER
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Inputs = Mapping[str, Any]
 
@@ -76,6 +78,16 @@ def pixels_of(key: str, image: EncodedImage) -> np.ndarray:
         return decode(image)
     except WireError as error:
         raise WireError(f"{key!r}: {text_of(error)}") from None
+
+
+def padded(asked: Sequence[T], sizes: Sequence[int]) -> Sequence[T]:
+    """A batch filled up with copies of its last item to the next of the sizes a model takes.
+
+    As it is, where it has such a size, where it is larger than all of them, or where there are
+    none: the model takes any.
+    """
+    size = next((size for size in sizes if size >= len(asked)), len(asked))
+    return asked if size == len(asked) else [*asked, *[asked[-1]] * (size - len(asked))]
 
 
 class ModelInterface:
@@ -164,14 +176,15 @@ class ModelInterface:
         return [next(answered) if isinstance(each, tuple) else each for each in admitted]
 
     def _infer_together(self, asked: Sequence[Asked]) -> Steps:
-        observations = [dict(observation) for observation, _ in asked]
-        arguments = observations, [context for _, context in asked]
         form = self.form
+        given = padded(asked, form.batch_sizes)
+        observations = [dict(observation) for observation, _ in given]
+        arguments = observations, [context for _, context in given]
         outcome = yield form.function, (arguments if form.takes_context else arguments[:1])
         if not isinstance(outcome, Raised):
-            outcome = attempt(one_for_each, outcome, len(asked))
+            outcome = attempt(one_for_each, outcome, len(given))
         if not isinstance(outcome, Raised):
-            return [as_result(answer) for answer in outcome]
+            return [as_result(answer) for answer in outcome[: len(asked)]]
         if len(asked) == 1:
             return [as_exception(outcome.error)]
         # One of them may have spoilt it for all: find out which.

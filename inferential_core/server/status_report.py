@@ -43,6 +43,7 @@ def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]
         "version": model.version,
         "lanes": model.lanes,
         "max_batch": model.max_batch,
+        "batch_sizes": list(model.batch_sizes),
         "queued": pipeline.scheduler.pending.count(model.id),
         "in_flight": model.in_flight,
         "batches": model.batches,

@@ -164,6 +164,7 @@ class ModelRecord:
     version: str = ""
     specification: Mapping[str, Any] = field(default_factory=dict)
     one_by_one: bool = False
+    batch_sizes: tuple[int, ...] = ()  # that its calls have; none: any
     replicas: int = 1
     takes: Specification = ANYTHING  # what observations are checked against
     unavailable: str = ""  # why its dispatcher cannot ask it now
@@ -212,6 +213,7 @@ class ModelRecord:
         self.unavailable = info.unavailable
         self.starting = info.unavailable if info.starting else ""
         self.one_by_one = info.one_by_one
+        self.batch_sizes = info.batch_sizes
 
     @property
     def free(self) -> bool:

@@ -165,6 +165,27 @@ class Recurrent:
         return answers
 
 
+class Compiled:
+    """Takes batches of two or four, as a compiled network does, and tells how many it was given.
+
+    Its first answer tells which sizes it was warmed up with.
+    """
+
+    batch_sizes = [2, 4]
+    specification = {"observation": {"x": {"dtype": "float64", "shape": [1]}}}
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def infer_batch(self, observations: list[dict[str, Any]]) -> Any:
+        self.sizes.append(len(observations))
+        if len(observations) not in self.batch_sizes:
+            raise ValueError(f"compiled for 2 and 4 observations, not for {len(observations)}")
+        if any(obs["x"] < 0 for obs in observations):
+            raise ValueError("x is negative")
+        return [{"x": obs["x"], "sizes": np.array(self.sizes)} for obs in observations]
+
+
 class Nested:
     """Tells the structure of what it is given."""
 

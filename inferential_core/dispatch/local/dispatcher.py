@@ -114,12 +114,13 @@ class LocalDispatcher(Dispatcher):
 def _info(caller: ModelCaller, lanes: int, max_batch: int) -> ModelInfo:
     return ModelInfo(
         caller.id,
-        max_batch=max_batch if caller.batches else 1,
+        max_batch=min((max_batch, *caller.batch_sizes[-1:])) if caller.batches else 1,
         lanes=lanes,
         one_by_one=not caller.batches,
         version=caller.version,
         specification=caller.specification,
         stateful=caller.stateful,
+        batch_sizes=caller.batch_sizes,
     )
 
 

@@ -223,6 +223,7 @@ class Application:
             specification=described.get("specification", {}),
             stateful=stateful,
             unavailable=self.why_not,
+            batch_sizes=tuple(described.get("batch_sizes", ())),
         )
 
     def _most_at_once(self) -> int:
@@ -233,7 +234,8 @@ class Application:
         """
         most = self._limits.max_batch
         if self._described.get("batches"):
-            return most
+            sizes: tuple[int, ...] = self._described.get("batch_sizes", ())
+            return min((most, *sizes[-1:]))
         if self._described.get("asynchronous"):
             return min(most, self._concurrency)
         fitting = int(HAND_OVER_S / self._each_s)  # 0 while nothing is known

@@ -11,7 +11,7 @@ from ...models.loading import load_model
 # What our calls look for in a deployment, where the model has it.
 _TAKEN_OVER = (
     *("infer", "infer_batch", "version", "specification", "stateful", "nested"),
-    *("reset", "forget"),
+    *("batch_sizes", "reset", "forget"),
 )
 
 

@@ -72,6 +72,7 @@ class Serving:
             "stateful": self._form.stateful,
             "version": self._form.version,
             "specification": self._form.specification,
+            "batch_sizes": self._form.batch_sizes,
         }
 
     def method(self) -> Any:

@@ -22,7 +22,8 @@ from inferential_core.wire.images import encode
 
 SOON_S = 60.0  # a bound, not a duration
 FORMS = ("function", "Single", "Batch", "AsyncSingle", "AsyncBatch")
-MODELS = {name: f"conformance_models:{name}" for name in (*FORMS, "Recurrent", "Nested")}
+OTHERS = ("Recurrent", "Nested", "Compiled")
+MODELS = {name: f"conformance_models:{name}" for name in (*FORMS, *OTHERS)}
 SOURCE = Path(conformance_models.__file__).read_text().splitlines()
 
 
@@ -123,6 +124,21 @@ def test_images_arrive_decoded_and_a_broken_one_fails_alone(site: Site, form: st
     bad, good = site.ask(form, *({"do": "see", "camera": each} for each in (broken, picture)))
     assert describe(bad).startswith("WireError: 'camera': broken png")
     assert (good["shape"].tolist(), float(good["mean"])) == ([40, 60, 3], 200.0)
+
+
+def test_a_batch_is_padded_to_a_size_that_the_model_takes(site: Site) -> None:
+    info = site.dispatcher.models()["Compiled"]
+    assert (info.batch_sizes, info.max_batch) == ((2, 4), 4)
+    for count, size in ((1, 2), (2, 2), (3, 4), (4, 4)):
+        results = site.ask("Compiled", *({"x": np.array([at + 0.5])} for at in range(count)))
+        assert [float(result["x"][0]) for result in results] == [at + 0.5 for at in range(count)]
+        assert results[0]["sizes"][-1] == size
+
+
+def test_one_bad_observation_of_a_padded_batch_fails_alone(site: Site) -> None:
+    results = site.ask("Compiled", *({"x": np.array([x])} for x in (1.0, -1.0, 3.0)))
+    assert [isinstance(result, Exception) for result in results] == [False, True, False]
+    assert "x is negative" in describe(results[1])
 
 
 # --- what it answers ---
