@@ -1,10 +1,11 @@
-"""How long a model takes for a batch of b: L(b) = a + c*b as it is learned while the model runs,
-and as a scheduler plans with it.
+"""How long a model takes for a batch of b: the means of each size and the line L(b) = a + c*b, as
+they are learned while the model runs, and as a scheduler plans with them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 NEGLIGIBLE_S = 1e-3  # a batch that is done so soon takes nothing from whoever comes meanwhile
@@ -15,21 +16,81 @@ _LEAST_S = 1e-6  # time of a batch while nothing is known
 _REPLANNED_CALLS = 16
 # The line through what was learned is trusted for batches so many times larger than any seen.
 _TRUSTED = 2
+_MEASURED = 2.7  # weight of three batches of one size, whose mean counts alone
+
+
+class SizeLatency:
+    """What batches of one size took: weighted mean and moment, older ones forgotten.
+
+    One that is off by more than a tenth, and by more than usual, is chance, or the model is
+    another one by now. The next one decides: where it is off to the same side, these two are all
+    that is known of this size.
+    """
+
+    FORGETTING = 0.9  # weight that a batch keeps with every newer one of its size
+    _OFF = 0.1  # share of the mean
+    _UNUSUAL = 3.0  # standard deviations
+
+    __slots__ = ("weight", "mean", "_moment", "_doubted_s")
+
+    def __init__(self, mean: float, weight: float = 0.0) -> None:
+        self.weight = weight
+        self.mean = mean
+        self._moment = 0.0  # weighted sum of squares about the mean
+        self._doubted_s = math.nan  # the newest one, where it was off
+
+    def learn(self, seconds: float) -> float:
+        """Take one in; the squared distance of what was learned from the mean."""
+        off = seconds - self.mean
+        usual = self._UNUSUAL * math.sqrt(self._moment / self.weight) if self.weight else math.inf
+        doubted, self._doubted_s = self._doubted_s, math.nan
+        if doubted == doubted:
+            if off * (doubted - self.mean) > 0.0 and self._is_off(off, usual):
+                self.weight = 0.0
+            return self._take_in(doubted) + self._take_in(seconds)
+        if self._is_off(off, usual):
+            self._doubted_s = seconds
+            return 0.0
+        return self._take_in(seconds)
+
+    def variance(self, usual: float) -> float:
+        """Around the mean, s^2, where that of all sizes is `usual`."""
+        return (self._moment + usual) / (self.weight + 1.0)
+
+    def _is_off(self, off: float, usual: float) -> bool:
+        return abs(off) > max(self._OFF * self.mean, usual)
+
+    def _take_in(self, seconds: float) -> float:
+        if not self.weight:
+            self.weight, self.mean, self._moment = 1.0, seconds, 0.0
+            return 0.0
+        off = seconds - self.mean
+        self.weight = weight = self.FORGETTING * self.weight + 1.0
+        self.mean += off / weight
+        squared = off * (seconds - self.mean)
+        self._moment = self.FORGETTING * self._moment + squared
+        return squared
 
 
 class LatencyModel:
-    """Least squares on (b, seconds), older batches forgotten exponentially; O(1) per batch.
+    """A mean for each batch size beside least squares on (b, seconds); O(1) per batch.
 
-    The first call of a model is its warm-up and is not learned from. Kept as weighted means and
-    moments about them (West 1979), which stay sane however long batches of one size come: the
-    slope then holds what it was, at first 0 (everything is fixed cost), and the level follows.
+    A size that was measured is known by its mean, whatever shape the curve has (a model that pads
+    its batches has steps); the line tells of the others. Older batches are forgotten.
+
+    The first call of a model is its warm-up and is not learned from. The line is kept as weighted
+    means and moments about them (West 1979), which stay sane however long batches of one size
+    come: the slope then holds what it was, at first 0 (everything is fixed cost), and the level
+    follows.
     """
 
     FORGETTING = 0.98  # weight that a batch keeps with every newer one
     _RIDGE = 1e-3  # weight of the slope so far, in squared observations
 
-    def __init__(self) -> None:
+    def __init__(self, batch_sizes: Sequence[int] = ()) -> None:
+        self.batch_sizes = tuple(sorted(batch_sizes))
         self.calls = 0
+        self.updates = 0  # grows whenever something is learned
         self.fixed = math.nan  # a, s
         self.with_margin = math.nan  # the same and two standard deviations, s
         self.per_observation = math.nan  # c, s
@@ -41,11 +102,59 @@ class LatencyModel:
         self._cross_moment = 0.0
         self._seconds_moment = 0.0
         self.deviation = 0.0  # standard deviation around that line, s
+        self._by_size: dict[int, SizeLatency] = {}
+        self._squares = 0.0  # weighted sum of squared distances from the means of their sizes
+        self._squares_weight = 0.0
+
+    def set_batch_sizes(self, batch_sizes: Sequence[int]) -> None:
+        """The sizes that the model is called with: it pads a batch to the next one of them.
+
+        Empty: batches are not padded.
+        """
+        sizes = tuple(sorted(batch_sizes))
+        if sizes != self.batch_sizes:
+            self.batch_sizes = sizes
+            self._by_size.clear()
+            self.updates += 1
+
+    def assume(self, seconds: Mapping[int, float], deviation_s: float = 0.0) -> None:
+        """Plan with what was measured before, until calls say something else.
+
+        seconds: of a call, by batch size. deviation_s: their standard deviation about these. The
+        first call of the model still is a warm-up.
+        """
+        for size, taken in sorted(seconds.items()):
+            self._fit(self.padded(size), taken)
+            self._by_size[self.padded(size)] = SizeLatency(taken, _MEASURED)
+        self._squares, self._squares_weight = deviation_s**2, 1.0
+        self.updates += 1
+
+    def padded(self, batch_size: int) -> int:
+        """The size that the model is called with for a batch of so many."""
+        for size in self.batch_sizes:
+            if size >= batch_size:
+                return size
+        return batch_size
 
     def learn(self, batch_size: int, seconds: float) -> None:
+        """A call with a batch of that size took so long, s."""
         self.calls += 1
         if self.calls == 1:
             return
+        self.updates += 1
+        if self.batch_sizes:
+            batch_size = self.padded(batch_size)
+        of_size = self._by_size.get(batch_size)
+        if of_size is None:
+            of_size = self._by_size[batch_size] = SizeLatency(seconds)
+        elif of_size.weight >= 1.0:
+            self._squares_weight = self.FORGETTING * self._squares_weight + 1.0
+            self._squares *= self.FORGETTING
+        self._squares += of_size.learn(seconds)
+        self._fit(batch_size, seconds)
+
+    def _fit(self, batch_size: int, seconds: float) -> None:
+        """Take a call into the line."""
         if batch_size > self.largest_batch:
             self.largest_batch = batch_size
         keep = self.FORGETTING
@@ -73,7 +182,40 @@ class LatencyModel:
         """Expected seconds for a batch; 0 while nothing is known."""
         if math.isnan(self.fixed):
             return 0.0
-        return max(0.0, self.fixed + self.per_observation * batch_size)
+        sizes = range(max(batch_size, self.largest_batch) + 1)
+        line = [self.fixed + self.per_observation * size for size in sizes]
+        return max(0.0, self.with_means(line, 0.0)[batch_size])
+
+    def with_means(self, line: list[float], deviations: float) -> list[float]:
+        """Seconds of batches of 0, 1, ...: those of `line` where a size was not measured.
+
+        deviations: how many standard deviations a mean is given. Never less for a larger batch: a
+        size between two measured ones takes no less than the one and no more than the other.
+        """
+        measured = self._by_size
+        usual = self.deviation**2
+        if self._squares_weight >= 1.0:
+            usual = self._squares / self._squares_weight
+        limit = len(line) - 1
+        seconds, least, unknown = line[:1], 0.0, 0
+        for size in range(1, limit + 1):
+            called = self.padded(size) if self.batch_sizes else size
+            taken = line[called if called < limit else limit]
+            of_size = measured.get(called)
+            if of_size is None or of_size.weight <= 1.0:
+                unknown += 1
+                seconds.append(taken if taken > least else least)
+                continue
+            mean = of_size.mean + deviations * math.sqrt(of_size.variance(usual))
+            trust = min(1.0, (of_size.weight - 1.0) / (_MEASURED - 1.0))
+            taken += trust * (mean - taken)
+            least = taken = taken if taken > least else least
+            for before in range(size - unknown, size):
+                if seconds[before] > taken:
+                    seconds[before] = taken
+            unknown = 0
+            seconds.append(taken)
+        return seconds
 
 
 @dataclass(eq=False, slots=True)
@@ -87,20 +229,22 @@ class Timing:
     _latency: LatencyModel | None = None
     _limit: int = 0  # largest batch
     _calls: int = 0  # calls of the model that the plan was made after
+    _updates: int = 0  # of what is known of it, likewise
 
     def refresh(self, latency: LatencyModel, limit: int, lanes: int) -> list[float]:
         """Seconds of batches of 0, 1, ... `limit` after all that `latency` has learned by now."""
         same = latency is self._latency and limit == self._limit
         calls = latency.calls
         self.pace = 1.0 / lanes
-        if same and calls == self._calls:
+        if same and latency.updates == self._updates:
             return self.seconds
         longest = latency.with_margin + limit * latency.per_observation
         negligible = longest <= NEGLIGIBLE_S  # False where it is NaN, as nothing is known
         if same and negligible and self.negligible_latency:
             if calls < self._calls + _REPLANNED_CALLS:
                 return self.seconds
-        self._latency, self._limit, self._calls = latency, limit, calls
+        self._latency, self._limit = latency, limit
+        self._calls, self._updates = calls, latency.updates
         self.negligible_latency = negligible
         self.harmless = negligible or longest != longest
         self.seconds = batch_seconds(latency, limit)
@@ -110,22 +254,24 @@ class Timing:
 def batch_seconds(latency: LatencyModel, limit: int) -> list[float]:
     """How long batches of 0, 1, ... `limit` take, with a margin of two standard deviations.
 
-    L(b) = a + c b as far as twice the largest batch that was seen. Beyond, what the largest one
-    took is taken for each so many observations: no model is slower in one call than in several,
-    and whether it is faster is found out by batches that grow, not at the cost of a deadline.
+    The mean of its size where it was measured, and L(b) = a + c b as far as twice the largest
+    batch that was seen. Beyond, what the largest one took is taken for each so many observations:
+    no model is slower in one call than in several, and whether it is faster is found out by
+    batches that grow, not at the cost of a deadline.
     """
     each = latency.per_observation
     fixed = latency.with_margin
     largest = latency.largest_batch
     if fixed != fixed:  # nothing is known
-        each, fixed, largest = 0.0, 0.0, limit
+        return [0.0, *[_LEAST_S] * limit]
     # written out, as it is done anew after each batch: max(), predict() cost more than all else
     taken, seconds = fixed, [0.0]
     trusted = min(limit, _TRUSTED * largest)
     for _ in range(trusted):
         taken += each
         seconds.append(taken if taken > _LEAST_S else _LEAST_S)
+    seconds = latency.with_means(seconds, _MARGIN)
     if trusted < limit:
         share = max(each, seconds[largest] / largest)
-        seconds += [size * share for size in range(trusted + 1, limit + 1)]
+        seconds += [max(seconds[-1], size * share) for size in range(trusted + 1, limit + 1)]
     return seconds

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from inferential_core.status import SERVER_OUTCOMES, Status
 from inferential_core.tracking.clients import Cadence, Client, ClientRegistry
-from inferential_core.tracking.latency import LatencyModel
+from inferential_core.tracking.latency import LatencyModel, Timing, batch_seconds
 from inferential_core.tracking.ledger import Ledger
 from inferential_core.tracking.models import ModelRecord
 
@@ -135,6 +135,72 @@ def test_a_larger_batch_is_never_expected_to_take_less_time(
     assert all(0 <= seconds < 1000 for seconds in predictions)
     assert predictions == sorted(predictions)
     assert latency.deviation >= 0
+
+
+PADDED = {1: 0.073, 2: 0.110, 3: 0.178, 4: 0.178, 5: 0.290, 6: 0.290, 7: 0.290, 8: 0.290}
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.05])
+def test_a_curve_with_steps_is_planned_with_as_it_is(jitter: float) -> None:
+    latency, dice = LatencyModel(), random.Random(4)
+    for _ in range(300):
+        size = dice.randint(1, 8)
+        latency.learn(size, PADDED[size] * (1 + jitter * dice.uniform(-1, 1)))
+    plan = batch_seconds(latency, 8)
+    for size, seconds in PADDED.items():
+        assert latency.predict(size) == pytest.approx(seconds, rel=0.001 + jitter)
+        assert seconds * (1 - 1e-9) <= plan[size] <= seconds * (1.001 + 3 * jitter)
+
+
+def test_a_size_between_two_measured_ones_takes_no_less_and_no_more_than_they() -> None:
+    latency = LatencyModel()
+    for size in (1, 4, 5, 8) * 10:
+        latency.learn(size, PADDED[size])
+    plan = batch_seconds(latency, 8)
+    assert plan == sorted(plan)
+    assert PADDED[1] <= latency.predict(2) <= PADDED[4]
+    assert latency.predict(6) == latency.predict(7) == pytest.approx(PADDED[5])
+
+
+def test_a_model_that_says_which_sizes_it_pads_to_is_known_after_a_call_of_each() -> None:
+    latency = LatencyModel()
+    latency.set_batch_sizes([8, 1, 4])
+    for size in (1, 1, 3, 2, 4, 6, 5, 8, 1):
+        latency.learn(size, PADDED[1 if size == 1 else 4 if size <= 4 else 8])
+    assert latency.predict(2) == latency.predict(4) == pytest.approx(PADDED[4])
+    assert latency.predict(5) == latency.predict(8) == pytest.approx(PADDED[8])
+
+
+def test_what_a_profile_measured_is_planned_with_before_the_first_call() -> None:
+    latency, timing = LatencyModel(), Timing()
+    assert timing.refresh(latency, 8, 1)[8] < 1e-3
+    latency.assume(PADDED)
+    assert timing.refresh(latency, 8, 1)[1:] == pytest.approx(list(PADDED.values()), rel=0.25)
+    latency.learn(1, 30.0)  # the warm-up
+    assert latency.predict(1) == pytest.approx(PADDED[1])
+    assert latency.predict(8) == pytest.approx(PADDED[8])
+
+
+def test_two_calls_suffice_to_notice_that_the_model_is_another_one_now() -> None:
+    latency = LatencyModel()
+    for size in (1, 2, 4, 8) * 50:
+        latency.learn(size, 0.02 + 0.01 * size)
+    latency.learn(4, 0.18)
+    assert latency.predict(4) < 0.08  # one call may be chance
+    latency.learn(4, 0.18)
+    assert latency.predict(4) > 0.1
+    latency.learn(4, 0.18)
+    assert latency.predict(4) == pytest.approx(0.18)
+    assert latency.predict(8) >= latency.predict(4)
+
+
+def test_now_and_then_a_slow_call_does_not_make_a_model_another_one() -> None:
+    latency, dice = LatencyModel(), random.Random(2)
+    for call in range(400):
+        latency.learn(dice.choice((1, 8)), 0.5 if call % 40 == 39 else 0.1)
+    for _ in range(20):
+        latency.learn(1, 0.1)
+    assert latency.predict(1) == pytest.approx(0.1, rel=0.1)
 
 
 # --- records of models ---
