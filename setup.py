@@ -40,11 +40,12 @@ def shared() -> list[tuple[str, list[str]]]:
 
 
 IMAGES = ["pillow>=9"]
+JPEG = ["simplejpeg>=1.7"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
 WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
 YAML = "ruamel.yaml>=0.17.16"
 WATCH = "watchdog>=2.1"
-LOCAL = ["pydantic>=2", YAML, WATCH, "rich>=12", *WEB, *IMAGES, *BFLOAT16]
+LOCAL = ["pydantic>=2", YAML, WATCH, "rich>=12", *WEB, *IMAGES, *JPEG, *BFLOAT16]
 SERVER = ["ray[serve]>=2.40", *LOCAL]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", YAML, *WEB]
 BAGS = ["mcap>=1.5", "rosbags>=0.9.20", "zstandard>=0.18", YAML]

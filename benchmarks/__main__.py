@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 FIGURES = tuple(
-    "transport fanin imports schedule bridge requery convert dispatch metrics encryption".split()
+    "transport fanin imports schedule bridge requery convert dispatch metrics encryption"
+    " cameras".split()
 )
 BENCHMARKS = (*FIGURES, "page")
 

@@ -1,7 +1,7 @@
 """Images that travel compressed: the value that holds one, and its size read from its header.
 
 Only headers are read here, a few bytes each; decoding the pixels is the business of whoever
-needs them: the thread or process that calls the model (`decode`, with Pillow).
+needs them (`decode`, with simplejpeg or Pillow).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WireError
+from . import jpeg
 
 Buffer = bytes | bytearray | memoryview
 
@@ -100,18 +101,32 @@ def _jpeg_shape(view: memoryview) -> tuple[int, ...]:
     raise WireError("broken JPEG: it ends before its size is told")
 
 
-def decode(image: EncodedImage) -> np.ndarray:
+def decode(image: EncodedImage, out: np.ndarray | None = None) -> np.ndarray:
     """The pixels, of the image's dtype and declared shape; WireError where they do not fit.
 
+    out: a contiguous array of that dtype and shape, which is written into and returned; what it
+    holds after an error is of no use.
     An image whose declared shape has no alpha is given without it: RGB of RGBA, and H x W of
     grey with alpha, as a driver's raw images lose theirs.
-    Needs Pillow (`pip install inferential[images]`).
+    Needs Pillow (`pip install inferential[images]`), but for JPEGs where simplejpeg is installed.
     """
-    pillow = _pillow()
     stored = read_shape(image.data, image.encoding)
     opaque = image.shape == without_alpha(stored)
     if stored != image.shape and not opaque:  # before any pixel is allocated
         raise WireError(f"the image header does not say the declared shape {image.shape}")
+    if image.encoding == "jpeg" and stored == image.shape:
+        pixels = jpeg.decode(image.data, stored, out)
+        if pixels is not None:
+            return pixels
+    pixels = _decode_with_pillow(image, opaque)
+    if out is None:
+        return pixels
+    np.copyto(out, pixels)
+    return out
+
+
+def _decode_with_pillow(image: EncodedImage, opaque: bool) -> np.ndarray:
+    pillow = _pillow()
     try:
         with pillow.open(io.BytesIO(image.data), formats=(image.encoding,)) as picture:
             if picture.mode == "P" or (opaque and picture.mode in ("RGBA", "CMYK")):
@@ -139,13 +154,17 @@ def encode(key: str, pixels: np.ndarray, encoding: str, quality: int = 90) -> En
     """Compress uint8 pixels, H x W x 3 (RGB) or H x W, or as PNG uint16 of H x W.
 
     WireError names the key of others. quality: of JPEG, 1 to 95.
-    Needs Pillow (`pip install inferential[images]`).
+    Needs Pillow (`pip install inferential[images]`), or simplejpeg for a JPEG.
     """
     if not encodable(pixels, encoding):
         raise WireError(
             f"{key!r}: uint8 of H x W or H x W x 3 can be sent as jpeg or png, uint16 of H x W"
             f" as png, not {pixels.dtype} {list(pixels.shape)} as {encoding}"
         )
+    if encoding == "jpeg":
+        made = jpeg.encode(pixels, quality)
+        if made is not None:
+            return EncodedImage(made, encoding, pixels.shape)
     file = io.BytesIO()
     options = {"quality": quality} if encoding == "jpeg" else {}
     _pillow().fromarray(pixels).save(file, encoding, **options)

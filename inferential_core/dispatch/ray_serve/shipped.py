@@ -1,7 +1,7 @@
 """What is sent to the replicas by value, so that they need nothing of this package installed.
 
-These modules import the standard library, numpy and each other; and, when asked to, Ray and
-Pillow. `pickle_by_value` has to be called before anything of them is sent.
+These modules import the standard library, numpy and each other; and, when asked to, Ray, Pillow
+and simplejpeg. `pickle_by_value` has to be called before anything of them is sent.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import inspect
 
 from ... import errors
 from ...models import answers, context, form, interface, loading
-from ...wire import arrays, images, nesting
+from ...wire import arrays, images, jpeg, nesting
 from . import hosted, replica, replica_memory, replica_values
 
 _MODULES = (
     errors,
     arrays,
+    jpeg,
     images,
     nesting,
     context,
