@@ -1,7 +1,8 @@
-"""Models named on a command line or in a parameter: `name:=module:attribute`.
+"""Models named on a command line or in a parameter: `name:=module:attribute`, or a checkpoint's
+scheme in place of the module (see `schemes`).
 
-This module is also sent to Ray's replicas by value: it imports the standard library and `errors`,
-and nothing else.
+This module is also sent to Ray's replicas by value: it imports the standard library, `errors` and
+`schemes`, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from ..errors import ConfigError, describe
+from . import schemes
 
 
 def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, Any]:
-    """Models by id from `name:=module:attribute` (or `name=module:attribute`).
+    """Models by id from `name:=module:attribute` or `name:=scheme:source` (or with `=`).
 
-    Those in `later` stay `module:attribute`, for a process of their own to load.
+    Those in `later` stay as they are written, for a process of their own to load.
 
     A class or a function without parameters is called to make the model; any other callable or
     object is the model itself.
@@ -30,7 +32,7 @@ def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, 
         name, target = _split(spec)
         if name in models:
             raise ConfigError(f"model {name!r} is given twice")
-        models[name] = target if name in later else made(_resolve(spec, target), spec)
+        models[name] = target if name in later else _loaded(target, spec)
     for name in later:
         if name not in models:
             raise ConfigError(f"model {name!r} is none of {sorted(models)}")
@@ -38,7 +40,7 @@ def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, 
 
 
 def targets(specs: Iterable[str]) -> dict[str, str]:
-    """What `name:=module:attribute` names, not loaded, by name; ConfigError likewise."""
+    """What `load_models` would load, not loaded, by name; ConfigError likewise."""
     found: dict[str, str] = {}
     for spec in specs:
         name, target = _split(spec)
@@ -49,10 +51,10 @@ def targets(specs: Iterable[str]) -> dict[str, str]:
 
 
 def load_model(target: str) -> Any:
-    """The model that `module:attribute` names, as `load_models` makes it; ConfigError likewise."""
+    """The model that a text names, as `load_models` makes it; ConfigError likewise."""
     if ":" not in target:
-        raise ConfigError(f"model {target!r}: write module:attribute")
-    return made(_resolve(target, target), target)
+        raise ConfigError(f"model {target!r}: write module:attribute, or scheme:source")
+    return _loaded(target, target)
 
 
 def made(found: Any, spec: str = "") -> Any:
@@ -66,11 +68,18 @@ def made(found: Any, spec: str = "") -> Any:
     return found
 
 
+def _loaded(target: str, spec: str) -> Any:
+    checkpoint = schemes.read(target)
+    if checkpoint is not None:
+        return schemes.load(checkpoint)
+    return made(_resolve(spec, target), spec)
+
+
 def _split(spec: str) -> tuple[str, str]:
     separator = ":=" if ":=" in spec else "="
     name, found, target = spec.partition(separator)
     if not found or not name.strip() or ":" not in target:
-        raise ConfigError(f"model {spec!r}: write name=module:attribute")
+        raise ConfigError(f"model {spec!r}: write name=module:attribute, or name=scheme:source")
     return name.strip(), target.strip()
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...models import schemes
 from .cluster import first_line
 from .hosted import Hosted
 
@@ -73,14 +74,15 @@ class Deployments:
 
 
 def deploy_model(name: str, target: str, options: Mapping[str, Any], share: int) -> None:
-    """Deploy what `target` (module:attribute) names as the application `name`, and wait for it.
+    """Deploy what `target` names as the application `name`, and wait for it.
 
-    That may be a model in any form, or a Serve application or deployment of the user's own.
+    That may be a model in any form, a checkpoint, or a Serve application or deployment of the
+    user's own.
     options: of the deployment. share: models that share the cluster's GPUs.
     """
     from ray import serve
 
-    found = pkgutil.resolve_name(target)
+    found = None if schemes.read(target) else pkgutil.resolve_name(target)
     if isinstance(found, serve.Application):
         application = found
     elif isinstance(found, serve.Deployment):
@@ -88,7 +90,7 @@ def deploy_model(name: str, target: str, options: Mapping[str, Any], share: int)
     else:
         paths = [path for path in sys.path if path]
         deployment = serve.deployment(Hosted).options(**_options(name, options, share))
-        application = deployment.bind(target, paths)
+        application = deployment.bind(schemes.absolute(target), paths)
     serve.run(application, name=name, route_prefix=None)
 
 

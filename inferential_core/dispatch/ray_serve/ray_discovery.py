@@ -11,6 +11,7 @@ from typing import Any
 
 from ...config.yaml_source import read
 from ...errors import ConfigError
+from ...models import schemes
 
 _PROBE_S = 1.0
 
@@ -41,6 +42,8 @@ def running() -> str | None:
 
 def check_target(name: str, target: str) -> None:
     """ConfigError if there is no such module; what is in it shows when it is deployed."""
+    if schemes.read(target) is not None:
+        return
     module, _, attribute = target.partition(":")
     if not attribute:
         raise ConfigError(f"model {name!r}: write module:attribute, not {target!r}")

@@ -10,7 +10,7 @@ import hashlib
 import inspect
 
 from ... import errors
-from ...models import answers, context, form, interface, loading
+from ...models import answers, context, form, interface, loading, schemes
 from ...wire import arrays, images, jpeg, nesting
 from . import hosted, replica, replica_memory, replica_values
 
@@ -39,5 +39,5 @@ def pickle_by_value() -> None:
     """Have Ray send the code of these modules instead of their names."""
     from ray.cloudpickle import register_pickle_by_value
 
-    for module in (*_MODULES, loading, hosted):
+    for module in (*_MODULES, schemes, loading, hosted):
         register_pickle_by_value(module)

@@ -1,0 +1,83 @@
+"""A checkpoint that is a folder of this machine, or on a hub where that is allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+
+_SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+_CONSTANTS = "huggingface_hub.constants"
+_EDGE = 1 << 16  # bytes at the beginning and at the end of a file of weights that tell it apart
+
+
+def checked_folder(source: str, expected: str, hub: bool) -> str:
+    """The folder that `source` names, which has a file `expected`; or the name on the hub.
+
+    ConfigError says what is missing, and how a download is allowed.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if not (folder / expected).is_file():
+            near = next(iter(sorted(folder.rglob(expected))), None)
+            hint = f"; did you mean {near.parent}?" if near else ""
+            raise ConfigError(f"the folder {folder} has no {expected}{hint}")
+        return str(folder)
+    if hub:
+        return source
+    raise ConfigError(
+        f"there is no folder {folder.absolute()}; if {source!r} is a name on the hub, ?hub=true"
+        " allows its download"
+    )
+
+
+@contextlib.contextmanager
+def downloads(allowed: bool) -> Iterator[None]:
+    """Within it, Hugging Face's libraries download nothing, unless that is allowed.
+
+    What is in their cache is used all the same.
+    """
+    if allowed:
+        yield
+        return
+    before = {name: os.environ.get(name) for name in _SWITCHES}
+    loaded = sys.modules.get(_CONSTANTS)
+    was: Any = bool(before[_SWITCHES[0]]) if loaded is None else vars(loaded)["HF_HUB_OFFLINE"]
+    os.environ.update(dict.fromkeys(_SWITCHES, "1"))
+    try:
+        _switch(True)
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        _switch(was)
+
+
+def _switch(offline: Any) -> None:
+    """What the library read from the environment when it was imported, if it was."""
+    constants = sys.modules.get(_CONSTANTS)
+    if constants is not None:
+        vars(constants)["HF_HUB_OFFLINE"] = offline
+
+
+def version_of(kind: str, *files: Path) -> str:
+    """A short name of what these files hold: the kind, and a digest of their size and edges."""
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            size = file.stat().st_size
+            digest.update(str(size).encode())
+            with file.open("rb") as opened:
+                digest.update(opened.read(_EDGE))
+                opened.seek(max(0, size - _EDGE))
+                digest.update(opened.read())
+    return f"{kind}-{digest.hexdigest()[:8]}"

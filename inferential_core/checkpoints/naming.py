@@ -1,0 +1,101 @@
+"""What the columns of a state and of an action are called, and how often actions are due.
+
+A checkpoint seldom says so itself. A LeRobot dataset does, in `meta/info.json`; a user may, in the
+options `action_names`, `state_names` and `control_rate_hz`, which win.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import ConfigError
+from .options import Options
+
+_CACHE = Path("~/.cache/huggingface/lerobot")  # where LeRobot keeps datasets
+
+
+class Naming(NamedTuple):
+    """None: not known."""
+
+    actions: list[str] | None = None
+    state: list[str] | None = None
+    rate_hz: float | None = None
+
+    def over(self, other: Naming) -> Naming:
+        """These, and the other ones where these are not known."""
+        return Naming(
+            other.actions if self.actions is None else self.actions,
+            other.state if self.state is None else self.state,
+            other.rate_hz if self.rate_hz is None else self.rate_hz,
+        )
+
+    def checked(self, actions: int, state: int) -> Naming:
+        """ConfigError where there are more or fewer names than columns."""
+        for what, names, size in (("action", self.actions, actions), ("state", self.state, state)):
+            if names is not None and size and len(names) != size:
+                raise ConfigError(
+                    f"{what}_names: {len(names)} names ({', '.join(names)}), and the policy has"
+                    f" {size} columns of {what}"
+                )
+        return self
+
+    def needs(self, dataset: str = "") -> list[str]:
+        """In words, what is not known and how to say it. dataset: where it was looked for."""
+        return [
+            f"the checkpoint does not say {what}: give {option}=..., or dataset=DIR of the dataset"
+            f" it was trained on{dataset}"
+            for value, what, option in (
+                (self.actions, "what its actions are called", "action_names"),
+                (self.state, "what the columns of its state are called", "state_names"),
+                (self.rate_hz, "how many actions a second it gives", "control_rate_hz"),
+            )
+            if value is None
+        ]
+
+
+def told(options: Options) -> Naming:
+    """What a user says in options."""
+    return Naming(
+        options.names("action_names"),
+        options.names("state_names"),
+        options.rate("control_rate_hz"),
+    )
+
+
+def of_dataset(folder: str) -> Naming:
+    """What a LeRobot dataset says; ConfigError if there is none."""
+    file = Path(folder).expanduser() / "meta" / "info.json"
+    try:
+        info = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"dataset={folder}: {file} cannot be read: {error}") from None
+    features = info.get("features", {})
+    return Naming(
+        _names(features.get("action")), _names(features.get("observation.state")), info.get("fps")
+    )
+
+
+def of_training(folder: Path) -> Naming:
+    """What the dataset says that a checkpoint's `train_config.json` names, where it is here."""
+    try:
+        trained = json.loads((folder / "train_config.json").read_text("utf-8")).get("dataset", {})
+    except (OSError, ValueError):
+        return Naming()
+    places = [trained.get("root"), _CACHE.expanduser() / str(trained.get("repo_id"))]
+    for place in places:
+        if place and (Path(place) / "meta" / "info.json").is_file():
+            return of_dataset(str(place))
+    return Naming()
+
+
+def _names(feature: Mapping[str, Any] | None) -> list[str] | None:
+    """The names of a feature's columns, which stand in a list or in lists by what they are."""
+    names = (feature or {}).get("names")
+    if isinstance(names, Mapping):
+        names = [name for each in names.values() for name in (each or [])]
+    if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+        return names
+    return None

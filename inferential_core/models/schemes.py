@@ -1,0 +1,107 @@
+"""Models named as `scheme:source?option=value&...`: checkpoints, by the framework they are of.
+
+    lerobot:checkpoints/act/pretrained_model?device=cuda&batch_sizes=1,2,4,8
+    onnx:policy.onnx
+
+A scheme is a function `load(source, options)` that returns a model, as docs/models.md says what
+that is; `options` are texts by name. Those of this package are below. Another package adds one by
+an entry point of the group `inferential.schemes`, and it is imported only when a model names it.
+
+This module is also sent to Ray's replicas by value: it imports the standard library and `errors`,
+and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from ..errors import ConfigError, InferentialError, describe
+
+GROUP = "inferential.schemes"
+_HERE = "inferential_core.checkpoints"
+
+SCHEMES = {
+    "lerobot": f"{_HERE}.lerobot.loading:load",
+}
+
+Load = Callable[[str, dict[str, str]], Any]
+
+
+class Checkpoint(NamedTuple):
+    """`scheme:source?name=value`, read."""
+
+    scheme: str
+    source: str
+    options: dict[str, str]
+
+
+def read(target: str) -> Checkpoint | None:
+    """The checkpoint that a text names; None where it begins with no scheme that is known.
+
+    ConfigError: an option has no value, or stands there twice.
+    """
+    scheme, _, rest = target.partition(":")
+    if scheme not in SCHEMES and not _entry_points(scheme):
+        return None
+    source, _, query = rest.partition("?")
+    options: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        name, found, value = part.partition("=")
+        if not found or not name or name in options:
+            raise ConfigError(
+                f"model {target!r}: write each option once, as ?name=value&name=value"
+            )
+        options[name] = unquote(value)
+    if not source:
+        raise ConfigError(f"model {target!r}: write {scheme}: and then a file or folder")
+    return Checkpoint(scheme, source, options)
+
+
+def load(checkpoint: Checkpoint) -> Any:
+    """The model of a checkpoint; ConfigError says why there is none."""
+    scheme, source, options = checkpoint
+    try:
+        function = _function(scheme)
+    except ImportError as error:
+        raise ConfigError(f"{scheme}:{source}: {describe(error)}") from error
+    try:
+        return function(source, dict(options))
+    except InferentialError as error:
+        raise ConfigError(f"{scheme}:{source}: {error}") from error
+    except Exception as error:  # whatever a framework does
+        raise ConfigError(f"{scheme}:{source}: {describe(error)}") from error
+
+
+def absolute(target: str) -> str:
+    """The same checkpoint wherever it is loaded, if its source is a path that exists here.
+
+    Anything else is returned as it is.
+    """
+    if read(target) is None:
+        return target
+    scheme, _, rest = target.partition(":")
+    source, mark, query = rest.partition("?")
+    before, at, path = source.rpartition("@")  # openpi:CONFIG@DIR
+    if not os.path.exists(source) and os.path.exists(path):
+        return f"{scheme}:{before}{at}{os.path.abspath(path)}{mark}{query}"
+    found = os.path.abspath(source) if os.path.exists(source) else source
+    return f"{scheme}:{found}{mark}{query}"
+
+
+def _function(scheme: str) -> Load:
+    if scheme in SCHEMES:
+        module, _, name = SCHEMES[scheme].partition(":")
+        function: Load = getattr(import_module(module), name)
+        return function
+    (first, *_) = _entry_points(scheme)
+    loaded: Load = first.load()
+    return loaded
+
+
+def _entry_points(scheme: str) -> list[Any]:
+    return list(entry_points(group=GROUP, name=scheme)) if scheme.isidentifier() else []
