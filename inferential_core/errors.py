@@ -22,6 +22,7 @@ import traceback
 
 MOST_TEXT = 2000  # characters of an error's text that are told; a model may put its weights there
 _MOST_TRACEBACK = 20_000
+_FRAMES = 3  # of a traceback that are told where its end is enough
 
 
 class InferentialError(Exception):
@@ -104,6 +105,21 @@ def traceback_of(error: BaseException) -> str:
         return "".join(lines)[:_MOST_TRACEBACK]
     except BaseException as failure:
         return f"its traceback cannot be made: {type(failure).__name__}"
+
+
+def last_frames(error: BaseException) -> str:
+    """Where what caused an error was raised: the last lines of its traceback, each indented.
+
+    Nothing where no traceback is known.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    told = traceback_of(error) or text_of(error)  # the text of one from another process is one
+    lines = told.partition("\n\nThe above exception was")[0].rstrip().splitlines()
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    if not frames:
+        return ""
+    return "\n".join(lines[frames[-_FRAMES:][0] :])
 
 
 def parts_of(error: BaseException) -> tuple[str, str, str]:

@@ -7,21 +7,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import UsageError
 from ..models.answers import Result
 from ..models.context import InferenceContext
 from ..request import InferenceRequest
 
 __all__ = [
+    "LOADING",
     "NO_LEADERSHIP",
+    "REPLACING",
+    "UNLOADING",
     "Batch",
     "Completion",
     "Dispatcher",
     "InferenceContext",
     "Leadership",
+    "ModelChange",
     "ModelInfo",
     "OnDone",
     "Result",
 ]
+
+LOADING, REPLACING, UNLOADING = "loading", "replacing", "unloading"
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class ModelInfo:
     starting: bool = False  # it is unavailable because it has not been ready yet
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
     batch_sizes: tuple[int, ...] = ()  # of its calls: others are padded to the next; none: any
+    change: str = ""  # what is being done to it: LOADING, REPLACING or UNLOADING
+    generation: int = 0  # counts the models that were served under this id, one after the other
 
 
 @dataclass(eq=False)
@@ -81,6 +90,9 @@ class Leadership:
     def volunteer(self, promoted: Callable[[], None]) -> None:
         """The calling thread would lead. `promoted`, called when it is to, must wake it."""
 
+    def withdraw(self, promoted: Callable[[], None]) -> None:
+        """The thread that gave `promoted` has ended: nothing here refers to it any more."""
+
     def lead(self, has_work: Callable[[], bool]) -> None:
         """Listen on the calling thread, which was promoted, until it has work of its own.
 
@@ -92,6 +104,35 @@ class Leadership:
 
 
 NO_LEADERSHIP = Leadership()
+
+
+class ModelChange(ABC):
+    """A model that a running dispatcher takes in, replaces or gives up.
+
+    `begin`, `prepare`, `take_over`, `finish`, in this order; or `give_up` in the place of
+    `take_over`, also where `prepare` raised. `prepare`, `finish` and `give_up` may take long;
+    `begin` and `take_over` are called in a turn of the server and must not block.
+    """
+
+    @abstractmethod
+    def begin(self) -> None:
+        """`models` says from now on that it is being changed."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Get the new model ready beside what is served; ConfigError says why it cannot be."""
+
+    @abstractmethod
+    def take_over(self) -> None:
+        """Batches go to the new model from now on; none comes for one that is unloaded."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Wait for what the old model is at, and let go of it and of its memory."""
+
+    @abstractmethod
+    def give_up(self) -> None:
+        """Let go of the new model: all is as it was."""
 
 
 class Dispatcher(ABC):
@@ -125,6 +166,20 @@ class Dispatcher(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop. Batches in the works may be given up; their models are not waited for."""
+
+    def change(
+        self,
+        model_id: str,
+        model: Any = None,
+        options: Mapping[str, Any] | None = None,
+        unload_first: bool = False,
+    ) -> ModelChange:
+        """A change of a model while it runs: `model` in its place or as a new one; None: none.
+
+        options: what differs from its options so far. unload_first: the old one goes before the
+        new one is loaded. UsageError where this cannot be done.
+        """
+        raise UsageError(f"{type(self).__name__} cannot change its models while it runs")
 
     def forget(self, model_id: str, client_id: str, lane: int) -> None:  # noqa: B027  may be empty
         """A client of a stateful model left, or was placed anew: its state is of no more use."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..clock import Clock
 from ..dispatch.base import Batch, Completion, Dispatcher
+from ..errors import RejectedError
 from ..log.throttled import ThrottledLog
 from ..metrics.recorder import Recorder
 from ..request import InferenceRequest
@@ -132,8 +133,11 @@ class Pipeline:
         model = self._in_flight.pop(batch, None)
         if model is None:
             return  # settled already: a dispatcher may say it only once
-        retries = self._config.scheduling.max_retries if batch.model_id in self.models else 0
+        current = self.models.get(batch.model_id)
+        retries = self._config.scheduling.max_retries if current is not None else 0
         self._completion.handle(completion, model, self.scheduler, retries)
+        if current is not model and current is not None:
+            current.inherit(model)  # which was replaced meanwhile
 
     # --- steps of it ---
 
@@ -208,10 +212,14 @@ class Pipeline:
         self._bypass.rejoin_queue()
         infos = self._dispatcher.models()
         for name, info in infos.items():
-            if name in self.models:
-                self.models[name].update(info)
+            known = self.models.get(name)
+            if known is not None and known.generation == info.generation:
+                known.update(info)
             else:
-                self.models[name] = ModelRecord.of(info, self._breaker)
+                self.models[name] = new = ModelRecord.of(info, self._breaker)
+                if known is not None:
+                    new.inherit(known)
+                    self._check_again(new)
         for name in [name for name in self.models if name not in infos]:
             del self.models[name]
             self._holds.pop(name, None)
@@ -221,6 +229,14 @@ class Pipeline:
         self._set_lanes()
         self._set_leases()
         self._settle_removed()
+
+    def _check_again(self, model: ModelRecord) -> None:
+        """What waits was checked against what an earlier model of this id takes."""
+        for request in list(self.scheduler.pending.of(model.id)):
+            try:
+                model.takes.check(request.inputs)
+            except RejectedError as error:
+                self.scheduler.pending.remove(request, Status.REJECTED, str(error))
 
     def use_scheduler(self, scheduler: BatchScheduler, config: InferentialConfig) -> None:
         """Change the strategy; whatever waits moves over to it."""

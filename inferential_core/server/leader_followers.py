@@ -55,6 +55,10 @@ class LeaderFollowers(Leadership):
     def volunteer(self, promoted: Callable[[], None]) -> None:
         self._volunteer = promoted
 
+    def withdraw(self, promoted: Callable[[], None]) -> None:
+        if self._volunteer == promoted:  # it may be promoted in this moment, and then resigns
+            self._volunteer = None
+
     def lead(self, has_work: Callable[[], bool]) -> None:
         loop = self._loop
         self.has_work = has_work

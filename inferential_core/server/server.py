@@ -18,7 +18,7 @@ from ..config.file_following import Load, NotFollowing, Reloading
 from ..config.live_settings import Settings
 from ..config.loading import load_config
 from ..config.schema import InferentialConfig
-from ..dispatch.base import Dispatcher
+from ..dispatch.base import LOADING, REPLACING, UNLOADING, Dispatcher
 from ..dispatch.ray_serve import RayServeDispatcher
 from ..errors import UsageError
 from ..metrics.callbacks import Callback, CallbackRunner
@@ -32,6 +32,7 @@ from ..scheduler.options import with_options
 from ..tracking.recent import Cursor, Events
 from ..transport.base import Transport
 from ..web.service import NO_WEB, open_web
+from .model_changes import ModelChanges, Wish
 from .off_loop import off_loop, settle_from_thread
 from .parts import Parts, assemble
 from .status_report import report
@@ -72,6 +73,7 @@ class Server:
             known = ", ".join(sorted(dispatcher.models()))
             raise UsageError(f"models {missing} are not in the dispatcher, which has: {known}")
         self._dispatcher = dispatcher
+        self._model_changes = ModelChanges(dispatcher)
         self._clock = clock or SystemClock()
         self._given_transport = transport
         self._metrics = MetricsStore(self.config.metrics.ring_buffer_size, self._clock)
@@ -288,6 +290,42 @@ class Server:
             parts.pipeline.use_scheduler(scheduler, self.config)
 
         parts.loop.between_turns(change)
+
+    def load_model(self, model_id: str, model: Any, **options: Any) -> None:
+        """Serve one more model; returns once it is ready. Other models are served meanwhile.
+
+        model, options: as `LocalDispatcher` takes them for one model, `process` being a bool; on
+        Ray Serve the model's name as "module:attribute". ConfigError says why it cannot be
+        loaded: then nothing changed.
+        """
+        self._change_model(Wish(LOADING, model_id, model, options))
+
+    def replace_model(
+        self, model_id: str, model: Any, *, unload_first: bool = False, **options: Any
+    ) -> None:
+        """Serve another model under an id; returns once the old one and its memory are gone.
+
+        The new one gets ready beside the old one and takes over between two batches: no
+        observation is lost. ConfigError says why it cannot be loaded: then the old one is served
+        on. Options that are not given stay as they are.
+
+        unload_first: for models that do not fit into memory together. Observations that arrive
+        before the new one is ready are refused as those of a model that starts; where it cannot
+        be loaded, the old one is loaded again, if its name is known.
+        """
+        self._change_model(Wish(REPLACING, model_id, model, options, unload_first))
+
+    def unload_model(self, model_id: str) -> None:
+        """Serve a model no more; returns once it and its memory are gone.
+
+        What it is at is answered; what waits for it ends REJECTED.
+        """
+        self._change_model(Wish(UNLOADING, model_id))
+
+    def _change_model(self, wish: Wish) -> None:
+        if not self._serving:
+            raise UsageError("models change only while the server runs: start it first")
+        self._model_changes.make(self._ran, [wish], lambda: None)
 
     def reconfigure(self, config: InferentialConfig) -> list[str]:
         """Make this the configuration, also while serving: no request is lost, nobody waits.

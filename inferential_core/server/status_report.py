@@ -57,6 +57,7 @@ def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]
         "latency_s": model.health.latency_s,
         "error_rate": model.health.error_rate,
         "unavailable": model.unavailable,
+        "change": model.change,
         "circuit": STARTING if model.starting else model.health.circuit(now),
         "headroom": pipeline.scheduler.headroom(model.id, now, model.latency),
         "utilization": model.utilization,

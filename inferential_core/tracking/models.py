@@ -169,6 +169,8 @@ class ModelRecord:
     takes: Specification = ANYTHING  # what observations are checked against
     unavailable: str = ""  # why its dispatcher cannot ask it now
     starting: str = ""  # the same, as long as it has never been ready: nobody asks it meanwhile
+    change: str = ""  # what is being done to it: loading, replacing, unloading
+    generation: int = 0  # of its ModelInfo: another one is another model
     valid_for_ms: float = 0.0  # lease on its answers, from their observation on; 0: none
     placement: Anywhere = ANYWHERE  # of the clients of a stateful model
     health: Health = field(default_factory=Health)
@@ -195,8 +197,15 @@ class ModelRecord:
     def of(cls, info: ModelInfo, rule: BreakerRule | None = None) -> ModelRecord:
         """The record of a model that is new."""
         record = cls(info.id, info.max_batch, info.lanes, health=Health(rule))
+        record.generation = info.generation
         record.update(info)
         return record
+
+    def inherit(self, earlier: ModelRecord) -> None:
+        """Count what an earlier model of this id did as done under this id."""
+        for name in ("batches", "served", "failed", "busy_s"):
+            setattr(self, name, getattr(self, name) + getattr(earlier, name))
+            setattr(earlier, name, 0)
 
     def update(self, info: ModelInfo) -> None:
         """Take over what its dispatcher says of it now."""
@@ -214,10 +223,11 @@ class ModelRecord:
         self.starting = info.unavailable if info.starting else ""
         self.one_by_one = info.one_by_one
         self.batch_sizes = info.batch_sizes
+        self.change = info.change
 
     @property
     def free(self) -> bool:
-        return self.busy_lanes < self.lanes and not self.health.trying
+        return self.busy_lanes < self.lanes and not self.health.trying and not self.starting
 
     @property
     def asked(self) -> bool:

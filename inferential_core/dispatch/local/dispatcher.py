@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from ...errors import UsageError
-from ...models.caller import ModelCaller
-from ...models.loading import load_model
-from ..base import Batch, Dispatcher, ModelInfo, OnDone
+from ...errors import ModelUnavailable, UsageError
+from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
-from .process_lanes import ProcessLanes
-from .thread_lanes import ThreadLanes
-
-T = TypeVar("T")
+from .model_change import LocalChange, Served
+from .options import Lanes, ModelOptions, options_by_id
 
 
 class LocalDispatcher(Dispatcher):
@@ -50,38 +45,24 @@ class LocalDispatcher(Dispatcher):
         timeout_s: float | Mapping[str, float | None] | None = 30.0,
         warm_up: bool = True,
     ) -> None:
-        for name, option in (("lanes", lanes), ("max_batch", max_batch), ("timeout_s", timeout_s)):
-            _check_ids(name, option if isinstance(option, Mapping) else (), models)
-        in_processes = _chosen(process, models)
-        self._lanes: dict[str, ThreadLanes | ProcessLanes] = {}
-        self._infos: dict[str, ModelInfo] = {}
+        options = options_by_id(models, lanes, max_batch, process, timeout_s, warm_up)
+        # Replaced as a whole where it changes: the server reads it meanwhile.
+        self._served: dict[str, Served] = {
+            model_id: Served.of(model_id, model, options[model_id])
+            for model_id, model in models.items()
+        }
+        self._aside: set[Lanes] = set()  # of models that are not served yet, or no more
         self._watchdog = Watchdog()
-        for model_id, model in models.items():
-            count = _at_least_1("lanes", model_id, _of(lanes, model_id, 1))
-            most = _at_least_1("max_batch", model_id, _of(max_batch, model_id, 64))
-            timeout = _of(timeout_s, model_id, 30.0)
-            limit_s = math.inf if timeout is None else float(timeout)
-            if not limit_s > 0:
-                raise UsageError(f"model {model_id!r}: timeout_s must be above 0, not {timeout}")
-            made: ThreadLanes | ProcessLanes
-            if model_id in in_processes:
-                info = ModelInfo(model_id, lanes=count)
-                made = ProcessLanes(model, info, limit_s, max_batch=most, warm_up=warm_up)
-            else:
-                caller = ModelCaller(
-                    model_id, load_model(model) if isinstance(model, str) else model
-                )
-                info = _info(caller, count, most)
-                made = ThreadLanes(caller, info, limit_s, warm_up)
-            self._lanes[model_id] = made
-            self._infos[model_id] = info
+        self._on_done: OnDone | None = None  # from `start` to `close`
 
     def start(self, on_done: OnDone) -> None:
+        self._on_done = on_done
         try:
-            for lanes in self._lanes.values():
-                lanes.start(on_done, self._watchdog, self.leadership)
-            for model_id, lanes in self._lanes.items():
-                self._infos[model_id] = lanes.wait_ready()
+            for served in self._served.values():
+                assert served.lanes is not None
+                served.lanes.start(on_done, self._watchdog, self.leadership)
+            for model_id, served in list(self._served.items()):
+                self.put(model_id, served.ready())
             if self.on_change is not None:  # what is in a process is known only now
                 self.on_change()
         except BaseException:  # also a Ctrl-C while models get ready
@@ -89,61 +70,74 @@ class LocalDispatcher(Dispatcher):
             raise
 
     def models(self) -> Mapping[str, ModelInfo]:
-        return self._infos
+        return {model_id: served.info for model_id, served in self._served.items()}
 
     def submit(self, batch: Batch) -> None:
-        self._lanes[batch.model_id].submit(batch)
+        served = self._served[batch.model_id]
+        if served.lanes is not None:
+            served.lanes.submit(batch)
+        else:  # it was unloaded, and its successor failed
+            error = ModelUnavailable(served.info.unavailable)
+            failed = Completion.failed(batch, error)
+            threading.Thread(target=self._on_done, args=(failed,), daemon=True).start()
 
     def forget(self, model_id: str, client_id: str, lane: int) -> None:
-        self._lanes[model_id].forget(client_id, lane)
+        served = self._served.get(model_id)
+        if served is not None and served.lanes is not None:
+            served.lanes.forget(client_id, lane)
+
+    def change(
+        self,
+        model_id: str,
+        model: Any = None,
+        options: Mapping[str, Any] | None = None,
+        unload_first: bool = False,
+    ) -> LocalChange:
+        served = self._served.get(model_id)
+        before = ModelOptions() if served is None else served.options
+        changed = before.changed(model_id, options or {})
+        return LocalChange(self, model_id, model, changed, unload_first)
 
     def close(self) -> None:
+        self._on_done = None
         deadline = time.monotonic() + self.GRACE_S
         threads: list[threading.Thread] = []
-        for lanes in self._lanes.values():
-            if isinstance(lanes, ThreadLanes):
-                threads.extend(lanes.dismiss())
-            else:
-                lanes.close()
+        served = [each.lanes for each in self._served.values() if each.lanes is not None]
+        for lanes in (*served, *self._aside):
+            threads.extend(lanes.dismiss())
         for thread in threads:
             if thread is not threading.current_thread():  # a model may stop the server
                 thread.join(max(0.0, deadline - time.monotonic()))
         self._watchdog.close()
 
+    # --- for changes ---
 
-def _info(caller: ModelCaller, lanes: int, max_batch: int) -> ModelInfo:
-    return ModelInfo(
-        caller.id,
-        max_batch=min((max_batch, *caller.batch_sizes[-1:])) if caller.batches else 1,
-        lanes=lanes,
-        one_by_one=not caller.batches,
-        version=caller.version,
-        specification=caller.specification,
-        stateful=caller.stateful,
-        batch_sizes=caller.batch_sizes,
-    )
+    def served(self, model_id: str) -> Served | None:
+        """What is served under this id."""
+        return self._served.get(model_id)
 
+    def put(self, model_id: str, served: Served | None) -> None:
+        """Serve this under the id from now on; None: nothing."""
+        if served is not None:
+            self._served = {**self._served, model_id: served}
+            if served.lanes is not None:
+                self._aside.discard(served.lanes)
+        else:
+            self._served = {name: it for name, it in self._served.items() if name != model_id}
 
-def _of(option: T | Mapping[str, T], model_id: str, default: T) -> T:
-    return option.get(model_id, default) if isinstance(option, Mapping) else option
+    def begin_lanes(self, lanes: Lanes) -> None:
+        """Start lanes beside those that serve. UsageError where the dispatcher was closed."""
+        self._aside.add(lanes)
+        if self._on_done is None:
+            self._aside.discard(lanes)
+            raise UsageError("the server stops")
+        lanes.start(self._on_done, self._watchdog, self.leadership)
 
-
-def _chosen(process: bool | Collection[str], models: Mapping[str, Any]) -> Collection[str]:
-    if isinstance(process, bool):
-        return models if process else ()
-    if isinstance(process, str):
-        process = (process,)
-    _check_ids("process", process, models)
-    return process
-
-
-def _check_ids(option: str, ids: Collection[str], models: Mapping[str, Any]) -> None:
-    for model_id in ids:
-        if model_id not in models:
-            raise UsageError(f"{option} for {model_id!r}, which is none of {sorted(models)}")
-
-
-def _at_least_1(option: str, model_id: str, value: int) -> int:
-    if value < 1:
-        raise UsageError(f"model {model_id!r}: {option} must be at least 1, not {value}")
-    return value
+    def end_lanes(self, lanes: Lanes, finish: bool) -> None:
+        """End lanes that serve no more; finish: after what they are at."""
+        self._aside.add(lanes)
+        if finish:
+            lanes.retire()
+        else:
+            lanes.dismiss()
+        self._aside.discard(lanes)

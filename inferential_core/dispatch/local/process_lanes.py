@@ -57,7 +57,7 @@ class ProcessLanes:
             )
             for _ in range(info.lanes)
         ]
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()  # notified when a lane is idle again
         self._waiting: deque[Batch] = deque()  # while the lane they were meant for is down
         self._on_done: OnDone = _ignore
         self._watchdog = Watchdog()
@@ -94,8 +94,17 @@ class ProcessLanes:
         """Have a stateful model drop what it keeps of a client on that lane."""
         self._lanes[lane].child.forget(self.info.id, client_id, lane)
 
-    def close(self) -> None:
-        """End the processes; what they are at ends ModelUnavailable."""
+    def retire(self) -> None:
+        """End the processes after what they are at; returns when they are gone."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._waiting and self._all_idle())
+        self.dismiss()
+
+    def _all_idle(self) -> bool:
+        return all(lane.batch is None for lane in self._lanes)
+
+    def dismiss(self) -> list[threading.Thread]:
+        """End the processes; what they are at ends ModelUnavailable. No thread is left."""
         with self._lock:
             waiting, self._waiting = self._waiting, deque()
         threads = [threading.Thread(target=lane.close) for lane in self._lanes]
@@ -105,6 +114,7 @@ class ProcessLanes:
             thread.join()
         for batch in waiting:
             self._on_done(Completion.failed(batch, ModelUnavailable("the server stops")))
+        return []
 
     def done(self, lane: _Lane, completion: Completion) -> None:
         """A lane is idle again."""
@@ -112,6 +122,7 @@ class ProcessLanes:
             if lane.batch is completion.batch:
                 lane.batch = None
             after = self._next(lane)
+            self._lock.notify_all()
         for each, batch in after:
             each.submit(batch)
         self._on_done(completion)

@@ -29,6 +29,7 @@ MOST_HANGING = 8  # threads left to themselves; then the model is given no more
 
 _NEGLIGIBLE_S = 1e-3  # usual time of a call, up to which nobody minds if no one listens meanwhile
 _LONGEST_LEADING_S = 10e-3  # a call that takes so long: the thread resigns as leader
+_LOOK_S = 0.5  # at whether a lane that is to end was replaced meanwhile
 _NEWEST = 0.1  # weight of the newest call in what is usual
 
 
@@ -96,6 +97,7 @@ class Lane:
             with self._lock:
                 self._ended = True
                 self._resign()
+            run.leadership.withdraw(self._on_promoted)
             caller.end_thread()
 
     def _next(self, inbox: Inbox) -> Item:
@@ -226,6 +228,20 @@ class Run:
             self.inbox(lane.index).put(None)
         return [lane.thread for lane in self._lanes]
 
+    def retire(self) -> None:
+        """Tell all lanes to end after what they are at, and wait for that.
+
+        A call that takes too long is given up meanwhile as ever; its thread is not waited for.
+        """
+        for lane in self._lanes:
+            self.inbox(lane.index).put(None)
+        for index in range(len(self._lanes)):
+            while (lane := self._lanes[index]).thread is not threading.current_thread():
+                lane.thread.join(_LOOK_S)
+                if lane is self._lanes[index] and not lane.thread.is_alive():
+                    break
+            self.watchdog.unwatch(self._lanes[index])
+
     def replace(self, lane: Lane) -> None:
         """Put a new lane in the place of one whose call hangs."""
         with self._lock:
@@ -265,10 +281,11 @@ class ThreadLanes:
 
     def wait_ready(self) -> ModelInfo:
         """The model is warm; ConfigError says why it cannot be."""
-        assert self._run is not None
-        self._run.warm.wait()
-        if self._run.failure is not None:
-            raise self._run.failure
+        run = self._run  # which may be dismissed meanwhile
+        assert run is not None
+        run.warm.wait()
+        if run.failure is not None:
+            raise run.failure
         return self.info
 
     def submit(self, batch: Batch) -> None:
@@ -287,3 +304,9 @@ class ThreadLanes:
         """Tell the lanes to end after what they are at; their threads, to be joined."""
         run, self._run = self._run, None
         return [] if run is None else run.dismiss()
+
+    def retire(self) -> None:
+        """End the lanes after what they are at, and return once that is done."""
+        if (run := self._run) is not None:
+            run.retire()
+            self._run = None

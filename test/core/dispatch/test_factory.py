@@ -20,15 +20,15 @@ def chosen(config: dict[str, Any], **arguments: Any) -> LocalDispatcher:
 
 
 def test_the_configuration_says_how_local_models_run() -> None:
-    lanes = chosen({"local": {"lanes": {"root": 3}, "timeout_s": None}})._lanes["root"]
+    lanes = chosen({"local": {"lanes": {"root": 3}, "timeout_s": None}}).served("root").lanes
     assert (lanes.info.lanes, lanes.timeout_s) == (3, math.inf)
 
 
 def test_what_is_given_wins_over_the_configuration() -> None:
     config = {"local": {"lanes": 3, "timeout_s": 5.0}}
-    lanes = chosen(config, local=local_options(2, (), 0.0))._lanes["root"]
+    lanes = chosen(config, local=local_options(2, (), 0.0)).served("root").lanes
     assert (lanes.info.lanes, lanes.timeout_s) == (2, math.inf)
-    lanes = chosen(config, local=local_options())._lanes["root"]
+    lanes = chosen(config, local=local_options()).served("root").lanes
     assert (lanes.info.lanes, lanes.timeout_s) == (3, 5.0)
 
 
