@@ -172,8 +172,9 @@ class LinkState:
         return "the server has not let this client in yet"
 
     def retries(self, now: float) -> bool:
-        """Whether to connect anew now; True once for each time that it has to."""
-        if now < self.retry_at:
-            return False
+        """Whether the socket has to connect anew now; until it tells that it `connects`."""
+        return now >= self.retry_at
+
+    def connects(self) -> None:
+        """The socket has begun to connect anew."""
         self.retry_at = math.inf
-        return True

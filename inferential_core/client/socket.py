@@ -249,12 +249,13 @@ class ServerSocket:
             self._session.lost(loss.reason, except_for=unsent)
 
     def _connect_anew(self) -> None:
-        """Where it is time to, as `link_state` tells."""
+        """Where it is time to, as `link_state` tells; again, if an interrupt ends it too soon."""
         if self.link.retries(time.monotonic()):
             self._unsure = True
             with contextlib.suppress(zmq.ZMQError):  # ZeroMQ may have forgotten it already
                 self._socket.disconnect(self.server)
             self._socket.connect(self.server)
+            self.link.connects()
 
     def _try_to_send(self, frames: list[Buffer]) -> bool:
         """Send a message; False where the buffer is full."""

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zmq
 
 from inferential_core import Connection, LocalDispatcher, Server, UsageError
+from inferential_core.client.link_state import Event
 
 LONG_MS = 10_000
 INTERRUPTED = Path(__file__).parent / "interrupted.py"
@@ -148,3 +150,22 @@ def test_an_interrupt_costs_at_most_what_was_at_hand(seed: int) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_interrupt_while_it_connects_anew_leaves_that_to_the_next_call(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise InterruptedError("a signal handler's")
+
+    with Connection(server.address) as connection:
+        model = connection.model("m")
+        model.observe(x=np.zeros(1))
+        assert model.get_result(LONG_MS) is not None
+        connection._socket.link.handle(Event.MISSED, 0.0)  # so it has to connect anew
+        with monkeypatch.context() as patched:
+            patched.setattr(zmq.Socket, "disconnect", interrupted)
+            with pytest.raises(InterruptedError):
+                connection.wait(0)
+        model.observe(x=np.zeros(1))
+        assert model.get_result(LONG_MS) is not None

@@ -65,6 +65,7 @@ def test_a_refusal_costs_all_that_waits_and_is_tried_again_once_after_a_pause(
     assert not state.sendable
     assert not state.retries(10.0 + RETRY_S - 0.01)
     assert state.retries(10.0 + RETRY_S)
+    state.connects()
     assert not state.retries(math.nextafter(math.inf, 0.0))
 
 
