@@ -117,6 +117,8 @@ class LinkState:
     @property
     def sendable(self) -> bool:
         """Whether an observation may be given to ZeroMQ now."""
+        if self.retry_at != math.inf:
+            return False  # what ZeroMQ is given now would go down with the old connection
         return self.connected or (self.state is State.UNMET and self._blind > 0)
 
     def sent(self) -> None:

@@ -254,6 +254,9 @@ class ServerSocket:
             self._unsure = True
             with contextlib.suppress(zmq.ZMQError):  # ZeroMQ may have forgotten it already
                 self._socket.disconnect(self.server)
+            # The old connection may reach the server after the new one: not as the same peer, or
+            # it would take the replies away.
+            self._socket.setsockopt(zmq.IDENTITY, _routing_id(self._session.client_id))
             self._socket.connect(self.server)
             self.link.connects()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import zmq
 
-from inferential_core import Connection, LocalDispatcher, Server, UsageError
+from inferential_core import Connection, LocalDispatcher, Server, Status, UsageError
 from inferential_core.client.link_state import Event
 
 LONG_MS = 10_000
@@ -169,3 +170,20 @@ def test_an_interrupt_while_it_connects_anew_leaves_that_to_the_next_call(
                 connection.wait(0)
         model.observe(x=np.zeros(1))
         assert model.get_result(LONG_MS) is not None
+
+
+def test_what_is_sent_after_a_missed_event_goes_to_the_new_connection(server: Server) -> None:
+    """Whatever the first connection is at by then: some fail without either part of the mend."""
+    moment = random.Random(1)
+    for number in range(40):
+        with Connection(server.address) as connection:
+            model = connection.model("m")
+            model.observe(x=np.zeros(1))
+            connection.wait(moment.choice([0, 0, 1, 2]))
+            connection._socket._on_link_event(Event.MISSED)
+            if number % 2:
+                connection.wait(0)
+            model.observe(x=np.ones(1))
+            replies = [model.get_reply(LONG_MS), model.get_reply(LONG_MS)]
+            ended = [reply.status for reply in replies if reply is not None]
+            assert Status.WAITING not in ended and Status.OK in ended, (number, replies)
