@@ -45,7 +45,8 @@ BFLOAT16 = ["ml_dtypes>=0.3"]
 WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
 YAML = "ruamel.yaml>=0.17.16"
 WATCH = "watchdog>=2.1"
-LOCAL = ["pydantic>=2", YAML, WATCH, "rich>=12", *WEB, *IMAGES, *JPEG, *BFLOAT16]
+DOORS = ["websockets>=12", "msgpack>=1"]
+LOCAL = ["pydantic>=2", YAML, WATCH, "rich>=12", *WEB, *DOORS, *IMAGES, *JPEG, *BFLOAT16]
 SERVER = ["ray[serve]>=2.40", *LOCAL]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", YAML, *WEB]
 BAGS = ["mcap>=1.5", "rosbags>=0.9.20", "zstandard>=0.18", YAML]
@@ -91,11 +92,12 @@ setup(
     extras_require={
         "images": IMAGES,
         "bfloat16": BFLOAT16,
+        "doors": DOORS,
         "local": LOCAL,
         "server": SERVER,
         "demo": DEMO,
         "bags": BAGS,
-        "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", YAML, WATCH, "PyYAML>=5.4"],
+        "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", YAML, WATCH, *DOORS, "PyYAML>=5.4"],
     },
     entry_points={"console_scripts": ["inferential = inferential_core.cli:main"]},
 )

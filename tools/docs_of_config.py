@@ -21,6 +21,8 @@ def tables() -> str:
             "| key | default | allowed | meaning |",
             "|---|---|---|---|",
         ]
+        if not section.section and len(section.path) == 1:
+            lines.append(_row(section))
         lines += [_row(key) for key in inner if not key.section]
         lines.append("")
     return "\n".join(lines)

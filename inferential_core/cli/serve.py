@@ -23,7 +23,14 @@ from ..process.interpreter import keep_time
 from ..security.exposure import check_exposure
 from ..server.server import Server
 
-TOLD = ("bind", "strategy", "keys", "allow_insecure", "http")  # options of `command_config`
+TOLD = (
+    "bind",
+    "strategy",
+    "keys",
+    "allow_insecure",
+    "http",
+    "doors",
+)  # options of `command_config`
 
 _log = logging.getLogger("inferential")
 
@@ -103,6 +110,8 @@ async def _announce(server: Server, what: str, wait_s: float) -> bool:
             _log.info("starting on %s for %.0f s now: %s", server.address, passed, why)
         await asyncio.sleep(_LOOK_S)
     print(f"serving {what} on {server.address}", flush=True)
+    for door in server.doors():
+        print(f"door for clients of {door['kind']}: {door['address']}", flush=True)
     if server.page:
         print(f"the fleet's page: {server.page}", flush=True)
     return True
@@ -148,6 +157,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         help="address of the fleet's page; off: no page; default 127.0.0.1:5580 or the next free"
         " port",
+    )
+    parser.add_argument(
+        "--door",
+        dest="doors",
+        action="append",
+        default=[],
+        metavar="KIND=HOST:PORT[/MODEL]",
+        help="let clients of another server in, such as openpi=127.0.0.1:8000; may be repeated",
     )
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
     parser.add_argument(

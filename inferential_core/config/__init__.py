@@ -7,6 +7,7 @@ imported when it is first used.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +43,14 @@ def command_config(
     keys: str = "",
     allow_insecure: bool = False,
     http: str = "",
+    doors: Sequence[str] = (),
 ) -> InferentialConfig:
     """The configuration of a command or a node: its file's, but what it was told wins.
 
-    Where nobody names an address it is loopback, also for the fleet's page.
+    Where nobody names an address it is loopback, also for the fleet's page. doors: further ones,
+    as KIND=HOST:PORT or KIND=HOST:PORT/MODEL.
     """
+    from .doors import parse_door
     from .loading import load_config
 
     config = load_config(file or None)
@@ -60,7 +64,8 @@ def command_config(
         },
     }
     sections = {name: getattr(config, name).model_copy(update=told[name]) for name in told}
-    return config.model_copy(update=sections)
+    all_doors = [*config.doors, *map(parse_door, doors)]
+    return config.model_copy(update={**sections, "doors": all_doors})
 
 
 __all__ = ["LOOPBACK", "InferentialConfig", "chosen_bind", "command_config", "load_config"]

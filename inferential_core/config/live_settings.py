@@ -41,7 +41,11 @@ class Settings:
 
     def preview(self, config: InferentialConfig) -> InferentialConfig:
         """What would hold if this were taken while the server runs."""
-        kept = {name: section for name, section in self.config if not section.RELOADS}
+        kept = {
+            name: section
+            for name, section in self.config
+            if not getattr(section, "RELOADS", False)
+        }
         return self._bound(config).model_copy(update=kept)
 
     def take(self, config: InferentialConfig) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .doors import DoorConfig
 from .fleet import (
     ClientDefaults,
     ClientEntry,
@@ -48,6 +49,9 @@ class InferentialConfig(Section):
         LocalConfig(), "models that run on the server's machine, without Ray"
     )
     ray: RayConfig = setting(RayConfig(), "models that run on Ray Serve")
+    doors: list[DoorConfig] = setting(
+        list, "ways in for the clients of other servers: see docs/doors.md", max_length=100
+    )
     http: HttpConfig = setting(
         HttpConfig(), "the fleet's page, its data and the metrics, over HTTP"
     )
@@ -60,6 +64,7 @@ __all__ = [
     "ClientsConfig",
     "DeadlineAwareConfig",
     "DispatchConfig",
+    "DoorConfig",
     "HealthConfig",
     "HttpConfig",
     "InferentialConfig",

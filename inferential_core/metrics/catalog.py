@@ -133,6 +133,13 @@ CATALOG = (
         ("reason",),
         "1 for an observation that its client's key does not grant",
     ),
+    Metric("door_clients", "", ("door",), "1 for a client that came in by a door"),
+    Metric(
+        "door_errors",
+        "",
+        ("door", "reason"),
+        "1 for what a client of a door sent that is no message of its protocol",
+    ),
     # once a second, while clients are there
     Metric("active_clients", "", (), "clients that are connected"),
     Metric("overdue_clients", "", (), "clients whose next observation should have come"),

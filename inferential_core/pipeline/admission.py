@@ -64,13 +64,19 @@ class Admission:
             self._known.setdefault(str(entry.id), []).append(entry)
 
     def admit(
-        self, identity: bytes, frames: Sequence[Buffer], key: str, pending: Pending, now: float
+        self,
+        identity: bytes,
+        frames: Sequence[Buffer],
+        key: str,
+        pending: Pending,
+        now: float,
+        door: str = "",
     ) -> InferenceRequest | None:
         """The request a message makes; None if there is none, or if it has ended already.
 
         Never raises, whatever is in it. identity: of the connection it came on. key: the public
         key its sender proved to have. pending: what of that client waits, should another
-        connection have taken its id over.
+        connection have taken its id over. door: the kind of the door by which it came in.
         """
         # parse
         limits = self._limits
@@ -89,6 +95,7 @@ class Admission:
         client_id = message.client.id or f"anonymous-{identity.hex()}"
         client = self._clients.heard(client_id, identity, now)
         client.type = message.client.type
+        client.door = door
         if message.session and message.session != client.session:
             self._on_new_session(client, message.session, pending, now)
         entry = self._entry(client_id, message.model_id) if self._known else None
@@ -125,7 +132,10 @@ class Admission:
 
         # deadline
         next_at = self._clients.observed(client, request.model_id, now).expected()
-        if now < next_at < math.inf:
+        # Who came by a door and tells no runway waits for each answer before it asks again: its
+        # cadence is made by our answers, so it says nothing of when they stop being useful.
+        asks_when_dry = door and request.steps_remaining is None
+        if now < next_at < math.inf and not asks_when_dry:
             request.time_until_next = next_at - now
         stated = 0.0 < message.latency_budget_ms < math.inf
         stated = stated or (entry is not None and entry.latency_budget_ms is not None)

@@ -94,16 +94,19 @@ class Pipeline:
 
     # --- the way of an observation ---
 
-    def on_message(self, identity: bytes, frames: Sequence[Buffer], key: str = "") -> None:
+    def on_message(
+        self, identity: bytes, frames: Sequence[Buffer], key: str = "", door: str = ""
+    ) -> None:
         """Take in one message from a client. Never raises, whatever is in it.
 
-        key: the public key its sender proved to have, where keys are used.
+        key: the public key its sender proved to have, where keys are used. door: the kind of the
+        door by which it came in; empty for the socket.
         """
         now = self._clock.now()
         self._bypass.rejoin_queue()
         if self._housekeeping.idle:
             self._housekeeping.schedule(now)
-        request = self._admission.admit(identity, frames, key, self.scheduler.pending, now)
+        request = self._admission.admit(identity, frames, key, self.scheduler.pending, now, door)
         if request is not None:
             self._bypass.enter(request)
 

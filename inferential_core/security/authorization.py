@@ -43,7 +43,7 @@ class KeyAuthorization(Authorization):
     def __init__(self, keyring: Keyring, refusals: Refusals) -> None:
         self._keyring = keyring
         self._refusals = refusals
-        self._quotas: dict[str, Quota] = {}  # by key
+        self._quotas: dict[str, Quota] = {}  # by name
 
     def grant(self, key: str, routing_id: bytes, said: Any, size: int, now: float) -> Grant:
         identity = self._keyring.find(key)
@@ -80,12 +80,13 @@ class KeyAuthorization(Authorization):
         return ""
 
     def _quota(self, identity: Identity) -> Quota:
-        quota = self._quotas.get(identity.key)
+        quota = self._quotas.get(identity.name)
         limits = (identity.rate_hz, identity.bytes_per_s)
         if quota is None or quota.limits != limits:
-            for key in self._quotas.keys() - self._keyring.rights.keys():
-                del self._quotas[key]
-            quota = self._quotas[identity.key] = Quota(*limits)
+            names = {each.name for each in self._keyring.rights.values()}
+            for gone in self._quotas.keys() - names:
+                del self._quotas[gone]
+            quota = self._quotas[identity.name] = Quota(*limits)
         return quota
 
     def _refuse(self, reason: str, told: str) -> str:

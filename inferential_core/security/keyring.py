@@ -38,7 +38,7 @@ class Keyring:
             raise ConfigError(f"{secret} is not there; make it: {fix}")
         self.server = read_secret(secret)
         self.path = folder / AUTHORIZED
-        self.rights: Rights = {}  # replaced as a whole: whoever looks sees one state of it
+        self.rights = Rights()  # replaced as a whole: whoever looks sees one state of it
         self.problem = ""  # why the file's newest state does not hold
         self._lock = threading.Lock()
         self._seen = state_of(self.path)
@@ -51,8 +51,8 @@ class Keyring:
             self.rights = read_rights(self.path)
 
     def find(self, key: str) -> Identity | None:
-        """Whose public key this is."""
-        return self.rights.get(key)
+        """Whose public key this is, or whose token (`found_by`)."""
+        return self.rights.get(key) or self.rights.by_token.get(key)
 
     def reload(self) -> None:
         """Read the rights again, now; ConfigError if they cannot be, and then nothing changes."""

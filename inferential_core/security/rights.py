@@ -2,6 +2,7 @@
 
     robot_1:                      # the name of the identity
       key: "..."                  # its public key, 40 characters
+      token_sha256: "..."         # SHA-256 of its token, for doors; one of the two is needed
       clients: [robot_1]          # client ids it may use, * and ? as in file names
       models: ["*"]               # models it may ask
       priority: 1                 # the most important tier it may claim; 0 is above all
@@ -14,8 +15,9 @@
 
 from __future__ import annotations
 
+import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from glob import escape
@@ -29,13 +31,15 @@ from ..config.yaml_source import SourceError, parse_yaml, read_text
 from ..errors import ConfigError
 from .keyfiles import check_mode, is_key
 
-Rights = Mapping[str, "Identity"]  # by public key
+TOKEN = "sha256:"  # begins what a token is found by; no public key begins so
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Identity(Section):
     """One entry of authorized.yaml, with what it grants."""
 
-    key: str
+    key: str = ""
+    token_sha256: str = ""
     clients: tuple[str, ...] = ()
     models: tuple[str, ...] = ("*",)
     priority: int = Field(default=1, ge=0)
@@ -50,6 +54,11 @@ class Identity(Section):
         name = escape(self.name)  # arm[1] is a name, and does not speak for arm1
         return self.clients or (name, f"{name}/*")
 
+    @property
+    def found_by(self) -> str:
+        """What the rights know it by: its token where it has one, else its key."""
+        return TOKEN + self.token_sha256 if self.token_sha256 else self.key
+
     def speaks_for(self, client_id: str) -> bool:
         """Whether it may use a client id."""
         return _matches(client_id, self.patterns)
@@ -59,18 +68,34 @@ class Identity(Section):
         return _matches(model_id, self.models)
 
 
+class Rights(dict[str, Identity]):
+    """Everybody by public key, or by what finds a token where there is no key.
+
+    by_token: those that have a token, by what finds it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_token: dict[str, Identity] = {}
+
+
 def read_rights(path: Path) -> Rights:
     """Everybody's rights; ConfigError names file, entry and what is wrong with it."""
     check_mode(path, stat.S_IWGRP | stat.S_IWOTH, "other users can write to it", "chmod go-w")
-    found: dict[str, Identity] = {}
+    found = Rights()
     text = read_text(path)
     if not text.strip():  # whoever writes it empties it first, and a full disk leaves it so
         raise ConfigError(f"{path}: empty; write {{}} if nobody shall be let in")
     for name, entry in read_entries(text, path).items():
         identity = as_identity(name, entry, path)
-        if identity.key in found:
-            raise ConfigError(f"{path}: {found[identity.key].name} and {name} have the same key")
-        found[identity.key] = identity
+        known_by = identity.key or identity.found_by
+        if known_by in found:
+            raise ConfigError(f"{path}: {found[known_by].name} and {name} have the same key")
+        found[known_by] = identity
+        if identity.token_sha256:
+            other = found.by_token.setdefault(identity.found_by, identity)
+            if other is not identity:
+                raise ConfigError(f"{path}: {other.name} and {name} have the same token")
     return found
 
 
@@ -82,8 +107,12 @@ def as_identity(name: str, entry: Any, path: Path) -> Identity:
         identity = Identity.model_validate({**entry, "name": name})
     except ValidationError as error:
         raise ConfigError(f"{path}: {name}: {'; '.join(_told(error))}") from None
-    if not is_key(identity.key):
+    if identity.key and not is_key(identity.key):
         raise ConfigError(f"{path}: {name}: key: expected 40 characters of Z85")
+    if identity.token_sha256 and not _DIGEST.fullmatch(identity.token_sha256):
+        raise ConfigError(f"{path}: {name}: token_sha256: expected 64 digits, 0-9 and a-f")
+    if not identity.key and not identity.token_sha256:
+        raise ConfigError(f"{path}: {name}: key or token_sha256 is missing")
     return identity
 
 

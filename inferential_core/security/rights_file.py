@@ -66,7 +66,7 @@ def listed(folder: Path) -> list[str]:
         rows.append(
             (
                 identity.name,
-                identity.key[:8],
+                identity.key[:8] or "token",
                 " ".join(identity.patterns),
                 " ".join(identity.models),
                 str(identity.priority),

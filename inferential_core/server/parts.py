@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..clock import Clock
 from ..config.schema import InferentialConfig
 from ..dispatch.base import Dispatcher
+from ..doors.door import Door
+from ..doors.opening import with_doors
 from ..metrics.recorder import Recorder, TracingRecorder
 from ..metrics.store import MetricsStore
 from ..metrics.traces import NO_TRACING, Tracing, tracing
@@ -32,6 +35,7 @@ class Parts(NamedTuple):
     loop: EventLoop
     max_frame_bytes: int  # that the socket takes in; it cuts off larger frames
     max_frames: int
+    doors: Sequence[Door]
 
     def beyond_the_socket(self, config: InferentialConfig) -> list[str]:
         """Keys of a configuration that allow more than the socket takes in until a restart."""
@@ -71,6 +75,14 @@ def assemble(
             gate=security.gate(),
             io_threads=socket.io_threads,
         )
+    transport, doors = with_doors(
+        transport,
+        config,
+        security,
+        dispatcher.models,
+        clock.now,
+        lambda name, labels: metrics.record(name, 1.0, labels) if measured else None,
+    )
     traces = tracing(clock, config.metrics.traces_per_s)
     recorder = Recorder(metrics, measured)
     if traces is not NO_TRACING:
@@ -80,5 +92,5 @@ def assemble(
     )
     loop = EventLoop(pipeline, transport, clock)
     return Parts(
-        transport, security, recorder, traces, pipeline, loop, max_frame_bytes, max_frames
+        transport, security, recorder, traces, pipeline, loop, max_frame_bytes, max_frames, doors
     )

@@ -232,6 +232,15 @@ class Server:
         """Address of the fleet page; empty where none is served (`http.bind` in the config)."""
         return self._web.url
 
+    def doors(self) -> list[dict[str, Any]]:
+        """The doors for clients of other servers, in the order of the configuration.
+
+        Of each its `kind`, `address`, `model`, how many `clients` are there, and `errors`: what
+        was refused so far as no message of its protocol, by reason.
+        """
+        doors = self._parts.doors if self._parts is not None else ()
+        return [door.reception.report(door.address) for door in doors]
+
     @property
     def running(self) -> bool:
         """Whether it serves: started, not stopped, and its loop alive."""
@@ -396,6 +405,7 @@ class Server:
             "config": self._settings.report(),
             "uptime_s": 0.0 if parts.loop.stopped.is_set() else clock.now() - self._started_at,
             "security": parts.security.report(),
+            "doors": self.doors(),
             **found,
         }
         return status, more

@@ -69,6 +69,7 @@ def _client(client: Client, now: float) -> dict[str, Any]:
     return {
         "id": client.id,
         "type": client.type,
+        "door": client.door,
         "connected": client.connected,
         "overdue": client.overdue(now),
         "silence_s": now - client.last_seen if math.isfinite(client.last_seen) else math.nan,

@@ -67,6 +67,7 @@ class Client:
     cadence: Cadence  # of all its observations
     silence: Silence = field(default_factory=Silence)  # that says nothing
     type: str = ""
+    door: str = ""  # kind of the door by which it came in; empty: the socket
     last_seen: float = -math.inf
     connected: bool = True
     announced: bool = False  # reported by a sweep

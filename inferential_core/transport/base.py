@@ -10,8 +10,13 @@ from collections.abc import Sequence
 
 from ..wire.images import Buffer
 
-# identity, frames and, where keys are used, the public key that the sender proved to have
-Message = tuple[bytes, list[Buffer]] | tuple[bytes, list[Buffer], str]
+# identity, frames; where keys are used, the public key that the sender proved to have; where it
+# came in by a door, that door's kind
+Message = (
+    tuple[bytes, list[Buffer]]
+    | tuple[bytes, list[Buffer], str]
+    | tuple[bytes, list[Buffer], str, str]
+)
 
 
 class Transport(ABC):

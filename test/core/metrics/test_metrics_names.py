@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from doors_rig import JsonLinesClient, serve
 from house import PUBLISHED, House
 
 from inferential_core.clock import SystemClock
@@ -170,6 +171,10 @@ def test_the_catalog_names_what_is_recorded_with_its_labels() -> None:
     refusals = Refusals(SystemClock(), store.record)
     refusals.add(HANDSHAKE, "no key")
     refusals.add(OBSERVATION, "quota")
+    with serve({}, {"kind": "json_lines_door:JsonLines"}) as server:
+        server.metrics.listen(lambda *record: refused.append(record))
+        with JsonLinesClient(server) as client:
+            client.ask(state=[1.0])
     seen: dict[str, set[str]] = {}
     for name, _, labels in quiet.records + troubled().records + refused:
         seen.setdefault(name, set()).update(labels)

@@ -1,0 +1,19 @@
+"""Doors: ways in for clients of other servers, which only change an address.
+
+A door speaks one protocol on a port and a thread of its own. It makes an observation of what a
+client asks, as our own client would, and a native answer of the reply. Everything between is the
+pipeline that serves all others: limits, rights, deadlines, batches, accounts, page and metrics.
+
+    door          what a door is: the interface to implement
+    reception     what a door hands its clients' questions to: `Reception`, `Visit`, `Reply`
+    entrance      the transport that has our own clients' socket and all doors behind it
+    credentials   tokens of clients, and how long failed ones have to wait
+    opening       makes the doors of a configuration
+    msgpack_values  arrays and texts in MessagePack, as openpi and GR00T pack them
+    openpi, gr00t   the doors themselves
+"""
+
+from .door import Door
+from .reception import Reception, Reply, Visit
+
+__all__ = ["Door", "Reception", "Reply", "Visit"]

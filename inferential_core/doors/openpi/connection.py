@@ -1,0 +1,309 @@
+"""One openpi client: its handshake, the questions it asks, and the answers.
+
+The WebSocket itself is spoken by `websockets`' protocol without I/O; this module moves its bytes,
+bounds how much a client may send and how slowly, and asks the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from ...errors import RejectedError, text_of
+from ...status import Status
+from ..msgpack_values import Codec, Unpacked, packed
+from ..reception import Reception, Reply, Visit
+from .dialects import Question, question
+
+MOST_CONNECTIONS = 1024  # of one door
+_HANDSHAKE_S = 10.0  # for a client to say what it wants
+_MESSAGE_S = 30.0  # for a message to arrive whole, from its first byte on
+_PATIENCE_S = 60.0  # with a full queue: the client waits without a limit
+_CLOSING_S = 2.0  # for a client to confirm that the connection ends
+# Bytes of messages that have not arrived whole, of all connections: so many of the largest ones.
+# Beyond, whoever sends the next part is sent away.
+_MOST_PARTIAL = 16
+_REALTIME = "v1/realtime/robot/openpi"  # the path of other servers that speak openpi's protocol
+
+_silent = logging.getLogger(f"{__name__}.websockets")  # strangers fill no log
+_silent.propagate = False
+_silent.addHandler(logging.NullHandler())
+
+
+class Shared:
+    """What the connections of a door have in common."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.reception = reception
+        self.connections: set[OpenpiConnection] = set()
+        self.partial = 0  # bytes of messages that have not arrived whole
+
+
+class OpenpiConnection(asyncio.Protocol):
+    """Of one client; everything happens on the loop of the door."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, shared: Shared) -> None:
+        self.gone: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._shared = shared
+        self._reception = reception = shared.reception
+        self._ws = ServerProtocol(
+            origins=[None],  # browsers tell one, and no page of theirs has business here
+            max_size=reception.limits.max_message_bytes,
+            logger=_silent,
+        )
+        self._transport: Any = None
+        self._peer = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._visit: Visit | None = None
+        self._model = ""  # as the path names it
+        self._parts: list[bytes] = []  # of a message in fragments
+        self._partial = 0  # bytes of a message that has not arrived whole
+        self._asked: Question | None = None  # that has no answer yet
+        self._replies: dict[int, Reply] = {}
+        self._begun = 0.0
+        self._previous_ms: float | None = None
+        self._session = ""
+
+    # --- bytes ---
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
+        self._shared.connections.add(self)
+        self._limit(_HANDSHAKE_S, "too slow")
+
+    def data_received(self, data: bytes) -> None:
+        self._ws.receive_data(data)
+        events = self._ws.events_received()
+        if self._ws.state is State.OPEN:
+            self._watch_arrival(len(data), bool(events))
+        for event in events:
+            if isinstance(event, Request):
+                self._on_request(event)
+            elif isinstance(event, Frame):
+                self._on_frame(event)
+        if self._ws.parser_exc is not None:
+            too_big = isinstance(self._ws.parser_exc, PayloadTooBig)
+            self._reception.refuse("too large" if too_big else "no message of the protocol")
+        self._flush()
+
+    def eof_received(self) -> None:
+        self._ws.receive_eof()
+        self._flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        del error
+        self._shared.connections.discard(self)
+        self._shared.partial -= self._partial
+        self._partial = 0
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._visit is not None:
+            self._visit.close()
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        """It does not read: nothing more is taken in before it does."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._transport.resume_reading()
+
+    def server_stops(self) -> None:
+        """Tell what was answered, and end the connection."""
+        if self._ws.state is State.OPEN:
+            self._ws.send_close(CloseCode.GOING_AWAY, "the server stops")
+            self._flush()
+        elif self._ws.state is State.CONNECTING:
+            self.abort()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
+    def _flush(self) -> None:
+        for data in self._ws.data_to_send():
+            if data:
+                self._transport.write(data)
+            else:  # the end of what is sent
+                self._transport.close()
+                return
+        if self._ws.close_expected():
+            self._limit(_CLOSING_S, "")
+
+    def _limit(self, seconds: float, reason: str) -> None:
+        """Abort unless this is called off within so long. reason: as which it is counted."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._too_slow, reason)
+
+    def _call_off(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self, reason: str) -> None:
+        if reason:
+            self._reception.refuse(reason)
+        self.abort()
+
+    def _watch_arrival(self, more: int, whole: bool) -> None:
+        """Bound how long, and all together how much, messages may be under way."""
+        shared = self._shared
+        if whole:
+            shared.partial -= self._partial
+            self._partial = 0
+            self._call_off()
+            return
+        if not self._partial:
+            self._limit(_MESSAGE_S, "too slow")
+        self._partial += more
+        shared.partial += more
+        if shared.partial > _MOST_PARTIAL * self._reception.limits.max_message_bytes:
+            self._reception.refuse("too much under way")
+            self._ws.fail(CloseCode.TRY_AGAIN_LATER, "too many large messages at once")
+
+    # --- the handshake ---
+
+    def _on_request(self, request: Request) -> None:
+        url = urlsplit(request.path)
+        if url.path == "/healthz":
+            return self._answer(HTTPStatus.OK, "OK\n")
+        if len(self._shared.connections) > MOST_CONNECTIONS:
+            self._reception.refuse("too many connections")
+            return self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections\n")
+        response = self._ws.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._reception.refuse("no message of the protocol")
+            return self._ws.send_response(response)
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        path = unquote(url.path).strip("/")
+        self._model = query.get("model", "") if path in ("", _REALTIME) else path
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme not in ("Api-Key", "Bearer"):
+            token = ""
+        try:
+            self._visit = self._reception.enter(
+                self._peer, client_id=query.get("client", ""), token=token.strip()
+            )
+        except RejectedError as error:
+            delay = self._reception.credentials.delay(self._peer)
+            self._limit(delay + _HANDSHAKE_S, "")
+            self._loop.call_later(delay, self._turn_away, f"{error}\n")
+            return
+        self._call_off()
+        self._ws.send_response(response)
+        self._ws.send_binary(packed(self._metadata(), Codec.OPENPI))
+
+    def _turn_away(self, why: str) -> None:
+        self._answer(HTTPStatus.UNAUTHORIZED, why)
+        self._flush()
+
+    def _answer(self, status: HTTPStatus, text: str) -> None:
+        self._ws.send_response(self._ws.reject(status, text))
+
+    def _metadata(self) -> Any:
+        """What the model's specification has as `notes.metadata`; openpi calls it that."""
+        try:
+            model = self._reception.models()[self._reception.model_named(self._model)]
+        except (RejectedError, KeyError):
+            return {}  # what is wrong with the name is told when the client asks
+        notes = model.specification.get("notes")
+        found = notes.get("metadata") if isinstance(notes, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    # --- questions and answers ---
+
+    def _on_frame(self, frame: Frame) -> None:
+        if frame.opcode in (Opcode.BINARY, Opcode.TEXT, Opcode.CONT):
+            if not frame.fin:
+                self._parts.append(bytes(frame.data))
+                return
+            data: Any = frame.data
+            if self._parts:
+                data = b"".join((*self._parts, frame.data))
+                self._parts.clear()
+            self._on_message(data)
+
+    def _on_message(self, data: bytes) -> None:
+        if self._asked is not None:
+            self._reception.refuse("a question before the answer")
+            self._say("REJECTED: ask again when the question before this one is answered")
+            return
+        asked = None
+        try:
+            asked = question(Unpacked(data, self._reception.limits))
+            self._ask(asked)
+        except RejectedError as error:
+            self._reception.refuse("no observation")
+            self._asked = None
+            self._refuse(asked or Question(), f"REJECTED: {text_of(error)}")
+
+    def _ask(self, asked: Question) -> None:
+        visit = self._visit
+        assert visit is not None
+        if asked.reset or asked.session != self._session:
+            self._session = asked.session
+            visit.reset()
+        if not asked.observations:
+            self._say(asked.answer([], None))
+            return
+        model = self._reception.model_named(self._model)
+        self._asked, self._begun = asked, time.monotonic()
+        self._replies.clear()
+        for number, observation in enumerate(asked.observations):
+            visit.ask(
+                model,
+                observation,
+                self._hearer(asked, number),
+                patience_s=_PATIENCE_S,
+                **asked.told,
+            )
+
+    def _hearer(self, asked: Question, number: int) -> Any:
+        def hear(reply: Reply) -> None:
+            self._loop.call_soon_threadsafe(self._on_reply, asked, number, reply)
+
+        return hear
+
+    def _on_reply(self, asked: Question, number: int, reply: Reply) -> None:
+        if asked is not self._asked or self._ws.state is not State.OPEN:
+            return  # it was refused already, or has left
+        self._replies[number] = reply
+        if len(self._replies) < len(asked.observations):
+            return
+        self._asked = None
+        replies = [self._replies[each] for each in range(len(asked.observations))]
+        refusals = [reply.refusal for reply in replies if reply.status is not Status.OK]
+        if refusals:
+            self._refuse(asked, refusals[0])
+        else:
+            try:
+                self._say(asked.answer(replies, self._previous_ms))
+            except ValueError as error:  # WireError, and what MessagePack cannot hold
+                self._refuse(asked, f"ERROR: {text_of(error)}")
+        self._previous_ms = 1000.0 * (time.monotonic() - self._begun)
+        self._flush()
+
+    def _refuse(self, asked: Question, why: str) -> None:
+        """Texts are errors to the client, which stays connected."""
+        self._say(asked.refused(why))
+
+    def _say(self, message: bytes | str) -> None:
+        if isinstance(message, str):
+            self._ws.send_text(message.encode("utf-8", "replace"))
+        else:
+            self._ws.send_binary(message)

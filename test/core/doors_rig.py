@@ -1,0 +1,117 @@
+"""Servers with doors, and clients of other servers' protocols as they are on the wire."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+import msgpack
+import numpy as np
+from websockets.sync.client import connect
+
+from inferential_core import InferentialConfig, LocalDispatcher, Server
+
+BOUND_S = 20.0
+
+
+def serve(models, *doors, dispatcher=None, **sections) -> Server:
+    """A server on free ports; each door is a kind, or what the configuration says of it."""
+    entries = [door if isinstance(door, dict) else {"kind": door} for door in doors]
+    config = InferentialConfig(
+        transport=sections.pop("transport", {"bind": "tcp://127.0.0.1:0"}),
+        doors=[{"bind": "127.0.0.1:0", **entry} for entry in entries],
+        **sections,
+    )
+    return Server(config=config, dispatcher=dispatcher or LocalDispatcher(models))
+
+
+def address(server: Server, number: int = 0) -> str:
+    return server.doors()[number]["address"]
+
+
+def port(server: Server, number: int = 0) -> int:
+    return int(address(server, number).rpartition(":")[2])
+
+
+def wait_for(condition, what="") -> None:
+    until = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < until, what or "it never came to be"
+        time.sleep(0.005)
+
+
+class JsonLinesClient:
+    def __init__(self, server: Server, number: int = 0) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port(server, number)), BOUND_S)
+        self._file = self._socket.makefile("rb")
+
+    def ask(self, **said):
+        self._socket.sendall(json.dumps(said).encode() + b"\n")
+        return json.loads(self._file.readline())
+
+    def close(self) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def __enter__(self) -> JsonLinesClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class OpenpiClient:
+    """As `openpi_client.WebsocketClientPolicy` speaks; as_key: str for clients without bytes."""
+
+    def __init__(self, url: str, as_key=str.encode, **options) -> None:
+        self._key = as_key
+        self._socket = connect(
+            url, legacy=True, compression=None, max_size=None, open_timeout=BOUND_S, **options
+        )
+        self.metadata = msgpack.unpackb(self._socket.recv(BOUND_S))
+
+    def pack(self, value) -> bytes:
+        return msgpack.packb(value, default=self._array)
+
+    def _array(self, value):
+        names = ("__ndarray__", "data", "dtype", "shape")
+        found = (True, value.tobytes(), value.dtype.str, value.shape)
+        return {self._key(name): each for name, each in zip(names, found)}
+
+    def read(self, data):
+        def hook(items):
+            if self._key("__ndarray__") not in items:
+                return items
+            dtype = np.dtype(items[self._key("dtype")])
+            array = np.frombuffer(items[self._key("data")], dtype)
+            return array.reshape(items[self._key("shape")])
+
+        return data if isinstance(data, str) else msgpack.unpackb(data, object_hook=hook)
+
+    def infer(self, observation):
+        """The answer; a text is an error."""
+        return self.raw(self.pack(observation))
+
+    def raw(self, message):
+        self._socket.send(message)
+        return self.read(self._socket.recv(BOUND_S))
+
+    def send(self, message) -> None:
+        self._socket.send(message)
+
+    def receive(self):
+        return self.read(self._socket.recv(BOUND_S))
+
+    @property
+    def socket(self):
+        return self._socket
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> OpenpiClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
