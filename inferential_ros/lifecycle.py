@@ -19,6 +19,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 
 from inferential_core.process.interpreter import keep_time
+from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
@@ -129,7 +130,11 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
     SIGINT and SIGTERM end the spinning; the node then goes through its shutdown transition while
     its publishers still work.
     """
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # such as a log level or a parameter file that is none
+        print(f"wrong ROS arguments: {error}", file=sys.stderr)
+        return 1
     stop = _Stop()
     try:
         node = make_node()
@@ -141,6 +146,7 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
     executor = SingleThreadedExecutor()
     try:
         stop.interrupt(node)
+        end_with_launcher(node.get_logger().warning)
         executor.add_node(node)
         if not node.get_parameter("autostart").value:
             keep_time()
@@ -187,6 +193,8 @@ class _Stop:
         self._guard = None
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if self.asked:
+            ignore_stop_signals()
         signal.set_wakeup_fd(self._previous_fd)
         self._written.close()
         self._thread.join()

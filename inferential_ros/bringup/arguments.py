@@ -5,9 +5,14 @@ Those of a file are the keywords of the function in process_list.py that builds 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+SEVERITIES = ("debug", "info", "warn", "error", "fatal")
 
 
 @dataclass(frozen=True)
@@ -31,14 +36,61 @@ def flag(text: str) -> bool | None:
     raise ValueError(f"must be true or false, not {text!r}")
 
 
-def count(text: str) -> int | None:
-    """A whole number; empty leaves the choice to the node."""
-    return int(text) if text.strip() else None
+def whole(low: int = 0, high: int | None = None) -> Callable[[str], int | None]:
+    """Reads whole numbers from `low` to `high`; empty leaves the choice to the node."""
+    bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+
+    def parse(text: str) -> int | None:
+        if not text.strip():
+            return None
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if value < low or (high is not None and value > high):
+            raise ValueError(f"must be a whole number {bounds}, not {text!r}")
+        return value
+
+    return parse
 
 
 def number(text: str) -> float | None:
     """A number; empty leaves the choice to the node."""
-    return float(text) if text.strip() else None
+    if not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"must be a number, not {text!r}")
+    return value
+
+
+def given(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Reads what `parse` does, but nothing empty, for what no node has a choice of its own."""
+
+    def parse_given(text: str) -> Any:
+        value = parse(text)
+        if value is None:
+            raise ValueError("must not be empty")
+        return value
+
+    return parse_given
+
+
+def log_level(text: str) -> str:
+    """A severity of ROS 2, for all loggers or, as 'LOGGER:=SEVERITY', for one."""
+    if text and text.rpartition(":=")[2].lower() not in SEVERITIES:
+        raise ValueError(f"must be one of {', '.join(SEVERITIES)}, not {text!r}")
+    return text
+
+
+def file(text: str) -> str:
+    """The path of a file that is there; empty leaves the choice to the node."""
+    if text and not os.path.isfile(text):
+        raise ValueError(f"there is no file {text!r}")
+    return text
 
 
 def words(text: str) -> list[str]:
@@ -48,11 +100,13 @@ def words(text: str) -> list[str]:
 
 COMMON_ARGUMENTS = (
     Argument("namespace", "", "Namespace of the nodes"),
-    Argument("params_file", "", "ROS parameter file (keyed '/**:') with the nodes' parameters"),
+    Argument(
+        "params_file", "", "ROS parameter file (keyed '/**:') with the nodes' parameters", file
+    ),
     Argument("use_sim_time", "", "Take the time from /clock (true or false)", flag),
     Argument("autostart", "true", "Configure and activate the nodes at start", flag),
     Argument("use_respawn", "false", "Start a node again when it dies", flag),
-    Argument("log_level", "info", "Log level of the nodes"),
+    Argument("log_level", "info", "Log level of the nodes", log_level),
 )
 
 SERVER_ARGUMENTS = (
@@ -79,8 +133,8 @@ SERVER_ARGUMENTS = (
         " machine, else local)",
     ),
     Argument("serve_config_file", "", "Ray Serve config file with applications to deploy"),
-    Argument("replicas", "", "Replicas of each model on Ray Serve (default 1)", count),
-    Argument("lanes", "", "Calls that a local model works on at once (default 1)", count),
+    Argument("replicas", "", "Replicas of each model on Ray Serve (default 1)", whole()),
+    Argument("lanes", "", "Calls that a local model works on at once (default 1)", whole()),
     Argument("process", "", "Ids of the local models that run in processes of their own", words),
     Argument(
         "timeout",
@@ -105,18 +159,34 @@ ROBOT_ARGUMENTS = (
         "thread_priority",
         "",
         "Real-time priority, 1 to 99, of the thread that publishes commands",
-        count,
+        whole(0, 99),
     ),
 )
 
 DEMO_ARGUMENTS = (
-    Argument("robots", "6", "How many robots to simulate", int),
-    Argument("port", "5555", "TCP port of the inference server, on loopback", int),
+    Argument("robots", "6", "How many robots to simulate", given(whole(1))),
+    Argument(
+        "port", "5555", "TCP port of the inference server, on loopback", given(whole(1, 65535))
+    ),
     Argument("report", "demo/report.png", "Where to write the picture of the run"),
-    Argument("seconds", "30", "Length of the run, in seconds", float),
+    Argument("seconds", "30", "Length of the run, in seconds", given(number)),
     Argument("slowdown", "true", "Slow the model down after the fast phase", flag),
-    Argument("seed", "0", "Seed of the noise and of the pushes", int),
+    Argument("seed", "0", "Seed of the noise and of the pushes", given(whole(0, 2_000_000))),
     Argument("http", "", "Address of the fleet's page (default 127.0.0.1:5580), or off"),
     Argument("keep", "false", "Continue after the run, until Ctrl-C", flag),
-    Argument("log_level", "info", "Log level of the nodes"),
+    Argument("log_level", "info", "Log level of the nodes", log_level),
 )
+
+
+def mistyped(names: Iterable[str], arguments: Sequence[Argument]) -> list[str]:
+    """A sentence for each name that is nearly one of the arguments.
+
+    launch takes any name without a word; one that is quite different may be meant for a launch
+    file that includes ours.
+    """
+    known = [argument.name for argument in arguments]
+    sentences = []
+    for name in sorted(set(names) - set(known)):
+        if close := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+            sentences.append(f"no launch argument is named {name}: did you mean {close[0]}?")
+    return sentences

@@ -6,15 +6,18 @@ everything worth testing lives in process_list.py, which needs neither.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from inferential_ros.bringup.arguments import Argument
+from inferential_core.process.launcher import LAUNCHER_VARIABLE
+from inferential_ros.bringup.arguments import Argument, mistyped
 from inferential_ros.bringup.process import Process
 
 
@@ -24,6 +27,8 @@ def description(
     """Declares the arguments; at launch time calls `build` with their parsed values."""
 
     def start(context: LaunchContext) -> list[Node]:
+        for hint in mistyped(context.launch_configurations, arguments):
+            get_logger("inferential").warning(hint)
         values: dict[str, Any] = {}
         for argument in arguments:
             text = LaunchConfiguration(argument.name).perform(context)
@@ -54,7 +59,7 @@ def to_node(process: Process) -> Node:
         remappings=list(process.remappings),
         arguments=list(process.arguments),
         ros_arguments=["--log-level", process.log_level] if process.log_level else [],
-        additional_env=dict(process.env),
+        additional_env={**process.env, LAUNCHER_VARIABLE: str(os.getpid())},
         respawn=process.respawn,
         respawn_delay=1.0 if process.respawn else None,
         output="screen",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import select
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +81,26 @@ def _models():
     from inferential_core import LocalDispatcher
 
     return LocalDispatcher({"cartpole": TimedPolicy()})
+
+
+def test_ctrl_c_ends_make_demo_without_an_error_of_makes(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    if shutil.which("make") is None or not (root / "Makefile").exists():
+        pytest.skip("needs make and a checkout")
+    show = f"--http off --plain --report {tmp_path / 'report.png'}"
+    in_a_terminal = "import pty, sys; pty.spawn(sys.argv[1:])"
+    command = ["make", "-C", str(root), "-o", "build", "demo", f"ARGS={show}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", in_a_terminal, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    ) as terminal:
+        assert terminal.stdin is not None and terminal.stdout is not None
+        said = b""
+        while b"Robots join" not in said:
+            assert select.select([terminal.stdout], [], [], 60.0)[0], said.decode()
+            said += terminal.stdout.read(4096) or pytest.fail(said.decode())
+        terminal.stdin.write(b"\x03")
+        rest = terminal.stdout.read().decode()
+    assert "***" not in rest and "Traceback" not in rest, rest

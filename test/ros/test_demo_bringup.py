@@ -14,6 +14,7 @@ from inferential_ros.bringup.arguments import (
     ROBOT_ARGUMENTS,
     SERVER_ARGUMENTS,
     flag,
+    mistyped,
 )
 from inferential_ros.bringup.process import Process
 from inferential_ros.resources import executable_path, share_path
@@ -100,6 +101,54 @@ def test_flags_are_true_false_or_left_open() -> None:
     assert [flag(text) for text in ("true", "False", "")] == [True, False, None]
     with pytest.raises(ValueError, match="true or false"):
         flag("maybe")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("lanes", "two", "must be a whole number of at least 0, not 'two'"),
+        ("replicas", "-1", "must be a whole number of at least 0, not '-1'"),
+        ("timeout", "soon", "must be a number, not 'soon'"),
+        ("timeout", "nan", "must be a number, not 'nan'"),
+        ("allow_insecure", "maybe", "must be true or false, not 'maybe'"),
+        ("log_level", "loud", "must be one of debug, info, warn, error, fatal, not 'loud'"),
+        ("params_file", "/nothere.yaml", "there is no file '/nothere.yaml'"),
+        ("thread_priority", "500", "must be a whole number from 0 to 99, not '500'"),
+        ("robots", "", "must not be empty"),
+        ("robots", "0", "must be a whole number of at least 1, not '0'"),
+        ("port", "70000", "must be a whole number from 1 to 65535, not '70000'"),
+        ("seconds", "long", "must be a number, not 'long'"),
+        ("seed", "1.5", "must be a whole number from 0 to 2000000, not '1.5'"),
+    ],
+)
+def test_a_launch_argument_of_another_kind_is_answered_in_words(
+    name: str, text: str, words: str
+) -> None:
+    every = {a.name: a for a in (*SERVER_ARGUMENTS, *ROBOT_ARGUMENTS, *DEMO_ARGUMENTS)}
+    with pytest.raises(ValueError) as refused:
+        every[name].parse(text)
+    assert str(refused.value) == words
+
+
+def test_launch_arguments_are_read_with_their_types() -> None:
+    every = {a.name: a for a in (*SERVER_ARGUMENTS, *ROBOT_ARGUMENTS, *DEMO_ARGUMENTS)}
+    given = {"lanes": "2", "timeout": "0.5", "thread_priority": "50", "robots": "3", "seed": "7"}
+    assert {name: every[name].parse(text) for name, text in given.items()} == {
+        "lanes": 2,
+        "timeout": 0.5,
+        "thread_priority": 50,
+        "robots": 3,
+        "seed": 7,
+    }
+    assert every["log_level"].parse("bridge:=debug") == "bridge:=debug"
+    assert every["params_file"].parse(__file__) == __file__
+
+
+def test_a_launch_argument_that_is_nearly_one_is_told() -> None:
+    names = ["models", "modles", "contract_file", "my_own_switch"]
+    assert mistyped(names, SERVER_ARGUMENTS) == [
+        "no launch argument is named modles: did you mean models?"
+    ]
 
 
 def test_no_robots_is_refused() -> None:

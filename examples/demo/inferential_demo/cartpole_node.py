@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Empty, Float64, Float64MultiArray
 
+from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
 from inferential_demo.mailbox import drain, ignore, newest
 from inferential_demo.simulation import WIND_FORCE, CartPoleSimulation
 
@@ -116,8 +117,10 @@ def main(args: list[str] | None = None) -> None:
     node = CartPoleNode()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, node.stop)
+    end_with_launcher(node.get_logger().warning)
     try:
         node.run()
     finally:
+        ignore_stop_signals()
         node.destroy_node()
         rclpy.try_shutdown()

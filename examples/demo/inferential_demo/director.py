@@ -14,6 +14,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
 from inferential_demo.mailbox import ignore, newest
 from inferential_demo.phases import PUSH_EVERY_S, Phase, Push, phases, pushes
 from inferential_demo.record import RunRecord
@@ -25,6 +26,11 @@ from inferential_demo.watch import RobotWatch
 START_TIMEOUT_S = 60.0
 REFRESH_S = 0.25
 TICK_S = 0.04
+STOPPED_WITHIN_S = 3.0  # `ros2 launch` asks again after 5 s, and the process has to end yet
+
+
+class OutOfTime(BaseException):
+    """Whoever asked the director to stop has waited long enough."""
 
 
 class Director(Node):
@@ -49,9 +55,11 @@ class Director(Node):
         self._stop = False
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, self._on_signal)
+        signal.signal(signal.SIGALRM, self._on_alarm)
+        end_with_launcher(self.get_logger().warning)
 
     def direct(self) -> int:
-        """The whole show. 0: all robots stood while the model was fast."""
+        """The whole show. 0: all robots stood while the model was fast, or it was stopped."""
         try:
             with self._screen:
                 began = self._wait_for_robots()
@@ -66,11 +74,9 @@ class Director(Node):
         print(*summary(self.run_record), sep="\n", flush=True)
         if self.run_record.spans:
             self._write_report()
-        if self._stop:
-            return 130
-        if self._keep:
+        if self._keep and not self._stop:
             self._go_on()
-        return 0 if self.run_record.stood else 1
+        return 0 if self._stop or self.run_record.stood else 1
 
     def _go_on(self) -> None:
         """Until somebody has seen enough: pushed robots, and those that fell put on their feet."""
@@ -164,6 +170,8 @@ class Director(Node):
             write_report(self.run_record, self.report)
         except ImportError as error:
             print(f"no picture: {error}", flush=True)
+        except OutOfTime:
+            print(f"no picture: it would take longer than {STOPPED_WITHIN_S:g} s", flush=True)
         else:
             print(f"picture: {os.path.relpath(self.report)}", flush=True)
 
@@ -174,7 +182,12 @@ class Director(Node):
         return self._elapsed_s() - (time.time_ns() - wall_ns) * 1e-9
 
     def _on_signal(self, *_: object) -> None:
-        self._stop = True
+        if not self._stop:
+            self._stop = True
+            signal.setitimer(signal.ITIMER_REAL, STOPPED_WITHIN_S)
+
+    def _on_alarm(self, *_: object) -> None:
+        raise OutOfTime
 
     def _parameter(self, name: str, default, description: str):
         descriptor = ParameterDescriptor(description=description, read_only=True)
@@ -187,6 +200,10 @@ def main(args: list[str] | None = None) -> int:
     director = Director()
     try:
         return director.direct()
+    except OutOfTime:
+        return 1
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        ignore_stop_signals()
         director.destroy_node()
         rclpy.try_shutdown()
