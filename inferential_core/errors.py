@@ -116,6 +116,7 @@ def last_frames(error: BaseException) -> str:
         error = error.__cause__
     told = traceback_of(error) or text_of(error)  # the text of one from another process is one
     lines = told.partition("\n\nThe above exception was")[0].rstrip().splitlines()
+    lines = [line for line in lines if not line.startswith('  File "<frozen ')]
     frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
     if not frames:
         return ""

@@ -29,6 +29,10 @@ COMMANDS = {
         "inferential_core.cli.status:main",
         "print the state of a running server, also as JSON",
     ),
+    "model": (
+        "inferential_core.cli.model:main",
+        "load, replace and unload models of a running server",
+    ),
     "bench": ("inferential_core.cli.bench:main", "load a server with simulated robots and report"),
     "keys": ("inferential_core.cli.keys:main", "make keys, and say what each of them may do"),
     "contract": (

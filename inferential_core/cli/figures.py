@@ -32,10 +32,16 @@ def troubles(status: Status) -> list[str]:
     return found
 
 
+def state(model: Status) -> str:
+    """The state of a model's circuit, or that it is starting or being changed."""
+    found: str = model["change"] or model["circuit"].replace("_", " ")
+    return found
+
+
 def circuit(model: Status) -> str:
-    """The state of a model's circuit, or that it is starting."""
-    state: str = model["circuit"].replace("_", " ")
-    return state if state == "starting" else f"circuit {state}"
+    """The same in a sentence."""
+    found = state(model)
+    return found if model["change"] or found == "starting" else f"circuit {found}"
 
 
 def accounting(status: Status) -> str:

@@ -39,6 +39,8 @@ def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
             f"model {model['id']}: room for robots: {figures.room(model)}, in use"
             f" {figures.share(model['utilization'])}, call time {figures.call_time(model)},"
             f" {model['queued']} observations waiting"
+            + f", {model['change']}"
+            * bool(model["change"])
         )
     return [*lines, *(f"▲ {trouble}" for trouble in troubles)]
 

@@ -117,13 +117,13 @@ def _model(model: figures.Status) -> tuple[str, ...]:
         figures.number(model["mean_batch"]),
         f"{model['queued']} + {model['in_flight']}",
         str(model["batches"]),
-        model["circuit"].replace("_", " "),
+        figures.state(model),
     )
 
 
 def _model_style(model: figures.Status) -> str:
     if model["circuit"] != "closed":
-        return "bold red"
+        return "yellow" if model["change"] else "bold red"
     return "yellow" if (model["headroom"] or 0) < 0 else ""
 
 

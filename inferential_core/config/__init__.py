@@ -57,6 +57,7 @@ def command_config(
     told: dict[str, dict[str, Any]] = {
         "transport": {"bind": chosen_bind(config, bind)},
         "http": {"bind": http or config.http.bind or "auto"},
+        "control": {"socket": config.control.socket or "auto"},
         "scheduling": {"strategy": strategy or config.scheduling.strategy},
         "security": {
             "keys": keys or config.security.keys,

@@ -126,3 +126,14 @@ class HttpConfig(Section):
     hosts: list[str] = setting(
         list, "names under which browsers may reach the page, besides this machine's own"
     )
+
+
+class ControlConfig(Section):
+    """Who may have a running server load, replace and unload models: see docs/models.md."""
+
+    socket: Literal["", "auto", "off"] = setting(
+        "",
+        "auto: the commands of the server's own user on its machine, by a Unix socket that nobody"
+        " else reaches; off: no command; unset: auto for commands and nodes, off for the Python"
+        " API",
+    )

@@ -11,7 +11,7 @@ from .fleet import (
     ResponseTrackingConfig,
 )
 from .models import DispatchConfig, HealthConfig, LeaseConfig, LocalConfig, RayConfig
-from .network import HttpConfig, LimitsConfig, SecurityConfig, TransportConfig
+from .network import ControlConfig, HttpConfig, LimitsConfig, SecurityConfig, TransportConfig
 from .scheduling import BatchConfig, DeadlineAwareConfig, SchedulingConfig, TieredConfig
 from .section import Section, setting
 
@@ -55,6 +55,9 @@ class InferentialConfig(Section):
     http: HttpConfig = setting(
         HttpConfig(), "the fleet's page, its data and the metrics, over HTTP"
     )
+    control: ControlConfig = setting(
+        ControlConfig(), "who may change the models of a running server"
+    )
 
 
 __all__ = [
@@ -62,6 +65,7 @@ __all__ = [
     "ClientDefaults",
     "ClientEntry",
     "ClientsConfig",
+    "ControlConfig",
     "DeadlineAwareConfig",
     "DispatchConfig",
     "DoorConfig",

@@ -56,7 +56,9 @@ def choose(
                 "dispatcher 'local' takes no Ray address, no Serve config file and no replicas"
             )
         loaded = load_models(specs, later=given.get("process", ()))
-        return Choice(LocalDispatcher(loaded, **given), f"models run in this process{why}")
+        here = LocalDispatcher(loaded, **given)
+        here.remember(targets(specs))
+        return Choice(here, f"models run in this process{why}")
     if local:
         raise ConfigError(f"dispatcher 'ray' takes no {', no '.join(sorted(local))}")
     return _on_ray(config, specs, ray_address, serve_config, replicas)

@@ -18,6 +18,7 @@ from ..config.file_following import Load, NotFollowing, Reloading
 from ..config.live_settings import Settings
 from ..config.loading import load_config
 from ..config.schema import InferentialConfig
+from ..control.listener import NO_CONTROL, open_control
 from ..dispatch.base import LOADING, REPLACING, UNLOADING, Dispatcher
 from ..dispatch.ray_serve import RayServeDispatcher
 from ..errors import UsageError
@@ -83,6 +84,7 @@ class Server:
         self._serving = False
         self._stopping = threading.RLock()
         self._web = NO_WEB
+        self._control = NO_CONTROL
         self._make_scheduler(self.config)  # a wrong strategy is an error here, not at start
 
     # --- lifecycle, in call order ---
@@ -139,6 +141,8 @@ class Server:
         self._reloading.start()
         self._web = web
         web.start(self)
+        self._control = open_control(self.config.control.socket)
+        self._control.start(self)
 
     def _serve(self, parts: Parts) -> None:
         """Have the models get ready, then take in observations."""
@@ -171,6 +175,8 @@ class Server:
         with self._stopping:
             web, self._web = self._web, NO_WEB
             web.stop()
+            control, self._control = self._control, NO_CONTROL
+            control.stop()
             if not self._serving:
                 return
             self._reloading.close()

@@ -50,7 +50,9 @@ def make_app(server: Telemetry, fleet: Fleet, hub: Hub) -> Starlette:
         return PlainTextResponse("ok\n" if server.running else "stopped\n", _code(server.running))
 
     async def readyz(request: Request) -> Response:
-        ready = server.running and not any(it["unavailable"] for it in server.status()["models"])
+        # A model that is added to those that are served makes a server no less ready.
+        models = [it for it in server.status()["models"] if it["change"] != "loading"]
+        ready = server.running and not any(it["unavailable"] for it in models)
         return PlainTextResponse("ready\n" if ready else "not ready\n", _code(ready))
 
     files = [Route(path, _file(*what)) for path, what in _FILES.items()]

@@ -65,6 +65,7 @@ def _model(model: dict[str, Any]) -> ModelStatus:
         error_rate=_number(model["error_rate"]),
         circuit=CIRCUITS[model["circuit"]],
         headroom=_number(model["headroom"]),
+        change=model["change"],
     )
 
 

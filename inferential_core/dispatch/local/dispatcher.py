@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ...errors import ModelUnavailable, UsageError
@@ -54,6 +55,13 @@ class LocalDispatcher(Dispatcher):
         self._aside: set[Lanes] = set()  # of models that are not served yet, or no more
         self._watchdog = Watchdog()
         self._on_done: OnDone | None = None  # from `start` to `close`
+
+    def remember(self, sources: Mapping[str, str]) -> None:
+        """Note by which names models, given as objects, can be made again."""
+        self._served = {
+            model_id: replace(served, source=served.source or sources.get(model_id, ""))
+            for model_id, served in self._served.items()
+        }
 
     def start(self, on_done: OnDone) -> None:
         self._on_done = on_done

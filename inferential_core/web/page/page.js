@@ -288,7 +288,7 @@ function showModels(frame) {
     dress(parts.card, `model${failing ? " failing" : ""}${busy > 0.9 ? " busy" : ""}`);
     say(parts.version, model.version);
     const state = model.circuit === "starting" ? "… starting" : `✕ circuit ${model.circuit.replace("_", " ")}`;
-    say(parts.circuit, failing ? state : "✓ circuit closed");
+    say(parts.circuit, model.change ? `… ${model.change}` : failing ? state : "✓ circuit closed");
     const [full, text, small] = room(model);
     dress(parts.room, `room${full}`);
     if (parts.told !== text + small) {

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
+from inferential_core.cli import model_changes
+from inferential_core.cli.model import ACTIONS
 from inferential_core.cli.serve import _parser
 from inferential_core.config import load_config
 from inferential_core.tracking.models import BreakerRule
@@ -95,7 +97,12 @@ def test_the_configurations_of_the_page_are_understood(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_page_are_understood() -> None:
-    (block,) = blocks("bash")
+    block, changes = blocks("bash")
+    for line in changes.strip().splitlines():
+        _, model, action, *words = shlex.split(line, comments=True)
+        assert (model, action in ACTIONS) == ("model", True)
+        request = model_changes.request_of(action, model_changes.parser(action).parse_args(words))
+        assert request["model"] in ("hold", "arm")
     command, launch = block.strip().splitlines()
     assert launch.startswith("ros2 launch inferential server.launch.py ")
     given = {word.partition(":=")[0] for word in launch.split()[4:]}

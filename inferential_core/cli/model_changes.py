@@ -1,0 +1,120 @@
+"""`inferential model load`, `replace` and `unload`: changes the models of a running server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ..control import caller
+from ..errors import UsageError
+
+_ABOUT = {
+    "load": (
+        "Have a running server of this machine serve one more model. Others are served meanwhile.",
+        "inferential model load arm=my_package.policy:Policy",
+    ),
+    "replace": (
+        "Have a running server of this machine serve another model under an id. The new one loads"
+        " beside the old one and takes over between two batches; if it cannot be loaded, nothing"
+        " changes.",
+        "inferential model replace arm=my_package.policy:Policy",
+    ),
+    "unload": (
+        "Have a running server of this machine serve a model no more, and free its memory.",
+        "inferential model unload arm",
+    ),
+}
+_DOING = {"load": "loading", "replace": "replacing", "unload": "unloading"}
+_DONE = {"load": "loaded", "replace": "replaced", "unload": "unloaded"}
+
+
+def main(action: str, argv: Sequence[str]) -> int:
+    """0 once it is done; CannotControl says why it is not."""
+    options = parser(action).parse_args(argv)
+    request = request_of(action, options)
+    begun = time.monotonic()
+
+    def waiting() -> None:
+        passed = time.monotonic() - begun
+        doing = f"{_DOING[action]} {request['model']} for {passed:.0f} s"
+        print(f"\r{doing}", end="", file=sys.stderr, flush=True)
+
+    shows = waiting if sys.stderr.isatty() else None
+    try:
+        caller.call(caller.find(options.server), request, shows)
+    except KeyboardInterrupt:
+        print("\nthe server goes on with it; inferential status shows it", file=sys.stderr)
+        raise
+    finally:
+        if shows is not None and time.monotonic() - begun > 1.0:
+            print(file=sys.stderr)
+    passed = time.monotonic() - begun
+    print(f"model {request['model']} is {_DONE[action]}, in {passed:.1f} s")
+    return 0
+
+
+def request_of(action: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What a command line asks a server for; UsageError says what is wrong with it."""
+    if action == "unload":
+        return {"do": action, "model": options.model}
+    name, equals, target = options.model.replace(":=", "=", 1).partition("=")
+    if not equals or not name or ":" not in target:
+        raise UsageError(f"{options.model!r}: write NAME=MODULE:ATTRIBUTE or NAME=SCHEME:SOURCE")
+    given = {
+        "lanes": options.lanes,
+        "max_batch": options.max_batch,
+        "process": options.process,
+        "timeout_s": options.timeout,
+    }
+    chosen = {key: value for key, value in given.items() if value is not None}
+    if chosen.get("timeout_s") == 0.0:
+        chosen["timeout_s"] = None
+    request = {"do": action, "model": name, "target": target, "options": chosen}
+    return {**request, "unload_first": options.unload_first} if action == "replace" else request
+
+
+def parser(action: str) -> argparse.ArgumentParser:
+    """The options of an action."""
+    about, example = _ABOUT[action]
+    parser = argparse.ArgumentParser(
+        prog=f"inferential model {action}", description=about, epilog=f"example: {example}"
+    )
+    parser.add_argument(
+        "--server",
+        default="",
+        metavar="ADDRESS",
+        help="address of the server, such as tcp://127.0.0.1:5555; default: the only one that this"
+        " user runs on this machine",
+    )
+    if action == "unload":
+        parser.add_argument("model", metavar="NAME", help="id of the model")
+        return parser
+    parser.add_argument(
+        "model",
+        metavar="NAME=MODULE:ATTRIBUTE",
+        help="id and model, as inferential serve --model has it; the server imports the module",
+    )
+    stays = "default: as before" if action == "replace" else "default 1"
+    parser.add_argument("--lanes", type=int, help=f"calls that it works on at once; {stays}")
+    parser.add_argument(
+        "--max-batch", type=int, metavar="N", help="most observations in one call of infer_batch"
+    )
+    parser.add_argument(
+        "--process",
+        action=argparse.BooleanOptionalAction,
+        help="whether it runs in processes of its own, one for each lane",
+    )
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="longest time of a call; 0: no limit"
+    )
+    if action == "replace":
+        parser.add_argument(
+            "--unload-first",
+            action="store_true",
+            help="let go of the old model before the new one is loaded, where memory does not hold"
+            " both; observations are refused meanwhile",
+        )
+    return parser

@@ -1,0 +1,79 @@
+"""Finds the servers of this user on this machine, and has one of them do something."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, InferentialError
+from . import place
+
+_PATIENCE_S = 10.0  # a server says about once a second that it is at it
+
+
+class CannotControl(InferentialError):
+    """No server did what it was asked for; the text says why."""
+
+
+def find(address: str = "") -> Path:
+    """The socket of the server at this address; without one, that of the only server there is.
+
+    CannotControl says which there are.
+    """
+    found = {path: about for path in place.sockets() if (about := _about(path)) is not None}
+    meant = [path for path, about in found.items() if address in ("", about["address"])]
+    if len(meant) == 1:
+        return meant[0]
+    known = ", ".join(sorted(about["address"] for about in found.values()))
+    if not found:
+        raise CannotControl(
+            "no server of this user runs on this machine. Start one with inferential serve; one"
+            " that a Python program starts needs InferentialConfig(control={'socket': 'auto'})"
+        )
+    if address:
+        raise CannotControl(f"no server of this user is at {address}; there is {known}")
+    raise CannotControl(f"several servers run here, name one with --server: {known}")
+
+
+def call(path: Path, request: Mapping[str, Any], waiting: Callable[[], None] | None = None) -> Any:
+    """What comes of a request; `waiting` is called about once a second until then.
+
+    CannotControl where nothing does, with the server's reason.
+    """
+    with _connected(path) as stream:
+        stream.write(json.dumps(request).encode() + b"\n")
+        stream.flush()
+        for line in stream:
+            answer = json.loads(line)
+            if "error" in answer:
+                raise CannotControl(answer["error"])
+            if "done" in answer:
+                return answer["done"]
+            if waiting is not None:
+                waiting()
+    raise CannotControl("the server ended before it was done")
+
+
+@contextlib.contextmanager
+def _connected(path: Path) -> Any:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.settimeout(_PATIENCE_S)
+        server.connect(str(path))
+        with server.makefile("rwb") as stream:
+            yield stream
+
+
+def _about(path: Path) -> dict[str, Any] | None:
+    """What the server behind a socket says of itself; None where there is none any more."""
+    try:
+        about: dict[str, Any] = call(path, {"do": "about"})
+        return about
+    except ConnectionRefusedError:  # its process ended without a word
+        path.unlink(missing_ok=True)
+    except (OSError, ValueError, CannotControl, ConfigError):
+        pass
+    return None
