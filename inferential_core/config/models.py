@@ -84,6 +84,21 @@ class LocalConfig(Section):
     )
 
 
+class ImagesConfig(Section):
+    """Compressed images are decoded while their observation waits, see docs/models.md."""
+
+    decoded_bytes: int = setting(
+        256 * 1024**2,
+        "most bytes of images that are decoded before their model is called; 0: each is"
+        " decoded when it is called",
+        ge=0,
+        le=1024 * 1024**3,
+    )
+    threads: int = setting(
+        0, "threads that decode; 0: as many as there are cores, at most 8", ge=0, le=1024
+    )
+
+
 class RayConfig(Section):
     """The cluster to join and what to deploy on it."""
 

@@ -10,7 +10,14 @@ from .fleet import (
     MetricsConfig,
     ResponseTrackingConfig,
 )
-from .models import DispatchConfig, HealthConfig, LeaseConfig, LocalConfig, RayConfig
+from .models import (
+    DispatchConfig,
+    HealthConfig,
+    ImagesConfig,
+    LeaseConfig,
+    LocalConfig,
+    RayConfig,
+)
 from .network import ControlConfig, HttpConfig, LimitsConfig, SecurityConfig, TransportConfig
 from .scheduling import BatchConfig, DeadlineAwareConfig, SchedulingConfig, TieredConfig
 from .section import Section, setting
@@ -48,6 +55,7 @@ class InferentialConfig(Section):
     local: LocalConfig = setting(
         LocalConfig(), "models that run on the server's machine, without Ray"
     )
+    images: ImagesConfig = setting(ImagesConfig(), "when compressed images are decoded")
     ray: RayConfig = setting(RayConfig(), "models that run on Ray Serve")
     doors: list[DoorConfig] = setting(
         list, "ways in for the clients of other servers: see docs/doors.md", max_length=100
@@ -71,6 +79,7 @@ __all__ = [
     "DoorConfig",
     "HealthConfig",
     "HttpConfig",
+    "ImagesConfig",
     "InferentialConfig",
     "LeaseConfig",
     "LimitsConfig",

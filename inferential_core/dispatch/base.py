@@ -44,6 +44,7 @@ class ModelInfo:
     specification: Mapping[str, Any] = field(default_factory=dict)  # see `specification`
     unavailable: str = ""  # why it cannot be asked now, where that is known
     starting: bool = False  # it is unavailable because it has not been ready yet
+    reads_pixels: bool = False  # its observations may have their images decoded already
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
     batch_sizes: tuple[int, ...] = ()  # of its calls: others are padded to the next; none: any
     change: str = ""  # what is being done to it: LOADING, REPLACING or UNLOADING

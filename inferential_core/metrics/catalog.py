@@ -142,6 +142,8 @@ CATALOG = (
     ),
     # once a second, while clients are there
     Metric("active_clients", "", (), "clients that are connected"),
+    Metric("images_decoded", "", (), "images that were decoded before their model was called"),
+    Metric("decoded_image_bytes", "B", (), "memory that such images take up, once there was any"),
     Metric("overdue_clients", "", (), "clients whose next observation should have come"),
     Metric(
         "model_error_rate",

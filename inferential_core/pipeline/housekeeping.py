@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 
+from ..decoding.ahead import NoDecoding
 from ..dispatch.base import Dispatcher
 from ..log.throttled import Fields, ThrottledLog
 from ..metrics.recorder import Recorder
@@ -30,6 +31,7 @@ class Housekeeping:
         clients: ClientRegistry,
         models: Mapping[str, ModelRecord],
         dispatcher: Dispatcher,
+        decoding: NoDecoding,
         recorder: Recorder,
         throttled: ThrottledLog,
     ) -> None:
@@ -38,6 +40,8 @@ class Housekeeping:
         self._clients = clients
         self._models = models
         self._dispatcher = dispatcher
+        self._decoding = decoding
+        self._images_decoded = 0  # of which is recorded
         self._recorder = recorder
         self._throttled = throttled
 
@@ -53,6 +57,7 @@ class Housekeeping:
         changes = self._clients.sweep(now)
         self._recorder.record_clients(self._clients, changes, now)
         _log_clients(changes)
+        self._record_images(now)
         self._throttled.flush(now)
         for model in self._models.values():
             model.update_utilization(now)
@@ -62,6 +67,14 @@ class Housekeeping:
             self._forget_clients(model)
         self.idle = not self._clients.active()
         self.next_at = math.inf if self.idle else now + _PERIOD_S
+
+    def _record_images(self, now: float) -> None:
+        decoded = self._decoding.decoded
+        if decoded:
+            count = decoded - self._images_decoded
+            self._images_decoded = decoded
+            self._recorder.count("images_decoded", now, value=count)
+            self._recorder.count("decoded_image_bytes", now, value=self._decoding.used)
 
     def _forget_clients(self, model: ModelRecord) -> None:
         """Have a stateful model forget the clients that left."""

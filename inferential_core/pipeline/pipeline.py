@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
+from ..decoding.ahead import NoDecoding
 from ..dispatch.base import Batch, Completion, Dispatcher
 from ..errors import RejectedError
 from ..log.throttled import ThrottledLog
@@ -29,7 +30,7 @@ from ..tracking.clients import ClientRegistry
 from ..tracking.models import BreakerRule, ModelRecord
 from ..tracking.placement import Eligible
 from ..transport.base import Transport
-from ..wire.images import Buffer
+from ..wire.images import Buffer, EncodedImage
 from .admission import Admission, unknown_model
 from .bypass import Bypass, NoBypass
 from .completion import CompletionHandler
@@ -54,6 +55,7 @@ class Pipeline:
         clock: Clock,
         recorder: Recorder,
         authorization: Authorization | None = None,
+        decoding: NoDecoding | None = None,
     ) -> None:
         tracking = config.response_tracking
         throttled = ThrottledLog(_log)
@@ -70,6 +72,7 @@ class Pipeline:
         self._dispatcher = dispatcher
         self._clock = clock
         self._recorder = recorder
+        self._decoding = decoding or NoDecoding()
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
@@ -87,7 +90,7 @@ class Pipeline:
             authorization or Authorization(),
         )
         self._housekeeping = Housekeeping(
-            self.clients, self.models, dispatcher, recorder, throttled
+            self.clients, self.models, dispatcher, self._decoding, recorder, throttled
         )
         self._set_scheduler(scheduler)
         self._set_leases()
@@ -107,7 +110,11 @@ class Pipeline:
         if self._housekeeping.idle:
             self._housekeeping.schedule(now)
         request = self._admission.admit(identity, frames, key, self.scheduler.pending, now, door)
-        if request is not None:
+        if request is None:
+            return
+        if self._decoding.active and EncodedImage in map(type, request.inputs.values()):
+            self._enter_with_images(request)
+        else:
             self._bypass.enter(request)
 
     def form_batches(self) -> None:
@@ -141,14 +148,28 @@ class Pipeline:
         self._completion.handle(completion, model, self.scheduler, retries)
         if current is not model and current is not None:
             current.inherit(model)  # which was replaced meanwhile
+        if self._decoding.full:
+            self._decoding.give_up(())  # there is room again
 
     # --- steps of it ---
+
+    def _enter_with_images(self, request: InferenceRequest) -> None:
+        if not self.models[request.model_id].reads_pixels:
+            self._bypass.enter(request)
+            return
+        self.scheduler.submit(request)
+        if request in self.scheduler.pending:
+            self._decoding.begin(request)
 
     def _begin(self, model: ModelRecord, now: float, lane: int, eligible: Eligible | None) -> bool:
         """Give the model what its scheduler chooses; False if it chooses nothing."""
         scheduler = self.scheduler
         if not (model.free and scheduler.pending.count(model.id)):
             return False
+        if self._decoding.waiting:
+            eligible = self._ready(model, eligible)
+            if eligible is None:
+                return False
         limit = model.most_at_once(scheduler.max_batch_size)
         requests = scheduler.pick(model.id, limit, now, model.latency, eligible)
         if not requests:
@@ -158,11 +179,29 @@ class Pipeline:
         self._give(model, requests, now, lane)
         return True
 
+    def _ready(self, model: ModelRecord, eligible: Eligible | None) -> Eligible | None:
+        """As `eligible`, but without those whose images are being decoded; None: that is all."""
+        waiting = self.scheduler.pending.of(model.id)
+        ready = self._decoding.ready(waiting)
+        if not ready:
+            return None
+        if len(ready) == len(waiting):
+            return eligible or list
+        allowed = frozenset(ready)
+
+        def eligible_and_ready(requests: Sequence[InferenceRequest]) -> list[InferenceRequest]:
+            chosen = requests if eligible is None else eligible(requests)
+            return [request for request in chosen if request in allowed]
+
+        return eligible_and_ready
+
     def _give(
         self, model: ModelRecord, requests: list[InferenceRequest], now: float, lane: int = 0
     ) -> None:
         for request in requests:
             request.dispatched_at = now
+        if self._decoding.waiting:
+            self._decoding.give_up(requests)
         model.begin(len(requests))
         if model.placement.by_lane:
             model.placement.begin(lane, requests)
@@ -172,8 +211,11 @@ class Pipeline:
         self._chosen.append(batch)
 
     def _settle_removed(self) -> None:
-        for removed in self.scheduler.collect_removed():
-            self._outcomes.settle_unserved(*removed)
+        removed = self.scheduler.collect_removed()
+        if removed and self._decoding.waiting:
+            self._decoding.give_up([request for request, _, _ in removed])
+        for each in removed:
+            self._outcomes.settle_unserved(*each)
 
     # --- time, and what is found out between two turns ---
 
@@ -277,6 +319,7 @@ class Pipeline:
             model.in_flight -= len(batch.requests)
         self._in_flight.clear()
         self._chosen.clear()
+        self._decoding.close()
         for request in requests:
             self._outcomes.settle(request, Status.DROPPED, reason)
 

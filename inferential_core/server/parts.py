@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..clock import Clock
 from ..config.schema import InferentialConfig
+from ..decoding.ahead import DecodeAhead, NoDecoding
 from ..dispatch.base import Dispatcher
 from ..doors.door import Door
 from ..doors.opening import with_doors
@@ -88,9 +89,23 @@ def assemble(
     if traces is not NO_TRACING:
         recorder = TracingRecorder(metrics, measured, traces)
     pipeline = Pipeline(
-        config, transport, scheduler, dispatcher, clock, recorder, security.authorization
+        config,
+        transport,
+        scheduler,
+        dispatcher,
+        clock,
+        recorder,
+        security.authorization,
+        _decoding(config, transport),
     )
     loop = EventLoop(pipeline, transport, clock)
     return Parts(
         transport, security, recorder, traces, pipeline, loop, max_frame_bytes, max_frames, doors
     )
+
+
+def _decoding(config: InferentialConfig, transport: Transport) -> NoDecoding:
+    images = config.images
+    if not images.decoded_bytes:
+        return NoDecoding()
+    return DecodeAhead(images.decoded_bytes, images.threads, transport.wake)

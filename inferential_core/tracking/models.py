@@ -166,6 +166,7 @@ class ModelRecord:
     one_by_one: bool = False
     batch_sizes: tuple[int, ...] = ()  # that its calls have; none: any
     replicas: int = 1
+    reads_pixels: bool = False
     takes: Specification = ANYTHING  # what observations are checked against
     unavailable: str = ""  # why its dispatcher cannot ask it now
     starting: str = ""  # the same, as long as it has never been ready: nobody asks it meanwhile
@@ -212,6 +213,7 @@ class ModelRecord:
         self.max_batch = info.max_batch
         self.lanes = info.lanes
         self.replicas = info.replicas
+        self.reads_pixels = info.reads_pixels
         self.version = info.version
         if info.specification != self.specification:
             self.specification = info.specification

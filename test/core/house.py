@@ -56,7 +56,7 @@ class ManualDispatcher(Dispatcher):
 class House:
     """A pipeline with everything around it in the test's hands."""
 
-    def __init__(self, *infos: ModelInfo, **sections) -> None:
+    def __init__(self, *infos: ModelInfo, decoding=None, **sections) -> None:
         self.clock = FakeClock(start=100.0)
         self.transport = MemoryTransport()
         self.dispatcher = ManualDispatcher(*(infos or [ModelInfo("policy", max_batch=8)]))
@@ -71,6 +71,7 @@ class House:
             self.dispatcher,
             self.clock,
             self.measuring(),
+            decoding=decoding,
         )
         self.requests = 0
 

@@ -99,6 +99,7 @@ def _info(caller: ModelCaller, lanes: int, max_batch: int) -> ModelInfo:
         one_by_one=not caller.batches,
         version=caller.version,
         specification=caller.specification,
+        reads_pixels=True,
         stateful=caller.stateful,
         batch_sizes=caller.batch_sizes,
     )
