@@ -11,7 +11,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help env build demo test coverage check lint lines proto docs installs peers published
-.PHONY: bench faults endurance chaos soak isolation fuzz torch lock clean
+.PHONY: bench faults endurance chaos soak isolation fuzz torch lerobot lock clean
 export PYTHON
 
 help:    ## this list
@@ -85,8 +85,11 @@ fuzz: build  ## a million broken messages against a server; ARGS=coverage: guide
 torch:   ## the PyTorch example, and tensors as answers, in an environment of its own (TORCH=torch==X+cpu: without CUDA)
 	@TORCH='$(TORCH)' tools/torch.sh $(ARGS)
 
+lerobot: ## the adapter for LeRobot's policies against LeRobot itself, in an environment of its own (3 GB)
+	@tools/lerobot.sh $(ARGS)
+
 lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)
 	@tools/lock.sh
 
 clean:   ## remove the environment and everything built
-	rm -rf .venv .venv-published .venv-torch .venv-fuzz .coverage .fuzz .bench .peers build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-published .venv-torch .venv-lerobot .venv-fuzz .coverage .fuzz .bench .peers build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

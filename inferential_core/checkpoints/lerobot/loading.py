@@ -160,7 +160,8 @@ def _features(config: Any) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[
     vectors: dict[str, tuple[int, ...]] = {}
     for key, feature in (config.input_features or {}).items():
         shape = tuple(int(size) for size in feature.shape)
-        (images if len(shape) == 3 else vectors)[key] = shape
+        if ".empty_camera_" not in key:  # which the policy makes up itself
+            (images if len(shape) == 3 else vectors)[key] = shape
     return images, vectors
 
 
