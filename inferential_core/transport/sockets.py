@@ -65,10 +65,13 @@ class FrameSocket:
                 return []
         return frames
 
-    def receive_from(self) -> tuple[list[Buffer], str]:
-        """As `receive`, and who sent it: the User-Id that ZAP gave the peer when it got in."""
+    def receive_from(self, told: str) -> tuple[list[Buffer], str]:
+        """As `receive`, and who sent it, as zmq_msg_gets(3) has it.
+
+        told: `User-Id`, that ZAP gave the peer when it got in, or `Peer-Address`.
+        """
         frame = self._recv(_NOBLOCK, copy=False)
-        user = str(frame.get("User-Id"))
+        user = str(frame.get(told))
         if not frame.more:
             return [frame.buffer], user
         rest = self.receive()

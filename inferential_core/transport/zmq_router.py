@@ -42,7 +42,8 @@ class ZmqRouter(Transport):
     taken over. Those of the clients are answered all the same.
 
     A frame above `max_frame_bytes` is not taken in: whoever sends it is disconnected. Of a message
-    of more than `max_frames` nothing is, so it comes without frames.
+    of more than `max_frames` nothing is, so it comes without frames. tells: what each message
+    comes with, `Peer-Address`; behind a gate that tells keys it is the sender's key.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class ZmqRouter(Transport):
         linger_ms: int = 200,
         gate: OpenGate = OPEN_GATE,
         io_threads: int = 1,
+        tells: str = "",
     ) -> None:
         keep_freed_memory()
         seconds = max(1, round(heartbeat_ms / 1000))
@@ -78,7 +80,7 @@ class ZmqRouter(Transport):
         ):
             self._socket.setsockopt(option, value)
         self._gate = gate
-        self._tells_keys = gate.tells_keys
+        self._tells = "User-Id" if gate.tells_keys else tells
         gate.open(self._context, self._socket)
         try:
             self._socket.bind(bind)
@@ -110,8 +112,8 @@ class ZmqRouter(Transport):
     def receive(self) -> Message | None:
         if not self.unattended():
             return None
-        if self._tells_keys:
-            return self._frames.receive_one(), *self._frames.receive_from()
+        if self._tells:
+            return self._frames.receive_one(), *self._frames.receive_from(self._tells)
         return self._frames.receive_one(), self._frames.receive()
 
     def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:

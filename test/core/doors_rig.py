@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
 
 import msgpack
 import numpy as np
+import zmq
 from websockets.sync.client import connect
 
 from inferential_core import InferentialConfig, LocalDispatcher, Server
@@ -111,6 +113,73 @@ class OpenpiClient:
         self._socket.close()
 
     def __enter__(self) -> OpenpiClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Gr00tClient:
+    """As GR00T's PolicyClient speaks: in the codec of N1.5 and N1.6, or in that of the newest."""
+
+    def __init__(self, server: Server, number: int = 0, codec: str = "npy", token=None) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.REQ)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RCVTIMEO, int(1000 * BOUND_S))
+        self._socket.connect(address(server, number))
+        self._codec = codec
+        self._token = token
+
+    def call(self, endpoint: str, data=None):
+        request = {"endpoint": endpoint}
+        if data is not None:
+            request["data"] = data
+        if self._token is not None:
+            request["api_token"] = self._token
+        return self.read(self.raw(msgpack.packb(request, default=self._array)))
+
+    def act(self, observation, options=None):
+        return self.call("get_action", {"observation": observation, "options": options})
+
+    def raw(self, *frames: bytes) -> bytes:
+        self.send(*frames)
+        return self._socket.recv()
+
+    def send(self, *frames: bytes) -> None:
+        self._socket.send_multipart(frames)
+
+    def receive(self):
+        return self.read(self._socket.recv())
+
+    def _array(self, value):
+        if self._codec == "npy":
+            file = io.BytesIO()
+            np.save(file, value, allow_pickle=False)
+            return {"__ndarray_class__": True, "as_npy": file.getvalue()}
+        return {
+            b"nd": True,
+            b"type": value.dtype.str,
+            b"kind": b"",
+            b"shape": value.shape,
+            b"data": value.tobytes(),
+        }
+
+    def read(self, body: bytes):
+        def hook(items):
+            if self._codec == "npy" and "__ndarray_class__" in items:
+                return np.load(io.BytesIO(items["as_npy"]), allow_pickle=False)
+            if self._codec != "npy" and items.get(b"nd"):
+                return np.frombuffer(items[b"data"], items[b"type"]).reshape(items[b"shape"])
+            return items
+
+        return msgpack.unpackb(body, object_hook=hook)
+
+    def close(self) -> None:
+        self._socket.close()
+        self._context.term()
+
+    def __enter__(self) -> Gr00tClient:
         return self
 
     def __exit__(self, *_: object) -> None:

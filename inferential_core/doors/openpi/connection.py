@@ -66,6 +66,8 @@ class OpenpiConnection(asyncio.Protocol):
         self._peer = ""
         self._timer: asyncio.TimerHandle | None = None
         self._visit: Visit | None = None
+        self._asks = False  # its request has arrived whole
+        self._broken = False  # it broke the protocol, which is counted
         self._model = ""  # as the path names it
         self._parts: list[bytes] = []  # of a message in fragments
         self._partial = 0  # bytes of a message that has not arrived whole
@@ -93,8 +95,10 @@ class OpenpiConnection(asyncio.Protocol):
                 self._on_request(event)
             elif isinstance(event, Frame):
                 self._on_frame(event)
-        if self._ws.parser_exc is not None:
-            too_big = isinstance(self._ws.parser_exc, PayloadTooBig)
+        broken = self._ws.parser_exc or (self._ws.handshake_exc if not self._asks else None)
+        if broken is not None and not self._broken:
+            self._broken = True
+            too_big = isinstance(broken, PayloadTooBig)
             self._reception.refuse("too large" if too_big else "no message of the protocol")
         self._flush()
 
@@ -179,6 +183,7 @@ class OpenpiConnection(asyncio.Protocol):
     # --- the handshake ---
 
     def _on_request(self, request: Request) -> None:
+        self._asks = True
         url = urlsplit(request.path)
         if url.path == "/healthz":
             return self._answer(HTTPStatus.OK, "OK\n")

@@ -1,0 +1,241 @@
+"""Listens for GR00T clients, on a thread of its own, and answers every request exactly once.
+
+Their socket is REQ: it can do nothing before it is answered, and the clients up to N1.6 wait
+without a limit. So nothing is left unanswered, whatever is wrong with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from typing import Any
+
+import zmq
+
+from ...config.doors import split_address
+from ...errors import ConfigError, RejectedError, text_of
+from ...status import Status
+from ...transport.zmq_router import ZmqRouter
+from ..door import Door
+from ..msgpack_values import Codec, packed
+from ..reception import Reply, Visit
+from . import requests
+from .requests import Request
+
+_log = logging.getLogger(__name__)
+
+_MOST_CLIENTS = 4096  # known at the same time; the one that was silent for longest is forgotten
+_PATIENCE_S = 10.0  # with a full queue: the newest clients wait for 30 s, others without a limit
+_UNAUTHORIZED = "Unauthorized: Invalid API token"  # as GR00T's own server says it
+
+
+class _Client:
+    """One REQ socket."""
+
+    def __init__(self) -> None:
+        self.visit: Visit | None = None
+        self.token = ""
+        self.name = ""  # by which it was let in
+        self.codec = Codec.NPY
+        self.request: Request | None = None  # that has no answer yet
+        self.replies: dict[int, Reply] = {}
+
+
+class Gr00tDoor(Door):
+    """ZeroMQ ROUTER for REQ sockets."""
+
+    kind = "gr00t"
+
+    def open(self) -> None:
+        host, port = split_address(self.settings.bind)
+        shown = f"[{host}]" if ":" in host else host
+        try:
+            self._socket = ZmqRouter(
+                f"tcp://{shown}:{port}",
+                max_frame_bytes=self.reception.limits.max_message_bytes,
+                max_frames=8,
+                tells="Peer-Address",
+            )
+        except ConfigError as failed:
+            cause = failed.__context__
+            if isinstance(cause, zmq.ZMQError) and cause.errno == errno.EADDRINUSE:
+                raise self.cannot_listen(OSError(errno.EADDRINUSE, "")) from None
+            raise ConfigError(f"door {self.kind!r}: {failed}") from None
+        self._clients: OrderedDict[bytes, _Client] = OrderedDict()
+        self._replied: deque[tuple[bytes, Request, int, Reply]] = deque()
+        self._later: list[tuple[float, bytes, bytes]] = []  # refusals that wait: when, whom, what
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="inferential-gr00t", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return self._socket.address
+
+    def close(self) -> None:
+        self._closing = True
+        self._socket.wake()
+        self._thread.join()
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        while True:
+            closing = self._closing
+            self._attend()
+            if closing:
+                break
+            if not (self._replied or self._socket.unattended()):
+                due = self._later[0][0] - time.monotonic() if self._later else None
+                self._socket.wait(None if due is None else max(0.0, due))
+        for _, identity, answer in self._later:
+            self._socket.send(identity, [b"", answer])
+        for client in self._clients.values():
+            if client.visit is not None:
+                client.visit.close()
+        self._socket.close()
+
+    def _attend(self) -> None:
+        while self._replied:
+            self._on_reply(*self._replied.popleft())
+        while self._later and self._later[0][0] <= time.monotonic():
+            _, identity, answer = heapq.heappop(self._later)
+            self._socket.send(identity, [b"", answer])
+        for _ in range(64):
+            message = self._socket.receive()
+            if message is None:
+                return
+            identity, frames, *peer = message
+            try:
+                self._on_message(identity, frames, str(*peer))
+            except Exception:  # a fault of ours, but one request must not end them all
+                _log.exception("a request was lost to a fault of the server")
+                self._answer(identity, requests.error("ERROR: a fault of the server"))
+
+    # --- requests ---
+
+    def _on_message(self, identity: bytes, frames: list[Any], peer: str) -> None:
+        if len(frames) != 2 or len(frames[0]):
+            self.reception.refuse("no message of the protocol")
+            if len(frames) > 1:  # who sends an empty frame in front expects one in the answer
+                self._answer(identity, requests.error("a request is one frame of MessagePack"))
+            return
+        body = bytes(frames[1])
+        if body.startswith(requests.PICKLED):
+            self.reception.refuse("GR00T N1")
+            self._answer(identity, b"ERROR")
+            return
+        client = self._client(identity)
+        if client.request is not None:
+            self.reception.refuse("a question before the answer")
+            self._answer(identity, requests.error("REJECTED: the request before this one waits"))
+            return
+        try:
+            request = requests.read(body, self.reception.limits)
+            if not self._enter(identity, client, request, peer):
+                return
+            client.codec = request.codec or client.codec
+            self._serve(identity, client, request)
+        except RejectedError as failed:
+            self.reception.refuse("no request")
+            client.request = None
+            self._answer(identity, requests.error(f"REJECTED: {text_of(failed)}"))
+
+    def _client(self, identity: bytes) -> _Client:
+        client = self._clients.get(identity)
+        if client is None:
+            client = self._clients[identity] = _Client()
+            if len(self._clients) > _MOST_CLIENTS:
+                _, oldest = self._clients.popitem(last=False)
+                if oldest.visit is not None:
+                    oldest.visit.close()
+        self._clients.move_to_end(identity)
+        return client
+
+    def _enter(self, identity: bytes, client: _Client, request: Request, peer: str) -> bool:
+        """Whether it may ask. Its token comes with each request; a name may come with any."""
+        name = request.client_id or client.name
+        if client.visit is not None and (request.token, name) == (client.token, client.name):
+            return True
+        if client.visit is not None:
+            client.visit.close()
+            client.visit = None
+        try:
+            client.visit = self.reception.enter(peer, client_id=name, token=request.token)
+        except RejectedError:
+            due = time.monotonic() + self.reception.credentials.delay(peer)
+            heapq.heappush(self._later, (due, identity, requests.error(_UNAUTHORIZED)))
+            return False
+        client.token, client.name = request.token, name
+        return True
+
+    def _serve(self, identity: bytes, client: _Client, request: Request) -> None:
+        visit = client.visit
+        assert visit is not None
+        if request.endpoint == requests.GET_ACTION:
+            model = self.reception.model_named(request.model)
+            client.request = request
+            client.replies = {}
+            for number, observation in enumerate(request.observations):
+                hear = self._hearer(identity, request, number)
+                visit.ask(model, observation, hear, patience_s=_PATIENCE_S, **request.told)
+        elif request.endpoint == "ping":
+            self._pack(identity, client, {"status": "ok", "message": "Server is running"})
+        elif request.endpoint == "reset":
+            visit.reset()
+            self._pack(identity, client, {})
+        elif request.endpoint == "get_modality_config":
+            self._pack(identity, client, self._modality_config())
+        elif request.endpoint == "kill":
+            self._answer(identity, requests.error("not allowed: a client cannot stop this server"))
+        else:
+            raise RejectedError(f"endpoint {request.endpoint[:64]!r} is unknown")
+
+    def _modality_config(self) -> dict[str, Any]:
+        model = self.reception.models()[self.reception.model_named()]
+        notes = model.specification.get("notes")
+        found = notes.get("gr00t") if isinstance(notes, dict) else None
+        if not isinstance(found, dict):
+            raise RejectedError(
+                f"the specification of model {model.id!r} tells no modality configuration: give"
+                ' its notes a key "gr00t" with video, state, action and language, each with'
+                " delta_indices and modality_keys"
+            )
+        return requests.modality_config(found)
+
+    # --- answers ---
+
+    def _hearer(self, identity: bytes, request: Request, number: int) -> Any:
+        def hear(reply: Reply) -> None:
+            self._replied.append((identity, request, number, reply))
+            self._socket.wake()
+
+        return hear
+
+    def _on_reply(self, identity: bytes, request: Request, number: int, reply: Reply) -> None:
+        client = self._clients.get(identity)
+        if client is None or client.request is not request:
+            return  # it was refused already, or forgotten
+        client.replies[number] = reply
+        if len(client.replies) < len(request.observations):
+            return
+        client.request = None
+        replies = [client.replies[each] for each in range(len(request.observations))]
+        refusals = [reply.refusal for reply in replies if reply.status is not Status.OK]
+        if refusals:
+            self._answer(identity, requests.error(refusals[0]))
+            return
+        try:
+            self._pack(identity, client, request.answer(replies))
+        except ValueError as failed:  # WireError, and what MessagePack cannot hold
+            self._answer(identity, requests.error(f"ERROR: {text_of(failed)}"))
+
+    def _pack(self, identity: bytes, client: _Client, answer: Any) -> None:
+        self._answer(identity, packed(answer, client.codec))
+
+    def _answer(self, identity: bytes, body: bytes) -> None:
+        self._socket.send(identity, [b"", body])

@@ -1,0 +1,200 @@
+"""What a request of a GR00T client asks, and how its answer is written. No I/O.
+
+    N1.6, N1.7   {"observation": {"video": {..}, "state": {..}, "language": {..}}, "options": ..}
+                 -> [{"left_arm": (B, T, D)}, {}]
+    simulation   {"observation": {"video.ego": .., "state.arm": .., ..}}
+                 -> [{"action.left_arm": (B, T, D)}, {}]
+    N1.5         {"video.ego": (T, H, W, 3), "state.arm": (T, D), ..}
+                 -> {"action.left_arm": (T, D)}
+
+The model sees the same keys for all of them, and one robot at a time: `video.ego` (T, H, W, 3),
+`state.arm` (T, D), and lists of texts as our own client sends them (`task.0`). B observations in
+one request are asked one by one, share batches with everybody else's, and are joined again.
+
+Sources: gr00t/policy/server_client.py of Isaac-GR00T@ade260e (N1.7), gr00t/eval/service.py@0a015f6
+(N1.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...errors import RejectedError, UsageError
+from ...wire.limits import Limits
+from ...wire.nesting import flattened
+from ..msgpack_values import Codec, Unpacked, depth_of, packed
+from ..reception import Reply
+
+PICKLED = b"PK\x03\x04"  # begins what GR00T N1 sends: torch.save, which is never loaded here
+GET_ACTION = "get_action"
+_TOLD = ("steps_remaining", "control_period_ms", "latency_budget_ms", "epoch", "urgency")
+_WHOLE = ("steps_remaining", "epoch")
+_MOST_TOLD = 1e9
+_ACTION = "action."
+_MOST_ROBOTS = 256  # in one request
+
+
+@dataclass
+class Request:
+    """observations: of each robot in it. told: what `Visit.ask` takes. batched: whether the client
+    has several robots in one request, or one in the same form. listed: whether the answer is a
+    list of actions and information. prefixed: whether actions are called `action.NAME`.
+    """
+
+    endpoint: str
+    token: str = ""
+    observations: list[dict[str, Any]] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+    client_id: str = ""
+    model: str = ""
+    batched: bool = False
+    listed: bool = True
+    prefixed: bool = False
+    codec: Codec | None = None
+
+    def answer(self, replies: Sequence[Reply]) -> Any:
+        """The actions of every robot, joined; RejectedError where they do not fit together."""
+        answers = [self._actions(reply.values()) for reply in replies]
+        names = answers[0].keys()
+        if any(each.keys() != names for each in answers):
+            raise RejectedError("the model answered with other actions for each robot")
+        joined = answers[0]
+        if self.batched:
+            try:
+                joined = {name: np.stack([each[name] for each in answers]) for name in names}
+            except ValueError:
+                raise RejectedError("the model answered with chunks of several shapes") from None
+        return [joined, {}] if self.listed else joined
+
+    def _actions(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        prefix = _ACTION if self.prefixed else ""
+        return {
+            prefix + name.removeprefix(_ACTION): value
+            for name, value in values.items()
+            if isinstance(value, np.ndarray)
+        }
+
+
+def read(body: bytes | memoryview, limits: Limits) -> Request:
+    """The request in a message; RejectedError says what is wrong with it."""
+    unpacked = Unpacked(body, limits)
+    said = unpacked.value
+    if not isinstance(said, dict):
+        raise RejectedError(f"a request is a map with an endpoint, not {type(said).__name__}")
+    depth_of(said)
+    request = Request(
+        str(said.get("endpoint", GET_ACTION)), _text(said.get("api_token")), codec=unpacked.codec
+    )
+    data = said.get("data")
+    if request.endpoint == GET_ACTION:
+        if not isinstance(data, dict):
+            raise RejectedError("get_action needs a map of observations as data")
+        _read_observations(request, data)
+    return request
+
+
+def _read_observations(request: Request, data: dict[str, Any]) -> None:
+    said = data
+    if "observation" in data:
+        said, options = data["observation"], data.get("options")
+        if not isinstance(said, dict):
+            raise RejectedError("observation must be a map")
+        if options is not None:
+            said = {**said, **_read_options(request, options)}
+    request.listed = said is not data
+    request.prefixed = not any(isinstance(said.get(kind), dict) for kind in ("video", "state"))
+    values = {name: value for name, value in _flat(said).items() if value is not None}
+    sizes = {len(value) for name, value in values.items() if _has_robots(name, value)}
+    if len(sizes) > 1:
+        raise RejectedError(f"an observation of several robots has as many of each, not {sizes}")
+    request.batched = bool(sizes)
+    count = sizes.pop() if sizes else 1
+    if not 1 <= count <= _MOST_ROBOTS:
+        raise RejectedError(f"{count} robots in one request: 1 to {_MOST_ROBOTS} can be")
+    request.observations = [
+        flattened(
+            {
+                name: _of_robot(name, value, robot) if request.batched else value
+                for name, value in values.items()
+            },
+            "observation",
+        )
+        for robot in range(count)
+    ]
+
+
+def _read_options(request: Request, options: Any) -> dict[str, Any]:
+    """What the options tell of the robot; the others, which go to the model as `options.NAME`."""
+    if not isinstance(options, dict):
+        raise RejectedError("options must be a map")
+    others = {}
+    for name, value in options.items():
+        if name == "client_id":
+            request.client_id = _text(value)
+        elif name == "model":
+            request.model = _text(value)
+        elif name in _TOLD:
+            request.told[name] = _number(name, value)
+        elif value is not None:
+            others[f"options.{name}"] = value
+    return others
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise RejectedError(f"options: {name} must be a number") from None
+    if not 0.0 <= number <= _MOST_TOLD:
+        raise RejectedError(f"options: {name} must be from 0 to {_MOST_TOLD:g}, not {number}")
+    return int(number) if name in _WHOLE else number
+
+
+def _flat(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys as N1.5 has them; a text of `language` is known by its own name if that has dots."""
+    try:
+        found = flattened(said, "observation", texts=False)
+    except UsageError as error:
+        raise RejectedError(str(error)) from None
+    return {
+        name.removeprefix("language.") if "." in name.removeprefix("language.") else name: value
+        for name, value in found.items()
+    }
+
+
+def _has_robots(name: str, value: Any) -> bool:
+    """Whether the first dimension of an array counts robots."""
+    return isinstance(value, np.ndarray) and value.ndim == (5 if name.startswith("video.") else 3)
+
+
+def _of_robot(name: str, value: Any, robot: int) -> Any:
+    """One robot's part of a value that has one for each; other values are everybody's."""
+    if _has_robots(name, value):
+        return value[robot]
+    if isinstance(value, list) and robot < len(value):
+        return value[robot]
+    return value
+
+
+def modality_config(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of get_modality_config, as every client from N1.6 on reads it.
+
+    found: for video, state, action and language a map of `delta_indices` and `modality_keys`.
+    """
+    return {
+        name: {"__ModalityConfig_class__": True, "__ModalityConfig__": True, "as_json": config}
+        for name, config in found.items()
+    }
+
+
+def error(why: str) -> bytes:
+    """The answer to a request that has none; its client raises it as a RuntimeError."""
+    return packed({"error": why}, Codec.NPY)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
