@@ -45,7 +45,7 @@ coverage: build  ## what the tests run of both packages, subprocesses too (ARGS 
 lines: env  ## lines of code of each folder (ARGS='--revision v1.2': in a revision)
 	@tools/run.sh python tools/count_lines.py $(ARGS)
 
-proto: env  ## generate inferential_core/wire/inferential_pb2.py from proto/
+proto: env  ## generate the modules of the messages in proto/
 	@tools/run.sh python tools/generate_proto.py
 
 docs: env  ## generated parts of docs/: settings, the wire, the pictures of a request and of the house

@@ -1,4 +1,4 @@
-"""Generate the wire's Python module from proto/inferential.proto (`make proto`).
+"""Generate the Python modules of the messages in proto/ (`make proto`).
 
 protoc's own Python output changes with its version and refuses to load on an older runtime. So
 protoc only parses here: the descriptor it writes, less what protoc versions differ in, goes into
@@ -17,8 +17,10 @@ from google.protobuf import descriptor_pb2
 from proto_stub import stub
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "proto" / "inferential.proto"
-OUTPUT = ROOT / "inferential_core" / "wire"
+OUTPUTS = {  # by source
+    ROOT / "proto" / "inferential.proto": ROOT / "inferential_core" / "wire",
+    ROOT / "proto" / "lerobot_async.proto": ROOT / "inferential_core" / "doors" / "lerobot",
+}
 COLUMNS = 99
 
 MODULE = '''\
@@ -77,13 +79,13 @@ def generate(source: Path, output: Path) -> list[Path]:
 
 
 def main() -> int:
-    """Command line: `generate_proto.py [--output FOLDER] [SOURCE]`."""
+    """Command line: `generate_proto.py [--output FOLDER]`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", nargs="?", type=Path, default=SOURCE)
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--output", type=Path, help="write there instead of into the packages")
     arguments = parser.parse_args()
-    for path in generate(arguments.source.resolve(), arguments.output):
-        print(path)
+    for source, output in OUTPUTS.items():
+        for path in generate(source, arguments.output or output):
+            print(path)
     return 0
 
 

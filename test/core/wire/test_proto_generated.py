@@ -1,4 +1,4 @@
-"""The generated wire module is the one that proto/inferential.proto yields."""
+"""The generated modules are those that the files in proto/ yield."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ pytest.importorskip("grpc_tools", reason="protoc comes with grpcio-tools (pip in
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_regenerating_the_wire_module_changes_nothing(tmp_path: Path) -> None:
+GENERATED = ("wire/inferential_pb2", "doors/lerobot/lerobot_async_pb2")
+
+
+def test_regenerating_the_modules_of_messages_changes_nothing(tmp_path: Path) -> None:
     generator = ROOT / "tools" / "generate_proto.py"
     subprocess.run([sys.executable, generator, "--output", tmp_path], check=True)
 
-    for name in ("inferential_pb2.py", "inferential_pb2.pyi"):
-        committed = ROOT / "inferential_core" / "wire" / name
-        assert (tmp_path / name).read_text() == committed.read_text(), f"{name}: run `make proto`"
+    for name in GENERATED:
+        for suffix in (".py", ".pyi"):
+            committed = ROOT / "inferential_core" / f"{name}{suffix}"
+            made = (tmp_path / committed.name).read_text()
+            assert made == committed.read_text(), f"{committed.name}: run `make proto`"
