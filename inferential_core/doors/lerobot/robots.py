@@ -4,6 +4,9 @@ gRPC tells a connection by its address and port (`ipv4:10.0.0.7:41234`). A robot
 what it wants once, when its program starts; when its connection breaks it goes on over a new one
 without saying so again. Its session is found by its IP address then, if only one can be meant: one
 whose robot fell silent for longer than robots ever pause.
+
+Two robots in one process have one connection, because gRPC shares it between channels to the same
+address. Nothing tells them apart, so neither may be served: it would execute the other's actions.
 """
 
 from __future__ import annotations
@@ -19,6 +22,10 @@ from .session import Session
 LOST_AFTER_S = 5.0  # robots ask for answers all the time, for 2 s each time
 KEPT_S = 600.0  # the session of a robot that is lost
 MOST = 1000  # robots
+SHARED = (
+    "two robots share one connection, so that each would execute the other's actions: run each in"
+    " a process of its own"
+)
 
 
 class Robot:
@@ -31,12 +38,12 @@ class Robot:
         self.session: Session | None = None  # until it says what it wants
         self.model = ""
         self.heard_at = now
-        self.calls = 0  # that it has open, see `Robots.call`
-        self.sending = 0  # of these: observations
+        self.sending = 0  # observations that are on their way
+        self.asking = 0  # calls that wait for actions
 
     def silent(self, now: float) -> float:
         """Seconds for which nothing was heard of it; 0 while it waits for an answer."""
-        return 0.0 if self.calls else now - self.heard_at
+        return 0.0 if self.sending or self.asking else now - self.heard_at
 
 
 class Robots:
@@ -50,6 +57,8 @@ class Robots:
     def arrived(self, peer: str) -> Robot:
         """A robot begins on this connection, maybe once more. RejectedError: it may not."""
         robot = self._by_peer.get(peer)
+        if robot is not None and robot.asking:
+            raise RejectedError(SHARED)
         if robot is None:
             if len(self._by_peer) >= MOST:
                 self._forget_one()
@@ -71,13 +80,28 @@ class Robots:
         return robot
 
     @contextmanager
-    def call(self, robot: Robot) -> Iterator[None]:
-        """While a call of this robot lasts, it is not silent."""
-        robot.calls += 1
+    def sends(self, robot: Robot) -> Iterator[None]:
+        """An observation is on its way. RejectedError: two are."""
+        if robot.sending:
+            raise RejectedError(SHARED)
+        robot.sending += 1
         try:
             yield
         finally:
-            robot.calls -= 1
+            robot.sending -= 1
+            robot.heard_at = self._now()
+
+    @contextmanager
+    def asks(self, robot: Robot) -> Iterator[None]:
+        """A call waits for actions. RejectedError: two do; then neither gets any."""
+        if robot.asking:
+            robot.session = None
+            raise RejectedError(SHARED)
+        robot.asking += 1
+        try:
+            yield
+        finally:
+            robot.asking -= 1
             robot.heard_at = self._now()
 
     def tidy(self) -> None:

@@ -30,7 +30,6 @@ LONG_POLL_S = 2.0
 SLOWEST_S = 10.0  # in which an observation has to come
 BETWEEN_REFUSALS_S = 1.0
 _MOST_PARTS = 1024  # of an observation; LeRobot cuts it into 2 MiB each
-_SENDING_AT_ONCE = 2  # observations of one robot, which waits for each to be taken
 
 
 class Context(Protocol):
@@ -101,11 +100,8 @@ class Service:
     async def send_observations(self, parts: AsyncIterator[bytes], context: Context) -> bytes:
         """One observation."""
         robot = await self._begun(context)
-        if robot.sending >= _SENDING_AT_ONCE:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "one observation at a time")
-        robot.sending += 1
         try:
-            with self.robots.call(robot):
+            with self.robots.sends(robot):
                 data = await asyncio.wait_for(self._whole(parts), SLOWEST_S)
                 self._ask(robot, data)
         except asyncio.TimeoutError:
@@ -116,18 +112,21 @@ class Service:
         except (RejectedError, DecodeError) as error:
             self._reception.refuse("observation")
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        finally:
-            robot.sending -= 1
         return b""
 
     async def get_actions(self, _: bytes, context: Context) -> bytes:
         """The newest answer, or nothing after two seconds."""
         robot = await self._begun(context)
-        with self.robots.call(robot):
-            answer = await self._next_answer(robot)
-            if answer is not None and answer.status is not Status.OK:
-                await asyncio.sleep(BETWEEN_REFUSALS_S)
-                answer = self._fetched(robot) or answer  # maybe a better one by now
+        try:
+            with self.robots.asks(robot):
+                answer = await self._next_answer(robot)
+                if answer is not None and answer.status is not Status.OK:
+                    await asyncio.sleep(BETWEEN_REFUSALS_S)
+                    answer = self._fetched(robot) or answer  # maybe a better one by now
+        except RejectedError as error:
+            self._wake(robot)
+            await asyncio.sleep(BETWEEN_REFUSALS_S)
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         if answer is None:
             return b""
         if answer.status is not Status.OK:
@@ -203,19 +202,23 @@ class Service:
     ) -> None:
         values = reply.values() if reply.status is Status.OK else {}
         session.answered(number, moment, reply.status, reply.error, values)
+        self._wake(robot)
+
+    def _wake(self, robot: Robot) -> None:
+        """End the wait for an answer, if there is one: something changed."""
         news = self._news.get(robot)
         if news is not None:
             news.set()
 
     async def _next_answer(self, robot: Robot) -> Answer | None:
-        """The newest answer, waiting for it; None where another call of the robot took over."""
+        """The newest answer, waiting for it; None where none comes in time."""
         answer = self._fetched(robot)
         if answer is not None:
             return answer
         news = self._news[robot] = asyncio.Event()
         deadline = self._loop.time() + LONG_POLL_S
         try:
-            while answer is None:
+            while answer is None and robot.session is not None:
                 left_s = deadline - self._loop.time()
                 await asyncio.wait_for(news.wait(), left_s)
                 news.clear()
@@ -223,8 +226,7 @@ class Service:
         except asyncio.TimeoutError:
             return None
         finally:
-            if self._news.get(robot) is news:
-                del self._news[robot]
+            del self._news[robot]
         return answer
 
     def _fetched(self, robot: Robot) -> Answer | None:

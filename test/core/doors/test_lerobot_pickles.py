@@ -9,12 +9,12 @@ import struct
 import sys
 import threading
 
-import lerobot_robot as robot
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.peers import lerobot_robot as robot
 from inferential_core.doors.lerobot.actions import action_chunk
 from inferential_core.doors.lerobot.arrays import array_of
 from inferential_core.doors.lerobot.messages import as_observed, read_observation, read_setup

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-import lerobot_robot as robot
 import numpy as np
 import pytest
 
+from benchmarks.peers import lerobot_robot as robot
 from inferential_core.doors.lerobot.messages import Moment, read_setup
 from inferential_core.doors.lerobot.robots import address_of
 from inferential_core.doors.lerobot.session import Session
