@@ -45,6 +45,7 @@ BFLOAT16 = ["ml_dtypes>=0.3"]
 WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
 YAML = "ruamel.yaml>=0.17.16"
 WATCH = "watchdog>=2.1"
+LEROBOT_DOOR = ["grpcio>=1.60"]
 DOORS = ["websockets>=12", "msgpack>=1"]
 LOCAL = ["pydantic>=2", YAML, WATCH, "rich>=12", *WEB, *DOORS, *IMAGES, *JPEG, *BFLOAT16]
 SERVER = ["ray[serve]>=2.40", *LOCAL]
@@ -93,11 +94,22 @@ setup(
         "images": IMAGES,
         "bfloat16": BFLOAT16,
         "doors": DOORS,
+        "lerobot-door": LEROBOT_DOOR,
         "local": LOCAL,
         "server": SERVER,
         "demo": DEMO,
         "bags": BAGS,
-        "dev": [*DEV, *IMAGES, *BFLOAT16, "pydantic>=2", YAML, WATCH, *DOORS, "PyYAML>=5.4"],
+        "dev": [
+            *DEV,
+            *IMAGES,
+            *BFLOAT16,
+            "pydantic>=2",
+            YAML,
+            WATCH,
+            *DOORS,
+            *LEROBOT_DOOR,
+            "PyYAML>=5.4",
+        ],
     },
     entry_points={"console_scripts": ["inferential = inferential_core.cli:main"]},
 )

@@ -13,7 +13,7 @@ class DoorConfig(Section):
     """One door: a protocol of other people's clients, on a port of its own."""
 
     kind: str = Field(
-        description="the protocol: openpi or gr00t, or a class of your own as module:Class"
+        description="the protocol: openpi, gr00t, lerobot, or a class of your own as module:Class"
     )
     bind: str = Field(description="HOST:PORT to listen on; port 0 takes a free one")
     model: str = setting(

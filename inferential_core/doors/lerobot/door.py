@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import threading
 from concurrent.futures import Future
@@ -69,6 +70,9 @@ class LerobotDoor(Door):
             with contextlib.suppress(RuntimeError):  # its loop ended by itself
                 self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join()
+            # A call that was ended with an error is in a cycle: gRPC keeps the exception, whose
+            # traceback has the call. It would keep gRPC's own thread alive.
+            gc.collect()
 
     def _probe(self, host: str, port: int) -> None:
         """gRPC writes to stderr where an address cannot be bound, and does not tell why."""

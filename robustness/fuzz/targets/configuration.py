@@ -11,6 +11,7 @@ import yaml
 
 from inferential_core import InferentialConfig
 from inferential_core.config import load_config
+from inferential_core.config.doors import DoorConfig
 from inferential_core.errors import ConfigError
 from robustness.fuzz.targets.text import mutate_yaml
 
@@ -21,8 +22,9 @@ WORDS = (
     *(
         key
         for section in InferentialConfig.model_fields
-        for key in type(getattr(DEFAULTS, section)).model_fields
+        for key in getattr(type(getattr(DEFAULTS, section)), "model_fields", ())
     ),
+    *DoorConfig.model_fields,
 )
 _FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 
@@ -31,6 +33,7 @@ def seeds() -> list[bytes]:
     made = []
     tree = DEFAULTS.model_dump(mode="json")
     tree["clients"]["known"] = [{"id": "arm", "priority": 0}]
+    tree["doors"] = [{"kind": "openpi", "bind": "127.0.0.1:8000", "model": "pi0"}]
     made.append(b"\0" + yaml.safe_dump(tree).encode())
     for section, values in tree.items():
         made.append(b"\1" + json.dumps({section: values}).encode())
