@@ -98,9 +98,9 @@ class BridgeCore:
         now_ns = self._robot.now_ns()
         with self.lock:
             self.inputs.store(index, message, now_ns)
-            self._observation_due = self._should_observe(now_ns)
-            if self._observation_due:
-                self.link.wake()  # with the lock held: it is not stopped meanwhile
+            due = self._observation_due = self._should_observe(now_ns)
+        if due:
+            self.link.wake()  # the thread that wakes takes the lock at once
 
     # --- the node's thread ---
 

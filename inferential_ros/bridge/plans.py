@@ -117,10 +117,11 @@ class JumpWatch:
         """Columns that jump for the first time, with how far they do."""
         if plan.horizon < 2:
             return []
-        steps = np.abs(np.diff(plan.actions, axis=0)).max(axis=0)
-        columns = np.flatnonzero(steps > self._largest)
-        if not columns.size:
+        steps = np.abs(plan.actions[1:] - plan.actions[:-1]).max(axis=0)
+        far = steps > self._largest
+        if not far.any():
             return []
-        self._largest = np.where(steps > self._largest, np.inf, self._largest)
+        columns = far.nonzero()[0]
+        self._largest = np.where(far, np.inf, self._largest)
         self.watching = bool(np.isfinite(self._largest).any())
         return [(int(column), float(steps[column])) for column in columns]

@@ -6,8 +6,6 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from inferential_core import Status
 from inferential_core.status import OUTCOMES
 
@@ -57,8 +55,14 @@ class Statistics:
 
     def latency_percentiles(self) -> tuple[int, float, float]:
         """Samples, median and 95th percentile in seconds, NaN without samples."""
-        samples = list(self.latencies_s)
-        if not samples:
-            return 0, math.nan, math.nan
-        p50, p95 = np.percentile(samples, (50, 95))
-        return len(samples), float(p50), float(p95)
+        samples = sorted(self.latencies_s)
+        return len(samples), _percentile(samples, 0.50), _percentile(samples, 0.95)
+
+
+def _percentile(ordered: list[float], share: float) -> float:
+    """Linear between two samples, as NumPy's, which takes ten times as long for so few."""
+    if not ordered:
+        return math.nan
+    below, part = divmod(share * (len(ordered) - 1), 1.0)
+    low, high = ordered[int(below)], ordered[math.ceil(below + part)]
+    return low + part * (high - low)

@@ -59,7 +59,7 @@ class Record:
 
 
 WINDOW = 50  # newest chunks: a percentile of now; a maximum of always would never forget a stall
-PERCENTILE = 95.0
+SHARE = 0.95
 
 
 class DelayMeter:
@@ -97,4 +97,4 @@ class DelayMeter:
         """95th percentile of the newest chunks, rounded up; 1 while nothing is known."""
         if not self._delays:
             return 1
-        return math.ceil(np.percentile(self._delays, PERCENTILE, method="higher"))
+        return sorted(self._delays)[math.ceil(SHARE * (len(self._delays) - 1))]
