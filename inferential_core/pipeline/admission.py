@@ -23,6 +23,7 @@ from ..tracking.models import ModelRecord
 from ..tracking.quota import Quota
 from ..wire.images import Buffer
 from ..wire.messages import cut_names, decode_values, parse_observation
+from .drain import Drain
 from .outcome import Outcomes
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Admission:
         recorder: Recorder,
         throttled: ThrottledLog,
         authorization: Authorization,
+        drain: Drain,
     ) -> None:
         self._clients = clients
         self._models = models
@@ -48,6 +50,7 @@ class Admission:
         self._recorder = recorder
         self._throttled = throttled
         self._authorization = authorization
+        self._drain = drain
         self.configure(config)
 
     def configure(self, config: InferentialConfig) -> None:
@@ -98,13 +101,16 @@ class Admission:
         client.door = door
         if message.session and message.session != client.session:
             self._on_new_session(client, message.session, pending, now)
+        if message.moves != client.moves:
+            self._on_return(client, message.moves)
+        client.moves_on = message.moves_on
         entry = self._entry(client_id, message.model_id) if self._known else None
         request = self._request(message, client, now, entry, grant.priority)
         request.size = size
         client.open_bytes += size
         try:
-            if too_long or grant.rejection:
-                raise RejectedError(too_long or grant.rejection)
+            if rejection := too_long or grant.rejection or self._drain.refusal:
+                raise RejectedError(rejection)
 
             # limits
             self._check_limits(client, request)
@@ -148,7 +154,7 @@ class Admission:
         return request
 
     def _parse(self, identity: bytes, frames: Sequence[Buffer], now: float) -> Any:
-        """The observation in a message; None if there is none, or if it is a farewell."""
+        """The observation in a message; None if there is none, as in a farewell or a ping."""
         try:
             message = parse_observation(frames, self._limits)
         except MalformedError as error:
@@ -159,6 +165,9 @@ class Admission:
             return None
         if message.farewell:
             self._on_farewell(message, identity)
+            return None
+        if message.ping:
+            self._drain.pong(message, identity, now)
             return None
         return message
 
@@ -279,6 +288,15 @@ class Admission:
             self._clients.leave(client)
             for model in self._models.values():
                 model.placement.begin_anew(client.id)
+
+    def _on_return(self, client: Client, moves: int) -> None:
+        """It was with another server: what this one remembers of its episodes is out of date."""
+        client.moves = moves
+        client.epochs.clear()
+        for model in self._models.values():
+            model.placement.begin_anew(client.id)
+        if self._drain.begun:
+            self._drain.notify(client)
 
     def _on_new_session(self, client: Client, session: int, pending: Pending, now: float) -> None:
         """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""

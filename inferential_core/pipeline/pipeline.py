@@ -34,6 +34,7 @@ from ..wire.images import Buffer, EncodedImage
 from .admission import Admission, unknown_model
 from .bypass import Bypass, NoBypass
 from .completion import CompletionHandler
+from .drain import Drain
 from .housekeeping import Housekeeping
 from .outcome import Outcomes
 
@@ -80,6 +81,7 @@ class Pipeline:
         self.ledger = self._outcomes.ledger
         self.recent = self._outcomes.recent
         self._completion = CompletionHandler(self._outcomes, clock, recorder, throttled)
+        self.drain = Drain(transport, self.clients, self.models)
         self._admission = Admission(
             config,
             self.clients,
@@ -88,6 +90,7 @@ class Pipeline:
             recorder,
             throttled,
             authorization or Authorization(),
+            self.drain,
         )
         self._housekeeping = Housekeeping(
             self.clients, self.models, dispatcher, self._decoding, recorder, throttled
@@ -293,6 +296,16 @@ class Pipeline:
         self._set_scheduler(scheduler)
         for request in waiting:  # oldest first: a custom scheduler keeps the order it is given
             scheduler.put_back(request)
+
+    def is_drained(self) -> bool:
+        """Whether nothing is left to answer once all have left that can; refuse the others then.
+
+        To be asked again and again after `drain.begin`.
+        """
+        if self.drain.to_leave():
+            return False
+        self.drain.close()
+        return not (self.in_flight() or self.scheduler.pending.size)
 
     def reconfigure(self, config: InferentialConfig) -> None:
         """Go by other limits, clients, tracking, metrics, leases and health rules from now on."""

@@ -20,6 +20,7 @@ def report(pipeline: Pipeline, now: float) -> dict[str, Any]:
     outcomes = pipeline.ledger.outcomes
     return {
         "strategy": pipeline.scheduler.config.strategy,
+        "draining": pipeline.drain.begun,
         "received": pipeline.ledger.received,
         "ok": outcomes[Status.OK],
         "expired": outcomes[Status.EXPIRED],

@@ -84,6 +84,8 @@ class Client:
     answers_late: int = 0  # left after it: `deadline_misses`
     last_error: str = ""
     session: int = 0  # of the connection that spoke last, 0 for published clients
+    moves_on: bool = False  # it has another server to go to
+    moves: int = 0  # how often it went to another server
     takeovers: Takeovers = field(default_factory=Takeovers)
     cadences: dict[str, Cadence] = field(default_factory=dict)  # per model
     epochs: dict[str, int] = field(default_factory=dict)  # newest epoch seen per model

@@ -111,6 +111,9 @@ class Observation(Message):
     DESCRIBE_MODEL_FIELD_NUMBER: ClassVar[int]
     FAREWELL_FIELD_NUMBER: ClassVar[int]
     ACCEPTS_UINT16_FIELD_NUMBER: ClassVar[int]
+    PING_FIELD_NUMBER: ClassVar[int]
+    MOVES_ON_FIELD_NUMBER: ClassVar[int]
+    MOVES_FIELD_NUMBER: ClassVar[int]
     client: Client
     timestamp_ns: int
     urgency: float
@@ -132,6 +135,9 @@ class Observation(Message):
     describe_model: bool
     farewell: bool
     accepts_uint16: bool
+    ping: str
+    moves_on: bool
+    moves: int
     def __init__(
         self,
         *,
@@ -156,6 +162,9 @@ class Observation(Message):
         describe_model: bool | None = ...,
         farewell: bool | None = ...,
         accepts_uint16: bool | None = ...,
+        ping: str | None = ...,
+        moves_on: bool | None = ...,
+        moves: int | None = ...,
     ) -> None: ...
 
 class ModelResponse(Message):
@@ -181,6 +190,9 @@ class ModelResponse(Message):
     ACCEPTS_FRAMES_FIELD_NUMBER: ClassVar[int]
     ACCEPTS_FAREWELL_FIELD_NUMBER: ClassVar[int]
     ACCEPTS_UINT16_FIELD_NUMBER: ClassVar[int]
+    DRAINING_FIELD_NUMBER: ClassVar[int]
+    PONG_FIELD_NUMBER: ClassVar[int]
+    ACCEPTS_PING_FIELD_NUMBER: ClassVar[int]
     client: Client
     response_id: str
     timestamp_ns: int
@@ -203,6 +215,9 @@ class ModelResponse(Message):
     accepts_frames: bool
     accepts_farewell: bool
     accepts_uint16: bool
+    draining: bool
+    pong: bool
+    accepts_ping: bool
     def __init__(
         self,
         *,
@@ -228,4 +243,7 @@ class ModelResponse(Message):
         accepts_frames: bool | None = ...,
         accepts_farewell: bool | None = ...,
         accepts_uint16: bool | None = ...,
+        draining: bool | None = ...,
+        pong: bool | None = ...,
+        accepts_ping: bool | None = ...,
     ) -> None: ...

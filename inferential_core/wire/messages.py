@@ -42,6 +42,8 @@ class ObservationHeader:
     clock_offset_ns: int | None = None  # server's monotonic clock minus the client's
     describe_model: bool = False
     farewell: bool = False
+    ping: str = ""
+    moves_on: bool = False
 
 
 def observation_writer(header: ObservationHeader) -> MessageWriter:
@@ -72,7 +74,7 @@ def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS)
     """The protobuf message in `frames` (identity taken off); MalformedError where there is none.
 
     An observation counts as received from here on: it has a client (its socket's identity, if it
-    names none) and a model. One that is a farewell needs no model, and is no observation.
+    names none) and a model. A farewell or a ping needs no model, and is no observation.
     """
     if not frames:
         raise MalformedError("more frames than any observation has")
@@ -86,7 +88,7 @@ def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS)
         message = pb.Observation.FromString(bytes(frames[1]))
     except DecodeError:
         raise MalformedError(f"the envelope of {len(frames[1])} bytes is no Observation") from None
-    if not message.model_id and not message.farewell:
+    if not (message.model_id or message.farewell or message.ping):
         raise MalformedError("the observation names no model")
     return message
 
@@ -161,7 +163,11 @@ def response_writer(model_id: str) -> MessageWriter:
     """For the replies of a model; its `message` is a ModelResponse (status: STATUS_TO_WIRE)."""
     return MessageWriter(
         pb.ModelResponse(
-            model_id=model_id, accepts_frames=True, accepts_farewell=True, accepts_uint16=True
+            model_id=model_id,
+            accepts_frames=True,
+            accepts_farewell=True,
+            accepts_uint16=True,
+            accepts_ping=True,
         )
     )
 
@@ -176,7 +182,7 @@ def parse_response(frames: Sequence[Buffer]) -> Any:
         raise MalformedError(
             f"the envelope of {len(frames[1])} bytes is no ModelResponse"
         ) from None
-    if not message.model_id:
+    if not (message.model_id or message.draining):
         raise MalformedError("the reply names no model")
     return message
 
