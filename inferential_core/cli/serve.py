@@ -21,6 +21,7 @@ from ..log import formatting
 from ..process.hangup import on_hangup
 from ..process.interpreter import keep_time
 from ..security.exposure import check_exposure
+from ..server.off_loop import off_loop
 from ..server.server import Server
 
 TOLD = (
@@ -80,13 +81,20 @@ def _run(options: argparse.Namespace) -> int:
 async def _serve(server: Server, what: str, wait_s: float) -> int:
     """Serve until a signal, or until the server fails, which raises; returns the exit code."""
     running = asyncio.ensure_future(server.run())
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, running.cancel)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, running.cancel)
+    loop.add_signal_handler(signal.SIGTERM, _drain, server, running)
     ready = asyncio.ensure_future(_announce(server, what, wait_s))
     ready.add_done_callback(lambda _: None if _is_ready(ready) else running.cancel())
     with contextlib.suppress(asyncio.CancelledError):
         await running
     return 0 if ready.cancel() or _is_ready(ready) else 1
+
+
+def _drain(server: Server, running: asyncio.Future[None]) -> None:
+    """Take leave of the clients, then end; end at once on a second SIGTERM."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    off_loop(server.drain, "inferential-drain").add_done_callback(lambda _: running.cancel())
 
 
 def _is_ready(announced: asyncio.Future[bool]) -> bool:

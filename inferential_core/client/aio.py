@@ -6,32 +6,44 @@ import asyncio
 import math
 from typing import Any
 
-from .base import BaseConnection, BaseModel, T, Waiting
+from .base import BaseConnection, BaseModel, ServerLink, T, Waiting
 from .handle import ModelSession
 from .reply import Reply
 from .session import ClientSession
-from .socket import ServerSocket
 
 
 class _Ears:
     """Feeds the session with what arrives, on the event loop, and tells who sleeps."""
 
-    def __init__(self, socket: ServerSocket) -> None:
+    def __init__(self, socket: ServerLink) -> None:
         self._socket = socket
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._filenos = (-1, -1)
         self._arrived = asyncio.Event()
 
     def listen(self) -> None:
         """Take in what is there; have the running loop do so from now on."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            for fd in self._socket.filenos():
-                self._loop.add_reader(fd, self.listen)
         self._socket.drain()
+        if self._socket.filenos() is not self._filenos:  # the first time, and at another server
+            self._hear()
         # For the tasks that sleep while this one drained. Each sleeps on the event it found, so
         # that none clears what another has not seen.
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
+
+    def _hear(self) -> None:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        else:
+            self._ignore(self._loop)
+        self._filenos = self._socket.filenos()
+        for fd in self._filenos:
+            self._loop.add_reader(fd, self.listen)
+        self._socket.drain()  # what came before that
+
+    def _ignore(self, loop: asyncio.AbstractEventLoop) -> None:
+        for fd in self._filenos:
+            loop.remove_reader(fd)
 
     async def sleep(self, seconds: float | None) -> None:
         """Until something arrives, or this long."""
@@ -42,8 +54,7 @@ class _Ears:
 
     def close(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            for fd in self._socket.filenos():
-                self._loop.remove_reader(fd)
+            self._ignore(self._loop)
         self._arrived.set()
 
 
@@ -76,7 +87,7 @@ class AsyncModel(BaseModel):
     """A handle on one model; made by `AsyncConnection.model`. Arguments as of `Model`."""
 
     def __init__(
-        self, session: ClientSession, socket: ServerSocket, handle: ModelSession, ears: _Ears
+        self, session: ClientSession, socket: ServerLink, handle: ModelSession, ears: _Ears
     ) -> None:
         super().__init__(session, socket, handle)
         self._ears = ears

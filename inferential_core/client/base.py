@@ -11,21 +11,24 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ..clock import Clock, SystemClock
 from ..security.variables import VARIABLES
-from .handle import ModelOptions, ModelSession
+from .addresses import ServerAddress, Servers, server_addresses
+from .handle import RESTART, ModelOptions, ModelSession
 from .reply import Reply
 from .session import ClientSession, specification_in
-from .socket import ServerSocket
+from .socket import Hearer, ServerSocket
 
 if TYPE_CHECKING:
     from ..security.client import ClientKeys
+    from .server_group import ServerGroup
 
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
 Waiting = Generator[float, None, T]
+ServerLink: TypeAlias = "ServerSocket | ServerGroup"
 
 
 class BaseConnection(ABC, Generic[M]):
@@ -37,7 +40,11 @@ class BaseConnection(ABC, Generic[M]):
     the answer that was being read or the observation that was being sent is lost (LOST).
 
     Args:
-        server: the server's ZeroMQ address, or host:port.
+        server: the server's ZeroMQ address, or host:port; a list, or a text with commas, names
+            several in the order of preference, of which the first that lives is asked. Keys of
+            its own: `{"address": ..., "key": ..., "server_key": ...}`, or in a text behind the
+            address: `tcp://b:5555?key=FILE&server_key=FILE`. Default: $INFERENTIAL_SERVER, else
+            localhost:5555.
         client_id: the client's name in the fleet, str or int; '' makes a unique one.
         client_type: free text that the server shows beside the id.
         reconnect_ivl_ms, reconnect_max_ms: the first and the longest pause, in ms, between two
@@ -54,7 +61,7 @@ class BaseConnection(ABC, Generic[M]):
 
     def __init__(
         self,
-        server: str = "localhost:5555",
+        server: Servers | None = None,
         client_id: str | int = "",
         client_type: str = "",
         reconnect_ivl_ms: int = 100,
@@ -66,19 +73,39 @@ class BaseConnection(ABC, Generic[M]):
         clock: Clock | None = None,
     ) -> None:
         self._session = ClientSession(client_id, client_type, clock or SystemClock())
-        self._socket = ServerSocket(
-            self._session,
-            server,
-            reconnect_ivl_ms,
-            reconnect_max_ms,
-            heartbeat_ms,
-            _keys(key, server_key),
-        )
+        addresses = server_addresses(server)
+        pace = reconnect_ivl_ms, reconnect_max_ms, heartbeat_ms
+
+        def socket(hearer: Hearer, it: ServerAddress) -> ServerSocket:
+            keys = _keys(key if it.key is None else it.key, it.server_key or server_key)
+            return ServerSocket(hearer, it.address, *pace, keys)
+
+        self._socket: ServerLink
+        if len(addresses) == 1:
+            self._socket = socket(self._session, addresses[0])
+            return
+        from .server_group import ServerGroup
+        from .standby import Standby
+
+        self._session.moves_on = True
+        standbys = [Standby(self._session) for _ in addresses]
+        lines = [(socket(each, it), each) for each, it in zip(standbys, addresses)]
+        self._socket = ServerGroup(self._session, lines)
 
     @property
     def client_id(self) -> str:
         """The id that the server knows this client by."""
         return self._session.client_id
+
+    @property
+    def server(self) -> str:
+        """The address of the server that is asked now, or will be."""
+        return self._socket.server
+
+    @property
+    def moves(self) -> int:
+        """How often this client went to another server than the one that it asked before."""
+        return self._session.moves
 
     @property
     def connected(self) -> bool:
@@ -114,6 +141,7 @@ class BaseConnection(ABC, Generic[M]):
         supersede: bool = False,
         lost_after_ms: float | None = None,
         encode: Mapping[str, str] | None = None,
+        stateful_failover: str = RESTART,
     ) -> M:
         """A handle on one model of the server; UsageError names an option out of range.
 
@@ -124,6 +152,9 @@ class BaseConnection(ABC, Generic[M]):
         observation replaces one that still waits at the server. lost_after_ms: an observation
         without an answer for so long ends LOST; None waits for ever. encode: keys whose arrays
         travel compressed, as {"camera": "jpeg"} (or "png"); needs the [images] extra.
+        stateful_failover: where there are several servers and the client has to go to another
+        one in the middle of an episode: "restart": a stateful model begins it anew there;
+        "refuse": the client stays, without answers, until `reset`.
         """
         options = ModelOptions(
             latency_budget_ms,
@@ -132,6 +163,7 @@ class BaseConnection(ABC, Generic[M]):
             supersede,
             lost_after_ms,
             dict(encode or {}),
+            stateful_failover,
         )
         return self._make(self._session.open(model_id, options))
 
@@ -142,7 +174,7 @@ class BaseConnection(ABC, Generic[M]):
 class BaseModel:
     """A handle on one model; made by `model` of a connection."""
 
-    def __init__(self, session: ClientSession, socket: ServerSocket, handle: ModelSession) -> None:
+    def __init__(self, session: ClientSession, socket: ServerLink, handle: ModelSession) -> None:
         self._session = session
         self._socket = socket
         self._handle = handle

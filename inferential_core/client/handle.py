@@ -12,6 +12,10 @@ from ..status import Status
 from ..wire.tensors import MessageWriter
 from .reply import Ending
 
+# What becomes of an episode when its robot has to go to another server: that one begins it anew,
+# or the robot stays, and stops, until the next episode.
+RESTART, REFUSE = "restart", "refuse"
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -23,6 +27,7 @@ class ModelOptions:
     supersede: bool = False
     lost_after_ms: float | None = None
     encode: Mapping[str, str] = field(default_factory=dict)
+    stateful_failover: str = RESTART
 
     def __post_init__(self) -> None:
         if self.latency_budget_ms is not None and not self.latency_budget_ms > 0:
@@ -34,6 +39,11 @@ class ModelOptions:
         if not self.control_period_ms >= 0:
             raise UsageError(
                 f"control_period_ms must not be negative, but is {self.control_period_ms}"
+            )
+        if self.stateful_failover not in (RESTART, REFUSE):
+            raise UsageError(
+                f"stateful_failover must be {RESTART!r} or {REFUSE!r},"
+                f" not {self.stateful_failover!r}"
             )
         for key, encoding in self.encode.items():
             if encoding not in ("jpeg", "png"):
@@ -63,4 +73,18 @@ class ModelSession:
         self.options = options
         self.writer = writer
         self.epoch = 0
+        self.answered = False  # in this epoch
+        self.steps_remaining: int | None = None  # when it was asked last
         self.pending: deque[AwaitedReply] = deque()
+
+    @property
+    def runway_s(self) -> float | None:
+        """Seconds of actions that the robot had when it asked last; None where it did not say."""
+        if self.steps_remaining is None or not self.options.control_period_ms:
+            return None
+        return self.steps_remaining * self.options.control_period_ms / 1000.0
+
+    @property
+    def stays(self) -> bool:
+        """Whether its episode must not go on at another server."""
+        return self.answered and self.options.stateful_failover == REFUSE

@@ -121,6 +121,10 @@ class LinkState:
             return False  # what ZeroMQ is given now would go down with the old connection
         return self.connected or (self.state is State.UNMET and self._blind > 0)
 
+    def trust_nothing(self) -> None:
+        """Leave nothing to ZeroMQ before the server is met: another one may be asked instead."""
+        self._blind = 0
+
     def sent(self) -> None:
         """An observation was given to ZeroMQ."""
         if not self.connected:

@@ -12,7 +12,8 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -60,12 +61,20 @@ class ClientSession:
         self._server_accepts_frames = False
         self._server_accepts_uint16 = False
         self._server_accepts_farewell = False
+        self.server_accepts_ping = False
+        self.heard_at = -math.inf  # when the newest message came
+        self.moves = 0  # to another server
+        self.moves_on = False  # there is another server to go to
+        self.on_notice: Callable[[Any], None] = _unheard  # what ends no observation
+        self.handles: weakref.WeakSet[ModelSession] = weakref.WeakSet()
 
     def open(self, model_id: str, options: ModelOptions) -> ModelSession:
         """A handle on a model, with the options of its observations; UsageError without an id."""
         if not model_id:
             raise UsageError("the model id must not be empty")
-        return self._handle(model_id, options)
+        handle = self._handle(model_id, options)
+        self.handles.add(handle)
+        return handle
 
     def _handle(self, model_id: str, options: ModelOptions, aside: bool = False) -> ModelSession:
         header = ObservationHeader(
@@ -79,6 +88,7 @@ class ClientSession:
             accepts_frames=True,
             accepts_uint16=True,
             describe_model=aside,
+            moves_on=self.moves_on,
         )
         return ModelSession(model_id, options, observation_writer(header))
 
@@ -103,6 +113,7 @@ class ClientSession:
             message.ClearField("steps_remaining")
         else:
             message.steps_remaining = _count("steps_remaining", steps_remaining)
+        handle.steps_remaining = steps_remaining
         if priority is None:
             priority = handle.options.priority
         if priority is None:
@@ -112,6 +123,7 @@ class ClientSession:
         message.timestamp_ns = self._clock.wall_ns()
         message.request_id = request_id
         message.client_send_ns = int(now * 1e9)
+        message.moves = self.moves
         offset = self._clock_offset.ns
         message.clock_offset_known = offset is not None
         message.clock_offset_ns = offset or 0
@@ -140,6 +152,26 @@ class ClientSession:
         header = ObservationHeader(self.client_id, "", session=self._session, farewell=True)
         return observation_writer(header).frames({}, one_frame_each=False)
 
+    def ping(self, model_id: str) -> list[Buffer]:
+        """What asks a server whether it would take an observation for this model now."""
+        header = ObservationHeader(self.client_id, "", session=self._session, ping=model_id)
+        return observation_writer(header).frames({}, one_frame_each=False)
+
+    def move(self, reason: str, except_for: Collection[int]) -> None:
+        """Another server is asked from now on: nothing that this one was asked is answered."""
+        self.moves += 1
+        self.lost(reason, except_for)
+        self.heard_at = self._clock.now()
+
+    def oldest(self) -> tuple[ModelSession, AwaitedReply] | None:
+        """The observation that waits for its answer longest, and its handle."""
+        return next(iter(self._waiting.values()), None)
+
+    @property
+    def waiting(self) -> int:
+        """Observations that wait for an answer, or to be sent."""
+        return len(self._waiting)
+
     def describe(self, handle: ModelSession) -> Question:
         """Ask for the specification of a handle's model, apart from its observations."""
         aside = self._handle(handle.model_id, ModelOptions(), aside=True)
@@ -148,6 +180,7 @@ class ClientSession:
     def reset(self, handle: ModelSession) -> int:
         """Begin a new epoch: what is pending is abandoned. Returns the epoch."""
         handle.epoch += 1
+        handle.answered = False
         handle.writer.message.epoch = handle.epoch
         self._abandon(handle, list(handle.pending))
         return handle.epoch
@@ -161,21 +194,30 @@ class ClientSession:
         self._server_accepts_frames = message.accepts_frames
         self._server_accepts_uint16 = message.accepts_uint16
         self._server_accepts_farewell = message.accepts_farewell
-        now = self._clock.now()
+        self.server_accepts_ping = message.accepts_ping
+        now = self.heard_at = self._clock.now()
+        if message.pong or message.draining:
+            self.on_notice(message)
+            if message.pong or not message.model_id:
+                return
         self._clock_offset.learn(
             message.client_send_ns,
             message.server_receive_ns,
             message.server_send_ns,
             int(now * 1e9),
         )
-        pending = self._match(message)
-        if pending is None:
+        match = self._match(message)
+        if match is None:
             return
+        handle, pending = match
         offset = self._clock_offset.ns
         if offset is None:  # a published server tells no times
             offset = message.server_receive_ns - message.client_send_ns
         status, error, result = status_of(message), message.error, None
+        if message.draining and status is Status.REJECTED and self.moves_on:
+            status = Status.LOST  # the next server will take it
         if status is Status.OK:
+            handle.answered = True
             try:
                 result = decode_result(message, frames)
             except WireError as broken:
@@ -189,6 +231,7 @@ class ClientSession:
         self._server_accepts_frames = False
         self._server_accepts_uint16 = False
         self._server_accepts_farewell = False
+        self.server_accepts_ping = False
         for request_id in list(self._waiting):
             if request_id not in except_for:
                 self.lost_one(request_id, reason)
@@ -277,20 +320,24 @@ class ClientSession:
             return left_ms
         return max(0.0, min(left_ms, 1000.0 * (ends_at - self._clock.now())))
 
-    def _match(self, message: Any) -> AwaitedReply | None:
-        """The observation that a message answers, which still waits."""
+    def _match(self, message: Any) -> tuple[ModelSession, AwaitedReply] | None:
+        """The observation that a message answers, which still waits, and its handle."""
         if message.request_id:
             entry = self._waiting.get(message.request_id)
-            return None if entry is None or entry[1].ending is not None else entry[1]
-        for handle, pending in self._waiting.values():  # oldest first
-            if handle.model_id == message.model_id and pending.ending is None:
-                return pending
+            return None if entry is None or entry[1].ending is not None else entry
+        for entry in self._waiting.values():  # oldest first
+            if entry[0].model_id == message.model_id and entry[1].ending is None:
+                return entry
         return None
 
     def _abandon(self, handle: ModelSession, items: list[AwaitedReply]) -> None:
         for item in items:
             handle.pending.remove(item)
             self._waiting.pop(item.request_id, None)
+
+
+def _unheard(notice: Any) -> None:
+    """Nobody listens to notices: there is no other server to go to."""
 
 
 def specification_in(reply: Reply) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import os
 import select
 import time
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import zmq
 
@@ -21,7 +22,6 @@ from .lifetime import Owner, Resources
 from .link_monitor import LinkMonitor, explain
 from .link_state import Event, LinkState, State
 from .outbox import Outbox, Unsent
-from .session import ClientSession
 
 if TYPE_CHECKING:
     from ..security.client import ClientKeys
@@ -29,6 +29,27 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MEET_S = 0.2  # a server that is there has answered by then
+
+
+class Hearer(Protocol):
+    """What a socket tells of its server; a `ClientSession` is one."""
+
+    client_id: str
+
+    def feed(self, frames: Sequence[Buffer]) -> None:
+        """A message arrived."""
+
+    def lost(self, reason: str, except_for: Collection[int] = ()) -> None:
+        """Nothing that was sent will be answered."""
+
+    def lost_one(self, request_id: int, reason: str) -> None:
+        """This observation will not be sent."""
+
+    def answer_lost(self) -> None:
+        """An interrupt came while a message was read."""
+
+    def farewell(self) -> list[Buffer] | None:
+        """What tells the server that this connection ends."""
 
 
 class ServerSocket:
@@ -44,7 +65,7 @@ class ServerSocket:
 
     def __init__(
         self,
-        session: ClientSession,
+        session: Hearer,
         server: str,
         reconnect_ivl_ms: int,
         reconnect_max_ms: int,
@@ -94,7 +115,8 @@ class ServerSocket:
         self.wake = self._waker.wake  # ends a `wait`, now or the next one; from any thread
         self._poll = select.poll()
         self._monitor_fd, self._waker_fd = self._monitor.fileno(), self._waker.fileno()
-        for fd in (*self.filenos(), self._waker_fd):
+        self._filenos = int(self._socket.get(zmq.FD)), self._monitor_fd
+        for fd in (*self._filenos, self._waker_fd):
             self._poll.register(fd, select.POLLIN)
         try:
             self._socket.connect(self.server)
@@ -116,6 +138,17 @@ class ServerSocket:
                 return
         self._outbox.put(Unsent(request_id, time.monotonic(), frames), supersede=supersede)
         self._flush()
+
+    def send_aside(self, frames: list[Buffer]) -> None:
+        """Send what is no observation, now or never."""
+        if self.link.connected:
+            self._try_to_send(frames)
+
+    def take_unsent(self) -> list[Unsent]:
+        """The observations that wait for the link, which wait here no more."""
+        unsent = list(self._unsent)
+        self._unsent.clear()
+        return unsent
 
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""
@@ -169,7 +202,7 @@ class ServerSocket:
 
     def filenos(self) -> tuple[int, int]:
         """For event loops: both are edge-triggered, `drain` after every event and every send."""
-        return int(self._socket.get(zmq.FD)), self._monitor_fd
+        return self._filenos
 
     def close(self) -> None:
         """What waits ends LOST. Idempotent; does nothing in a forked child.
@@ -190,8 +223,8 @@ class ServerSocket:
 
     def _say_goodbye(self) -> None:
         farewell = self._session.farewell()
-        if farewell is not None and self.link.connected:
-            self._try_to_send(farewell)  # a full buffer means that the server does not listen
+        if farewell is not None:
+            self.send_aside(farewell)  # a full buffer means that the server does not listen
 
     def _drain(self) -> bool:
         """Do what can be done without sleeping; whether anything arrived or changed."""

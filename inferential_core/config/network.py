@@ -36,6 +36,13 @@ class TransportConfig(Section):
         ge=10,
         le=600_000,
     )
+    drain_s: float = setting(
+        3.0,
+        "longest time in s, once the server is told to end (SIGTERM, inferential drain), for"
+        " clients to go to another server and for what is at hand to be answered; 0: end at once",
+        ge=0.0,
+        le=600.0,
+    )
     io_threads: int = setting(
         4,
         "threads that move bytes, and encrypt them if there are keys; each serves some"

@@ -42,7 +42,6 @@ class Admission:
         recorder: Recorder,
         throttled: ThrottledLog,
         authorization: Authorization,
-        drain: Drain,
     ) -> None:
         self._clients = clients
         self._models = models
@@ -50,7 +49,7 @@ class Admission:
         self._recorder = recorder
         self._throttled = throttled
         self._authorization = authorization
-        self._drain = drain
+        self.drain = Drain(outcomes, clients, models)
         self.configure(config)
 
     def configure(self, config: InferentialConfig) -> None:
@@ -99,17 +98,13 @@ class Admission:
         client = self._clients.heard(client_id, identity, now)
         client.type = message.client.type
         client.door = door
-        if message.session and message.session != client.session:
-            self._on_new_session(client, message.session, pending, now)
-        if message.moves != client.moves:
-            self._on_return(client, message.moves)
-        client.moves_on = message.moves_on
+        self._recognize(client, message, pending, now)
         entry = self._entry(client_id, message.model_id) if self._known else None
         request = self._request(message, client, now, entry, grant.priority)
         request.size = size
         client.open_bytes += size
         try:
-            if rejection := too_long or grant.rejection or self._drain.refusal:
+            if rejection := too_long or grant.rejection or self.drain.refusal:
                 raise RejectedError(rejection)
 
             # limits
@@ -167,7 +162,7 @@ class Admission:
             self._on_farewell(message, identity)
             return None
         if message.ping:
-            self._drain.pong(message, identity, now)
+            self.drain.pong(message, identity, now)
             return None
         return message
 
@@ -289,14 +284,22 @@ class Admission:
             for model in self._models.values():
                 model.placement.begin_anew(client.id)
 
-    def _on_return(self, client: Client, moves: int) -> None:
+    def _recognize(self, client: Client, said: Any, pending: Pending, now: float) -> None:
+        """See whether the same connection speaks, and whether it was elsewhere meanwhile."""
+        if said.session and said.session != client.session:
+            self._on_new_session(client, said.session, pending, now)
+        client.moves_on = said.moves_on
+        if said.moves != client.moves:
+            client.moves = said.moves
+            self._on_return(client)
+
+    def _on_return(self, client: Client) -> None:
         """It was with another server: what this one remembers of its episodes is out of date."""
-        client.moves = moves
         client.epochs.clear()
         for model in self._models.values():
             model.placement.begin_anew(client.id)
-        if self._drain.begun:
-            self._drain.notify(client)
+        if self.drain.begun:
+            self.drain.notify(client)
 
     def _on_new_session(self, client: Client, session: int, pending: Pending, now: float) -> None:
         """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""

@@ -13,8 +13,8 @@ from typing import Any
 from ..status import Status
 from ..tracking.clients import Client, ClientRegistry
 from ..tracking.models import ModelRecord
-from ..transport.base import Transport
 from ..wire.messages import STATUS_TO_WIRE, response_writer
+from .outcome import Outcomes
 
 DRAINING = "the server drains: it is about to end, ask another one"
 
@@ -23,17 +23,18 @@ class Drain:
     """The end of a server, from `begin` on, and its answers to pings at any time."""
 
     def __init__(
-        self, transport: Transport, clients: ClientRegistry, models: Mapping[str, ModelRecord]
+        self, outcomes: Outcomes, clients: ClientRegistry, models: Mapping[str, ModelRecord]
     ) -> None:
         self.begun = False
         self.refusal = ""  # why no new observation is taken in
-        self._transport = transport
+        self._outcomes = outcomes
         self._clients = clients
         self._models = models
 
     def begin(self) -> None:
         """Tell all clients that have another server to go to."""
         self.begun = True
+        self._outcomes.begin_drain()
         for client in self.to_leave():
             self.notify(client)
 
@@ -42,7 +43,7 @@ class Drain:
         writer = response_writer("")
         writer.message.client.id = client.id
         writer.message.draining = True
-        self._transport.send(client.identity, writer.frames({}))
+        self._outcomes.tell(client.identity, writer.frames({}))
 
     def to_leave(self) -> list[Client]:
         """The clients that have another server to go to and have not gone."""
@@ -66,4 +67,4 @@ class Drain:
         message.request_id = ping.request_id
         message.pong, message.draining = True, self.begun
         message.status, message.error = STATUS_TO_WIRE[status], error
-        self._transport.send(identity, writer.frames({}))
+        self._outcomes.tell(identity, writer.frames({}))

@@ -90,6 +90,14 @@ class Outcomes:
             else:
                 client.answers_late += 1
 
+    def tell(self, identity: bytes, frames: Frames) -> None:
+        """Send what ends no observation; lost where that client does not read."""
+        self._transport.send(identity, frames)
+
+    def begin_drain(self) -> None:
+        """Say in each reply from now on that the server drains."""
+        self._replies.draining = True
+
     def settle_unserved(self, request: InferenceRequest, status: Status, reason: str) -> None:
         """End a request that left the queue without having been with a model."""
         name = _METRIC_OF_UNSERVED.get(status)
@@ -149,6 +157,7 @@ class Replies:
         self._clock = clock
         self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
         self._count = 0
+        self.draining = False  # the server is about to end, as each reply tells
         self._writers: dict[str, MessageWriter] = {}  # of models that served something
 
     def frames(
@@ -178,6 +187,7 @@ class Replies:
         message.status = STATUS_TO_WIRE[status]
         message.error = error
         message.epoch = request.epoch
+        message.draining = self.draining
         message.queue_ms = 1000 * ((served if served == served else now) - received)  # NaN: never
         message.server_receive_ns = int(received * 1e9)
         message.server_send_ns = int(now * 1e9)

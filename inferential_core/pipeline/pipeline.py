@@ -34,7 +34,6 @@ from ..wire.images import Buffer, EncodedImage
 from .admission import Admission, unknown_model
 from .bypass import Bypass, NoBypass
 from .completion import CompletionHandler
-from .drain import Drain
 from .housekeeping import Housekeeping
 from .outcome import Outcomes
 
@@ -81,7 +80,6 @@ class Pipeline:
         self.ledger = self._outcomes.ledger
         self.recent = self._outcomes.recent
         self._completion = CompletionHandler(self._outcomes, clock, recorder, throttled)
-        self.drain = Drain(transport, self.clients, self.models)
         self._admission = Admission(
             config,
             self.clients,
@@ -90,8 +88,8 @@ class Pipeline:
             recorder,
             throttled,
             authorization or Authorization(),
-            self.drain,
         )
+        self.drain = self._admission.drain
         self._housekeeping = Housekeeping(
             self.clients, self.models, dispatcher, self._decoding, recorder, throttled
         )
@@ -297,15 +295,25 @@ class Pipeline:
         for request in waiting:  # oldest first: a custom scheduler keeps the order it is given
             scheduler.put_back(request)
 
-    def is_drained(self) -> bool:
-        """Whether nothing is left to answer once all have left that can; refuse the others then.
+    def begin_drain(self) -> None:
+        """The server is about to end: tell those that have another one to go to."""
+        self.drain.begin()
 
-        To be asked again and again after `drain.begin`.
+    def is_drained(self) -> bool:
+        """Whether all have left that can, and nothing is left to answer to the others.
+
+        Those are refused from the first time on that the first half is true.
         """
         if self.drain.to_leave():
             return False
         self.drain.close()
         return not (self.in_flight() or self.scheduler.pending.size)
+
+    def unfinished(self) -> str:
+        """What keeps it from being drained, in words."""
+        observations = self.in_flight() + len(self.scheduler.pending)
+        clients = len(self.drain.to_leave())
+        return f"{clients} clients have not gone, {observations} observations are not answered"
 
     def reconfigure(self, config: InferentialConfig) -> None:
         """Go by other limits, clients, tracking, metrics, leases and health rules from now on."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 
-def off_loop(work: Callable[[], None], name: str) -> asyncio.Future[None]:
+def off_loop(work: Callable[[], object], name: str) -> asyncio.Future[None]:
     """Begin `work` on a thread called `name`; to be awaited, which raises what it raises.
 
     Whoever cancels that does not end `work`, which goes on unheard.

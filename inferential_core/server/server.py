@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,6 +42,8 @@ from .status_report import report
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_DRAIN_LOOK_S = 0.02  # from one look at what is left to the next
 
 
 class Server:
@@ -83,6 +86,7 @@ class Server:
         self._started_at = self._clock.now()
         self._serving = False
         self._stopping = threading.RLock()
+        self._hurry = threading.Event()  # it was told to end while it drains: it ends now
         self._web = NO_WEB
         self._control = NO_CONTROL
         self._make_scheduler(self.config)  # a wrong strategy is an error here, not at start
@@ -94,11 +98,18 @@ class Server:
 
         Starts the server, unless it is started. The event loop goes on meanwhile, also while
         models warm up and while a hung one is given up. A program that handles SIGTERM itself
-        keeps doing so. In one that does not, all its servers stop; then it ends, with the exit
+        keeps doing so. In one that does not, all its servers drain and stop, on a second SIGTERM
+        at once; then it ends, with the exit
         code 0: by itself if this was its only task; other tasks are cancelled, as on Ctrl-C.
         """
         stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with until_sigterm(lambda: settle_from_thread(stopped)) as termination:
+
+        def told_to_end() -> None:
+            if stopped.done():
+                self._hurry.set()
+            settle_from_thread(stopped)
+
+        with until_sigterm(told_to_end) as termination:
             try:
                 if not self._serving:
                     await self._start_off_loop(until=stopped)
@@ -107,6 +118,8 @@ class Server:
                 await stopped
                 if self.failure is not None:
                     raise self.failure
+                if termination.asked:
+                    await off_loop(self.drain, "inferential-drain")
             except GeneratorExit:  # its loop was closed, so that nothing can be awaited any more
                 if not sys.is_finalizing():  # then the threads to wait for are gone
                     self.stop()
@@ -123,6 +136,7 @@ class Server:
         if self._serving:
             raise UsageError("the server runs already")
         self._settings.begin()
+        self._hurry.clear()
         web = open_web(self.config.http)
         try:
             self._serve(
@@ -166,6 +180,29 @@ class Server:
             _log.warning(
                 "the server on %s has no model, and answers REJECTED to every observation", address
             )
+
+    def drain(self, patience_s: float | None = None) -> bool:
+        """Take leave of the clients before `stop`, which the caller calls: a planned end.
+
+        Clients that have another server to go to are told, and served until they have gone. Then
+        new observations are REJECTED, and those at hand are answered. Returns whether that was
+        done within `patience_s`, by default `transport.drain_s`. From any thread but a model's.
+        """
+        if not self.running:
+            return True
+        if patience_s is None:
+            patience_s = self.config.transport.drain_s
+        parts, until = self._ran, time.monotonic() + patience_s
+        _log.info("draining for %.1f s at most: clients are told to go elsewhere", patience_s)
+        parts.loop.between_turns(parts.pipeline.begin_drain)
+        while not (self._hurry.wait(_DRAIN_LOOK_S) or parts.loop.stopped.is_set()):
+            if parts.loop.between_turns(parts.pipeline.is_drained):
+                return True
+            if time.monotonic() >= until:
+                left = parts.loop.between_turns(parts.pipeline.unfinished)
+                _log.warning("not drained after %.1f s: %s", patience_s, left)
+                return False
+        return True
 
     def stop(self) -> None:
         """Stop serving: what waits ends DROPPED, the address is free again. Idempotent.
