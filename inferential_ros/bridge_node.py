@@ -9,6 +9,7 @@ What it does while active is in bridge/bridge_core.py.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -16,6 +17,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
 from inferential_core import InferentialError
+from inferential_core.client.addresses import SERVER_VARIABLE
 from inferential_ros.bridge.options import link_settings
 from inferential_ros.bridge.priority import HIGHEST
 from inferential_ros.bridge.requery_policy import Tuning
@@ -31,7 +33,7 @@ from inferential_ros.keys import KeyFiles
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_file import located
-from inferential_ros.parameters import declare
+from inferential_ros.parameters import declare, texts
 
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"
@@ -62,7 +64,14 @@ class BridgeNode(ManagedNode):
             fixed=False,
         )
         declare(
-            self, "server", DEFAULT_SERVER, "ZeroMQ address of the inference server", fixed=False
+            self,
+            "server",
+            os.environ.get(SERVER_VARIABLE) or DEFAULT_SERVER,
+            "ZeroMQ address of the inference server; a list, or commas, for several in the order"
+            " of preference: the first that lives is asked. Default: $INFERENTIAL_SERVER, else"
+            f" {DEFAULT_SERVER}",
+            fixed=False,
+            any_type=True,
         )
         declare(
             self,
@@ -132,7 +141,7 @@ class BridgeNode(ManagedNode):
     def configure(self) -> None:
         """Refuse a wrong contract with the path of the wrong key."""
         path = contract_path(self.get_parameter("contract_file").value)
-        server = self.get_parameter("server").value
+        server = ",".join(texts(self, "server"))
         client_id = self.get_parameter("client_id").value or self._default_client_id()
         keys = KeyFiles(
             self.get_parameter("key_file").value, self.get_parameter("server_key_file").value

@@ -18,9 +18,15 @@ def declare(
     *,
     between: tuple[float, float] | None = None,
     fixed: bool = True,
+    any_type: bool = False,
 ) -> None:
-    """A parameter; fixed: from the start of the node on. `between` bounds a number."""
-    descriptor = ParameterDescriptor(description=description, read_only=fixed)
+    """A parameter; fixed: from the start of the node on. `between` bounds a number.
+
+    any_type: towards rclpy, so that a text may be given as a list of texts.
+    """
+    descriptor = ParameterDescriptor(
+        description=description, read_only=fixed, dynamic_typing=any_type
+    )
     if between is not None and isinstance(default, int):
         whole = IntegerRange(from_value=int(between[0]), to_value=int(between[1]))
         descriptor.integer_range = [whole]

@@ -2,7 +2,7 @@
 
 Lifecycle:  configure   load the configuration and the models
             activate    bind and serve, on a thread of the server's own
-            deactivate  stop serving; robots fall back and reconnect later
+            deactivate  take leave of the robots, stop serving; they go elsewhere or reconnect later
             cleanup     let go of the models
 """
 
@@ -143,6 +143,7 @@ class ServerNode(ManagedNode):
         """Stop serving."""
         if self._serving and self._server is not None:
             self._serving = False
+            self._server.drain()
             self._server.stop()
 
     def release(self) -> None:

@@ -108,6 +108,11 @@ class BaseConnection(ABC, Generic[M]):
         return self._session.moves
 
     @property
+    def moved_why(self) -> str:
+        """Where this client went the last time, and why; '' before the first time."""
+        return self._session.moved_why
+
+    @property
     def connected(self) -> bool:
         """Whether the server was there when the socket was last looked at."""
         return self._socket.link.connected

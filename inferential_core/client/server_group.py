@@ -174,7 +174,8 @@ class ServerGroup:
         if not link.connected:
             if link.state is State.UNMET and now < self._meet_by:
                 return False
-            return self._move(self._next(), link.problem("") or "it is not there", now)
+            self._tick_at = min(self._tick_at, now + _HOMELESS_S)
+            return self._move(self._next(), link.problem(""), now)
         if now >= self._silence.due_at():
             model = self._silence.model_to_ping(now)
             if not model:
@@ -194,11 +195,8 @@ class ServerGroup:
 
     def _tick(self, now: float) -> None:
         """Look after the servers that stand by."""
-        homeless = not self._socket.link.connected
-        self._tick_at = now + (_HOMELESS_S if homeless else _PING_S)
-        others = [line for line in self._lines if line[1] is not self._active]
-        for socket, _ in others:
-            socket.drain()
+        self._tick_at = now + _PING_S
+        others = self._others()
         if now < self._ping_at:
             return
         self._ping_at = now + _PING_S
@@ -209,6 +207,13 @@ class ServerGroup:
                     socket.send_aside(self._session.ping(model))
         if self._target is None:
             self._move_later(self._preferred(now), now)
+
+    def _others(self) -> list[tuple[ServerSocket, Standby]]:
+        """The servers that stand by, as things stand now."""
+        others = [line for line in self._lines if line[1] is not self._active]
+        for socket, _ in others:
+            socket.drain()
+        return others
 
     def _preferred(self, now: float) -> Standby | None:
         """One before the active server that has been well for long enough."""
@@ -223,8 +228,8 @@ class ServerGroup:
         """Whom to ask instead of the active server: the first that is well, else that is there."""
         there = [
             standby
-            for socket, standby in self._lines
-            if standby is not self._active and socket.link.connected and not standby.draining
+            for socket, standby in self._others()
+            if socket.link.connected and not standby.draining
         ]
         return min(there, key=lambda standby: not standby.well, default=None)
 

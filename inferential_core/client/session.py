@@ -64,6 +64,7 @@ class ClientSession:
         self.server_accepts_ping = False
         self.heard_at = -math.inf  # when the newest message came
         self.moves = 0  # to another server
+        self.moved_why = ""
         self.moves_on = False  # there is another server to go to
         self.on_notice: Callable[[Any], None] = _unheard  # what ends no observation
         self.handles: weakref.WeakSet[ModelSession] = weakref.WeakSet()
@@ -159,7 +160,7 @@ class ClientSession:
 
     def move(self, reason: str, except_for: Collection[int]) -> None:
         """Another server is asked from now on: nothing that this one was asked is answered."""
-        self.moves += 1
+        self.moves, self.moved_why = self.moves + 1, reason
         self.lost(reason, except_for)
         self.heard_at = self._clock.now()
 

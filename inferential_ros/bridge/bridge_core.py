@@ -234,6 +234,12 @@ class BridgeCore:
                 self.statistics.fail("the link to the server is down")
             self._robot.publish_state()
 
+    def on_moved(self, server: str, reason: str) -> None:
+        """Tell that another server is asked; the plan at hand goes on, and so does the episode."""
+        self._fail("moved", reason)
+        with self.lock:
+            self._robot.publish_state()
+
     def on_refused(self, reason: str) -> None:
         """Tell why the server does not let this robot in."""
         self._fail("refused", reason)

@@ -48,9 +48,9 @@ class Console:
         if bridge.link.connected != self._connected:
             self._connected = not self._connected
             if self._connected:
-                self._log.info(f"connected to {self._server}")
+                self._log.info(f"connected to {bridge.link.server}")
             else:
-                self._log.warning(f"the link to {self._server} is down")
+                self._log.warning(f"the link to {bridge.link.server} is down")
         now_s = time.monotonic()
         if bridge.state is not self._state and now_s - self._state_s >= CALM_S:
             self._state, self._state_s = bridge.state, now_s

@@ -27,7 +27,7 @@ ACTIONS = {
 
 
 def diagnostics_message(
-    bridge: BridgeCore, outputs: Outputs, node: str, robot: str, server: str, now_ns: int
+    bridge: BridgeCore, outputs: Outputs, node: str, robot: str, now_ns: int
 ) -> DiagnosticArray:
     """The report of this moment; hardware id is the robot's name."""
     message = DiagnosticArray()
@@ -35,7 +35,7 @@ def diagnostics_message(
     with bridge.lock:
         for item in bridge.inputs.topics:
             message.status.append(_input(item, now_ns))
-        message.status.append(_link(bridge, server))
+        message.status.append(_link(bridge))
         message.status.append(_actions(bridge, now_ns))
         message.status += _outputs(bridge, outputs)
     for status in message.status:
@@ -61,11 +61,11 @@ def _input(item: Input, now_ns: int) -> DiagnosticStatus:
     return status
 
 
-def _link(bridge: BridgeCore, server: str) -> DiagnosticStatus:
+def _link(bridge: BridgeCore) -> DiagnosticStatus:
     statistics = bridge.statistics
     status = _status(
         "link",
-        server=server,
+        server=bridge.link.server,
         observations=statistics.observations,
         ok=statistics.ok,
         lost=statistics.lost,
@@ -75,7 +75,7 @@ def _link(bridge: BridgeCore, server: str) -> DiagnosticStatus:
         status.level, status.message = OK, "connected"
     else:
         why = f": {problem}" if (problem := bridge.link.problem) else ""
-        status.level, status.message = ERROR, f"no connection to {server}{why}"
+        status.level, status.message = ERROR, f"no connection to {bridge.link.server}{why}"
     return status
 
 

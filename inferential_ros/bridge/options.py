@@ -64,5 +64,6 @@ def link_settings(
         control_period_ms=1000.0 / contract.action.rate_hz,
         supersede=model.supersede != NEVER and contract.action.execution.mode != OPEN_LOOP,
         lost_after_ms=1000.0 * model.answer_timeout_s,
+        stateful_failover=model.stateful_failover,
         keys=keys,
     )

@@ -219,7 +219,6 @@ class RosInterfaces:
                 self._outputs,
                 self._node.get_fully_qualified_name(),
                 self._contract.robot,
-                self._server,
                 self.now_ns(),
             )
         )
@@ -279,7 +278,6 @@ class RosInterfaces:
                     bridge,
                     self._client_id,
                     self._contract.model.id,
-                    self._server,
                     self.now_ns(),
                 )
             )

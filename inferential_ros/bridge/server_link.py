@@ -33,7 +33,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """Whom to ask, as whom, and how."""
+    """Whom to ask (one address, or several with commas between), as whom, and how."""
 
     server: str
     client_id: str
@@ -43,6 +43,7 @@ class LinkSettings:
     control_period_ms: float
     supersede: bool
     lost_after_ms: float
+    stateful_failover: str = "restart"
     keys: KeyFiles = NO_KEYS
 
 
@@ -67,6 +68,9 @@ class LinkHandler(Protocol):
     def on_error(self, reason: str) -> None:
         """An observation could not be sent, or a reply could not be handled."""
 
+    def on_moved(self, server: str, reason: str) -> None:
+        """Another server is asked from now on, at this address."""
+
     def on_refused(self, reason: str) -> None:
         """The server does not let this robot in: it demands a key, or knows the robot's not."""
 
@@ -88,7 +92,13 @@ class ServerLink:
         self.refusal = ""  # why the server does not let this robot in
         self._in_flight: dict[int, Observation] = {}
         self._connection, self._model = _connect(settings)
+        self._moves = 0
         self._thread = threading.Thread(target=self._run, name="bridge-link", daemon=True)
+
+    @property
+    def server(self) -> str:
+        """The address of the server that is asked. From any thread."""
+        return self._connection.server
 
     @property
     def problem(self) -> str:
@@ -140,6 +150,9 @@ class ServerLink:
             self._connection.close()
 
     def _note_link(self) -> None:
+        if self._moves != self._connection.moves:
+            self._moves = self._connection.moves
+            self._handler.on_moved(self.server, self._connection.moved_why)
         connected = self._connection.connected
         if connected != self.connected:
             self.connected = connected
@@ -202,6 +215,7 @@ def _connect(settings: LinkSettings) -> tuple[Connection, Model]:
             control_period_ms=settings.control_period_ms,
             supersede=settings.supersede,
             lost_after_ms=settings.lost_after_ms,
+            stateful_failover=settings.stateful_failover,
             **options,
         )
     except InferentialError:

@@ -25,11 +25,9 @@ COUNTERS = (
 )
 
 
-def status_message(
-    bridge: BridgeCore, client_id: str, model: str, server: str, now_ns: int
-) -> BridgeStatus:
+def status_message(bridge: BridgeCore, client_id: str, model: str, now_ns: int) -> BridgeStatus:
     """The report of this moment."""
-    message = BridgeStatus(client=client_id, model=model, server=server)
+    message = BridgeStatus(client=client_id, model=model, server=bridge.link.server)
     message.header.stamp = time_message(now_ns)
     with bridge.lock:
         statistics = bridge.statistics

@@ -151,7 +151,12 @@ ROBOT_ARGUMENTS = (
         "",
         "Contract (YAML): it maps topics to observations and actions to topics",
     ),
-    Argument("server", "", "Address of the inference server (default tcp://127.0.0.1:5555)"),
+    Argument(
+        "server",
+        "",
+        "Address of the inference server, or several with commas between, in the order of"
+        " preference (default: $INFERENTIAL_SERVER, else tcp://127.0.0.1:5555)",
+    ),
     Argument("client_id", "", "Client id, unique in the fleet (default: the namespace)"),
     Argument("key_file", "", "This robot's NAME.key_secret (default: $INFERENTIAL_KEY)"),
     Argument("server_key_file", "", "The server's public key (default: $INFERENTIAL_SERVER_KEY)"),

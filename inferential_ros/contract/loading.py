@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import inferential_ros.convert  # noqa: F401 (registers the converters)
+from inferential_core.client.handle import REFUSE, RESTART
 from inferential_ros.contract.action import read_action
 from inferential_ros.contract.observation import read_observation
 from inferential_ros.contract.plugins import load_announced, load_named
@@ -16,7 +17,7 @@ from inferential_ros.contract.urdf import parse_urdf, read_urdf
 from inferential_ros.execution.modes import OPEN_LOOP
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_file import located, read_yaml
-from inferential_ros.options.yaml_values import Section, integer, names, positive, text
+from inferential_ros.options.yaml_values import Section, integer, names, one_of, positive, text
 
 
 def load_contract(path: str | Path, description: str | None = None) -> Contract:
@@ -60,7 +61,10 @@ def parse_contract(values: Any, description: str | None = None, folder: Path = P
 
 def _model(value: Any, path: str, trigger: Trigger) -> Model:
     section = Section(value, path)
-    section.only("id", "latency_budget_ms", "priority", "supersede", "answer_timeout_s")
+    section.only(
+        *("id", "latency_budget_ms", "priority", "supersede", "answer_timeout_s"),
+        "stateful_failover",
+    )
     model = Model(
         id=section.get("id", text),
         latency_budget_ms=section.get("latency_budget_ms", positive, None),
@@ -70,6 +74,7 @@ def _model(value: Any, path: str, trigger: Trigger) -> Model:
             "supersede", _supersede, WHEN_DRY if trigger.runway is not None else ALWAYS
         ),
         answer_timeout_s=section.get("answer_timeout_s", positive, 2.0),
+        stateful_failover=section.get("stateful_failover", one_of(RESTART, REFUSE), RESTART),
     )
     section.finish()
     return model

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from inferential_core.client.handle import RESTART
 from inferential_ros.convert.registry import EVERY_TICK, TEXT, Decode, Encode, Form, form_of
 from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZEROS
 from inferential_ros.execution.modes import Execution
@@ -45,6 +46,7 @@ class Model:
     priority: int | None = None
     supersede: str = ALWAYS
     answer_timeout_s: float = 2.0  # an observation unanswered for so long is given up
+    stateful_failover: str = RESTART  # what becomes of an episode at another server
 
 
 @dataclass(frozen=True)
