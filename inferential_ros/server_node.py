@@ -2,7 +2,7 @@
 
 Lifecycle:  configure   load the configuration and the models
             activate    bind and serve, on a thread of the server's own
-            deactivate  take leave of the robots, stop serving; they go elsewhere or reconnect later
+            deactivate  take leave of the robots and stop serving; they reconnect later
             cleanup     let go of the models
 """
 

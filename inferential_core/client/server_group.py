@@ -51,6 +51,7 @@ class ServerGroup:
         self.check = self._owner.check
         self.enter, self.leave = self._owner.enter, self._owner.leave
         self._held = Outbox(session.lost_one)  # until the client has moved
+        self._better: Standby | None = None  # one before the active server that is well
         self._target: Standby | None = None  # to move to in between
         self._move_by = math.inf
         self._meet_by = self._tick_at = now + _MEET_S
@@ -85,10 +86,11 @@ class ServerGroup:
         """Send to the server that is asked, now or as soon as there is one."""
         if not self._socket.link.connected or self._active.draining or self._target is not None:
             now = time.monotonic()
-            self._look(now, sending=1)
-            if self._target is not None:
-                self._held.put(Unsent(request_id, now, frames), supersede=supersede)
-                return
+            self._held.put(Unsent(request_id, now, frames), supersede=supersede)
+            self._look(now)
+            if self._target is None:
+                self._send_held(supersede)
+            return
         self._socket.send(request_id, frames, supersede=supersede)
 
     def drain(self) -> None:
@@ -159,18 +161,18 @@ class ServerGroup:
         silent_at = self._silence.due_at() if self._socket.link.connected else math.inf
         return min(self._tick_at, self._move_by, silent_at)
 
-    def _look(self, now: float, sending: int = 0) -> bool:
-        """Move to another server if it is time to; whether that happened.
-
-        sending: observations that were made and not sent yet.
-        """
+    def _look(self, now: float) -> bool:
+        """Move to another server if it is time to; whether that happened."""
+        link = self._socket.link
+        leaves = self._active.draining or self._better is not None or self._target is not None
+        if link.connected and not leaves and now < self._due_at():
+            return False
         if now >= self._tick_at:
             self._tick(now)
-        if self._held.unsent and self._target is None:
-            self._send_held()
         if any(handle.stays for handle in self._session.handles):
+            self._target, self._move_by = None, math.inf
+            self._send_held()
             return False
-        link = self._socket.link
         if not link.connected:
             if link.state is State.UNMET and now < self._meet_by:
                 return False
@@ -179,13 +181,16 @@ class ServerGroup:
         if now >= self._silence.due_at():
             model = self._silence.model_to_ping(now)
             if not model:
+                self._silence.forget()
                 return self._move(self._next(), "it is silent", now)
             self._socket.send_aside(self._session.ping(model))
-        if self._active.draining and self._target is None:
-            self._move_later(self._next(), now)
         if self._target is None:
+            self._target = self._next() if self._active.draining else self._better
+            self._move_by = now + _LEAVE_S
+        if self._target is None:
+            self._move_by = math.inf
             return False
-        at_hand = self._session.waiting - len(self._held.unsent) - sending
+        at_hand = self._session.waiting - len(self._held.unsent)
         if at_hand and now < self._move_by:
             return False
         drains = self._active.draining
@@ -205,8 +210,7 @@ class ServerGroup:
             if models and socket.link.connected and standby.wants_ping(now):
                 for model in models:
                     socket.send_aside(self._session.ping(model))
-        if self._target is None:
-            self._move_later(self._preferred(now), now)
+        self._better = self._preferred(now)
 
     def _others(self) -> list[tuple[ServerSocket, Standby]]:
         """The servers that stand by, as things stand now."""
@@ -233,15 +237,13 @@ class ServerGroup:
         ]
         return min(there, key=lambda standby: not standby.well, default=None)
 
-    def _move_later(self, target: Standby | None, now: float) -> None:
-        if target is not None:
-            self._target, self._move_by = target, now + _LEAVE_S
-
     def _move(self, target: Standby | None, why: str, now: float, failed: bool = True) -> bool:
         """Ask another server from now on; whether there is one."""
         self._target, self._move_by = None, math.inf
         if target is None:
             return False
+        self._silence.forget()
+        self._better = None
         left, socket = self._socket, next(it for it, standby in self._lines if standby is target)
         farewell = self._session.farewell()
         if farewell is not None:
@@ -252,12 +254,11 @@ class ServerGroup:
         self._active.end(now, failed)
         self._socket, self._active = socket, target
         target.begin(now)
-        self._silence.forget()
         _log.warning("%s: %s", self._session.client_id, reason)
         self._send_held()
         return True
 
-    def _send_held(self) -> None:
+    def _send_held(self, supersede: bool = False) -> None:
         while (each := self._held.next(time.monotonic())) is not None:
             self._held.unsent.popleft()
-            self._socket.send(each.request_id, each.frames, supersede=False)
+            self._socket.send(each.request_id, each.frames, supersede=supersede)

@@ -111,6 +111,7 @@ class ServerSocket:
         self._unsure = True  # whether messages may be there that the descriptor does not tell
         self._room = True  # to send, when that was looked at last
         self._news = False  # that no `wait` told yet
+        self._sending = 0  # the observation that is about to be sent
         self._waker = self._resources.keep(Waker(), lambda it: it.close())
         self.wake = self._waker.wake  # ends a `wait`, now or the next one; from any thread
         self._poll = select.poll()
@@ -128,7 +129,9 @@ class ServerSocket:
 
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back; after `check`."""
+        self._sending = request_id
         self._news = self._follow_link() or self._news
+        self._sending = 0
         if self.link.refusal:
             self._session.lost_one(request_id, self.link.refusal)
             self._connect_anew()
@@ -278,7 +281,7 @@ class ServerSocket:
             self._away_since = time.monotonic()
             if loss.unsent:
                 self._unsent.clear()
-            unsent = {observation.request_id for observation in self._unsent}
+            unsent = {self._sending, *(observation.request_id for observation in self._unsent)}
             self._session.lost(loss.reason, except_for=unsent)
 
     def _connect_anew(self) -> None:

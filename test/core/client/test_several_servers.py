@@ -107,7 +107,7 @@ def test_a_server_with_a_slow_model_is_not_silent(start: Start) -> None:
 
 
 def test_the_client_goes_back_once_the_first_server_is_well_for_a_while(
-    start: Start,
+    start: Start, soon: None
 ) -> None:
     first, second = start()
     with connection(first, second) as robot:
@@ -130,9 +130,7 @@ def test_the_client_goes_back_once_the_first_server_is_well_for_a_while(
         assert (robot.server, robot.moves) == (first.address, 2)
 
 
-def test_a_server_that_is_asked_again_begins_the_episode_anew(
-    start: Start,
-) -> None:
+def test_a_server_that_is_asked_again_begins_the_episode_anew(start: Start, soon: None) -> None:
     first, second = start()
     with connection(first, second) as robot:
         model = robot.model("policy", control_period_ms=PERIOD_MS)
