@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import psutil
 
 from inferential_core import (
     Connection,
@@ -82,8 +83,11 @@ class ServerProcess:
         until(listens, f"{self.address} listens")
 
     def send(self, what: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send it a signal; one that stops it has done so when this returns."""
         os.kill(self._pid, what)
+        if what is signal.SIGSTOP:
+            process = psutil.Process(self._pid)
+            until(lambda: process.status() == psutil.STATUS_STOPPED, "it is stopped")
 
     def wait(self) -> int:
         """How it ends: the exit code, or minus the signal."""
