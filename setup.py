@@ -96,6 +96,7 @@ setup(
         "doors": DOORS,
         "lerobot-door": LEROBOT_DOOR,
         "local": LOCAL,
+        "onnx": ["onnxruntime>=1.16"],
         "server": SERVER,
         "demo": DEMO,
         "bags": BAGS,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 # name -> (module:function taking name and arguments and returning an exit code, what it does)
 ACTIONS = {
+    "show": ("inferential_core.cli.model_show:main", "say what a model takes, gives and needs"),
     "load": ("inferential_core.cli.model_changes:main", "serve one more model"),
     "replace": ("inferential_core.cli.model_changes:main", "serve another model under an id"),
     "unload": ("inferential_core.cli.model_changes:main", "serve a model no more"),

@@ -27,6 +27,8 @@ _HERE = "inferential_core.checkpoints"
 
 SCHEMES = {
     "lerobot": f"{_HERE}.lerobot.loading:load",
+    "onnx": f"{_HERE}.onnx_file:load",
+    "torch": f"{_HERE}.torch_file:load",
 }
 
 Load = Callable[[str, dict[str, str]], Any]

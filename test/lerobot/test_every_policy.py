@@ -138,7 +138,7 @@ def test_names_and_rate_come_from_a_dataset_or_from_options(act: Path, tmp_path:
     (tmp_path / "meta" / "info.json").write_text(json.dumps(info))
     told = load_model(f"lerobot:{act}?dataset={tmp_path}").specification
     assert (told["action_names"], told["control_rate_hz"]) == (names, 30.0)
-    assert "joint_3.pos" in told["observation"]["observation.state"]["description"]
+    assert told["notes"]["state_names"] == names
     assert "needs" not in told["notes"]
     model = load_model(f"lerobot:{act}?action_names=a,b,c,d,e,f,g&control_rate_hz=50")
     assert isinstance(model, ChunkPolicy)

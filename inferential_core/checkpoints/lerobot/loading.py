@@ -69,6 +69,7 @@ def load(source: str, options: Mapping[str, str]) -> ChunkPolicy | StepPolicy:
         steps, columns = model.shape()
     state = loaded.vectors.get("observation.state", (0,))[0]
     names.checked(columns, state)
+    notes["action_columns"] = columns
     model.specification = _specification(loaded, names, steps, notes)
     return model
 
@@ -186,8 +187,6 @@ def _specification(
     observation: dict[str, Any] = {}
     for key, shape in loaded.vectors.items():
         observation[key] = {"dtype": ["float32", "float64"], "shape": list(shape)}
-        if key == "observation.state" and names.state:
-            observation[key]["description"] = ", ".join(names.state)
     for key, (channels, height, width) in loaded.images.items():
         observation[key] = {
             "dtype": "uint8",
@@ -201,5 +200,8 @@ def _specification(
         declared["action_names"] = list(names.actions)
     if names.rate_hz:
         declared["control_rate_hz"] = float(names.rate_hz)
-    needs = names.needs()
-    return {**declared, "notes": {**notes, **({"needs": needs} if needs else {})}}
+    if names.state:
+        notes["state_names"] = list(names.state)
+    if needs := names.needs():
+        notes["needs"] = needs
+    return {**declared, "notes": notes}

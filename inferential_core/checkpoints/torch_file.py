@@ -1,0 +1,125 @@
+"""Networks of PyTorch in one file: `torch:FILE`, a `.pt2` of torch.export or a TorchScript.
+
+A TorchScript says the names of its arguments, and neither their shapes nor their dtypes: its first
+axes are taken for the batch unless the option `batch` says otherwise. Both kinds of file are read
+without unpickling; TorchScript is code all the same, and is trusted as code is.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ConfigError
+from .folder import version_of
+from .options import Options
+from .tensors import Arrays, Batches, Input, Network, Single, answers_of, model_of, settings
+
+
+def load(source: str, options: Mapping[str, str]) -> Batches | Single:
+    """The network of a file as a model; ConfigError says why it cannot be one."""
+    said = settings(Options(options))
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"there is no file {path.absolute()}")
+    try:
+        torch.empty(0, device=said.device)
+    except Exception as error:
+        raise ConfigError(
+            f"option device={said.device}: PyTorch cannot use it here: {error}"
+        ) from None
+    inputs, call, output = (_exported if _is_export(path) else _scripted)(path, said.device)
+
+    def run(arrays: Arrays) -> Arrays:
+        with torch.inference_mode():
+            tensors = [_tensor(arrays[each.name]).to(said.device) for each in inputs]
+            return answers_of(_outputs(call(tensors)))
+
+    network = Network(
+        inputs,
+        run,
+        output,
+        version_of("torch", path),
+        said.names,
+        {"framework": f"torch {torch.__version__}", "device": said.device},
+    )
+    return model_of(network, said)
+
+
+def _tensor(array: Any) -> Any:
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+Found = tuple[Sequence[Input], Callable[[Sequence[Any]], Any], "tuple[int | None, ...] | None"]
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file is one of torch.export; ConfigError if it is neither that nor TorchScript."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.rpartition("/")[2] for name in archive.namelist()]
+    except zipfile.BadZipFile:
+        names = []
+    if "archive_format" in names or "serialized_exported_program.json" in names:
+        return True
+    if "constants.pkl" in names:
+        return False
+    raise ConfigError(
+        "the file holds no network, but perhaps weights: export the network with"
+        " torch.export.save(torch.export.export(model, example), 'model.pt2'), or serve a model"
+        " class (docs/models.md)"
+    )
+
+
+def _exported(path: Path, device: str) -> Found:
+    program = torch.export.load(path)
+    module = program.module().to(device)
+    nodes = {node.name: node for node in program.graph.nodes}
+    names = list(program.graph_signature.user_inputs)
+    arguments = program.call_spec.in_spec
+    children = getattr(arguments, "children", None)  # which newer PyTorch has in its place
+    positional, keywords = children() if callable(children) else arguments.children_specs
+    if positional.num_leaves != positional.num_children:
+        raise ConfigError(
+            "its arguments are nested: export a module whose forward takes tensors,"
+            f" not {', '.join(map(str, names))}"
+        )
+    inputs = [_input(str(name), nodes[name].meta["val"]) for name in names]
+    keyword_names = [str(name) for name in keywords.context or ()]
+
+    def call(tensors: Sequence[Any]) -> Any:
+        count = positional.num_children
+        return module(*tensors[:count], **dict(zip(keyword_names, tensors[count:])))
+
+    outputs = list(program.graph_signature.user_outputs)
+    shape = _sizes(nodes[outputs[0]].meta["val"].shape) if len(outputs) == 1 else None
+    return inputs, call, shape
+
+
+def _scripted(path: Path, device: str) -> Found:
+    module = torch.jit.load(str(path), map_location=device).eval()
+    arguments = module.forward.schema.arguments[1:]
+    inputs = [Input(argument.name, "", None) for argument in arguments]
+    return inputs, lambda tensors: module(*tensors), None
+
+
+def _input(name: str, value: Any) -> Input:
+    return Input(name, str(value.dtype).removeprefix("torch."), _sizes(value.shape))
+
+
+def _sizes(shape: Any) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) else None for size in shape)
+
+
+def _outputs(answer: Any) -> list[tuple[str, Any]]:
+    if isinstance(answer, Mapping):
+        named = list(answer.items())
+    elif isinstance(answer, (tuple, list)):
+        named = [(f"output_{at}", value) for at, value in enumerate(answer)]
+    else:
+        named = [("actions", answer)]
+    return [(name, value.to("cpu")) for name, value in named]

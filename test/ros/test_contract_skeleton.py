@@ -1,0 +1,58 @@
+"""The contract that `inferential model show` writes is right, but for the robot's own topics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inferential_core.cli.contract_skeleton import skeleton
+from inferential_ros.contract.loading import parse_contract
+from inferential_ros.discovery.model_check import check_model
+from inferential_ros.options.yaml_file import parse_yaml
+
+NAMES = [f"motor_{at}.pos" for at in range(14)]
+LEROBOT = {
+    "observation": {
+        "observation.state": {"dtype": ["float32", "float64"], "shape": [14]},
+        "observation.environment_state": {"dtype": ["float32", "float64"], "shape": [5]},
+        "observation.images.front": {"dtype": "uint8", "shape": [None, None, 3]},
+        "task": {"dtype": "string"},
+    },
+    "horizon": 50,
+    "notes": {"action_columns": 14, "rtc": "yes, over 10 steps"},
+}
+SPECIFICATIONS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "unnamed": LEROBOT,
+    "named": {
+        **LEROBOT,
+        "action_names": NAMES,
+        "control_rate_hz": 30.0,
+        "notes": {"action_columns": 14, "state_names": NAMES, "rtc": "no: it cannot"},
+    },
+    "words that YAML takes for something else": {
+        "observation": {"state": {"dtype": "float32", "shape": [3]}},
+        "action_names": ["y", "null", "1.5"],
+        "control_rate_hz": 12.5,
+    },
+    "an image of floats": {
+        "observation": {
+            "pixels": {"dtype": "float32", "shape": [3, 48, 64]},
+            "depth": {"dtype": "float64", "shape": [None, 8]},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("name", SPECIFICATIONS)
+def test_the_contract_loads_and_fits_the_model(name: str) -> None:
+    declared = SPECIFICATIONS[name]
+    contract = parse_contract(parse_yaml(skeleton("arm", declared)))
+    check_model(contract, declared)
+    assert contract.model.id == "arm"
+    if "action_names" in declared:
+        assert list(contract.action.names) == declared["action_names"]
+    if name == "unnamed":
+        assert (len(contract.action.names), contract.action.execution.mode) == (14, "rtc")
+    assert "a guess" in skeleton("arm", declared)

@@ -1,0 +1,124 @@
+"""`torch:FILE` serves what torch.export or TorchScript wrote, in batches, without any class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torch")
+
+from inferential_core.errors import ConfigError  # noqa: E402
+from inferential_core.models.caller import ModelCaller  # noqa: E402
+from inferential_core.models.loading import load_model  # noqa: E402
+
+BATCH = torch.export.Dim("batch", min=1, max=64)
+
+
+class Policy(torch.nn.Module):
+    """state (B, 3) and gains (B, 2) -> a chunk (B, 4, 3)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.layer = torch.nn.Linear(5, 12)
+
+    def forward(self, state: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
+        return self.layer(torch.cat([state, gains], dim=1)).reshape(-1, 4, 3)
+
+
+class Several(torch.nn.Module):
+    def forward(self, state: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"actions": state[:, None] * 2, "value": state.sum(dim=1)}
+
+
+def example(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.zeros(size, 3), torch.zeros(size, 2)
+
+
+def exported(path: Path, network: torch.nn.Module, *arguments: Any, many: bool = True) -> Path:
+    shapes = [{0: BATCH} for _ in arguments] if many else None
+    torch.export.save(torch.export.export(network, arguments, dynamic_shapes=shapes), path)
+    return path
+
+
+def observations(count: int) -> list[dict[str, np.ndarray]]:
+    random = np.random.default_rng(1)
+    return [
+        {
+            "state": random.standard_normal(3).astype(np.float32),
+            "gains": random.standard_normal(2),  # float64: made what the network takes
+            "other": np.zeros(1),
+        }
+        for _ in range(count)
+    ]
+
+
+def expected(observation: dict[str, np.ndarray]) -> np.ndarray:
+    row = [torch.from_numpy(np.float32(observation[key]))[None] for key in ("state", "gains")]
+    chunk: np.ndarray = Policy()(*row)[0].detach().numpy()
+    return chunk
+
+
+@pytest.mark.parametrize("options", ["", "?batch_sizes=4"])
+def test_an_exported_network_answers_batches_and_specifies_itself(
+    options: str, tmp_path: Path
+) -> None:
+    path = exported(tmp_path / "policy.pt2", Policy(), *example(2))
+    model = load_model(f"torch:{path}{options}")
+    caller = ModelCaller("policy", model)
+    caller.warm_up()
+    asked = observations(3)
+    for answer, observation in zip(model.infer_batch(asked), asked):
+        np.testing.assert_allclose(answer["actions"], expected(observation), atol=1e-6)
+    (alone,) = model.infer_batch(asked[:1])
+    np.testing.assert_allclose(alone["actions"], expected(asked[0]), atol=1e-6)
+    assert caller.specification["observation"] == {
+        "state": {"dtype": "float32", "shape": [3]},
+        "gains": {"dtype": "float32", "shape": [2]},
+    }
+    assert caller.specification["horizon"] == 4
+    assert caller.specification["notes"]["action_columns"] == 3
+
+
+def test_a_network_of_a_batch_of_one_takes_one_observation(tmp_path: Path) -> None:
+    path = exported(tmp_path / "policy.pt2", Policy(), *example(1), many=False)
+    model = load_model(f"torch:{path}")
+    (observation,) = observations(1)
+    np.testing.assert_allclose(
+        model.infer(observation)["actions"], expected(observation), atol=1e-6
+    )
+
+
+def test_torchscript_is_served_by_the_names_of_its_arguments(tmp_path: Path) -> None:
+    path = tmp_path / "policy.pt"
+    torch.jit.script(Policy().eval()).save(str(path))
+    model = load_model(f"torch:{path}")
+    assert list(model.specification["observation"]) == ["state", "gains"]
+    asked = [{**each, "gains": np.float32(each["gains"])} for each in observations(3)]
+    for answer, observation in zip(model.infer_batch(asked), asked):
+        np.testing.assert_allclose(answer["actions"], expected(observation), atol=1e-6)
+
+
+def test_several_answers_keep_their_names(tmp_path: Path) -> None:
+    path = exported(tmp_path / "several.pt2", Several(), torch.zeros(2, 3))
+    first, second = load_model(f"torch:{path}").infer_batch(
+        [{"state": np.ones(3, np.float32)}, {"state": np.zeros(3, np.float32)}]
+    )
+    assert first["actions"].tolist() == [[2.0, 2.0, 2.0]]
+    assert (float(first["value"]), float(second["value"])) == (3.0, 0.0)
+
+
+def test_what_is_no_network_is_told(tmp_path: Path) -> None:
+    torch.save(Policy().state_dict(), tmp_path / "weights.pt")
+    (tmp_path / "text.pt").write_text("hello")
+    for name in ("weights.pt", "text.pt"):
+        with pytest.raises(ConfigError, match="holds no network, but perhaps weights: export"):
+            load_model(f"torch:{tmp_path}/{name}")
+    with pytest.raises(ConfigError, match="there is no file"):
+        load_model(f"torch:{tmp_path}/none.pt2")
+    path = exported(tmp_path / "policy.pt2", Policy(), *example(2))
+    with pytest.raises(ConfigError, match="option device=cuda:9: PyTorch cannot use it here"):
+        load_model(f"torch:{path}?device=cuda:9")
