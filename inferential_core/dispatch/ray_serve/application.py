@@ -47,6 +47,7 @@ class CallLimits:
 
     max_batch: int = 64
     lanes_per_replica: int = 1
+    shared_memory: bool = True
 
 
 class Application:
@@ -221,6 +222,7 @@ class Application:
             replicas=self.replicas,
             version=described.get("version", ""),
             specification=described.get("specification", {}),
+            reads_pixels=self._limits.shared_memory and self.near,
             stateful=stateful,
             unavailable=self.why_not,
             batch_sizes=tuple(described.get("batch_sizes", ())),

@@ -60,7 +60,7 @@ class RayDriver(Dispatcher):
         self._address = address
         self._wanted = tuple(models)
         self._timeout_s = timeout_s
-        self._limits = CallLimits(max_batch, lanes_per_replica)
+        self._limits = CallLimits(max_batch, lanes_per_replica, shared_memory)
         self._shared_memory = shared_memory
         self._emit: Emit = lambda kind, fields: None
         self._on_done: Callable[[Completion], None] = lambda completion: None

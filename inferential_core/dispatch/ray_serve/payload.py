@@ -65,9 +65,9 @@ def _shared(value: Any, stayed: Stayed) -> Any:
     place = place_of(value)
     if place is None:
         return value
-    descriptor, block, offset = place
-    stayed.setdefault((*_ME, block), []).append(value)
-    return (*_ME, descriptor, block, offset, value.nbytes, value.dtype, value.shape)
+    descriptor, block, lease, offset = place
+    stayed.setdefault((*_ME, block, lease), []).append(value)
+    return (*_ME, descriptor, block, lease, offset, value.nbytes, value.dtype, value.shape)
 
 
 def probe() -> tuple[Any, bytes]:
@@ -76,7 +76,7 @@ def probe() -> tuple[Any, bytes]:
         token = os.urandom(16)
         descriptor = os.memfd_create("inferential-probe", os.MFD_CLOEXEC)
         os.write(descriptor, token)
-        _probe.append(((*_ME, descriptor, 0, 0, len(token), np.dtype(np.uint8), (16,)), token))
+        _probe.append(((*_ME, descriptor, 0, 0, 0, len(token), np.dtype(np.uint8), (16,)), token))
     return _probe[0]
 
 

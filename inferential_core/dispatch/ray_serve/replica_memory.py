@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 
 # Of an array in the memory of another process: its id, when it was started (clock ticks), its
-# descriptor of the block, number of the block, offset and size in bytes, dtype, shape.
-Shared = tuple[int, int, int, int, int, int, Any, tuple[int, ...]]
+# descriptor of the block, numbers of the block and of the lease, offset and size in bytes, dtype,
+# shape.
+Shared = tuple[int, int, int, int, int, int, int, Any, tuple[int, ...]]
 
-Block = tuple[int, int, int]  # of which process, when that was started, number
+# What is kept until nothing refers to it: of which process, when that was started, numbers of the
+# block and of the lease. A block of many images has a lease for each.
+Block = tuple[int, int, int, int]
 
 _MOST_MAPPED = 32
 
@@ -38,17 +41,17 @@ class Neighbours:
     """The blocks of other processes that are read here."""
 
     def __init__(self) -> None:
-        self._mapped: OrderedDict[Block, mmap.mmap] = OrderedDict()
+        self._mapped: OrderedDict[tuple[int, int, int], mmap.mmap] = OrderedDict()
         self._used: Counter[Block] = Counter()  # arrays handed out of each
         self._let_go: deque[Block] = deque()  # appended to by whatever thread frees an array
 
     def read(self, shared: Shared) -> np.ndarray:
         """The array, read-only; OSError if its owner is not on this machine, or gone."""
-        pid, since, descriptor, number, offset, size, dtype, shape = shared
-        block = (pid, since, number)
-        memory = self._mapped.get(block)
+        pid, since, descriptor, number, lease_number, offset, size, dtype, shape = shared
+        block = (pid, since, number, lease_number)
+        memory = self._mapped.get(block[:3])
         if memory is None:
-            memory = self._mapped[block] = self._map(pid, since, descriptor)
+            memory = self._mapped[block[:3]] = self._map(pid, since, descriptor)
             self._unmap_unused()
         # What every view of it, and view of a view, keeps alive.
         lease = np.frombuffer(memory, np.uint8, size, offset)
@@ -65,8 +68,9 @@ class Neighbours:
         return list(self._used)
 
     def _unmap_unused(self) -> None:
+        used = {block[:3] for block, count in self._used.items() if count > 0}
         for block in list(self._mapped)[:-_MOST_MAPPED]:
-            if not self._used[block]:
+            if block not in used:
                 del self._mapped[block]
 
     @staticmethod

@@ -116,7 +116,8 @@ class Place(NamedTuple):
     """Where an array lies that came through a channel: for a third process to read it there."""
 
     descriptor: int  # of this process; another one opens it as /proc/PID/fd/DESCRIPTOR
-    block: int  # number of the block; what it holds changes once the array is let go of
+    block: int
+    lease: int  # of the array: what lies there changes once that is let go of
     offset: int
 
 
@@ -136,6 +137,7 @@ class Mapped:
     def __init__(self) -> None:
         self._memory: dict[int, mmap.mmap] = {}
         self._places: dict[int, tuple[int, int, int]] = {}  # address, capacity, descriptor
+        self._parts: dict[int, dict[int, int]] = {}  # of memory lent in parts: offset -> number
         self.released: deque[int] = deque()  # appended to by whatever thread frees the last view
 
     def add(self, number: int, capacity: int, descriptor: int) -> None:
@@ -154,8 +156,16 @@ class Mapped:
         weakref.finalize(lease, self.released.append, number).atexit = False
         return lease
 
+    def use_part(self, number: int, token: int, offset: int, size: int) -> np.ndarray:
+        """Some of its bytes, likewise, which are released under a number of their own."""
+        lease: np.ndarray = np.frombuffer(self._memory[number], np.uint8, size, offset)
+        lease.flags.writeable = False
+        weakref.finalize(lease, self.released.append, token).atexit = False
+        self._parts.setdefault(number, {})[offset] = token
+        return lease
+
     def collect_released(self) -> tuple[int, ...]:
-        """Numbers of the blocks that nothing here refers to any more, each told once."""
+        """Numbers of what nothing here refers to any more, each told once."""
         numbers = []
         with contextlib.suppress(IndexError):
             while True:
@@ -166,7 +176,9 @@ class Mapped:
         """Where in which block that address is."""
         for number, (begin, capacity, descriptor) in list(self._places.items()):
             if begin <= address < begin + capacity:
-                return Place(descriptor, number, address - begin)
+                offset = address - begin
+                lease = self._parts.get(number, {}).get(offset, number)
+                return Place(descriptor, number, lease, offset)
         return None
 
     def drop(self, numbers: Iterable[int]) -> None:

@@ -3,7 +3,8 @@
 A message is a head of plain data and a list of buffers. `send` never blocks and may be called from
 any thread; `receive` is for one thread. Small messages are written at once by whoever sends;
 large ones, and those the other end is too slow to take, by a thread of the channel. Buffers go
-through the socket while they are small, through shared memory otherwise: one copy.
+through the socket while they are small, through shared memory otherwise: one copy. What lies in
+shared memory already is not copied (`lending`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 from ...wire.images import Buffer
 from . import blocks
 from .frames import Frame, pack, unpack
+from .lending import Lending, Piece, copied_bytes
 
 _READ_AT_ONCE = 1 << 16
 _DESCRIPTORS_AT_ONCE = 8
@@ -37,24 +39,25 @@ class Channel:
         self._socket.setblocking(True)
         self._lock = threading.Lock()
         self._more = threading.Condition(self._lock)
-        self._backlog: deque[Frame | tuple[Any, Sequence[Buffer]]] = deque()
+        self._backlog: deque[Frame | tuple[Any, Sequence[Piece]]] = deque()
         self._writer: threading.Thread | None = None
         self._closed = False
         self._pool = blocks.Pool()
         self._mapped = blocks.Mapped()
+        self._lending = Lending()
         self._incoming = bytearray()
         self._descriptors: deque[int] = deque()
 
     # --- out ---
 
-    def send(self, head: Any, buffers: Sequence[Buffer] = ()) -> None:
+    def send(self, head: Any, buffers: Sequence[Piece] = ()) -> None:
         """Send plain data (what marshal takes) and buffers; leave the buffers alone afterwards."""
-        small = sum(map(len, buffers)) <= _BY_SENDER
+        small = copied_bytes(buffers) <= _BY_SENDER
         with self._lock:
             if self._closed:
                 return
             if small and not self._backlog:
-                frame = pack(head, buffers, self._pool, self._mapped)
+                frame = self._pack(head, buffers)
                 try:
                     frame.write(self._socket, socket.MSG_DONTWAIT)
                     return
@@ -81,7 +84,7 @@ class Channel:
                     return
                 item = self._backlog[0]
             try:
-                frame = item if isinstance(item, Frame) else pack(*item, self._pool, self._mapped)
+                frame = item if isinstance(item, Frame) else self._pack(*item)
                 with self._lock:
                     self._backlog[0] = frame  # whoever closes the channel lets go of it
                 frame.write(self._socket, 0)
@@ -91,6 +94,9 @@ class Channel:
             with self._lock:
                 if self._backlog:
                     self._backlog.popleft()
+
+    def _pack(self, head: Any, buffers: Sequence[Piece]) -> Frame:
+        return pack(head, buffers, self._pool, self._mapped, self._lending)
 
     # --- in ---
 
@@ -123,18 +129,29 @@ class Channel:
             return None
         released, dropped = arrived.notes
         self._pool.give_back(released)
+        self._lending.give_back(released)
         self._mapped.drop(dropped)
         source: Buffer = arrived.inline
         if arrived.shared is not None:
             number, capacity = arrived.shared
-            if capacity:  # it comes for the first time
-                descriptor = self._descriptors.popleft()
-                try:
-                    self._mapped.add(number, capacity, descriptor)
-                finally:
-                    os.close(descriptor)
+            self._map(number, capacity)
             source = self._mapped.use(number).data
-        return arrived.head, [source[offset : offset + size] for offset, size in arrived.where]
+        return arrived.head, [self._buffer(source, *place) for place in arrived.where]
+
+    def _buffer(self, source: Buffer, offset: int, size: int, *lent: int) -> Buffer:
+        if not lent:
+            return source[offset : offset + size]
+        number, capacity, token = lent
+        self._map(number, capacity)
+        return self._mapped.use_part(number, token, offset, size).data
+
+    def _map(self, number: int, capacity: int) -> None:
+        if capacity:  # it comes for the first time
+            descriptor = self._descriptors.popleft()
+            try:
+                self._mapped.add(number, capacity, descriptor)
+            finally:
+                os.close(descriptor)
 
     # --- end ---
 
@@ -153,6 +170,7 @@ class Channel:
         self._socket.close()
         self._backlog.clear()
         self._pool.close()
+        self._lending.close()
         self._mapped.close()
         while self._descriptors:
             os.close(self._descriptors.popleft())

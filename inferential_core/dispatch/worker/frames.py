@@ -20,6 +20,7 @@ import numpy as np
 
 from ...wire.images import Buffer
 from . import blocks
+from .lending import Lending, LentPart, Piece, Reference, copied_bytes
 
 Notes = tuple[tuple[int, ...], tuple[int, ...]]  # blocks: no longer used here, no longer kept
 
@@ -31,17 +32,22 @@ _ALIGNED = 64
 class Frame:
     """A message as bytes, of which some may be written already."""
 
-    def __init__(self, parts: list[memoryview], block: blocks.Block | None) -> None:
+    def __init__(
+        self, parts: list[memoryview], block: blocks.Block | None, descriptors: list[int]
+    ) -> None:
         self._parts = parts
+        self._descriptors = descriptors  # of other memory that is new, likewise
         self._block = block  # whose descriptor goes with the first byte, if it is new
 
     def write(self, to: socket.socket, flags: int) -> None:
         """Write the rest; BlockingIOError if `flags` say not to wait and not all would go."""
         while self._parts:
-            descriptor = self._block.descriptor if self._block is not None else None
+            new = list(self._descriptors)
+            if self._block is not None and self._block.descriptor is not None:
+                new.insert(0, self._block.descriptor)
             rights = []
-            if descriptor is not None:
-                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+            if new:
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", new))]
             self._advance(to.sendmsg(self._parts[:64], rights, flags))
 
     def _advance(self, count: int) -> None:
@@ -52,21 +58,34 @@ class Frame:
             self._parts[0] = self._parts[0][count:]
 
     def forget(self) -> None:
-        """The block's descriptor is no longer needed here."""
+        """The descriptors are no longer needed here."""
+        self._descriptors = []
         if self._block is not None:
             self._block.forget_descriptor()
             self._block = None
 
 
-def pack(head: Any, buffers: Sequence[Buffer], pool: blocks.Pool, mapped: blocks.Mapped) -> Frame:
-    """A message; large buffers are copied to a block of the pool."""
+def pack(
+    head: Any,
+    buffers: Sequence[Piece],
+    pool: blocks.Pool,
+    mapped: blocks.Mapped,
+    lending: Lending,
+) -> Frame:
+    """A message; large buffers are copied to a block of the pool, but for those that are lent."""
     block = None
-    if sum(map(len, buffers)) >= _SHARED_FROM and blocks.AVAILABLE:
-        block = pool.lend(sum(map(_aligned, map(len, buffers))))
-    where: list[tuple[int, int]] = []
+    if copied_bytes(buffers) >= _SHARED_FROM and blocks.AVAILABLE:
+        block = pool.lend(
+            sum(_aligned(len(each)) for each in buffers if not isinstance(each, LentPart))
+        )
+    where: list[tuple[int, int] | Reference] = []
     inline: list[Buffer] = []
+    descriptors: list[int] = []
     offset = 0
     for buffer in buffers:
+        if isinstance(buffer, LentPart):
+            where.append(lending.refer(buffer, descriptors))
+            continue
         size = len(buffer)
         where.append((offset, size))
         if block is None:
@@ -81,14 +100,15 @@ def pack(head: Any, buffers: Sequence[Buffer], pool: blocks.Pool, mapped: blocks
     notes: Notes = (mapped.collect_released(), pool.collect_dropped())
     description = marshal.dumps((head, where, shared, notes))
     sizes = _SIZES.pack(len(description), sum(map(len, inline)))
-    return Frame([memoryview(part) for part in (sizes + description, *inline) if len(part)], block)
+    parts = [memoryview(part) for part in (sizes + description, *inline) if len(part)]
+    return Frame(parts, block, descriptors)
 
 
 class Arrived(NamedTuple):
     """A message as it arrived; its buffers are yet to be found, inline or in a block."""
 
     head: Any
-    where: list[tuple[int, int]]  # offset and size of each buffer
+    where: list[tuple[int, int] | Reference]  # offset and size of each buffer, or a part lent
     shared: tuple[int, int] | None  # number of the block, and its capacity if it is new
     notes: Notes
     inline: memoryview

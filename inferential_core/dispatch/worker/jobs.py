@@ -14,6 +14,7 @@ from ...request import InferenceRequest
 from ...wire.images import Buffer
 from ..base import Batch, Completion, ModelInfo
 from . import values
+from .lending import Piece
 
 # What the other side learns of a request beside its inputs. Monotonic times hold there too: the
 # clock is the machine's.
@@ -28,9 +29,9 @@ _CARRIED = (
 )
 
 
-def pack_batch(number: int, batch: Batch) -> tuple[Any, list[Buffer]]:
+def pack_batch(number: int, batch: Batch) -> tuple[Any, list[Piece]]:
     """Head and buffers of the message that hands a batch over."""
-    buffers: list[Buffer] = []
+    buffers: list[Piece] = []
     requests = [
         (
             tuple(getattr(request, name) for name in _CARRIED),
@@ -56,9 +57,9 @@ def unpack_batch(head: Any, buffers: Sequence[Buffer]) -> tuple[int, Batch]:
     return number, Batch(model_id, made, dispatched_at, lane)
 
 
-def pack_done(number: int, completion: Completion) -> tuple[Any, list[Buffer]]:
+def pack_done(number: int, completion: Completion) -> tuple[Any, list[Piece]]:
     """Head and buffers of the message that brings results."""
-    buffers: list[Buffer] = []
+    buffers: list[Piece] = []
     results = []
     for result in completion.results:
         try:

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...wire.images import Buffer
 from ..base import Batch, ModelInfo
 from . import jobs, values
 from .callback_thread import CallbackThread
 from .channel import Channel
+from .lending import Piece
 from .spawning import Process, end_of, start_process
 
 
@@ -135,7 +135,7 @@ class ProcessRun:
         if self.up:
             self.send(head)
 
-    def send(self, head: tuple[Any, ...], buffers: Sequence[Buffer] = ()) -> None:
+    def send(self, head: tuple[Any, ...], buffers: Sequence[Piece] = ()) -> None:
         """A message, lost if there is nobody to hear it."""
         if self._channel is not None:
             self._channel.send(head, buffers)

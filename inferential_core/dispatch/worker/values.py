@@ -2,7 +2,8 @@
 
 A mapping of arrays, compressed images and plain values becomes a mapping of plain values, in which
 an array is `("array", dtype, shape, index of its buffer)` and a compressed image is
-`("image", encoding, shape, index)`. The buffers are views: nothing is copied here.
+`("image", encoding, shape, index)`. The buffers are views, or parts of memory that is shared:
+nothing is copied here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ...errors import (
 from ...wire import dtypes
 from ...wire.arrays import as_array
 from ...wire.images import Buffer, EncodedImage
+from .lending import LentPart, Piece
 
 _ARRAY, _IMAGE, _ERROR = "array", "image", "error"
 _PLAIN = (str, bytes, bool, int, float, type(None))
@@ -41,7 +43,7 @@ class RemoteTraceback(Exception):
         return f"\n\n{self.text}"
 
 
-def pack(values: Mapping[str, Any], buffers: list[Buffer]) -> dict[str, Any]:
+def pack(values: Mapping[str, Any], buffers: list[Piece]) -> dict[str, Any]:
     """Describe `values` and append what is large to `buffers`.
 
     values: arrays of a dtype the wire carries, EncodedImage, str, bytes, bool, int, float and None
@@ -52,7 +54,7 @@ def pack(values: Mapping[str, Any], buffers: list[Buffer]) -> dict[str, Any]:
         if isinstance(value, np.ndarray):
             array = as_array(key, value)
             described[key] = (_ARRAY, dtypes.to_wire(array.dtype), array.shape, len(buffers))
-            buffers.append(array.reshape(-1).view(np.uint8).data)
+            buffers.append(LentPart.of(array) or array.reshape(-1).view(np.uint8).data)
         elif isinstance(value, EncodedImage):
             described[key] = (_IMAGE, value.encoding, value.shape, len(buffers))
             buffers.append(value.data)
@@ -78,7 +80,7 @@ def unpack(described: Mapping[str, Any], buffers: Sequence[Buffer]) -> dict[str,
     return values
 
 
-def pack_result(result: Mapping[str, Any] | Exception, buffers: list[Buffer]) -> Any:
+def pack_result(result: Mapping[str, Any] | Exception, buffers: list[Piece]) -> Any:
     """As `pack`, and an exception as `("error", class, text, traceback)`."""
     if not isinstance(result, Exception):
         return pack(result, buffers)

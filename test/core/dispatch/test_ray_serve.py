@@ -24,6 +24,7 @@ from inferential_core import ConfigError, Connection, EncodedImage, Server
 from inferential_core.config import InferentialConfig
 from inferential_core.dispatch.ray_serve import RayServeDispatcher
 from inferential_core.status import Status
+from inferential_core.wire.images import encode
 
 LONG_MS = 30_000
 LONG_S = LONG_MS / 1000
@@ -207,13 +208,19 @@ def test_large_arrays_arrive_as_they_were_sent(deploy, serve, shared_memory: boo
         assert reply.result["prompt"] == "take the cup"
 
 
-def test_what_a_model_keeps_of_an_observation_stays_as_it_is(deploy, serve) -> None:
+def as_png(pixels: np.ndarray) -> EncodedImage:
+    return encode("camera", pixels, "png")
+
+
+@pytest.mark.parametrize("sent_as", [np.asarray, as_png], ids=["array", "decoded ahead"])
+def test_what_a_model_keeps_of_an_observation_stays_as_it_is(deploy, serve, sent_as) -> None:
     deploy("policy", "Keeping")
     robots = serve(["policy"])
     camera = np.zeros((480, 640, 3), np.uint8)
     robots.ready("policy", camera=camera)
     for step in range(1, 20):
-        seen = robots.ask("policy", camera=np.full_like(camera, step)).result["seen"]
+        sent = sent_as(np.full_like(camera, step))
+        seen = robots.ask("policy", camera=sent).result["seen"]
         expected = [max(0, each) for each in range(step - 3, step + 1)][-len(seen) :]
         assert seen.tolist() == [[each, each] for each in expected]
 
