@@ -27,7 +27,7 @@ from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.schema import Contract
 from inferential_ros.discovery.live import check_live
-from inferential_ros.discovery.model_check import check_model, fetch_specification
+from inferential_ros.discovery.model_check import fetch_specification
 from inferential_ros.discovery.robot_description import robot_description
 from inferential_ros.keys import KeyFiles
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
@@ -203,9 +203,8 @@ class BridgeNode(ManagedNode):
         )
         if reason:
             self.get_logger().warning(f"the model was not checked: {reason}")
-        check_model(contract, specification)
-        for unchecked in check_live(self, contract, timeout_s, self.asked_to_stop):
-            self.get_logger().warning(unchecked)
+        for line in check_live(self, contract, timeout_s, self.asked_to_stop, specification):
+            self.get_logger().warning(line)
 
     def _configured(self) -> RosInterfaces:
         assert self._interfaces is not None

@@ -10,12 +10,13 @@ from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Input
 from inferential_ros.bridge.state import BridgeMode, State
 from inferential_ros.contract.schema import Contract, Output
-from inferential_ros.discovery.live import (
+from inferential_ros.discovery.graph import (
     absence,
     check_input_type,
     check_output_type,
-    check_sample,
+    no_taker,
 )
+from inferential_ros.discovery.live import check_sample
 from inferential_ros.options.errors import ContractError
 
 CLOCK_S = 60.0  # from one line about a simulated time that does not begin to the next
@@ -160,3 +161,6 @@ class Console:
                 self._log.warning(
                     f"{item.key.path}: no message on {item.key.topic!r} for {REMIND_S:.0f} s"
                 )
+        for output in self._outputs:
+            if not self._heard(output) and output.path not in self._told:
+                self._log.warning(f"{output.path}: {no_taker(self._node, output)}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from inferential_ros.contract.describe import describe
 from inferential_ros.contract.draft import Seen, draft
@@ -35,6 +36,8 @@ def check(options: argparse.Namespace) -> int:
     for warning in contract.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(describe(contract))
+    specification: Mapping[str, Any] = {}
+    reason = ""
     if options.server:
         specification, reason = fetch_specification(
             options.server,
@@ -43,16 +46,38 @@ def check(options: argparse.Namespace) -> int:
             options.wait,
             KeyFiles(options.key, options.server_key),
         )
-        if reason:
-            print(f"model.id: the model was not checked: {reason}", file=sys.stderr)
-            return 1
-        try:
+    if reason:
+        print(f"model.id: the model was not checked: {reason}", file=sys.stderr)
+    unchecked: list[str] = []
+    try:
+        if options.robot:
+            unchecked = _look_at_robot(path, options, specification)
+        else:
             check_model(contract, specification)
-        except ContractError as error:
-            raise located(error, path) from None
+    except ContractError as error:
+        raise located(error, path) from None
+    for line in unchecked:
+        print(line, file=sys.stderr)
+    if not options.server:
+        print("The model was not asked: --server ADDRESS compares this contract with it.")
+    elif not reason:
         told = "fits this contract" if specification else "declares no specification to check"
         print(f"model {contract.model.id!r} at {options.server} {told}")
-    return 0
+    if not options.robot:
+        print("The robot was not looked at: --robot compares this contract with its topics.")
+    elif not unchecked:
+        print("The robot's topics fit this contract.")
+    return 1 if reason or unchecked else 0
+
+
+def _look_at_robot(
+    path: str, options: argparse.Namespace, specification: Mapping[str, Any]
+) -> list[str]:
+    """What of the robot could not be checked; ContractError where it contradicts the contract."""
+    from inferential_ros.discovery.looking import look_at_robot
+
+    print(f"Looking at the robot's topics for at most {options.wait:g} s ...", flush=True)
+    return look_at_robot(path, options.namespace, options.wait, specification)
 
 
 def new(options: argparse.Namespace) -> int:
@@ -101,7 +126,19 @@ def _parser() -> argparse.ArgumentParser:
         help="also compare the contract with the model of this server",
     )
     one.add_argument(
-        "--wait", type=float, default=2.0, metavar="S", help="seconds to wait for the server"
+        "--robot",
+        action="store_true",
+        help="also compare the contract with what the robot publishes and subscribes to now",
+    )
+    one.add_argument(
+        "--namespace", default="", help="the robot's namespace, for relative names of topics"
+    )
+    one.add_argument(
+        "--wait",
+        type=float,
+        default=2.0,
+        metavar="S",
+        help="seconds to wait for the server, and for the robot's topics; default %(default)g",
     )
     one.add_argument(
         "--client-id",

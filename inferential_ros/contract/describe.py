@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from inferential_ros.contract.schema import ASOF, Contract, ObservationKey, Output
 
+IMAGES = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
+
 
 def describe(contract: Contract) -> str:
     """Several lines."""
@@ -51,6 +53,11 @@ def _key(key: ObservationKey, contract: Contract) -> str:
             "" if form.shape is None else " of " + " x ".join(str(n or "any") for n in form.shape)
         )
         parts.append(f"as {form.dtype}{sizes}")
+    if IMAGES & {source.type for source in key.sources}:
+        if form.shape is None or len(form.shape) > 2:
+            parts.append("channels last (height x width x channels)")
+        if form.compressed:
+            parts.append("compressed on its way and decoded by the server")
     if key.align == ASOF:
         parts.append(f"within {key.tolerance_s:g} s of {contract.reference_name}")
     if key.max_age_s is not None:

@@ -1,16 +1,17 @@
 """Compares a contract with what is published right now, before the bridge goes into service.
 
 Waits a bounded moment for one message of every observation topic and for a subscriber of every
-output. A topic of another type, a joint that is not in the message or an image of another
-encoding is a ContractError then. What was not seen in that time is only told, since a bridge may
-start before its robot; the bridge looks at it again while it is active.
+output. A topic of another type, a joint that is not in the message, an image of another encoding
+or of another size than the model takes is a ContractError then, all that is wrong at once. What
+was not seen in that time is only told, since a bridge may start before its robot; the bridge looks
+at it again while it is active.
 """
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import rclpy
@@ -20,7 +21,15 @@ from rclpy.node import Node
 from inferential_ros.contract.schema import Contract, ObservationKey, Output
 from inferential_ros.convert.collecting import Collected, collector_of
 from inferential_ros.convert.registry import InputError
-from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.discovery.graph import (
+    absence,
+    check_input_type,
+    check_output_type,
+    no_taker,
+    topic_of,
+)
+from inferential_ros.discovery.model_check import check_value, mismatches
+from inferential_ros.options.errors import ContractError, raise_any
 from inferential_ros.qos import qos_profile
 
 SPIN_S = 0.05
@@ -35,11 +44,16 @@ class Partial(NamedTuple):
 
 
 def check_live(
-    node: Node, contract: Contract, timeout_s: float, give_up: Callable[[], bool]
+    node: Node,
+    contract: Contract,
+    timeout_s: float,
+    give_up: Callable[[], bool],
+    specification: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """What could not be checked; ContractError for the first key that the robot contradicts.
+    """What could not be checked; ContractError for the keys that robot or model contradict.
 
-    give_up: asked now and then whether to wait no longer.
+    give_up: asked now and then whether to wait no longer. specification: the model's, where it is
+    known: the contract and what the samples are decoded to are compared with it.
     """
     probe = rclpy.create_node(
         f"{node.get_name()}_probe",
@@ -51,44 +65,85 @@ def check_live(
     )
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(probe)
-    samples: dict[str, Any] = {}
-    partial: dict[str, Partial] = {}
+    look = _Look(node, contract, specification or {})
     try:
         for key in contract.topics:
             topic = node.resolve_topic_name(key.topic)
-            store = _storing(samples, partial, key)
+            store = _storing(look.samples, look.partial, key)
             probe.create_subscription(key.message, topic, store, qos_profile(key.qos))
         until = time.monotonic() + timeout_s
-        heard: list[bool] = []
         while rclpy.ok(context=node.context):
             # Discovery takes as long as it takes: only the time given says who is absent.
-            for key in contract.topics:
-                check_input_type(node, key)
-            heard = [check_output_type(node, output) for output in contract.action.outputs]
-            for key in contract.topics:
-                if key.name in samples:
-                    check_sample(key, samples[key.name])
-                elif key.name in partial and not _may_be_completed(node, key, partial[key.name]):
-                    check_sample(key, partial[key.name].sample)
-            wanted = [key.name for key in contract.topics if not key.quiet]
-            complete = samples.keys() >= set(wanted) and all(heard)
-            if complete or time.monotonic() >= until or give_up():
+            looked_at_all = look.at_what_is_new()
+            if look.wrong:  # there may be more of it, but then that was enough
+                until = min(until, time.monotonic() + DISCOVERY_S)
+            if looked_at_all or time.monotonic() >= until or give_up():
                 break
             executor.spin_once(timeout_sec=SPIN_S)
-        unheard = [
-            f"{output.path}: nobody {'offers' if output.action else 'subscribes to'}"
-            f" {output.topic!r} yet: not checked"
-            for output, found in zip(contract.action.outputs, heard)
-            if not found
-        ]
-        return [
-            f"{key.path}: not checked: {_missing(node, key, partial.get(key.name))}"
-            for key in contract.topics
-            if key.name not in samples and not key.quiet
-        ] + unheard
+        raise_any(list(look.wrong.values()))
+        return look.unchecked()
     finally:
         executor.shutdown()
         probe.destroy_node()
+
+
+class _Look:
+    """What is known of each topic so far; each is looked at when there is something of it."""
+
+    def __init__(self, node: Node, contract: Contract, specification: Mapping[str, Any]) -> None:
+        self.samples: dict[str, Any] = {}  # the first of each key, by its name
+        self.partial: dict[str, Partial] = {}
+        self.wrong: dict[str, ContractError] = {}  # by its path
+        for error in mismatches(contract, specification):
+            self.wrong.setdefault(error.path, error)
+        self._node = node
+        self._specification = specification
+        self._keys = list(contract.topics)  # those whose samples are still to be looked at
+        self._outputs = list(contract.action.outputs)  # those that nobody takes yet
+
+    def at_what_is_new(self) -> bool:
+        """Whether there is nothing left to look at."""
+        self._keys = [key for key in self._keys if not self._settled(key, self._fits)]
+        self._outputs = [each for each in self._outputs if not self._settled(each, self._taken)]
+        return not self._outputs and all(key.quiet for key in self._keys)
+
+    def unchecked(self) -> list[str]:
+        """A line for each topic of which nothing was seen."""
+        return [
+            f"{key.path}: not checked: {self._missing(key)}" for key in self._keys if not key.quiet
+        ] + [
+            f"{each.path}: {no_taker(self._node, each)} (it was not checked)"
+            for each in self._outputs
+        ]
+
+    def _settled(self, end: Any, looks: Callable[[Any], bool]) -> bool:
+        try:
+            return looks(end)
+        except ContractError as error:
+            self.wrong.setdefault(end.path, error)
+            return True
+
+    def _fits(self, key: ObservationKey) -> bool:
+        check_input_type(self._node, key)
+        if key.name in self.samples:
+            check_sample(key, self.samples[key.name], self._specification)
+            return True
+        part = self.partial.get(key.name)
+        if part is not None and not _may_be_completed(self._node, key, part):
+            check_sample(key, part.sample)
+        return False
+
+    def _taken(self, output: Output) -> bool:
+        return check_output_type(self._node, output)
+
+    def _missing(self, key: ObservationKey) -> str:
+        part = self.partial.get(key.name)
+        try:
+            if part is not None:
+                check_sample(key, part.sample)
+        except ContractError as error:
+            return f"{error} (another publisher may have it)"
+        return absence(self._node, key)
 
 
 def _storing(
@@ -108,88 +163,22 @@ def _storing(
     return store
 
 
-def _topic(node: Node, key: ObservationKey | Output) -> str:
-    return node.resolve_topic_name(key.topic)
-
-
-def check_input_type(node: Node, key: ObservationKey) -> bool:
-    """Whether somebody publishes the topic; ContractError if only as another type."""
-    return _check_type(node.get_publishers_info_by_topic, node, key, "published")
-
-
-def check_output_type(node: Node, output: Output) -> bool:
-    """Whether somebody subscribes to the topic, or offers the action; ContractError if only as
-    another type.
-    """
-    if output.action is not None:
-        return _check_action(node, output)
-    return _check_type(node.get_subscriptions_info_by_topic, node, output, "subscribed to")
-
-
-def _check_type(
-    ends: Callable[[str], list[Any]], node: Node, key: ObservationKey | Output, done: str
-) -> bool:
-    topic = _topic(node, key)
-    types = {info.topic_type for info in ends(topic)}
-    if types and key.type not in types:
-        raise ContractError(
-            f"{key.path}.type",
-            f"{topic} is {done} as {', '.join(sorted(types))}, not as {key.type}",
-        )
-    return bool(types)
-
-
-def _check_action(node: Node, output: Output) -> bool:
-    """An action is known by the feedback that its server publishes."""
-    action = _topic(node, output)
-    offered = {
-        info.topic_type.removesuffix("_FeedbackMessage")
-        for info in node.get_publishers_info_by_topic(f"{action}/_action/feedback")
-    }
-    if offered and output.type not in offered:
-        raise ContractError(
-            f"{output.path}.type",
-            f"{action} is offered as {', '.join(sorted(offered))}, not as {output.type}",
-        )
-    return bool(offered)
-
-
 def _may_be_completed(node: Node, key: ObservationKey, partial: Partial) -> bool:
     """Whether the rest may come: from another publisher, or one that is not discovered yet."""
-    if node.count_publishers(_topic(node, key)) > 1:
+    if node.count_publishers(topic_of(node, key)) > 1:
         return True
     return time.monotonic() - partial.since_s < DISCOVERY_S
 
 
-def _missing(node: Node, key: ObservationKey, partial: Partial | None) -> str:
-    if partial is None:
-        return absence(node, key)
-    try:
-        check_sample(key, partial.sample)
-    except ContractError as error:
-        return f"{error} (another publisher may have it)"
-    return absence(node, key)
-
-
-def check_sample(key: ObservationKey, sample: Any) -> None:
-    """ContractError if the message is not one the contract fits."""
+def check_sample(
+    key: ObservationKey, sample: Any, specification: Mapping[str, Any] | None = None
+) -> None:
+    """ContractError if the message is not one the contract fits, or not one for the model."""
     if key.decode is None:
         return  # of the tree of frames, which takes what comes
     try:
-        copy.copy(key.decode)(sample)  # a copy: another thread may be decoding with it
+        value = copy.copy(key.decode)(sample)  # a copy: another thread may be decoding with it
     except InputError as error:
-        raise ContractError("", str(error)) from None
-
-
-def absence(node: Node, key: ObservationKey) -> str:
-    """Why no message of a topic came, as far as the graph tells, and what may be meant."""
-    if node.count_publishers(_topic(node, key)):
-        return f"{key.topic!r} is published, but no message came yet"
-    prefix = node.get_namespace().rstrip("/") + "/"
-    others = [
-        name.removeprefix(prefix)
-        for name, types in node.get_topic_names_and_types()
-        if key.type in types and node.count_publishers(name)
-    ]
-    hint = suggestion(key.topic, others) if others else f"nobody publishes any {key.type}"
-    return f"nobody publishes {key.topic!r} yet; {hint}"
+        problem = str(error).removeprefix(f"{error.path}: ")
+        raise ContractError(error.path, problem) from None
+    check_value(key, value, specification or {})

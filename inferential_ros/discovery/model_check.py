@@ -1,13 +1,14 @@
 """Compares a contract with the specification of its model, which the server returns.
 
 Its form is that of inferential_core/models/specification.py. What a decoder's options leave
-open, such as the size of a camera's images, is checked by the server with every observation.
+open, such as the size of a camera's images, is compared once the robot's own are known
+(`check_value`), and by the server with every observation.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from inferential_core import Connection, InferentialError
@@ -16,8 +17,9 @@ from inferential_ros.contract.schema import DROP, Action, Contract, ObservationK
 from inferential_ros.convert.registry import TEXT
 from inferential_ros.execution.modes import RTC
 from inferential_ros.keys import NO_KEYS, KeyFiles
-from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.errors import ContractError, raise_any, suggestion
 
+CHANNELS = (1, 3, 4)  # of an image
 BUSY_S = 5.0  # a server that is there may have other things to do first
 
 
@@ -46,12 +48,37 @@ def fetch_specification(
 
 
 def check_model(contract: Contract, specification: Mapping[str, Any]) -> None:
-    """ContractError for the first key of the contract that the model contradicts."""
-    _check_observation(contract, specification)
-    _check_action(contract.action, specification)
+    """ContractError for the keys of the contract that the model contradicts, all at once."""
+    raise_any(mismatches(contract, specification))
 
 
-def _check_observation(contract: Contract, specification: Mapping[str, Any]) -> None:
+def mismatches(contract: Contract, specification: Mapping[str, Any]) -> list[ContractError]:
+    """What `check_model` raises, one for each key."""
+    return [
+        *_of_observation(contract, specification),
+        *_of_action(contract.action, specification),
+    ]
+
+
+def check_value(key: ObservationKey, value: Any, specification: Mapping[str, Any]) -> None:
+    """ContractError if the model takes another shape than that of a value, such as an image's.
+
+    For what a contract leaves open: what it tells by itself is what `check_model` compares.
+    """
+    shape = getattr(value, "shape", None)
+    wanted = specification.get("observation", {}).get(key.name, {}).get("shape")
+    told = key.form.shape
+    if shape is None or wanted is None or (told is not None and None not in told):
+        return
+    if key.history is not None:
+        shape = (key.history.steps, *shape)
+    if problem := _misfit(shape, wanted):
+        raise ContractError(key.path, problem)
+
+
+def _of_observation(
+    contract: Contract, specification: Mapping[str, Any]
+) -> Iterator[ContractError]:
     wanted: Mapping[str, Any] = specification.get("observation", {})
     rejects_others = specification.get("other_keys", "ignore") == "reject"
     keys = {key.name: key for key in contract.observation}
@@ -60,64 +87,75 @@ def _check_observation(contract: Contract, specification: Mapping[str, Any]) -> 
         sent |= {LEFT_OVER, LEFT_OVER_STEPS, DELAY}
     for key in keys.values():
         if key.name in wanted:
-            _check_key(key, wanted[key.name])
+            yield from _of_key(key, wanted[key.name])
         elif rejects_others:
-            raise ContractError(
+            yield ContractError(
                 key.path, f"the model takes no {key.name!r}; {suggestion(key.name, wanted)}"
             )
     for name, entry in wanted.items():
         optional = entry.get("optional", False)
         if name not in sent and not optional:
-            raise ContractError(
+            yield ContractError(
                 "observation.keys",
                 f"the model needs {name!r} ({told(entry)}); {suggestion(name, sent)}",
             )
         if name in keys and keys[name].align == DROP and not optional:
-            raise ContractError(
+            yield ContractError(
                 f"{keys[name].path}.align", "the model needs this key in every observation"
             )
 
 
-def _check_key(key: ObservationKey, entry: Mapping[str, Any]) -> None:
+def _of_key(key: ObservationKey, entry: Mapping[str, Any]) -> Iterator[ContractError]:
     form = key.form
     names = entry.get("dtype", ())
     names = (names,) if isinstance(names, str) else tuple(names)
     if form.dtype is not None and names and form.dtype not in names:
         where = key.path if TEXT in (form.dtype, *names) else f"{key.path}.dtype"
-        raise ContractError(where, f"{form.dtype}, the model takes {' or '.join(names)}")
+        yield ContractError(where, f"{form.dtype}, the model takes {' or '.join(names)}")
     shape = entry.get("shape")
     if form.shape is None or shape is None:
         return
-    fits = len(form.shape) == len(shape) and all(
-        None in (ours, theirs) or ours == theirs for ours, theirs in zip(form.shape, shape)
-    )
-    if not fits:
-        raise ContractError(
-            key.path, f"shape {_sizes(form.shape)}, the model takes {_sizes(shape)}"
+    if problem := _misfit(form.shape, shape):
+        yield ContractError(key.path, problem)
+
+
+def _misfit(ours: Sequence[int | None], theirs: Sequence[int | None]) -> str:
+    """What is wrong with a shape, or ''."""
+    if len(ours) == len(theirs) and all(
+        None in (our, their) or our == their for our, their in zip(ours, theirs)
+    ):
+        return ""
+    problem = f"shape {_sizes(ours)}, the model takes {_sizes(theirs)}"
+    if len(ours) == len(theirs) == 3 and ours[2] in CHANNELS and theirs[0] == ours[2]:
+        problem += (
+            "; images are sent channels last, [height, width, channels], and this model declares"
+            " channels first: let its specification say channels last, and its code transpose them"
         )
+    return problem
 
 
-def _check_action(action: Action, specification: Mapping[str, Any]) -> None:
+def _of_action(action: Action, specification: Mapping[str, Any]) -> Iterator[ContractError]:
     names = specification.get("action_names")
     if names is not None:
-        for index, name in enumerate(action.names):
-            if name not in names:
-                raise ContractError(
-                    f"action.names[{index}]",
-                    f"the model has no action {name!r}; {suggestion(name, names)}",
-                )
-        if list(action.names) != list(names):
-            raise ContractError(
+        unknown = [index for index, name in enumerate(action.names) if name not in names]
+        for index in unknown:
+            name = action.names[index]
+            yield ContractError(
+                f"action.names[{index}]",
+                f"the model has no action {name!r}; {suggestion(name, names)}",
+            )
+        if not unknown and list(action.names) != list(names):
+            yield ContractError(
                 "action.names", f"the model's columns are {', '.join(names)}, in this order"
             )
     rate_hz = specification.get("control_rate_hz")
     if rate_hz is not None and not math.isclose(rate_hz, action.rate_hz, rel_tol=1e-3):
-        raise ContractError(
+        yield ContractError(
             "action.rate_hz", f"{action.rate_hz:g}, the model's actions are for {rate_hz:g} Hz"
         )
     horizon, steps = specification.get("horizon"), action.execution.execution_horizon
     if horizon is not None and steps is not None and steps > horizon:
-        raise ContractError(
+        yield ContractError(
             "action.execution_horizon", f"{steps}, the model's chunks have {horizon} steps"
         )
 

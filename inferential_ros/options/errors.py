@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 DIGITS = re.compile(r"\d+")
 
@@ -20,6 +20,33 @@ class ContractError(Exception):
         super().__init__(": ".join(filter(None, (where, path, problem))))
         self.path, self.problem = path, problem
         self.file, self.line = file, line
+
+    @property
+    def all(self) -> tuple[ContractError, ...]:
+        """Itself, or the several that it stands for."""
+        return (self,)
+
+
+class ContractErrors(ContractError):
+    """Several keys are wrong at the same time; its text has a line for each."""
+
+    def __init__(self, errors: Sequence[ContractError]) -> None:
+        first = errors[0]
+        super().__init__(first.path, first.problem, first.file, first.line)
+        self._all = tuple(errors)
+
+    @property
+    def all(self) -> tuple[ContractError, ...]:
+        return self._all
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self._all))
+
+
+def raise_any(errors: Sequence[ContractError]) -> None:
+    """Raise what there is: nothing, the one error, or all of them as one."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else ContractErrors(errors)
 
 
 def suggestion(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from inferential_core.config.yaml_source import Keys, Source, SourceError
 from inferential_core.config.yaml_source import parse_yaml as parse
-from inferential_ros.options.errors import ContractError
+from inferential_ros.options.errors import ContractError, ContractErrors
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -22,6 +22,8 @@ def parse_yaml(content: str) -> Any:
 
 def located(error: ContractError, path: str | Path) -> ContractError:
     """The error with a contract's file and the line of its key, or of the nearest around that."""
+    if len(error.all) > 1:
+        return ContractErrors([located(each, path) for each in error.all])
     if error.file:
         return error
     try:

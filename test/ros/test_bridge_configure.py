@@ -147,6 +147,17 @@ def test_a_topic_that_nobody_publishes_is_told_with_the_nearest_one(
     assert "action.outputs[0]: nobody subscribes to 'commands' yet" in said
 
 
+def test_a_command_topic_that_nobody_takes_is_told_again_with_the_nearest_one(
+    graph: Any, bridge: Callable[..., Any]
+) -> None:
+    log = graph.inbox(Log, "/rosout", LATCHED)
+    graph.inbox(Float64MultiArray, "/r/comands")
+    process = bridge(sample_timeout=0.2)
+    told = "action.outputs[0]: nobody subscribes to 'commands' yet; did you mean 'comands'?"
+    log.wait(lambda m: m.msg == told)
+    assert "action.outputs[0]: nobody subscribes to 'commands' yet" in process.text()
+
+
 def test_a_bridge_that_is_still_looking_at_its_robot_obeys_a_signal(
     graph: Any, bridge: Callable[..., Any]
 ) -> None:

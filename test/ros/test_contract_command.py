@@ -83,6 +83,66 @@ def test_check_compares_with_the_model_of_a_server(tmp_path: Path, capsys: Any) 
     assert "action.names: the model's columns are a, b, c" in capsys.readouterr().err
 
 
+CAMERA = """
+model: {id: policy}
+observation:
+  keys:
+    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [a, c]}
+    camera: {topic: camera, type: sensor_msgs/msg/Image, encodings: [rgb8], send: jpeg}
+action:
+  names: [a, b]
+  rate_hz: 50
+  outputs: [{topic: comands, type: std_msgs/msg/Float64MultiArray, kind: position}]
+"""
+
+
+class Seeing(Policy):
+    specification = {"observation": {"camera": {"dtype": "uint8", "shape": [224, 224, 3]}}}
+
+
+def test_check_says_that_it_looked_at_neither_model_nor_robot(capsys: Any) -> None:
+    assert main(["contract", "check", "arm"]) == 0
+    out = capsys.readouterr().out
+    assert "The model was not asked: --server ADDRESS compares" in out
+    assert "The robot was not looked at: --robot compares" in out
+
+
+def test_check_compares_with_the_robot_and_tells_all_that_is_wrong(
+    graph: Any, tmp_path: Path, capsys: Any
+) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text(CAMERA)
+    image = Image(encoding="rgb8", height=4, width=6, step=18, data=bytes(72))
+    joints, camera = (
+        graph.publisher(JointState, "/r/joint_states"),
+        graph.publisher(Image, "/r/camera"),
+    )
+    graph.repeat((joints, JOINTS), (camera, image))
+    graph.inbox(Float64MultiArray, "/r/commands")
+    server = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": Seeing()}))
+    server.start()
+    robot = ["contract", "check", str(path), "--robot", "--namespace", "/r", "--wait", "20"]
+    try:
+        assert main([*robot, "--server", server.address]) == 1
+    finally:
+        server.stop()
+    said = capsys.readouterr()
+    assert "camera (sensor_msgs/msg/Image), as uint8 of any x any x 3, channels last" in said.out
+    assert sorted(said.err.splitlines()) == [
+        f"{path}:5: observation.keys.state.joints[1]: no joint 'c' in the message; known: a, b",
+        f"{path}:6: observation.keys.camera: shape [4, 6, 3], the model takes [224, 224, 3]",
+    ]
+
+    path.write_text(CAMERA.replace("[a, c]", "[a, b]"))
+    assert main([*robot[:-1], "2"]) == 1
+    said = capsys.readouterr()
+    told = "action.outputs[0]: nobody subscribes to 'comands' yet; did you mean 'commands'?"
+    assert told in said.err and "fit this contract" not in said.out
+    path.write_text(CAMERA.replace("[a, c]", "[a, b]").replace("comands", "commands"))
+    assert main(robot) == 0
+    assert "The robot's topics fit this contract." in capsys.readouterr().out
+
+
 def test_a_robot_with_joints_cameras_and_a_controller() -> None:
     contract = written(
         Seen("/r1/joint_states", "sensor_msgs/msg/JointState", 1, 1, JOINTS, 200.0),

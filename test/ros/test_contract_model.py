@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
 from inferential_ros.discovery.model_check import check_model, fetch_specification
 from inferential_ros.options.errors import ContractError
-from inferential_ros.options.yaml_file import parse_yaml
+from inferential_ros.options.yaml_file import located, parse_yaml
 
 CONTRACT = """
 model: {id: policy}
@@ -102,6 +103,31 @@ def test_a_mismatch_names_the_key(specification: dict[str, Any], path: str, told
     with pytest.raises(ContractError) as caught:
         check_model(contract(), specification)
     assert caught.value.path == path and told in caught.value.problem
+
+
+def test_all_mismatches_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text(CONTRACT)
+    specification = {**with_entry("state", shape=[3]), "control_rate_hz": 30, "horizon": 8}
+    with pytest.raises(ContractError) as caught:
+        check_model(contract(), specification)
+    lines = str(located(caught.value, path)).splitlines()
+    assert [line.split(": ")[0:2] for line in lines] == [
+        [f"{path}:5", "observation.keys.state"],
+        [f"{path}:15", "action.rate_hz"],
+        [f"{path}:17", "action.execution_horizon"],
+    ]
+
+
+@pytest.mark.parametrize("send", ["raw", "jpeg", "png"])
+def test_the_shape_of_an_image_is_that_which_the_model_gets_however_it_is_sent(send: str) -> None:
+    encodings = "encodings: [rgb8, bgr8]"
+    text = CONTRACT.replace(encodings, f"{encodings}\n      send: {send}")
+    check_model(parse_contract(parse_yaml(text)), SPECIFICATION)
+    with pytest.raises(ContractError) as caught:
+        check_model(parse_contract(parse_yaml(text)), with_entry("camera", shape=[3, 2, 4]))
+    assert "shape [2, 4, 3], the model takes [3, 2, 4]" in caught.value.problem
+    assert "images are sent channels last" in caught.value.problem
 
 
 class Policy:
