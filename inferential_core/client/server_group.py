@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 _MEET_S = 0.2  # for the preferred server to let the client in at the start
 _HOMELESS_S = 0.02  # from one look to the next while no server is there
 _PING_S = 1.0  # from one ping of the servers that stand by to the next
+_WHY = {State.UNMET: "it has not let this client in", State.DOWN: "the link went down"}
 _LEAVE_S = 1.0  # for a server to answer what is at hand before the client moves
 
 
@@ -177,7 +178,11 @@ class ServerGroup:
             if link.state is State.UNMET and now < self._meet_by:
                 return False
             self._tick_at = min(self._tick_at, now + _HOMELESS_S)
-            return self._move(self._next(), link.problem(""), now)
+            target = self._next()
+            self._socket.drain()  # it may be there by now, too
+            return not link.connected and self._move(
+                target, _WHY.get(link.state, link.refusal), now
+            )
         if now >= self._silence.due_at():
             model = self._silence.model_to_ping(now)
             if not model:
