@@ -29,6 +29,10 @@ class WrongSetup(Exception):
     """The user can mend it: the text is logged without a traceback."""
 
 
+class Ended(Exception):
+    """Raised in a callback, by a node that is done: its process ends with exit code 0."""
+
+
 class Failed(Exception):
     """Raised in a callback, by a node that told why: its process ends with exit code 1."""
 
@@ -154,6 +158,8 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
             return 1
         while not stop.asked and rclpy.ok():
             executor.spin_once()
+        return 0
+    except Ended:
         return 0
     except Failed:
         return 1

@@ -2,6 +2,7 @@
 
 Lifecycle:  configure   load the configuration and the models
             activate    bind and serve, on a thread of the server's own
+            drain       (service) take leave of the robots and end, where it is active
             deactivate  take leave of the robots and stop serving; they reconnect later
             cleanup     let go of the models
 """
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from inferential.msg import ServerStatus
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from std_srvs.srv import Trigger
 
-from inferential_ros.lifecycle import Failed, ManagedNode, WrongSetup, run
+from inferential_ros.lifecycle import Ended, Failed, ManagedNode, WrongSetup, run
 from inferential_ros.parameters import declare, declare_texts, declare_word, texts, word
 from inferential_ros.qos import STATUS
 from inferential_ros.server.log_forwarding import FORMATS, log_to
@@ -112,11 +114,13 @@ class ServerNode(ManagedNode):
         self._serving = False
         self._publisher = None
         self._timer = None
+        self._drain: Any = None
 
     def configure(self) -> None:
         """Load what is served; a wrong setting or model is named."""
         self._logs = self._log()
         self._server = self._make_server()
+        self._drain = self.create_service(Trigger, "~/drain", self._on_drain)
         self._publisher = self.create_publisher(ServerStatus, "server_status", STATUS)
         self._timer = self.create_timer(
             self.get_parameter("status_period").value,
@@ -154,7 +158,9 @@ class ServerNode(ManagedNode):
             self.destroy_timer(self._timer)
         if self._publisher is not None:
             self.destroy_publisher(self._publisher)
-        self._timer = self._publisher = None
+        if self._drain is not None:
+            self.destroy_service(self._drain)
+        self._timer = self._publisher = self._drain = None
         if self._logs is not None:
             self._logs.close()
             self._logs = None
@@ -216,9 +222,23 @@ class ServerNode(ManagedNode):
         if self._server is not None:
             self._server.reload()
 
+    def _on_drain(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Take leave of the robots and end; the node ends after it has answered."""
+        if not self._serving or self._server is None:
+            response.message = "this node does not serve: it is not active"
+            return response
+        response.success = self._server.drain()
+        if not response.success:
+            response.message = "some robots had not gone or were not answered in time, see the log"
+        self._server.stop()
+        return response
+
     def _report(self) -> None:
         server = self._server
         if self._serving and server is not None and not server.running:
+            if server.failure is None:
+                self.get_logger().info("the server was drained, so this node ends")
+                raise Ended
             # Started anew it may serve again; silently alive it never does.
             self.get_logger().fatal(f"the server's loop ended: {server.failure!r}")
             raise Failed

@@ -17,6 +17,10 @@ from ..version import __version__
 # name -> (module:function taking the arguments and returning an exit code, what it does)
 COMMANDS = {
     "serve": ("inferential_core.cli.serve:main", "serve the models of this machine to robots"),
+    "drain": (
+        "inferential_core.cli.drain:main",
+        "have a running server take leave of its robots, and end",
+    ),
     "config": (
         "inferential_core.cli.config:main",
         "check a server's configuration, or show all of it",

@@ -38,7 +38,7 @@ class TransportConfig(Section):
     )
     drain_s: float = setting(
         3.0,
-        "longest time in s, once the server is told to end (SIGTERM), for"
+        "longest time in s, once the server is told to end (SIGTERM, inferential drain), for"
         " clients to go to another server and for what is at hand to be answered; 0: end at once",
         ge=0.0,
         le=600.0,

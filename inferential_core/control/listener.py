@@ -35,6 +35,12 @@ class Controlled(Protocol):
     def status(self) -> dict[str, Any]:
         """The server's state."""
 
+    def drain(self) -> bool:
+        """Take leave of the clients."""
+
+    def stop(self) -> None:
+        """End."""
+
     def load_model(self, model_id: str, model: Any, **options: Any) -> None:
         """Serve one more model."""
 
@@ -122,6 +128,8 @@ def _serve(server: Controlled, caller: socket.socket) -> None:
             _tell(stream, {"error": f"this request cannot be read: {describe(error)}"})
             return
         _attend(stream, work)
+    if request["do"] == "drain":
+        server.stop()
 
 
 def _attend(stream: Any, work: Callable[[], Any]) -> None:
@@ -156,6 +164,8 @@ def _work(server: Controlled, request: Mapping[str, Any]) -> Callable[[], Any]:
             "address": server.address,
             "models": [model["id"] for model in server.status()["models"]],
         }
+    if kind == "drain":
+        return server.drain
     name = str(request["model"])
     if kind == "unload":
         return lambda: server.unload_model(name)
@@ -165,7 +175,7 @@ def _work(server: Controlled, request: Mapping[str, Any]) -> Callable[[], Any]:
     if kind == "replace":
         first = bool(request.get("unload_first"))
         return lambda: server.replace_model(name, target, unload_first=first, **options)
-    raise ValueError(f"{kind!r} is none of about, load, replace, unload")
+    raise ValueError(f"{kind!r} is none of about, drain, load, replace, unload")
 
 
 def _tell(stream: Any, message: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from inferential.msg import ServerStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_srvs.srv import Trigger
 
 from inferential_core import Connection, Status
 
@@ -235,6 +236,15 @@ def test_a_server_whose_loop_ended_ends_its_process(
         connection.model("policy").observe(state=np.zeros(2, dtype=np.float32))
         assert server.wait() == 1
     assert "the server's loop ended: Defect('a defect')" in server.text()
+
+
+def test_a_server_that_is_drained_answers_the_call_and_ends_well(
+    graph: Any, start: Callable[..., Any], address: str
+) -> None:
+    server = start(SERVER, bind=address, models=MODELS, status_period=0.1)
+    graph.inbox(ServerStatus, "/server_status", LATCHED).wait()
+    assert graph.call(Trigger, "/inference_server/drain", Trigger.Request()).success
+    assert server.wait() == 0
 
 
 def test_a_model_beside_whoever_starts_the_node_is_found_and_its_error_is_told_with_the_place(
