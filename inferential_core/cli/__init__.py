@@ -37,6 +37,10 @@ COMMANDS = {
         "inferential_core.cli.model:main",
         "load, replace and unload models of a running server",
     ),
+    "profile": (
+        "inferential_core.cli.profile:main",
+        "measure a model, and say how many robots it can carry",
+    ),
     "bench": ("inferential_core.cli.bench:main", "load a server with simulated robots and report"),
     "keys": ("inferential_core.cli.keys:main", "make keys, and say what each of them may do"),
     "contract": (

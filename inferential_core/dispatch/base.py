@@ -47,6 +47,9 @@ class ModelInfo:
     reads_pixels: bool = False  # its observations may have their images decoded already
     stateful: bool = False  # a client stays on one lane; `Batch.lane` says on which
     batch_sizes: tuple[int, ...] = ()  # of its calls: others are padded to the next; none: any
+    expected_s: Mapping[int, float] = field(default_factory=dict)  # of a call by batch size, as
+    # `inferential profile` measured it, and its standard deviation
+    expected_deviation_s: float = 0.0
     change: str = ""  # what is being done to it: LOADING, REPLACING or UNLOADING
     generation: int = 0  # counts the models that were served under this id, one after the other
 

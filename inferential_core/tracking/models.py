@@ -226,6 +226,8 @@ class ModelRecord:
         self.one_by_one = info.one_by_one
         self.batch_sizes = info.batch_sizes
         self.change = info.change
+        if info.expected_s and not self.latency.largest_batch:  # nothing was learned yet
+            self.latency.assume(info.expected_s, info.expected_deviation_s)
 
     @property
     def free(self) -> bool:

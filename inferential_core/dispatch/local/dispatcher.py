@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ...errors import ModelUnavailable, UsageError
@@ -59,7 +58,7 @@ class LocalDispatcher(Dispatcher):
     def remember(self, sources: Mapping[str, str]) -> None:
         """Note by which names models, given as objects, can be made again."""
         self._served = {
-            model_id: replace(served, source=served.source or sources.get(model_id, ""))
+            model_id: served.named(sources.get(model_id, ""))
             for model_id, served in self._served.items()
         }
 

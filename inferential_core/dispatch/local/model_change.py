@@ -9,10 +9,13 @@ from typing import Any, Protocol
 from ...errors import InferentialError, UsageError, describe
 from ...process.interpreter import free_memory
 from ...suggestion import nearest
+from .. import profile
 from ..base import LOADING, REPLACING, UNLOADING, ModelChange, ModelInfo
 from .options import Lanes, ModelOptions, make_lanes
 
 _log = logging.getLogger(__name__)
+
+_KEPT = ("generation", "expected_s", "expected_deviation_s")  # which its lanes know nothing of
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,19 @@ class Served:
     def of(cls, model_id: str, model: Any, options: ModelOptions) -> Served:
         """A model that is not started yet; ConfigError or UsageError says what is wrong."""
         lanes, info = make_lanes(model_id, model, options)
-        return cls(model if isinstance(model, str) else "", options, info, lanes)
+        return cls("", options, info, lanes).named(model if isinstance(model, str) else "")
+
+    def named(self, source: str) -> Served:
+        """The same, which `source` names; its profile is expected to hold."""
+        if not source:
+            return self
+        return replace(self, source=source, info=profile.expected(self.info, source))
 
     def ready(self) -> Served:
         """The same once its lanes, which were started, are; ConfigError says why they are not."""
         assert self.lanes is not None
-        info = self.lanes.wait_ready()
-        return replace(self, info=replace(info, generation=self.info.generation))
+        kept = {name: getattr(self.info, name) for name in _KEPT}
+        return replace(self, info=replace(self.lanes.wait_ready(), **kept))
 
     def said_to(self, change: str) -> Served:
         """The same, said to be changed."""

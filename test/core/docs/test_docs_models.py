@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
-from inferential_core.cli import model_changes
+from inferential_core.cli import model_changes, profile
 from inferential_core.cli.model import ACTIONS
 from inferential_core.cli.serve import _parser
 from inferential_core.config import load_config
@@ -97,7 +97,10 @@ def test_the_configurations_of_the_page_are_understood(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_page_are_understood() -> None:
-    block, changes = blocks("bash")
+    block, changes, profiling = blocks("bash")
+    words = shlex.split(profiling)
+    assert words[:2] == ["inferential", "profile"]
+    assert profile.parser().parse_args(words[2:]).deadline_ms == 500.0
     for line in changes.strip().splitlines():
         _, model, action, *words = shlex.split(line, comments=True)
         assert (model, action in ACTIONS) == ("model", True)
