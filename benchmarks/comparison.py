@@ -30,11 +30,19 @@ def interleave(measures: Mapping[Who, Measure], rounds: int) -> dict[Who, list[F
     """Measure everybody once a round; each round begins with the next of them."""
     found: dict[Who, list[Figures]] = {who: [] for who in measures}
     order = list(measures)
-    for _ in range(rounds):
+    for done in range(rounds):
+        _progress(f"round {done + 1} of {rounds} ...")
         for who in order:
             found[who].append(measures[who]())
         order.append(order.pop(0))
+    _progress("")
     return found
+
+
+def _progress(told: str) -> None:
+    """In the last line of a terminal, which the next text takes the place of."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{told}", end="", file=sys.stderr, flush=True)
 
 
 def medians(rounds: Sequence[Figures]) -> Figures:
