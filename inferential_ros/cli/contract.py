@@ -13,6 +13,7 @@ from inferential_ros.contract.describe import describe
 from inferential_ros.contract.draft import Seen, draft
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
+from inferential_ros.contract.traffic import tell
 from inferential_ros.discovery.model_check import check_model, fetch_specification
 from inferential_ros.keys import KeyFiles, add_key_options
 from inferential_ros.options.errors import ContractError
@@ -36,6 +37,7 @@ def check(options: argparse.Namespace) -> int:
     for warning in contract.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(describe(contract))
+    print(*tell(contract), sep="\n")
     specification: Mapping[str, Any] = {}
     reason = ""
     if options.server:

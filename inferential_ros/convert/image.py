@@ -83,7 +83,7 @@ def image(section: Section, message: type[Any]) -> Decode:
         return shaping.shape(array[box.slices] if box else array, encoding)
 
     form = shaping.form(_channels(accepted, pattern), {RAW[name][0] for name in accepted})
-    return formed(decode, *form, compressed=shaping.send != "raw")
+    return formed(decode, *form, **shaping.sending)
 
 
 def _shaping(section: Section, accepted: tuple[str, ...], pattern: str = "") -> Shaping:
@@ -174,7 +174,7 @@ def reordered(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
 def compressed(section: Section, message: type[Any]) -> Decode:
     path = section.at("topic")
     if not section.get("topic", text, "").endswith("/" + compressed_depth.NAME):
-        return formed(compressed_decoder(path), None, None, compressed=True)
+        return formed(compressed_decoder(path), None, None, sent_as="file")
     shaping = _shaping(section, compressed_depth.ENCODINGS)
 
     def decode(received: Any) -> Any:
@@ -183,7 +183,7 @@ def compressed(section: Section, message: type[Any]) -> Decode:
         return shaping.shape(depth[box.slices] if box else depth, encoding)
 
     form = shaping.form({1}, {"u2", "f4"})
-    return formed(decode, *form, compressed=shaping.send != "raw")
+    return formed(decode, *form, **shaping.sending)
 
 
 def compressed_decoder(path: str) -> Callable[[Any], EncodedImage | np.ndarray]:

@@ -95,6 +95,13 @@ class Shaping:
         """Whether the numbers become others."""
         return self.scale != 1.0 or self.offset != 0.0
 
+    @property
+    def sending(self) -> dict[str, Any]:
+        """How the image is compressed, as a `Form` has it."""
+        if self.send == "raw":
+            return {}
+        return {"sent_as": self.send, "quality": self.quality if self.send == "jpeg" else 0}
+
     def box(self, height: int, width: int) -> Box | None:
         """The part to read; InputError if the image is too small for it."""
         from inferential_ros.convert.registry import InputError

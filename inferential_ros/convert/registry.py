@@ -53,12 +53,19 @@ class Form:
     """What a decoder returns, as far as the contract alone tells: None where it does not.
 
     dtype: a name the wire carries, or `string`. shape: None in it stands for any size.
-    compressed: it is an EncodedImage.
+    sent_as: of an EncodedImage, how it is compressed; "file" stands for as it came. quality: of a
+    JPEG that is made here.
     """
 
     dtype: str | None = None
     shape: tuple[int | None, ...] | None = None
-    compressed: bool = False
+    sent_as: str = ""
+    quality: int = 0
+
+    @property
+    def compressed(self) -> bool:
+        """Whether it is an EncodedImage."""
+        return bool(self.sent_as)
 
     @property
     def stackable(self) -> bool:
@@ -146,9 +153,12 @@ def formed(
     shape: tuple[int | None, ...] | None,
     *,
     compressed: bool = False,
+    sent_as: str = "",
+    quality: int = 0,
 ) -> Decode:
     """The decoder, with what it returns told, so that it is checked against the model's wishes."""
-    decode.form = Form(dtype, shape, compressed)  # type: ignore[attr-defined]
+    sent_as = sent_as or ("file" if compressed else "")
+    decode.form = Form(dtype, shape, sent_as, quality)  # type: ignore[attr-defined]
     return decode
 
 

@@ -1,0 +1,111 @@
+"""What a contract's observations cost on the network: bytes of each key, and shares of a link.
+
+Arrays count as they are. Of compressed images only a picture tells; the figures here are those of
+a photograph of 512 x 600 pixels (matplotlib's grace_hopper.jpg) and, for PNG of 16 bits, of a
+simulated depth image with the noise of a depth camera.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from inferential_ros.contract.schema import Contract, ObservationKey
+from inferential_ros.convert.registry import TEXT, Form
+
+LINKS_MBIT_S = (10, 100, 1000)
+ASSUMED = (480, 640)  # of an image whose size only its camera knows
+ASSUMED_HZ = 10.0  # where the robot decides when it asks
+JPEG_QUALITIES = (50, 75, 90, 95)
+JPEG_BYTES = (0.10, 0.20, 0.28, 0.37)  # a pixel
+PNG_BYTES = {"uint8": 0.52, "uint16": 0.8}  # a channel of a pixel
+AS_IT_CAME = 95  # the quality with which image_transport compresses unless it is told otherwise
+ENVELOPE = 150  # bytes of a message beside its values
+
+
+@dataclass(frozen=True)
+class KeyTraffic:
+    """Bytes of one key in an observation. assumed: what had to be taken for granted, in words."""
+
+    name: str
+    size: float
+    assumed: str = ""
+
+
+def traffic_of(contract: Contract) -> list[KeyTraffic]:
+    """The keys that take up more than a text, largest first."""
+    found = [each for key in contract.observation if (each := _of_key(key)) is not None]
+    return sorted(found, key=lambda each: -each.size)
+
+
+def tell(contract: Contract) -> Iterator[str]:
+    """Lines that say it."""
+    keys = traffic_of(contract)
+    total = sum(key.size for key in keys) + ENVELOPE
+    exact = not any(key.assumed for key in keys)
+    yield f"an observation takes {'' if exact else 'about '}{_bytes(total)}"
+    for key in keys[:4]:
+        if key.size >= 1000:
+            yield f"  {key.name}: {_bytes(key.size)}{key.assumed and f' ({key.assumed})'}"
+    rate_hz, when = _rate(contract)
+    per_s = total * rate_hz
+    shares = ", ".join(
+        f"{_share(8 * per_s / (1e6 * link))} of {link} Mbit/s" for link in LINKS_MBIT_S
+    )
+    yield f"{rate_hz:g} a second{when} are {_bytes(per_s)} a second: {shares}"
+    times = ", ".join(f"{_time(8 * total / (1e6 * link))} at {link}" for link in LINKS_MBIT_S)
+    yield f"one is on its way for at least {times} Mbit/s"
+
+
+def _of_key(key: ObservationKey) -> KeyTraffic | None:
+    if not key.sources or key.form.dtype == TEXT:
+        return None
+    form = key.form
+    if form.sent_as:
+        return _of_image(key.name, form)
+    is_image = key.type.endswith("/Image")
+    shape, assumed = form.shape, ""
+    if is_image and (shape is None or None in shape[:2]):
+        shape, assumed = (*ASSUMED, *(shape or (None, None, 3))[2:]), "at 640 x 480"
+    if shape is None or None in shape:
+        return None  # only its messages tell
+    itemsize = np.dtype(form.dtype or ("uint8" if is_image else "float32")).itemsize
+    return KeyTraffic(key.name, float(itemsize * math.prod(each or 1 for each in shape)), assumed)
+
+
+def _of_image(name: str, form: Form) -> KeyTraffic:
+    shape = form.shape if form.shape is not None else (None, None, 3)
+    height, width = (each or asked for each, asked in zip(shape, ASSUMED))
+    channels = shape[2] if len(shape) == 3 and shape[2] else 1
+    how = form.sent_as
+    if how == "png":
+        size = PNG_BYTES.get(form.dtype or "uint8", PNG_BYTES["uint8"]) * channels
+        told = "a PNG"
+    else:
+        size = float(np.interp(form.quality or AS_IT_CAME, JPEG_QUALITIES, JPEG_BYTES))
+        told = f"a JPEG of quality {form.quality}" if form.quality else "a JPEG as it comes"
+    return KeyTraffic(name, size * height * width, f"{told} of {width} x {height}")
+
+
+def _rate(contract: Contract) -> tuple[float, str]:
+    if contract.trigger.rate_hz is not None:
+        return contract.trigger.rate_hz, ""
+    return ASSUMED_HZ, ", say,"
+
+
+def _bytes(size: float) -> str:
+    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size:.0f} B"
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
