@@ -19,6 +19,7 @@ import numpy as np
 from inferential_core.doors.lerobot import lerobot_async_pb2 as pb
 
 PATIENCE_S = 30.0
+SERVICE = "transport.AsyncInference"
 HELPERS = "lerobot.async_inference.helpers"
 
 
@@ -151,7 +152,7 @@ class Robot:
         own = {} if shared else {"grpc.use_local_subchannel_pool": 1}
         self._channel = grpc.insecure_channel(address, options=[*own.items()])
         self._part_bytes = part_bytes
-        service = "/transport.AsyncInference"
+        service = f"/{SERVICE}"
         self._ready = self._channel.unary_unary(f"{service}/Ready")
         self._instruct = self._channel.unary_unary(f"{service}/SendPolicyInstructions")
         self._send = self._channel.stream_unary(f"{service}/SendObservations")

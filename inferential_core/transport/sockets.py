@@ -68,10 +68,14 @@ class FrameSocket:
     def receive_from(self, told: str) -> tuple[list[Buffer], str]:
         """As `receive`, and who sent it, as zmq_msg_gets(3) has it.
 
-        told: `User-Id`, that ZAP gave the peer when it got in, or `Peer-Address`.
+        told: `User-Id`, that ZAP gave the peer when it got in, or `Peer-Address`. Nothing is known
+        of one that speaks the ZeroMQ of 2010 (ZMTP 1.0), which has no properties.
         """
         frame = self._recv(_NOBLOCK, copy=False)
-        user = str(frame.get(told))
+        try:
+            user = str(frame.get(told))
+        except zmq.ZMQError:
+            user = ""
         if not frame.more:
             return [frame.buffer], user
         rest = self.receive()

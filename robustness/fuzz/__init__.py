@@ -2,15 +2,16 @@
 
     python -m robustness fuzz [messages ...]   a million mutated messages against a live server
     python -m robustness fuzz coverage ...     mutations guided by the code they reach, per reader
+    python -m robustness fuzz doors ...        the first, for each door and in its protocol
 
-Both end with status 1 if a promise broke.
+All end with status 1 if a promise broke.
 """
 
 from __future__ import annotations
 
 import importlib
 
-KINDS = ("messages", "coverage")
+KINDS = ("messages", "coverage", "doors")
 
 
 def main(arguments: list[str]) -> int:

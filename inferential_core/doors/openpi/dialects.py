@@ -103,7 +103,7 @@ def question(unpacked: Unpacked) -> Question:
     depth_of(said)
     if "examples" in said or ("type" in said and {"request_id", "payload"} & said.keys()):
         return _of_starvla(said, codec)
-    if said.get("endpoint") in ("infer", "reset"):
+    if _word(said.get("endpoint")) in ("infer", "reset"):
         said = dict(said)
         reset, session = said.pop("endpoint") == "reset", said.pop("session_id", "")
         told = _told(said)
@@ -119,8 +119,7 @@ def question(unpacked: Unpacked) -> Question:
 
 def _of_starvla(said: dict[str, Any], codec: Codec) -> Question:
     request_id = said.get("request_id")
-    asks = said.get("type", "infer")
-    if asks == "ping":
+    if _word(said.get("type")) == "ping":
         return OfStarVLA(codec=codec, request_id=request_id)
     payload = said.get("payload", said)
     examples = payload.get("examples") if isinstance(payload, dict) else None
@@ -183,6 +182,11 @@ def _actions(reply: Reply) -> np.ndarray:
     if not isinstance(found, np.ndarray):
         raise RejectedError("the model answered without an array of actions")
     return found
+
+
+def _word(value: Any) -> str:
+    """A text; of anything else, such as an array under the key of a word, nothing."""
+    return value if isinstance(value, str) else ""
 
 
 def _kind(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 
 import msgpack
@@ -158,6 +159,19 @@ def test_nobody_can_stop_the_server():
 def test_what_is_no_request_is_answered_with_an_error_and_the_socket_lives(frames, told):
     with serve({"gr00t": act}, "gr00t") as server, Gr00tClient(server) as client:
         assert told in client.read(client.raw(*frames))["error"]
+        assert client.call("ping")["status"] == "ok"
+
+
+def test_a_client_that_speaks_the_zeromq_of_2010_ends_nothing():
+    request = msgpack.packb({"endpoint": "ping"})
+    greeting, delimiter = b"\1\0", b"\1\1"  # ZMTP 1.0: no properties, so no address either
+    with serve({"gr00t": Batching()}, "gr00t") as server, Gr00tClient(server) as client:
+        where = ("127.0.0.1", int(address(server).rpartition(":")[2]))
+        with socket.create_connection(where, 20) as old:
+            old.sendall(greeting + delimiter + bytes([len(request) + 1, 0]) + request)
+            answered = b""
+            while b"Server is running" not in answered:
+                answered += old.recv(4096)
         assert client.call("ping")["status"] == "ok"
 
 

@@ -208,6 +208,9 @@ def test_starvla_asks_several_examples_at_once():
 # --- what is refused, with the connection left open ---
 
 
+AN_ARRAY = {b"__ndarray__": True, b"data": bytes(2), b"dtype": "|u1", b"shape": [2]}
+
+
 @pytest.mark.parametrize(
     ("message", "told"),
     [
@@ -220,6 +223,8 @@ def test_starvla_asks_several_examples_at_once():
         (msgpack.packb({"inferential/epoch": -1}), "must be from 0"),
         (msgpack.packb({"a": {"b": 1}, "a.b": 2}), "two values for 'a.b'"),
         ("a text", "no MessagePack"),
+        (msgpack.packb({"endpoint": AN_ARRAY, "a": None}), "'a': NoneType is no array"),
+        (msgpack.packb({"type": AN_ARRAY, "request_id": 1}), "without examples"),
     ],
 )
 def test_what_is_no_observation_is_told_and_the_connection_stays(message, told):
