@@ -57,7 +57,7 @@ peers: env  ## message packages of others (control_msgs, ...) that tests read an
 installs:  ## every extra in fresh environments, every command there (ARGS='--python python3.12')
 	@python3 tools/installs.py $(ARGS)
 
-published: env  ## environments of the published releases, which tests and benchmarks compare with
+published: env  ## environments of published releases and of others' clients, which tests talk to
 	@tools/run.sh python tools/published.py $(ARGS)
 
 bench: build  ## what the figures in the README come from (ARGS=transport: one of them)

@@ -2,8 +2,9 @@
 
 The published releases own the import name and the protobuf package that ours has too, and the
 oldest client needs versions of its own. Each lives in .venv-published/NAME, is made by pip on
-first use and kept. The last line of the output is the Python of each that was asked for; words
-for people go to stderr. Standard library only, so that any Python can run it.
+first use and kept. Beside them stand clients of other servers, which come in by our doors. The
+last line of the output is the Python of each that was asked for; words for people go to stderr.
+Standard library only, so that any Python can run it.
 """
 
 from __future__ import annotations
@@ -49,6 +50,19 @@ ENVIRONMENTS: dict[str, tuple[list[str], Pythons]] = {
             "pyzmq==25.1.*; python_version >= '3.12'",
         ],
         ((3, 11), (3, 10), (3, 12)),
+    ),
+    # clients of other servers, unmodified; openpi's import typing_extensions without asking for it
+    "openpi-0.1.1": (
+        ["openpi-client==0.1.1", "typing_extensions"],
+        ((3, 11), (3, 10), (3, 12)),
+    ),
+    "openpi-0.1.2": (
+        ["openpi-client==0.1.2", "openpi-server==0.1.0", "typing_extensions"],
+        ((3, 11), (3, 10), (3, 12)),
+    ),
+    "gr00t": (
+        ["inspect-robots-unitree-g1==0.1.1", "pyzmq>=25", "msgpack>=1", "msgpack-numpy>=0.4.8"],
+        ((3, 11), (3, 12), (3, 10)),
     ),
 }
 
