@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 FIGURES = tuple(
     "transport fanin imports schedule bridge requery convert dispatch metrics encryption"
-    " cameras failover".split()
+    " cameras failover doors".split()
 )
 BENCHMARKS = (*FIGURES, "page")
 

@@ -72,7 +72,8 @@ def serve(config: Any = None, models: Any = None, ray: str = "", max_batch: int 
     ) as server:
         while any(model.unavailable for model in dispatcher.models().values()):
             time.sleep(0.1)
-        tell({"address": server.address, "page": server.page})
+        doors = [door["address"] for door in server.doors()]
+        tell({"address": server.address, "page": server.page, "doors": doors})
         for question in listen():
             if metrics := question.get("metrics"):
                 changed = server.config.metrics.model_copy(update=metrics)
