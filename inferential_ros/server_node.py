@@ -87,6 +87,9 @@ class ServerNode(ManagedNode):
             "Where the fleet's page is, host:port; off: nowhere. Empty: as config_file has it, and"
             " 127.0.0.1:5580, or the next free port, without one",
         )
+        declare_texts(
+            self, "doors", "Ways in for clients of other servers, each as openpi=127.0.0.1:8000"
+        )
         declare(
             self,
             "config_file",
@@ -139,6 +142,8 @@ class ServerNode(ManagedNode):
             raise WrongSetup(str(error)) from None
         self._serving = True
         self.get_logger().info(f"serving on {self._server.address}")
+        for door in self._server.doors():
+            self.get_logger().info(f"door for clients of {door['kind']}: {door['address']}")
         if self._server.page:
             self.get_logger().info(f"the fleet's page: {self._server.page}")
         self._publish_status()
@@ -184,6 +189,7 @@ class ServerNode(ManagedNode):
         names = ("bind", "strategy", "keys", "allow_insecure")
         given = {name: self.get_parameter(name).value for name in names}
         given["http"] = word(self, "http")
+        given["doors"] = texts(self, "doors")
         timeout_s = self.get_parameter("timeout").value
         if (here := os.getcwd()) not in sys.path:
             sys.path.insert(0, here)  # models beside whoever starts the node, as for the command

@@ -103,6 +103,12 @@ def call_time(model: Status) -> str:
     )
 
 
+def name(client: Status) -> str:
+    """A client's id, and the door by which it came in, unless its id says so."""
+    door = client["door"]
+    return client["id"] if client["id"].startswith(door) else f"{client['id']} via {door}"
+
+
 def duration(seconds: float) -> str:
     """A time in the unit that suits it: seconds, minutes or hours."""
     if seconds < 120:

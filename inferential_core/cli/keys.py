@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,19 @@ def _authorize(options: argparse.Namespace) -> None:
     print(
         f"{options.name} may use the client ids {', '.join(identity.patterns)} and ask the models"
         f" {', '.join(identity.models)}; its most important tier is {identity.priority}"
+    )
+
+
+def _token(options: argparse.Namespace) -> None:
+    from ..security.rights_file import give_token
+
+    identity, token = give_token(options.folder, options.name, _given(options))
+    print(token)
+    print(
+        f"this is the token of {options.name}, which nobody can show again: an API key of openpi,"
+        f" an api_token of GR00T; it may use the client ids {', '.join(identity.patterns)} and ask"
+        f" the models {', '.join(identity.models)}",
+        file=sys.stderr,
     )
 
 
@@ -128,9 +142,13 @@ def _parser() -> argparse.ArgumentParser:
         help="the public key, as a file or as text (default DIR/NAME.key)",
     )
     authorize.set_defaults(run=_authorize)
+    token = commands.add_parser(
+        "token", parents=[folder, rights], help="make a token for a client that comes in by a door"
+    )
+    token.set_defaults(run=_token)
     revoke = commands.add_parser("revoke", parents=[folder], help="shut a key out at once")
     revoke.set_defaults(run=_revoke)
-    for command in (new, authorize, revoke):
+    for command in (new, authorize, token, revoke):
         command.add_argument("name", metavar="NAME", help="name of the identity, such as robot_1")
     show = commands.add_parser(
         "list", parents=[folder], help="print every identity with its rights"

@@ -130,12 +130,12 @@ def _model_style(model: figures.Status) -> str:
 def _client(client: figures.Status) -> tuple[str, ...]:
     return (
         f"{figures.MARKS[client['state']]} {client['state']}",
-        client["id"],
+        figures.name(client),
         figures.number(client["rate_hz"]),
         figures.milliseconds(client["latency_p50_ms"]),
         figures.milliseconds(client["latency_p95_ms"]),
         figures.share(client["on_time"]),
-        figures.milliseconds(client["runway_ms"]),
+        "when dry" if client["asks_when_dry"] else figures.milliseconds(client["runway_ms"]),
         client["why"] or client["last_error"],
     )
 

@@ -6,7 +6,6 @@ It is looked up by that digest, which takes the same time whatever a stranger gu
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from ..errors import ConfigError, RejectedError
 from ..security.keyring import Keyring
 from ..security.refusals import HANDSHAKE, Refusals
-from ..security.rights import TOKEN, Identity
+from ..security.rights import TOKEN, Identity, digest_of
 
 _FIRST_S, _MOST_S = 0.5, 8.0  # a failed credential waits so long, and longer each time
 _FORGOTTEN_S = 60.0
@@ -63,7 +62,7 @@ class Credentials:
         elif not token:
             found, why = None, "no token"
         else:
-            found = self._keyring.find(TOKEN + hashlib.sha256(token.encode()).hexdigest())
+            found = self._keyring.find(TOKEN + digest_of(token))
             why = "unknown token"
         if found is not None and found.revoked:
             found, why = None, "revoked token"

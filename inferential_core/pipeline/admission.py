@@ -135,8 +135,8 @@ class Admission:
         next_at = self._clients.observed(client, request.model_id, now).expected()
         # Who came by a door and tells no runway waits for each answer before it asks again: its
         # cadence is made by our answers, so it says nothing of when they stop being useful.
-        asks_when_dry = door and request.steps_remaining is None
-        if now < next_at < math.inf and not asks_when_dry:
+        client.asks_when_dry = bool(door) and request.steps_remaining is None
+        if now < next_at < math.inf and not client.asks_when_dry:
             request.time_until_next = next_at - now
         stated = 0.0 < message.latency_budget_ms < math.inf
         stated = stated or (entry is not None and entry.latency_budget_ms is not None)

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
 from collections.abc import Iterator
@@ -66,6 +67,11 @@ class Identity(Section):
     def may_ask(self, model_id: str) -> bool:
         """Whether it may ask a model."""
         return _matches(model_id, self.models)
+
+
+def digest_of(token: str) -> str:
+    """What is kept of a token: its SHA-256, as hexadecimal digits."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Rights(dict[str, Identity]):

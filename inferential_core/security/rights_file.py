@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import io
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ..errors import ConfigError
 from ..suggestion import nearest
 from .keyfiles import SERVER
 from .keyring import AUTHORIZED
-from .rights import Identity, as_identity, read_entries, read_rights
+from .rights import Identity, as_identity, digest_of, read_entries, read_rights
 
 _HEAD = "# Who may ask this server; made by `inferential keys`, read again when it changes.\n"
 
@@ -43,6 +44,22 @@ def _authorize(path: Path, name: str, public_key: str, rights: Mapping[str, Any]
             raise ConfigError(f"{path}: {other} has this key already")
     _write(path, text, {**entries, name: entry}, name)
     return identity
+
+
+def give_token(folder: Path, name: str, rights: Mapping[str, Any]) -> tuple[Identity, str]:
+    """A new token for an identity, in place of one that it had; it is kept nowhere else."""
+    if name == SERVER:
+        raise ConfigError(f"{SERVER!r} is the server's own pair: it needs no rights")
+    path = folder / AUTHORIZED
+    token = secrets.token_urlsafe(32)
+    with _alone(folder):
+        text = read_text(path) if os.path.exists(path) else _HEAD
+        entries = read_entries(text, path)
+        entry = {**entries.get(name, {}), **rights, "token_sha256": digest_of(token)}
+        entry.pop("revoked", None)
+        identity = as_identity(name, entry, path)
+        _write(path, text, {**entries, name: entry}, name)
+    return identity, token
 
 
 def revoke(folder: Path, name: str) -> None:

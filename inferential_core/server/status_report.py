@@ -71,6 +71,7 @@ def _client(client: Client, now: float) -> dict[str, Any]:
         "id": client.id,
         "type": client.type,
         "door": client.door,
+        "asks_when_dry": client.asks_when_dry,
         "connected": client.connected,
         "overdue": client.overdue(now),
         "silence_s": now - client.last_seen if math.isfinite(client.last_seen) else math.nan,

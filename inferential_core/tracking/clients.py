@@ -68,6 +68,7 @@ class Client:
     silence: Silence = field(default_factory=Silence)  # that says nothing
     type: str = ""
     door: str = ""  # kind of the door by which it came in; empty: the socket
+    asks_when_dry: bool = False  # it does not tell when its actions run out, and waits for answers
     last_seen: float = -math.inf
     connected: bool = True
     announced: bool = False  # reported by a sweep

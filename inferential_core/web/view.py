@@ -33,6 +33,7 @@ COLUMNS = (
     "latency_p95_ms",
     "on_time",
     "runway_ms",
+    "asks_when_dry",
     "received",
     "last_error",
 )
@@ -105,6 +106,8 @@ class Fleet:
         p50, p95 = window.quantiles()
         history = window.history(self._now)
         lately = [left for left in history[-2:] if left == left]
+        if client["asks_when_dry"]:
+            lately = []  # what is left of its budget is no runway
         return {
             **client,
             "state": state,

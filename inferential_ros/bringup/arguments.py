@@ -124,6 +124,12 @@ SERVER_ARGUMENTS = (
     ),
     Argument("models", "", "Models to serve: blank-separated 'id:=module:Attribute'", words),
     Argument("http", "", "Address of the fleet's page (default 127.0.0.1:5580), or off"),
+    Argument(
+        "doors",
+        "",
+        "Ways in for clients of other servers: blank-separated 'openpi=127.0.0.1:8000'",
+        words,
+    ),
     Argument("config_file", "", "YAML or JSON file with the server's configuration"),
     Argument("dispatcher", "", "ray (Ray Serve; default if the node can import Ray) or local"),
     Argument(

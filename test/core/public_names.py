@@ -21,7 +21,7 @@ CLASSES = (
 )
 COMMANDS = (
     *("serve", "config check", "config show", "top", "status", "bench"),
-    *("keys new", "keys authorize", "keys revoke", "keys list"),
+    *("keys new", "keys authorize", "keys token", "keys revoke", "keys list"),
 )
 _MADE_BY_US = ("Model", "AsyncModel")  # nobody else calls their constructors
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")

@@ -429,7 +429,8 @@ function fillRow(row) {
   say(row.p95, milliseconds(told.latency_p95_ms));
   say(row.onTime, percent(told.on_time));
   const far = told.runway_ms === null || Math.abs(told.runway_ms) > 1e6;
-  say(row.runway, far ? "–" : milliseconds(told.runway_ms));
+  if (told.asks_when_dry) say(row.runway, "asks when dry");
+  else say(row.runway, far ? "–" : milliseconds(told.runway_ms));
   const what = told.why || (told.last_error && `last error: ${told.last_error}`);
   if (row.what.title !== what) row.what.title = what;
   say(row.what, what);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import threading
 
@@ -12,7 +13,9 @@ from accounting import assert_balanced
 from doors_rig import JsonLinesClient, address, serve, wait_for
 
 from inferential_core import ConfigError, Connection
+from inferential_core.cli import top
 from inferential_core.security.keyfiles import make_keys
+from inferential_core.web.view import Fleet
 
 OUTSIDE = {"kind": "json_lines_door:JsonLines"}
 
@@ -67,6 +70,23 @@ def test_who_tells_no_runway_is_late_only_against_the_budget_of_its_door():
             client.ask(state=[1])
         (found,) = server.status()["clients"]
     assert (found["deadline_hits"], found["deadline_misses"]) == (30, 0)
+
+
+def test_the_page_and_top_say_that_it_asks_when_dry_and_by_which_door():
+    named = {**OUTSIDE, "clients": {"127.0.0.1": "arm"}}
+    with serve({"policy": double}, named) as server, JsonLinesClient(server) as client:
+        client.ask(state=[1])
+        frame = json.loads(Fleet(server).frame())
+        (row,) = (dict(zip(frame["columns"], each)) for each in frame["rows"])
+        assert (row["asks_when_dry"], row["runway_ms"], row["type"]) == (
+            True,
+            None,
+            "via json lines",
+        )
+        cells = top._client(Fleet(server).status()["clients"][0])
+        assert ("arm via json lines" in cells) and ("when dry" in cells)
+        client.ask(state=[1], left=10)
+        assert not server.status()["clients"][0]["asks_when_dry"]
 
 
 def test_a_missed_budget_of_the_door_is_late():

@@ -25,7 +25,7 @@ from inferential_core import cli as command
 from inferential_core.security.exposure import is_local
 from inferential_core.security.keyfiles import make_keys, read_public, read_secret
 from inferential_core.security.keyring import Keyring
-from inferential_core.security.rights import Identity, read_rights
+from inferential_core.security.rights import TOKEN, Identity, digest_of, read_rights
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -368,3 +368,29 @@ def test_two_commands_at_once_do_not_undo_each_other(keys: Keys) -> None:
     thread.join()
     rights = read_rights(authorized).values()
     assert [each.name for each in rights if each.revoked] == ["robot_1"]
+
+
+def test_a_token_is_printed_once_and_kept_as_its_digest(
+    keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run(keys, "token", "arm", "--model", "pi0", "--client", "arm-*") == 0
+    token = capsys.readouterr().out.strip()
+    rights = read_rights(keys.folder / "authorized.yaml")
+    found = rights.by_token[TOKEN + digest_of(token)]
+    assert (found.name, found.models, found.patterns) == ("arm", ("pi0",), ("arm-*",))
+    assert token not in (keys.folder / "authorized.yaml").read_text()
+    assert run(keys, "token", "arm") == 0  # another one takes its place, and the rights stay
+    rights = read_rights(keys.folder / "authorized.yaml")
+    assert [each.models for each in rights.by_token.values()] == [("pi0",)]
+    assert run(keys, "list") == 0
+    assert "token" in capsys.readouterr().out
+    assert TOKEN + digest_of(token) not in rights.by_token
+
+
+def test_two_identities_with_one_token_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "authorized.yaml"
+    entries = (f"{name}: {{token_sha256: '{digest_of('secret')}'}}\n" for name in ("one", "two"))
+    file.write_text("".join(entries))
+    with pytest.raises(ConfigError, match="one and two have the same"):
+        read_rights(file)
