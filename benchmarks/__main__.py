@@ -10,7 +10,7 @@ FIGURES = tuple(
     "transport fanin imports schedule bridge requery convert dispatch metrics encryption"
     " cameras failover doors".split()
 )
-BENCHMARKS = (*FIGURES, "page")
+BENCHMARKS = (*FIGURES, "page", "checkpoints")
 
 
 def run(package: str, known: Sequence[str], arguments: list[str]) -> int:

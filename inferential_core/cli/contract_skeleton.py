@@ -81,8 +81,10 @@ def _action(declared: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
     rate_hz = declared.get("control_rate_hz")
     rate = f"{rate_hz:g}" if rate_hz else "30                     # a guess"
     joints = [name.removesuffix(_MOTOR) for name in names]
+    parts = notes.get("action_parts")
     lines = [
         "action:",
+        *([f"  parts: {_listed(parts)}"] if parts else []),
         f"{known}  names: {_listed(names)}",
         f"  rate_hz: {rate}",
     ]

@@ -29,6 +29,8 @@ SCHEMES = {
     "lerobot": f"{_HERE}.lerobot.loading:load",
     "onnx": f"{_HERE}.onnx_file:load",
     "torch": f"{_HERE}.torch_file:load",
+    "openpi": f"{_HERE}.openpi:load",
+    "gr00t": f"{_HERE}.gr00t:load",
 }
 
 Load = Callable[[str, dict[str, str]], Any]
