@@ -13,7 +13,7 @@ import door_peers
 import numpy as np
 import pytest
 from accounting import assert_balanced
-from doors_rig import port, serve
+from doors_rig import address, port, serve
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(door_peers.__file__)
@@ -117,6 +117,27 @@ def test_a_gr00t_client_of_a_unitree_g1_acts(python_of):
     assert actions[0][:7] == [0.5] * 7
     assert seen[0]["annotation.human.task_description.0"] == "wave"
     assert seen[0]["video.ego_view"].shape == (1, 8, 8, 3)
+
+
+def test_the_examples_run_as_they_stand(python_of):
+    def model(obs):
+        return {"actions": np.zeros((10, 7)), "action.left_arm": np.zeros((16, 7), np.float32)}
+
+    with serve({"policy": model}, "openpi", "gr00t") as server:
+        for example, environment, number, shown in (
+            ("door_openpi.py", "openpi-0.1.2", 0, "(10, 7)"),
+            ("door_gr00t.py", "gr00t", 1, "'left_arm': (1, 16, 7)"),
+        ):
+            command = [python_of(environment), "-E", ROOT / "examples" / example]
+            done = subprocess.run(
+                [*command, address(server, number)],
+                env=alone(),
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+            )
+            assert shown in done.stdout, done.stdout + done.stderr
+        assert [each["asks_when_dry"] for each in server.status()["clients"]] == [False, False]
 
 
 SIDES = ("left", "right")
