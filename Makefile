@@ -79,7 +79,7 @@ soak: build  ## 200 robots for a long time, and whether the server grows (MINUTE
 isolation: build  ## what a client that misbehaves costs the others: minutes
 	@tools/run.sh python -m robustness isolation $(ARGS)
 
-fuzz: build  ## a million broken messages against a server; ARGS=coverage: guided by coverage
+fuzz: build  ## a million broken messages against a server; ARGS=doors: each door; ARGS=coverage: guided by coverage
 	@tools/run.sh python -m robustness fuzz $(ARGS)
 
 torch:   ## the PyTorch example, and tensors as answers, in an environment of its own (TORCH=torch==X+cpu: without CUDA)
