@@ -31,7 +31,10 @@ LAUNCH = {
     "demo.launch.py": arguments.DEMO_ARGUMENTS,
 }
 # A name in running text, such as `inferential config show`, not a line to type.
-NAMES = {"config show", "config check", "config schema", "keys new", "serve --config"}
+NAMES = {
+    *("config show", "config check", "config schema", "contract check"),
+    *("keys new", "model load", "model show", "serve --config"),
+}
 
 
 class Understood(Exception):
