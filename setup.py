@@ -41,6 +41,7 @@ def shared() -> list[tuple[str, list[str]]]:
 
 IMAGES = ["pillow>=9"]
 JPEG = ["simplejpeg>=1.7"]
+VIDEO = ["av>=12"]
 BFLOAT16 = ["ml_dtypes>=0.3"]
 WEB = ["starlette>=0.27", "uvicorn>=0.23", "prometheus_client>=0.9"]
 YAML = "ruamel.yaml>=0.17.16"
@@ -100,6 +101,7 @@ setup(
         "server": SERVER,
         "demo": DEMO,
         "bags": BAGS,
+        "video": VIDEO,
         "dev": [
             *DEV,
             *IMAGES,

@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 SDK = ""  # the extra of no extra
-EXTRAS = (SDK, "images", "bfloat16", "bags", "local", "server", "demo", "dev")
+EXTRAS = (SDK, "images", "bfloat16", "bags", "video", "local", "server", "demo", "dev")
 MOST_S = {SDK: 20, "local": 60}  # an installation may take so long
 MOST_MB = {SDK: 100, "local": 200}  # and be so large
 PATIENCE_S = 120  # for any one command

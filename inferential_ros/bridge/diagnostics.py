@@ -46,7 +46,8 @@ def diagnostics_message(
 
 def _input(item: Input, now_ns: int) -> DiagnosticStatus:
     key = item.key
-    status = _status(f"input {key.name}", topic=key.topic, type=key.type, received=item.received)
+    told = {"topic": key.topic, "type": key.type, "received": item.received, **item.report()}
+    status = _status(f"input {key.name}", **told)
     if not item.received:
         status.level, status.message = STALE, item.error or f"no message on {key.topic}"
         return status

@@ -23,8 +23,9 @@ from inferential_ros.contract.schema import (
     Transform,
     Trigger,
 )
-from inferential_ros.convert.collecting import Collected, Collector, collector_of
+from inferential_ros.convert.collecting import Collected, collector_of
 from inferential_ros.convert.registry import InputError
+from inferential_ros.convert.video import Picture
 
 OTHER_CLOCK_S = 1e8  # three years: stamps of a simulation beside those of a wall clock
 SIMULATED = ": it is stamped in simulated time; set use_sim_time, and let /clock be published"
@@ -53,7 +54,7 @@ class Input:
     misfit: str = ""  # as error, where the message itself is at fault
     partial: Any = None
     samples: Samples | None = field(init=False)
-    _collector: Collector | None = field(init=False)
+    _collector: Any = field(init=False)  # a `Collector`, a `VideoStream` or None
 
     def __post_init__(self) -> None:
         self.samples = Samples(self.key.history) if self.key.history is not None else None
@@ -73,6 +74,8 @@ class Input:
                     self.partial = message if sample is None else sample
                 return False
             message, self.partial = sample, None
+            if type(sample) is Picture:
+                stamp_ns = sample.stamp_ns
         self.message = message
         self.stamp_ns = stamp_ns
         self.fresh = True
@@ -86,6 +89,11 @@ class Input:
             self._collector.forget()
         if self.samples is not None:
             self.samples.forget()
+
+    def report(self) -> dict[str, str]:
+        """What is known of it besides."""
+        report = getattr(self._collector, "report", None)
+        return {} if report is None else dict(report())
 
     def age_s(self, now_ns: int) -> float:
         return (now_ns - self.stamp_ns) / 1e9

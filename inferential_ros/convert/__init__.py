@@ -17,6 +17,7 @@ from inferential_ros.convert import (
     outputs,
     point_cloud,
     text,
+    video,
 )
 from inferential_ros.convert.registry import (
     Form,
@@ -53,4 +54,5 @@ __all__ = [
     "outputs",
     "point_cloud",
     "text",
+    "video",
 ]

@@ -98,6 +98,11 @@ class Collector:
         self._parts = ()
 
 
-def collector_of(decode: Any) -> Collector | None:
-    """A collector for a decoder that finds its elements by name, None for any other."""
+def collector_of(decode: Any) -> Any:
+    """A collector for a decoder that finds its elements by name, or what the decoder itself makes
+    (`decode.collector`); None for any other.
+    """
+    make = getattr(decode, "collector", None)
+    if make is not None:
+        return make()
     return Collector(decode) if getattr(decode, "elements", ()) else None

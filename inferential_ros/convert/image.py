@@ -16,7 +16,7 @@ import numpy as np
 
 from inferential_core import EncodedImage, InferentialError
 from inferential_core.wire.images import read_shape, without_alpha
-from inferential_ros.convert import bayer, compressed_depth, yuv
+from inferential_ros.convert import bayer, compressed_depth, video, yuv
 from inferential_ros.convert.image_shaping import Box, Shaping, read_shaping
 from inferential_ros.convert.registry import Decode, InputError, formed, input_converter
 from inferential_ros.options.errors import ContractError, listing, suggestion
@@ -51,6 +51,8 @@ MARKS = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
 @input_converter("sensor_msgs/msg/Image")
 def image(section: Section, message: type[Any]) -> Decode:
     accepted = section.get("encodings", names, tuple(RAW))
+    if any(name in video.ENCODINGS for name in accepted):
+        return _video(section, accepted)
     for index, name in enumerate(accepted):
         if name not in RAW:
             hint = listing(RAW) if OF_OPENCV.fullmatch(name) else suggestion(name, RAW)
@@ -84,6 +86,16 @@ def image(section: Section, message: type[Any]) -> Decode:
 
     form = shaping.form(_channels(accepted, pattern), {RAW[name][0] for name in accepted})
     return formed(decode, *form, **shaping.sending)
+
+
+def _video(section: Section, accepted: tuple[str, ...]) -> Decode:
+    """Of images that hold packets of a video; ContractError where others may come as well."""
+    others = [name for name in accepted if name not in video.ENCODINGS]
+    if others:
+        raise ContractError(
+            section.at("encodings"), f"{others[0]!r} is a picture of its own, the others are video"
+        )
+    return video.video_decoder(section, video.packet_of_image)
 
 
 def _shaping(section: Section, accepted: tuple[str, ...], pattern: str = "") -> Shaping:
