@@ -20,6 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from inferential_core.process.interpreter import keep_time
 from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
+from inferential_core.security.variables import OF_A_NODE, speaking
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
@@ -134,6 +135,11 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
     SIGINT and SIGTERM end the spinning; the node then goes through its shutdown transition while
     its publishers still work.
     """
+    with speaking(OF_A_NODE):
+        return _run(make_node, args)
+
+
+def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # such as a log level or a parameter file that is none

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import InferentialError
+from ..security.variables import ON_THE_COMMAND_LINE, speaking
 from ..version import __version__
 
 # name -> (module:function taking the arguments and returning an exit code, what it does)
@@ -74,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     module, _, function = COMMANDS[arguments[0]][0].partition(":")
     try:
         command = getattr(importlib.import_module(module), function)
-        code = int(command(arguments[1:]))
+        with speaking(ON_THE_COMMAND_LINE):
+            code = int(command(arguments[1:]))
         sys.stdout.flush()
         return code
     except InferentialError as error:

@@ -1,6 +1,7 @@
 """Keys, and the rights that each key has.
 
     keyfiles     key files, for both sides; secret ones that others can read are refused
+    variables    what whoever reads a message calls the settings of keys
     client       what a client needs: its key pair and the server's public key
     rights       what an identity may do, and authorized.yaml
     keyring      the server's key pair and everybody's rights, read again when they change

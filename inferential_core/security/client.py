@@ -12,26 +12,7 @@ import zmq
 
 from ..errors import UsageError
 from .keyfiles import KeyPair, read_public, read_secret
-from .variables import KEY_VARIABLE, SERVER_KEY_VARIABLE
-
-# What a failed handshake means for who has a key, and for who has none.
-_WHY_REFUSED: dict[int, tuple[str, str]] = {
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH: (
-        "the server refuses this key: it is not authorized there, or revoked"
-        " (inferential keys authorize)",
-        "the server serves its own machine only: it has no keys and is not told to do without"
-        " (docs/security.md)",
-    ),
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: (
-        "the server has no keys, and this connection is told to use one",
-        f"the server demands a key: key= and server_key=, or ${KEY_VARIABLE}",
-    ),
-}
-_BROKEN_OFF = (
-    "the connection breaks off while keys are compared: is server_key the key of this server?",
-    "the connection breaks off before anything is said: no inference server, or one that demands"
-    " a key",
-)
+from .variables import KEY_VARIABLE, SERVER_KEY_VARIABLE, names
 
 
 class ClientKeys(NamedTuple):
@@ -61,18 +42,43 @@ def client_keys(
         return None
     if not server_key:
         raise UsageError(
-            "a key is given, but not the server's public key: server_key=, --server-key,"
-            f" server_key_file or ${SERVER_KEY_VARIABLE}: the server's keys/server.key"
+            "a key is given, but not the server's public key, its keys/server.key: give it as"
+            f" {names().server_key} or ${SERVER_KEY_VARIABLE}"
         )
     if not key:
         raise UsageError(
-            "the server's public key is given, but no key of one's own: key=, --key, key_file or"
-            f" ${KEY_VARIABLE}: a NAME.key_secret file of `inferential keys new`"
+            "the server's public key is given, but no key of one's own, a NAME.key_secret of"
+            f" `inferential keys new`: give it as {names().key} or ${KEY_VARIABLE}"
         )
     return ClientKeys(read_secret(key), read_public(server_key))
 
 
 def why_refused(event: int, has_key: bool) -> str:
     """What a failed handshake (zmq_socket_monitor(3)) means for who wanted to connect."""
-    with_key, without = _WHY_REFUSED.get(event, _BROKEN_OFF)
-    return with_key if has_key else without
+    said = names()
+    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        if has_key:
+            return (
+                "the server refuses this key: it is not authorized there, or revoked"
+                " (inferential keys authorize)"
+            )
+        return (
+            "the server serves its own machine only: it has no keys and is not told to do without"
+            " (docs/security.md)"
+        )
+    if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        if has_key:
+            return "the server has no keys, and this connection is told to use one"
+        return (
+            f"the server demands a key: give {said.key} and {said.server_key}, or"
+            f" ${KEY_VARIABLE} and ${SERVER_KEY_VARIABLE}"
+        )
+    if has_key:
+        return (
+            "the connection breaks off while keys are compared: is the file that"
+            f" {said.server_key} names the key of this server?"
+        )
+    return (
+        "the connection breaks off before anything is said: no inference server, or one that"
+        f" demands a key ({said.key})"
+    )

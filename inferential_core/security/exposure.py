@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from .variables import names
 
 if TYPE_CHECKING:
     from ..config.schema import InferentialConfig
@@ -37,6 +38,6 @@ def check_exposure(config: InferentialConfig) -> None:
     raise ConfigError(
         f"bind {bind!r} can be reached from other machines, and there are no keys: make some"
         " (inferential keys new server; inferential keys new robot_1 --authorize) and give their"
-        " folder as security.keys, --keys or keys:=; or set allow_insecure to serve anybody who"
-        " reaches the port"
+        f" folder as {names().folder}; or set {names().insecure} to serve anybody who reaches the"
+        " port"
     )

@@ -49,11 +49,18 @@ def make_keys(folder: Path, name: str) -> tuple[Path, Path]:
 
 def read_secret(path: str | os.PathLike[str]) -> KeyPair:
     """The pair in a .key_secret file; ConfigError if it is none, or if others can read it."""
-    check_mode(path, stat.S_IRWXG | stat.S_IRWXO, "other users can read it", "chmod 600")
     public, secret = _read(path)
     if not secret:
-        raise ConfigError(f"{path}: a public key; the secret one is in the file NAME{SECRET}")
+        raise ConfigError(f"{path}: this is a public key; the secret one is in {_secret_of(path)}")
+    check_mode(path, stat.S_IRWXG | stat.S_IRWXO, "other users can read it", "chmod 600")
     return KeyPair(public, secret)
+
+
+def _secret_of(path: str | os.PathLike[str]) -> str:
+    """Where the other half of a public key is, as `make_keys` writes them."""
+    name = os.fspath(path)
+    beside = name.removesuffix(PUBLIC) + SECRET
+    return beside if name.endswith(PUBLIC) and os.path.exists(beside) else f"NAME{SECRET}"
 
 
 def is_key(text: str) -> bool:
@@ -73,11 +80,22 @@ def check_mode(path: str | os.PathLike[str], forbidden: int, problem: str, fix: 
     try:
         found = os.stat(path)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
+        raise ConfigError(f"{os.path.abspath(path)}: {error.strerror}") from None
     if found.st_mode & forbidden:
         raise ConfigError(f"{path}: {problem}: {fix} {path}")
     if os.geteuid() not in (0, found.st_uid) and found.st_uid != 0:
         raise ConfigError(f"{path}: it belongs to another user: chown it to yourself")
+
+
+def _keys_beside(path: str | os.PathLike[str]) -> str:
+    """Which key files are in the folder of one that is not there."""
+    folder, name = os.path.split(os.path.abspath(path))
+    ending = SECRET if name.endswith(SECRET) else PUBLIC
+    try:
+        found = sorted(each for each in os.listdir(folder) if each.endswith(ending))
+    except OSError:
+        return f"; there is no folder {folder}"
+    return f"; in that folder are {', '.join(found)}" if found else "; that folder has no keys"
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
@@ -86,7 +104,8 @@ def _read(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
     try:
         public, secret = load_certificate(path)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or 'No such file or directory'}") from None
+        reason = error.strerror or "No such file or directory"
+        raise ConfigError(f"{os.path.abspath(path)}: {reason}{_keys_beside(path)}") from None
     except (ValueError, IndexError):
         raise ConfigError(f"{path}: no key file, as `inferential keys new` makes them") from None
     for key in (public, secret or public):

@@ -35,7 +35,7 @@ class Keyring:
         secret = folder / (SERVER + SECRET)
         if not secret.exists():
             fix = f"inferential keys new {SERVER} --keys {folder}"
-            raise ConfigError(f"{secret} is not there; make it: {fix}")
+            raise ConfigError(f"{secret.absolute()} is not there; make it: {fix}")
         self.server = read_secret(secret)
         self.path = folder / AUTHORIZED
         self.rights = Rights()  # replaced as a whole: whoever looks sees one state of it

@@ -69,7 +69,9 @@ def revoke(folder: Path, name: str) -> None:
         text = read_text(path) if os.path.exists(path) else ""
         entries = read_entries(text, path)
         if name not in entries:
-            raise ConfigError(f"{path}: nobody is called {name!r}; {nearest(name, entries)}")
+            raise ConfigError(
+                f"{path.absolute()}: nobody is called {name!r}; {nearest(name, entries)}"
+            )
         _write(path, text, {**entries, name: {**entries[name], "revoked": True}}, name)
 
 
@@ -77,7 +79,7 @@ def listed(folder: Path) -> list[str]:
     """A table of everybody's rights."""
     path = folder / AUTHORIZED
     if not path.exists():
-        return [f"no client is authorized: there is no {path}"]
+        return [f"no client is authorized: there is no {path.absolute()}"]
     rows = [("NAME", "KEY", "CLIENTS", "MODELS", "TIER", "HZ", "BYTES/S", "")]
     for identity in read_rights(path).values():
         rows.append(
@@ -102,7 +104,7 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         held = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise ConfigError(f"{folder}: {error.strerror}") from None
+        raise ConfigError(f"{folder.absolute()}: {error.strerror}") from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

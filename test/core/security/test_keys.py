@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import zmq
 from fleet_keys import Keys
 
 from inferential_core import (
@@ -22,7 +23,9 @@ from inferential_core import (
     UsageError,
 )
 from inferential_core import cli as command
-from inferential_core.security.exposure import is_local
+from inferential_core.security import variables
+from inferential_core.security.client import why_refused
+from inferential_core.security.exposure import check_exposure, is_local
 from inferential_core.security.keyfiles import make_keys, read_public, read_secret
 from inferential_core.security.keyring import Keyring
 from inferential_core.security.rights import TOKEN, Identity, digest_of, read_rights
@@ -105,6 +108,53 @@ def test_a_public_key_where_the_secret_one_is_needed_is_told(keys: Keys) -> None
     path.chmod(0o600)
     with pytest.raises(ConfigError, match="a public key; the secret one"):
         read_secret(path)
+
+
+def test_a_public_key_in_place_of_the_secret_one_beside_it_is_told_before_any_chmod(
+    keys: Keys,
+) -> None:
+    path = keys.folder / "robot_1.key"  # which everybody may read
+    with pytest.raises(ConfigError) as refused:
+        read_secret(path)
+    assert str(refused.value) == (
+        f"{path}: this is a public key; the secret one is in {path}_secret"
+    )
+
+
+def test_a_key_file_that_is_not_there_is_told_with_its_folder_and_what_lies_in_it(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(keys.folder)
+    with pytest.raises(ConfigError) as refused:
+        read_secret("robot_7.key_secret")
+    assert str(refused.value) == (
+        f"{keys.folder}/robot_7.key_secret: No such file or directory; in that folder are"
+        " robot_1.key_secret, robot_2.key_secret, server.key_secret, stranger.key_secret"
+    )
+    with pytest.raises(ConfigError, match=f"there is no folder {tmp_path}/nowhere"):
+        read_public(tmp_path / "nowhere" / "server.key")
+
+
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        (variables.IN_PYTHON, "give it as server_key= or"),
+        (variables.ON_THE_COMMAND_LINE, "give it as --server-key or"),
+        (variables.OF_A_NODE, "give it as the parameter server_key_file or"),
+    ],
+)
+def test_a_message_names_what_its_reader_can_change(
+    keys: Keys, spoken: variables.Names, said: str
+) -> None:
+    with variables.speaking(spoken):
+        with pytest.raises(UsageError, match=said):
+            Connection("tcp://127.0.0.1:1", key=keys.of("robot_1")["key"], server_key="")
+        with pytest.raises(ConfigError, match=f"folder as {spoken.folder}; or set"):
+            check_exposure(InferentialConfig(transport={"bind": "tcp://*:5555"}))
+        assert f"give {spoken.key} and {spoken.server_key}" in why_refused(
+            zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, has_key=False
+        )
+    assert variables.names() is variables.IN_PYTHON
 
 
 def test_a_public_key_may_be_given_as_text(keys: Keys) -> None:
