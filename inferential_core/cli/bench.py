@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
+from ..log.waiting import waiting
 from .load import Robots
 from .load_report import plot, report
 from .sample_observation import observation
@@ -47,8 +48,10 @@ async def _run(options: argparse.Namespace) -> Robots:
     link = {"server": options.server, "key": options.key, "server_key": options.server_key}
     async with AsyncConnection(**link, client_id=f"{options.prefix}probe") as probe:
         model = probe.model(options.model)
+        asking = f"asking {options.server} what the model {options.model!r} takes"
         try:
-            declared = await model.specification(timeout_ms=_PATIENCE_MS)
+            with waiting(_note, asking):
+                declared = await model.specification(timeout_ms=_PATIENCE_MS)
         except TimeoutError:
             why = probe.problem or "it is there, but does not say what the model takes"
             raise UsageError(
@@ -74,6 +77,10 @@ async def _run(options: argparse.Namespace) -> Robots:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, robots.stop)
     await robots.ask_for(options.seconds)
     return robots
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _check_picture(path: Path) -> None:
@@ -146,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="KEY=DTYPE[SIZES]",
         help="one key of each observation, such as joints=float32[7] or camera=uint8[224,224,3];"
-        " may be repeated; default: what the model specifies",
+        " may be repeated; default: what the model specifies, if it does",
     )
     parser.add_argument(
         "--supersede",

@@ -13,7 +13,6 @@ from ..models.specification import compile_specification
 from ..wire.arrays import SUPPORTED
 
 _FORM = re.compile(r"(?P<key>[^=]+)=(?P<dtype>\w+)(\[(?P<sizes>[\d,\s]*)\])?")
-_UNKNOWN = "state=float32[8]"  # where neither model nor caller says
 
 
 def observation(declared: Mapping[str, Any], told: Sequence[str]) -> tuple[dict[str, Any], str]:
@@ -40,10 +39,9 @@ def observation(declared: Mapping[str, Any], told: Sequence[str]) -> tuple[dict[
         values.update({key: _filled(value) for key, value in example.items()})
     values.update(given)
     if not values:
-        values = dict([_value(_UNKNOWN)])
-        return (
-            values,
-            f"{_words(values)} (a guess, as the model specifies nothing; --shape states it)",
+        raise UsageError(
+            "the model does not specify what it takes: state each key of an observation with"
+            " --shape KEY=DTYPE[SIZES], such as --shape 'state=float32[8]'"
         )
     compiled.check(values)
     return values, _words(values)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConfigError
+from ..log.waiting import waiting
 from ..models.loading import load_models, targets
 from .base import Dispatcher
 from .local.dispatcher import LocalDispatcher
@@ -14,6 +16,8 @@ from .ray_serve import RayServeDispatcher
 
 if TYPE_CHECKING:
     from ..config.schema import InferentialConfig
+
+_log = logging.getLogger(__name__)
 
 DISPATCHERS = ("ray", "local")
 
@@ -55,7 +59,10 @@ def choose(
             raise ConfigError(
                 "dispatcher 'local' takes no Ray address, no Serve config file and no replicas"
             )
-        loaded = load_models(specs, later=given.get("process", ()))
+        later = given.get("process", ())
+        names = ", ".join(sorted(targets(specs).keys() - set(later)))
+        with waiting(_log.info, f"the server is making its models ({names})"):
+            loaded = load_models(specs, later=later)
         here = LocalDispatcher(loaded, **given)
         here.remember(targets(specs))
         return Choice(here, f"models run in this process{why}")

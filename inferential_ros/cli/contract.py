@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from inferential_core.log.waiting import waiting
 from inferential_ros.contract.describe import describe
-from inferential_ros.contract.draft import Seen, draft
+from inferential_ros.contract.draft import Seen, check_namespace, draft
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.traffic import tell
@@ -83,14 +84,16 @@ def _look_at_robot(
 
 
 def new(options: argparse.Namespace) -> int:
-    text = draft(_seen(options), options.namespace, options.robot)
+    path = Path(options.output)
+    if options.output != "-" and path.exists() and not options.force:
+        print(f"{path} exists already; --force overwrites it", file=sys.stderr)
+        return 1
+    seen = _seen(options)
+    check_namespace(seen, options.namespace)
+    text = draft(seen, options.namespace, options.robot)
     if options.output == "-":
         print(text, end="")
         return 0
-    path = Path(options.output)
-    if path.exists() and not options.force:
-        print(f"{path} exists already; --force overwrites it", file=sys.stderr)
-        return 1
     path.write_text(text, encoding="utf-8")
     load_contract(path)
     print(f"wrote {path}; read it, then run: inferential contract check {path}")
@@ -101,10 +104,16 @@ def _seen(options: argparse.Namespace) -> list[Seen]:
     if options.bag:
         from inferential_ros.recording.bag import topics_of
 
-        return topics_of(options.bag, lambda note: print(f"note: {note}", file=sys.stderr))
+        with waiting(_note, f"reading {options.bag}"):
+            return topics_of(options.bag, lambda note: _note(f"note: {note}"))
     from inferential_ros.discovery.topics import look
 
+    _note(f"Listening to the robot's topics for {options.wait:g} s ...")
     return look(options.wait)
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from inferential_ros.contract.topics import TOPIC
 from inferential_ros.contract.urdf import ENDLESS, Joint, parse_urdf
 from inferential_ros.convert import compressed_depth, input_types
 from inferential_ros.convert.registry import ANY
-from inferential_ros.options.errors import ContractError
+from inferential_ros.options.errors import ContractError, suggestion
 
 COMMANDS = {
     "trajectory_msgs/msg/JointTrajectory": "position",
@@ -79,6 +79,22 @@ def draft(seen: Iterable[Seen], namespace: str = "", robot: str = "robot") -> st
         *_action(commands, joints, _urdf(described), prefix),
     ]
     return "\n".join(lines) + "\n"
+
+
+def check_namespace(seen: Iterable[Seen], namespace: str) -> None:
+    """ContractError if none of the topics is in that namespace, with those that there are."""
+    name = namespace.strip("/")
+    topics = [each.topic for each in seen if _of_the_robot(each)]
+    if not name or any(topic.startswith(f"/{name}/") for topic in topics):
+        return
+    known = {topic.split("/")[1] for topic in topics if topic.count("/") > 1}
+    if not topics:
+        hint = "no topic of a robot was seen at all: is it running, in this ROS_DOMAIN_ID?"
+    elif not known:
+        hint = "the topics that were seen are in none: leave it out"
+    else:
+        hint = suggestion(name, known).replace("known: ", "there are ")
+    raise ContractError("--namespace", f"no topic is in the namespace {name!r}; {hint}")
 
 
 def _of_the_robot(seen: Seen) -> bool:

@@ -75,6 +75,20 @@ def test_the_verdict_tells_how_many_times_as_many() -> None:
     few = Act("a", {}, joined_s=[0.0, 1.0, 2.0], fallen="robot_1", fell_s=3.0, mean_batch=1.0)
     many = Act("b", {}, joined_s=[float(at) for at in range(8)], mean_batch=2.5)
     assert verdict([few, many])[-1] == "The same model carried 4.0 times as many robots."
+    assert len(verdict([few, many])) == 3
+
+
+def test_a_verdict_that_is_less_than_expected_says_how_busy_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    act = Act("a", {}, joined_s=[0.0, 1.0, 2.0], fallen="robot_1", fell_s=3.0, mean_batch=1.0)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr("os.getloadavg", lambda: (5.25, 1.0, 1.0))
+    said = verdict([act, act])[0]
+    assert said.startswith("The machine was busy: in the last minute 5.2 threads wanted to run")
+    assert "on its 2 cores" in said
+    monkeypatch.setattr("os.getloadavg", lambda: (1.5, 1.0, 1.0))
+    assert verdict([act, act])[0].startswith("The machine was not too busy")
 
 
 def _models():

@@ -82,6 +82,7 @@ def test_the_summary_holds_the_latency_against_its_target(latency_s: float, verd
     robot = RobotRecord("robot_1", latencies=[(1.0, latency_s)])
     said = summary(RunRecord([robot], spans=[(FAST, 0.0, 10.0)]))
     assert f"p95 {1e3 * latency_s:.1f} ms (target: under 20 ms: {verdict})" in said[0]
+    assert ("threads wanted to run at a time" in said[1]) is (verdict == "MISSED")
 
 
 def test_a_run_that_was_stopped_or_never_began_did_not_stand(run: RunRecord) -> None:

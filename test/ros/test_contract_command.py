@@ -218,6 +218,20 @@ def test_a_contract_is_written_from_a_recording(bag: str, tmp_path: Path, capsys
     assert [output.topic for output in contract.action.outputs] == ["joint_commands"]
 
 
+def test_new_says_that_it_listens_and_writes_nothing_for_a_namespace_that_is_not_there(
+    tmp_path: Path, capsys: Any
+) -> None:
+    path = tmp_path / "robot.yaml"
+    new = ["contract", "new", "--wait", "0.1", "--output", str(path)]
+    assert main([*new, "--namespace", "nothere"]) == 1
+    told = capsys.readouterr().err
+    assert "Listening to the robot's topics for 0.1 s ..." in told
+    assert "no topic is in the namespace 'nothere'" in told and not path.exists()
+    path.write_text("mine")
+    assert main([*new, "--wait", "3600"]) == 1  # told before it listens
+    assert "exists already" in capsys.readouterr().err and path.read_text() == "mine"
+
+
 def test_new_looks_at_the_topics_of_a_running_robot(graph: Any) -> None:
     from rclpy.qos import DurabilityPolicy, QoSProfile
 

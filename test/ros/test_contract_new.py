@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState, PointCloud2
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension, String
 
-from inferential_ros.contract.draft import COMMANDS, Seen, draft
+from inferential_ros.contract.draft import COMMANDS, Seen, check_namespace, draft
 from inferential_ros.contract.draft_text import listed, scalar
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert import input_types
+from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_file import parse_yaml
 
 JOINTS, IMAGE = "sensor_msgs/msg/JointState", "sensor_msgs/msg/Image"
@@ -229,3 +230,30 @@ def test_what_is_written_loads_and_reads_what_was_seen(
 def test_any_text_is_read_back_as_it_was(text: str) -> None:
     assert parse_yaml(f"key: {scalar(text)}") == {"key": text}
     assert parse_yaml(f"key: {listed([text] * 9)}") == {"key": [text] * 9}
+
+
+@pytest.mark.parametrize(
+    ("topics", "namespace", "hint"),
+    [
+        (["/robot_1/scan", "/robot_2/scan", "/map"], "nothere", "there are robot_1, robot_2"),
+        (["/robot_1/scan", "/robot_2/scan"], "/robot-1", "did you mean 'robot_1'?"),
+        (["/map"], "robot_1", "the topics that were seen are in none: leave it out"),
+        (["/rosout"], "robot_1", "is it running, in this ROS_DOMAIN_ID?"),
+    ],
+)
+def test_a_namespace_in_which_there_is_no_topic_is_told_with_those_that_there_are(
+    topics: list[str], namespace: str, hint: str
+) -> None:
+    seen = [Seen(topic, "sensor_msgs/msg/LaserScan") for topic in topics]
+    with pytest.raises(ContractError) as refused:
+        check_namespace(seen, namespace)
+    assert f"--namespace: no topic is in the namespace {namespace.strip('/')!r}; " in str(
+        refused.value
+    )
+    assert hint in str(refused.value)
+
+
+def test_a_namespace_in_which_there_is_a_topic_is_taken() -> None:
+    seen = [Seen("/fleet/robot_1/scan", "sensor_msgs/msg/LaserScan")]
+    for namespace in ("", "fleet", "/fleet/robot_1"):
+        check_namespace(seen, namespace)

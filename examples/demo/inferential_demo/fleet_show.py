@@ -22,11 +22,13 @@ from inferential_core.process.interpreter import keep_time
 from inferential_demo.fleet_model import CALL_TIME, TimedPolicy
 from inferential_demo.fleet_report import write_report
 from inferential_demo.fleet_robots import MODEL, Fleet
+from inferential_demo.machine import how_busy
 from inferential_demo.page_address import page_address
 
 JOIN_EVERY_S = 0.7
 MOST_ROBOTS = 80
 SAMPLE_EVERY = 5  # steps between two points of the picture
+EXPECTED_TIMES = 3.0  # as many robots, on two cores that do nothing else
 SPARE = 0.85  # of the fleet that stood, what goes on with --keep
 
 ONE_BY_ONE: dict[str, Any] = {
@@ -129,10 +131,13 @@ def result(act: Act) -> str:
 
 
 def verdict(acts: Sequence[Act]) -> list[str]:
-    """The last lines: the two fleets, and how they compare."""
+    """The last lines: the two fleets, and how they compare; what may be to blame comes first."""
     lines = [result(act) for act in acts]
     if acts[0].stood:
         times = acts[1].stood / acts[0].stood
+        if times < EXPECTED_TIMES:
+            usual = f"With two free cores the second fleet is {EXPECTED_TIMES:g} times as large."
+            lines.insert(0, f"{how_busy()} {usual}")
         lines.append(f"The same model carried {times:.1f} times as many robots.")
     return lines
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from inferential_demo.machine import how_busy
 from inferential_demo.policy import HORIZON, PERIOD_S
 from inferential_demo.record import RobotRecord, RunRecord
 
@@ -72,6 +73,8 @@ def summary(run: RunRecord) -> list[str]:
         f"sensor to action p50 {_milliseconds(run.latency('fast', 50))}, "
         f"p95 {_milliseconds(p95_s)} (target: under {1e3 * TARGET_S:g} ms: {verdict})"
     )
+    if verdict == "MISSED":
+        lines.append(f"  {how_busy()}")
     lines += [f"  {robot.name} fell at {fall.at_s:.1f} s" for robot, fall in run.falls("fast")]
     if not math.isnan(run.span("slow")[0]):
         lines += _slow_lines(run, count)

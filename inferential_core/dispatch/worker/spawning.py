@@ -30,6 +30,7 @@ def start_process(descriptor: int) -> Process:
         pass_fds=(descriptor,),
         cwd="/",  # `-m` looks there first: a queue.py of the user's is not to be the library's
         stdin=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is for us, who end it: it may be importing yet
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -263,6 +264,34 @@ def test_a_ctrl_c_is_obeyed_while_a_model_loads(
         time.sleep(0.01)
     code, said = process.end(signal.SIGINT)
     assert (code, "Traceback" in said) == (130, False)
+
+
+def test_a_model_that_takes_long_to_make_is_told_meanwhile(
+    serve: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "slow_to_make.py").write_text(
+        "import time\nclass Policy:\n"
+        "    def __init__(self): time.sleep(2.5)\n    def infer(self, obs): ...\n"
+    )
+    process = serve("--model=policy=slow_to_make:Policy", ANY_PORT)
+    process.address()
+    _, said = process.end(signal.SIGINT)
+    assert "the server is making its models (policy), for 2 s now" in said
+
+
+def test_a_ctrl_c_of_the_terminal_leaves_the_process_of_a_model_to_its_server(
+    serve: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "told.py").write_text(
+        "import os, sys\nclass Policy:\n    def infer(self, obs): ...\n"
+        "    def warm_up(self):\n"
+        "        print('session', os.getsid(0), 'of', os.getpid(), file=sys.stderr, flush=True)\n"
+    )
+    process = serve("--model=policy=told:Policy", ANY_PORT, "--process=policy")
+    process.address()
+    _, said = process.end(signal.SIGINT)
+    session, its_own = re.findall(r"session (\d+) of (\d+)", said)[0]
+    assert session == its_own
 
 
 def test_a_robot_that_waits_for_a_hanging_model_does_not_keep_it_from_stopping(

@@ -343,7 +343,6 @@ def test_bench_without_a_server_says_so(
 @pytest.mark.parametrize(
     ("declared", "told", "words"),
     [
-        ({}, [], "state float32[8] (a guess, as the model specifies nothing; --shape states it)"),
         ({}, ["x=int64[2, 3]", "n=float64"], "x int64[2, 3], n float64[]"),
         (Model.specification, [], "joints float32[7], camera uint8[4, 4, 3]"),
         (Model.specification, ["extra=uint8[1]"], "joints float32[7], camera uint8[4, 4, 3], "),
@@ -360,6 +359,8 @@ def test_an_observation_is_made_of_what_is_specified_and_told(
 def test_a_wrong_shape_and_an_open_size_are_told() -> None:
     with pytest.raises(UsageError, match=r"write KEY=DTYPE\[SIZES\], such as joints=float32\[7\]"):
         observation({}, ["joints:7"])
+    with pytest.raises(UsageError, match="does not specify what it takes: .* --shape KEY=DTYPE"):
+        observation({}, [])
     open_size = {"observation": {"camera": {"dtype": "uint8", "shape": [None, None, 3]}}}
     with pytest.raises(UsageError, match="--shape 'camera="):
         observation(open_size, [])
