@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from inferential_core import EncodedImage, InferentialError
+from inferential_core.wire.images import decode as decode_file
 from inferential_core.wire.images import read_shape, without_alpha
 from inferential_ros.convert import bayer, compressed_depth, video, yuv
-from inferential_ros.convert.image_shaping import Box, Shaping, read_shaping
+from inferential_ros.convert.image_shaping import OPTIONS, Box, Shaping, read_shaping
 from inferential_ros.convert.registry import Decode, InputError, formed, input_converter
 from inferential_ros.options.errors import ContractError, listing, suggestion
 from inferential_ros.options.yaml_values import Section, names, one_of, text
@@ -186,6 +187,8 @@ def reordered(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
 def compressed(section: Section, message: type[Any]) -> Decode:
     path = section.at("topic")
     if not section.get("topic", text, "").endswith("/" + compressed_depth.NAME):
+        if any(map(section.has, OPTIONS)):
+            return _decoded_here(section, path)
         return formed(compressed_decoder(path), None, None, sent_as="file")
     shaping = _shaping(section, compressed_depth.ENCODINGS)
 
@@ -196,6 +199,25 @@ def compressed(section: Section, message: type[Any]) -> Decode:
 
     form = shaping.form({1}, {"u2", "f4"})
     return formed(decode, *form, **shaping.sending)
+
+
+def _decoded_here(section: Section, path: str) -> Decode:
+    """Of compressed images that are to be others than they came: decoded on the robot for it."""
+    shaping = read_shaping(section)
+    read = compressed_decoder(path)
+
+    def decode(received: Any) -> Any:
+        image = read(received)
+        if isinstance(image, EncodedImage):
+            try:
+                image = decode_file(image)
+            except InferentialError as error:
+                raise InputError(path, str(error)) from None
+        box = shaping.box(*image.shape[:2])
+        return shaping.shape(np.ascontiguousarray(image[box.slices]) if box else image, "")
+
+    dtype, _ = shaping.form({1, 3}, {"u1", "u2"})
+    return formed(decode, dtype, None, **shaping.sending)
 
 
 def compressed_decoder(path: str) -> Callable[[Any], EncodedImage | np.ndarray]:

@@ -25,6 +25,7 @@ from inferential_ros.options.yaml_values import (
 )
 
 DEPTH = ("16UC1", "32FC1", "mono16")  # no mean of two depths is a depth: nearest
+OPTIONS = ("crop", "resize", "rotate", "dtype", "scale", "offset", "send", "jpeg_quality")
 FILTERS = ("bilinear", "nearest", "bicubic", "box")
 
 

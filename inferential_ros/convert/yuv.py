@@ -46,7 +46,8 @@ def to_rgb(stored: np.ndarray, encoding: str, height: int, width: int) -> np.nda
         y_at, u_at, v_at = PACKED[encoding]
         luma = stored[:, y_at::2]
         u, v = stored[:, u_at::4], stored[:, v_at::4]
-    bright = (luma.astype(np.int32) - 16) * 298 + 128  # 255 / 219, times 256
+    # 255 / 219, times 256. What is darker than black counts as black, as in OpenCV.
+    bright = (np.maximum(luma, 16).astype(np.int32) - 16) * 298 + 128
     blue = (u.astype(np.int32) - 128).repeat(2, axis=1)
     red = (v.astype(np.int32) - 128).repeat(2, axis=1)
     result = np.empty((height, width, 3), np.uint8)

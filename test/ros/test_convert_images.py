@@ -309,3 +309,34 @@ def test_an_encoding_that_is_not_taken_is_no_misspelling_of_another(encoding: st
     with pytest.raises(InputError) as unfit:
         decoder("sensor_msgs/msg/Image")(Image(encoding=encoding))
     assert "did you mean" not in str(unfit.value) and " rgb8," in str(unfit.value)
+
+
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+
+
+def test_a_compressed_image_is_cropped_and_resized_on_the_robot() -> None:
+    images = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    file = io.BytesIO()
+    images.fromarray(PICTURE).save(file, "png")
+    came = CompressedImage(format="rgb8; png compressed bgr8", data=file.getvalue())
+    crop = {"x": 2, "y": 1, "width": 8, "height": 6}
+    part = PICTURE[1:7, 2:10]
+    np.testing.assert_array_equal(decoder(COMPRESSED, crop=crop)(came), part)
+    small = decoder(COMPRESSED, crop=crop, resize={"width": 4, "height": 3})
+    expected = np.asarray(images.fromarray(part.copy()).resize((4, 3), images.BILINEAR))
+    np.testing.assert_array_equal(small(came), expected)
+    sent = decoder(COMPRESSED, crop=crop, send="png")(came)
+    assert sent.encoding == "png" and sent.shape == (6, 8, 3)
+    as_it_came = decoder(COMPRESSED)(came)
+    assert bytes(as_it_came.data) == file.getvalue()
+
+
+def test_a_crop_beyond_a_compressed_image_is_named() -> None:
+    images = pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    file = io.BytesIO()
+    images.fromarray(PICTURE).save(file, "png")
+    decode = decoder(COMPRESSED, crop={"width": 640, "height": 480})
+    with pytest.raises(InputError, match="crop: does not fit an image of 16 x 12"):
+        decode(CompressedImage(format="png", data=file.getvalue()))
+    with pytest.raises(InputError, match="broken png"):
+        decode(CompressedImage(format="png", data=file.getvalue()[:60]))
