@@ -1,9 +1,8 @@
-"""LeRobot's own RobotClient, with a robot of no hardware: `robot_program.py ADDRESS MODEL`.
+"""The robot of examples/door_lerobot.py, asked by a test: `robot_program.py ADDRESS MODEL`.
 
-The robot has two motors and a camera, and does at once what it is told. Each line of its input is
-looked at: `wait N` answers once it executed N more actions, `stop` ends it. Each answer is a line
-of JSON with what happened so far: whether it began, its actions, the timesteps of the observations
-that it sent, and the errors that its log tells its user.
+Each line of its input is looked at: `wait N` answers once it executed N more actions, `stop` ends
+it. Each answer is a line of JSON with what happened so far: whether it began, its actions, the
+timesteps of the observations that it sent, and the errors that its log tells its user.
 """
 
 from __future__ import annotations
@@ -13,62 +12,13 @@ import logging
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from lerobot.async_inference import robot_client
-from lerobot.async_inference.configs import RobotClientConfig
-from lerobot.robots import Robot, RobotConfig
+sys.path.append(str(Path(__file__).parents[2] / "examples"))
+import door_lerobot
 
-FPS = 30
 PATIENCE_S = 60.0
-
-
-@RobotConfig.register_subclass("table_less")
-@dataclass
-class TableLessConfig(RobotConfig):
-    """Nothing to configure."""
-
-
-class TableLess(Robot):
-    """Two joints, of which the first is where it was told to be, and a camera that sees steps."""
-
-    config_class, name = TableLessConfig, "table_less"
-
-    def __init__(self, config: TableLessConfig) -> None:
-        super().__init__(config)
-        self.actions: list[list[float]] = []
-        self._connected = False
-
-    observation_features = {"shoulder.pos": float, "gripper.pos": float, "front": (48, 64, 3)}
-    action_features = {"shoulder.pos": float, "gripper.pos": float}
-    is_calibrated = True
-
-    @property
-    def is_connected(self) -> bool:
-        return self._connected
-
-    def connect(self, calibrate: bool = True) -> None:
-        self._connected = True
-
-    def disconnect(self) -> None:
-        self._connected = False
-
-    def calibrate(self) -> None:
-        """It needs none."""
-
-    def configure(self) -> None:
-        """It needs none."""
-
-    def get_observation(self) -> dict[str, Any]:
-        at = self.actions[-1] if self.actions else [0.0, 0.0]
-        image = np.full((48, 64, 3), len(self.actions) % 256, np.uint8)
-        return {"shoulder.pos": at[0], "gripper.pos": at[1], "front": image}
-
-    def send_action(self, action: dict[str, float]) -> dict[str, float]:
-        self.actions.append([action["shoulder.pos"], action["gripper.pos"]])
-        return action
 
 
 class Errors(logging.Handler):
@@ -82,19 +32,9 @@ class Errors(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def main(address: str, model: str, chunk: str = "20") -> None:
+def main(address: str, model: str) -> None:
     """Run until stdin ends or says so."""
-    robot_client.make_robot_from_config = TableLess
-    config = RobotClientConfig(
-        policy_type="act",
-        pretrained_name_or_path=model,
-        robot=TableLessConfig(),
-        actions_per_chunk=int(chunk),
-        server_address=address,
-        task="pick",
-        fps=FPS,
-    )
-    client = robot_client.RobotClient(config)
+    client = door_lerobot.client(address, model)
     errors, steps = Errors(), []
     client.logger.addHandler(errors)
     send = client.send_observation
