@@ -182,6 +182,7 @@ class ServerNode(ManagedNode):
         from inferential_core.config import command_config
         from inferential_core.dispatch.factory import choose, local_options
         from inferential_core.errors import traceback_of
+        from inferential_core.models.loading import targets
         from inferential_core.process.hangup import on_hangup
         from inferential_core.security.exposure import check_exposure
 
@@ -191,9 +192,15 @@ class ServerNode(ManagedNode):
         given["http"] = word(self, "http")
         given["doors"] = texts(self, "doors")
         timeout_s = self.get_parameter("timeout").value
+        local = local_options(
+            self.get_parameter("lanes").value or None,
+            texts(self, "process"),
+            None if timeout_s < 0 else timeout_s,
+        )
         if (here := os.getcwd()) not in sys.path:
             sys.path.insert(0, here)  # models beside whoever starts the node, as for the command
         try:
+            given |= {"models": targets(texts(self, "models")), "local": local}
             config = command_config(config_file, **given)
             check_exposure(config)
             dispatcher, told = choose(
@@ -203,11 +210,7 @@ class ServerNode(ManagedNode):
                 ray_address=self.get_parameter("ray_address").value,
                 serve_config=self.get_parameter("serve_config_file").value,
                 replicas=self.get_parameter("replicas").value,
-                local=local_options(
-                    self.get_parameter("lanes").value or None,
-                    texts(self, "process"),
-                    None if timeout_s < 0 else timeout_s,
-                ),
+                local=local,
             )
             self.get_logger().info(told)
             if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():

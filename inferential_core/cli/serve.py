@@ -18,6 +18,7 @@ from ..dispatch.factory import DISPATCHERS, choose, local_options
 from ..dispatch.local.dispatcher import LocalDispatcher
 from ..errors import InferentialError, UsageError
 from ..log import formatting
+from ..models.loading import targets
 from ..process.hangup import on_hangup
 from ..process.interpreter import keep_time
 from ..security.exposure import check_exposure
@@ -54,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
 def _run(options: argparse.Namespace) -> int:
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
     told = {name: getattr(options, name) for name in TOLD}
+    local = local_options(options.lanes, options.process, options.timeout)
+    told |= {"models": targets(options.model), "local": local}
     config = command_config(options.config, **told)
     check_exposure(config)
     dispatcher, where = choose(
@@ -63,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         ray_address=options.ray_address,
         serve_config=options.serve_config,
         replicas=options.replicas,
-        local=local_options(options.lanes, options.process, options.timeout),
+        local=local,
     )
     if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
         raise UsageError("there is no model to serve: name one with --model NAME=MODULE:ATTRIBUTE")

@@ -7,7 +7,7 @@ imported when it is first used.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +44,14 @@ def command_config(
     allow_insecure: bool = False,
     http: str = "",
     doors: Sequence[str] = (),
+    models: Mapping[str, str] | None = None,
+    local: Mapping[str, Any] | None = None,
 ) -> InferentialConfig:
     """The configuration of a command or a node: its file's, but what it was told wins.
 
     Where nobody names an address it is loopback, also for the fleet's page. doors: further ones,
-    as KIND=HOST:PORT or KIND=HOST:PORT/MODEL.
+    as KIND=HOST:PORT or KIND=HOST:PORT/MODEL. models: in place of those of the file, by id. local:
+    keys of the section of that name.
     """
     from .doors import parse_door
     from .loading import load_config
@@ -63,6 +66,8 @@ def command_config(
             "keys": keys or config.security.keys,
             "allow_insecure": allow_insecure or config.security.allow_insecure,
         },
+        "dispatch": {"models": dict(models or config.dispatch.models)},
+        "local": dict(local or {}),
     }
     sections = {name: getattr(config, name).model_copy(update=told[name]) for name in told}
     all_doors = [*config.doors, *map(parse_door, doors)]

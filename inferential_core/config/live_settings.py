@@ -28,6 +28,7 @@ class Settings:
         self.loaded_at = time.time()  # s since 1970, a stamp
         self.file = ""
         self.refused = ""  # why the newest one was not taken; empty: it was
+        self.changes_models = False  # whether a running server takes over which models there are
 
     def begin(self) -> None:
         """The server starts: what waited for that holds now."""
@@ -46,6 +47,9 @@ class Settings:
             for name, section in self.config
             if not getattr(section, "RELOADS", False)
         }
+        if self.changes_models and config.dispatch.models:
+            models = {"models": config.dispatch.models}
+            kept |= {"dispatch": kept["dispatch"].model_copy(update=models), "local": config.local}
         return self._bound(config).model_copy(update=kept)
 
     def take(self, config: InferentialConfig) -> list[str]:

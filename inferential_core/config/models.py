@@ -58,7 +58,11 @@ class DispatchConfig(Section):
     dispatcher: Literal["", "ray", "local"] = setting(
         "", "where models run; unset: on Ray Serve if Ray is installed, otherwise local"
     )
-    models: dict[str, str] = setting(dict, "models to serve, by id: module:attribute")
+    models: dict[str, str] = setting(
+        dict,
+        "models to serve, by id: module:attribute, or scheme:source; where they run local, a"
+        " change of this key, or of what local says of them, takes effect at once",
+    )
 
 
 Lanes = Annotated[int, Field(ge=1, le=1000)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import UsageError
 from ..models.answers import Result
@@ -150,6 +150,7 @@ class Dispatcher(ABC):
     """
 
     on_change: Callable[[], None] | None = None  # set by the server before `start`
+    changes_models: ClassVar[bool] = False  # whether `change` can be called
     leadership: Leadership = NO_LEADERSHIP  # likewise; to be ignored where models run elsewhere
 
     @abstractmethod

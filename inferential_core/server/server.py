@@ -35,6 +35,7 @@ from ..tracking.recent import Cursor, Events
 from ..transport.base import Transport
 from ..web.service import NO_WEB, open_web
 from .model_changes import ModelChanges, Wish
+from .model_wishes import wishes
 from .off_loop import off_loop, settle_from_thread
 from .parts import Parts, assemble
 from .status_report import report
@@ -78,6 +79,7 @@ class Server:
             raise UsageError(f"models {missing} are not in the dispatcher, which has: {known}")
         self._dispatcher = dispatcher
         self._model_changes = ModelChanges(dispatcher)
+        self._settings.changes_models = dispatcher.changes_models
         self._clock = clock or SystemClock()
         self._given_transport = transport
         self._metrics = MetricsStore(self.config.metrics.ring_buffer_size, self._clock)
@@ -383,9 +385,10 @@ class Server:
         """Make this the configuration, also while serving: no request is lost, nobody waits.
 
         Takes over between two turns: scheduling (what waits moves to the new scheduler), clients,
-        limits, response_tracking, metrics, health and lease. Returns the other keys that changed,
+        limits, response_tracking, metrics, health and lease; and, once they are loaded, models
+        of `dispatch.models` that the dispatcher can change. Returns the other keys that changed,
         such as "transport.bind": they hold when the process is started again. ConfigError, as for
-        a strategy that is not registered, changes nothing.
+        a strategy that is not registered or a model that cannot be loaded, changes nothing.
         """
         holds = self._settings.preview(config)
         if not self._serving:
@@ -405,6 +408,8 @@ class Server:
             parts.tracing.limit(self.config.metrics.traces_per_s)
             return waits + parts.beyond_the_socket(self.config)
 
+        if changed := list(wishes(self.config, holds, self._dispatcher.models())):
+            return self._model_changes.make(parts, changed, change)
         return parts.loop.between_turns(change)
 
     def follow(self, file: str | Path, load: Load = load_config) -> None:

@@ -33,6 +33,7 @@ class LocalDispatcher(Dispatcher):
     ConfigError for a name under which there is no model.
     """
 
+    changes_models = True
     GRACE_S = 1.0  # for models to finish what they are at, when closed
 
     def __init__(
