@@ -18,6 +18,7 @@ from inferential_core.simulation.workload import Workload
 from inferential_core.tracking.latency import LatencyModel
 
 from ..processes import PEERS, Program, published_python
+from .lookahead import LOOKAHEAD
 
 AT_ONCE = 8  # max_concurrent_dispatch of the published server
 
@@ -116,6 +117,8 @@ class Contestant:
 
 
 FAIR: dict[str, Any] = {"deadline_aware": {"mode": "fair"}}
+PROTECT: dict[str, Any] = {"deadline_aware": {"mode": "protect"}}
+STRICT: dict[str, Any] = {"deadline_aware": {"strict_tiers": True}}
 
 CONTESTANTS = {
     each.name: each
@@ -127,12 +130,19 @@ CONTESTANTS = {
         Contestant("edf", "benchmark_edf", supersedes=False),
         Contestant("published", other=PublishedServer),
         Contestant("published-b", other=functools.partial(PublishedServer, together=True)),
-        Contestant("protect", "deadline_aware"),
+        Contestant("default", "deadline_aware"),
+        Contestant("protect", "deadline_aware", PROTECT),
         Contestant("fair", "deadline_aware", FAIR),
+        Contestant("lookahead", LOOKAHEAD, supersedes=False),
+        Contestant("lookahead+hints", LOOKAHEAD, habits=HINTED),
+        Contestant("edf+hints", "benchmark_edf", habits=HINTED),
         Contestant("fifo-8+hints", "benchmark_fifo", habits=HINTED),  # of which it gives none
-        Contestant("protect+hints", "deadline_aware", habits=HINTED),
+        Contestant("default+hints", "deadline_aware", habits=HINTED),
+        Contestant("strict+hints", "deadline_aware", STRICT, habits=HINTED),
+        Contestant("protect+hints", "deadline_aware", PROTECT, habits=HINTED),
         Contestant("fair+hints", "deadline_aware", FAIR, habits=HINTED),
-        Contestant("protect+pinned", "deadline_aware", habits=PINNED),
+        Contestant("default+pinned", "deadline_aware", habits=PINNED),
+        Contestant("protect+pinned", "deadline_aware", PROTECT, habits=PINNED),
         Contestant("fair+pinned", "deadline_aware", FAIR, habits=PINNED),
     )
 }

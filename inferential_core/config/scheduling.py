@@ -22,10 +22,14 @@ class DeadlineAwareConfig(Section):
         10.0, "how many times more a tier is worth than the next one"
     )
     age_weight: Weight = setting(15.0, "weight of the time that an observation has waited")
-    mode: Literal["protect", "fair"] = setting(
-        "protect",
-        "what happens when there are too many robots: protect lets a few wait, fair"
-        " lets all stall a little",
+    mode: Literal["protect", "fair", "adaptive"] = setting(
+        "adaptive",
+        "what happens when there are too many robots: protect lets a few wait, fair lets all"
+        " stall a little, adaptive decides by how the fleet does and keeps it moving most",
+    )
+    strict_tiers: bool = setting(
+        False,
+        "whether tiers come before all else, in mode adaptive, where there are too many robots",
     )
     starvation_guard_ms: Milliseconds = setting(
         3000.0, "an observation that has waited this long goes first, within guard_share"

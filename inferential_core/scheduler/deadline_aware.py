@@ -13,8 +13,10 @@ from ..tracking.latency import LatencyModel, batch_seconds
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .fair_share import Calendar, record_answer, record_service
+from .fleet_state import FleetState
 from .headroom import headroom
 from .model_queue import ClientQueue, ModelQueue
+from .motion import Rule
 from .policy_order import ByPolicy
 from .same_client_fill import fill_from_same_clients
 from .scoring import NoScoring, Scoring
@@ -34,10 +36,12 @@ class DeadlineAware(BatchScheduler):
 
     1. If all others can be in time, earliest deadline first: the largest batch that is done by
        the first deadline; spare places go to late ones while that costs nobody its deadline.
-    2. Otherwise, in mode `protect`: the batch that, with its successor, earns the most worth per
-       second of the model's time (`planning.densest`, `Utility`), among those who can still be in
-       time and robots that stand still. Late ones whose robot is about to send a newer
-       observation wait for that one. In mode `fair`: those who have waited longest.
+    2. Otherwise, in mode `adaptive`: as `protect` while few robots run dry (`FleetState`), and the
+       batch that moves robots most where many do (`motion`). In mode `protect`: the batch that,
+       with its successor, earns the most worth per second of the model's time
+       (`planning.densest`, `Utility`), among those who can still be in time and robots that stand
+       still. Late ones whose robot is about to send a newer observation wait for that one. In
+       mode `fair`: those who have waited longest.
     3. Nobody waits for ever (`StarvationGuard`), and who has had more than its share goes last
        (`record_service`).
 
@@ -53,12 +57,16 @@ class DeadlineAware(BatchScheduler):
 
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         own = config.deadline_aware
-        self._queues: defaultdict[str, ModelQueue] = defaultdict(ModelQueue)
+        adaptive = own.mode == "adaptive"
+        self._queues: defaultdict[str, ModelQueue] = defaultdict(
+            lambda: ModelQueue(fleet=FleetState(adaptive))
+        )
         self._calendars: defaultdict[str, Calendar] = defaultdict(Calendar)
         self._utility = Utility(own)
         self._guard = StarvationGuard(own.starvation_guard_ms / 1000.0, own.guard_share)
-        self._selection = Selection(self._utility, self._guard)
-        self._select = self._selection.protecting
+        rule = Rule(own.strict_tiers, 1.0 + own.priority_weight)
+        self._selection = Selection(self._utility, self._guard, rule)
+        self._select = self._selection.adaptively if adaptive else self._selection.protecting
         if own.cadence_weight == 0:
             self._select = self._selection.by_worth
         elif own.mode == "fair":
@@ -166,6 +174,14 @@ class DeadlineAware(BatchScheduler):
             assert head is not None
             batch.append(head)
             client.served_at = now
+            if (
+                client.horizon
+                and not head.supersede
+                and head.received_at >= client.throttled_until
+            ):
+                # It sends no newer one: where its answer comes late, it stands still till then.
+                queue = self._queues[head.model_id]
+                queue.fleet.note(now + queue.timing.seconds[len(clients)] > head.runs_dry_at)
             record_service(client, head)
         return batch
 

@@ -11,6 +11,7 @@ _OUTRUN = 1.5  # times its cadence a client may be served before it is charged
 _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out
 _FILL = 0.9  # share of the model's time that is promised
 _BATCHES = 2.0  # an observation waits for the batch at hand and then for its own
+_LOST = 0.25  # share of a chunk that an overloaded fleet asks before it is used up, at most
 _EARLY = 2  # steps before a hint says so, at which still those ask who go by it
 
 
@@ -47,34 +48,48 @@ def record_answer(
     period = request.control_period_s
     away = 0.0 if math.isnan(request.sent_at) else request.received_at - request.sent_at
     observed = request.received_at - away
-    runs_dry = observed + horizon * period
+    steps = request.steps_remaining
+    stood = steps == 0 and request.received_at > client.knows_at
+    begins = now + away if stood else observed  # what stands still loses no action
+    runs_dry = begins + horizon * period
     passed = observed - client.observed_at
     client.horizon, client.observed_at = horizon, observed
-    queue.record_supply(client, runs_dry - away, now + 2 * away)
-    steps = request.steps_remaining
-    if not steps:  # it was dry: nothing is known of when it asks by itself
+    queue.record_supply(client, observed + horizon * period - away, now + 2 * away)
+    if steps:
+        _learn_when_it_asks(client, horizon, steps, passed / period)
+    client.hinted_steps = 0
+    if not client.natural_steps or not (steps or stood):
         return 0
-    # Whole steps are told: it asked up to one sooner. The time that passed tells the rest.
-    asked_after = max(1.0, horizon - steps)
-    if passed < asked_after * period:
-        asked_after = max(passed / period, asked_after - 1.0)
-    if client.hinted_steps and asked_after + _EARLY < client.hinted_steps:
-        client.follows_hints = False
-    if not client.hinted_steps or not client.follows_hints:
-        client.natural_steps = asked_after
-    natural = max(now + 2 * away, observed + away + client.natural_steps * period)
+    natural = max(now + 2 * away, begins + away + client.natural_steps * period)
     seconds = queue.timing.seconds
     largest = len(seconds) - 1
     width = seconds[largest]
     # It has to arrive two batches and the way back before the robot is dry, in whole steps.
-    latest = natural
-    if client.follows_hints:
-        latest = runs_dry - period - away - _BATCHES * width
-    at = calendar.book(natural, latest, now, width, largest / queue.timing.pace)
-    client.hinted_steps = 0
+    early = _BATCHES * width
+    if queue.fleet.overloaded:  # what is left of a chunk when the next one comes is lost
+        early = max(width, min(early, _LOST * horizon * period))
+    latest = runs_dry - period - away - early if client.follows_hints else natural
+    if queue.fleet.overloaded:
+        at = max(natural, latest)
+    else:
+        at = calendar.book(natural, latest, now, width, largest / queue.timing.pace)
     if at > natural:
-        client.hinted_steps = min(horizon, int((at - away - observed) / period + 0.5))
+        client.hinted_steps = min(horizon, int((at - away - begins) / period + 0.5))
     return client.hinted_steps
+
+
+def _learn_when_it_asks(client: ClientQueue, horizon: int, steps: int, passed: float) -> None:
+    """It asked when so many steps were left, `passed` steps after its observation before.
+
+    Whole steps are told: it asked up to one sooner. The time that passed tells the rest.
+    """
+    asked_after = max(1.0, horizon - steps)
+    if passed < asked_after:
+        asked_after = max(passed, asked_after - 1.0)
+    if client.hinted_steps and asked_after + _EARLY < client.hinted_steps:
+        client.follows_hints = False
+    if not client.hinted_steps or not client.follows_hints:
+        client.natural_steps = asked_after
 
 
 class Calendar:

@@ -14,6 +14,7 @@ from itertools import chain, islice
 
 from ..request import InferenceRequest
 from ..tracking.latency import Timing
+from .fleet_state import FleetState
 from .pending import Pending
 from .ranking import Ranking
 from .utility import Utility
@@ -116,6 +117,7 @@ class ModelQueue:
     none_overdue_before: float = -math.inf  # nobody is overdue before
     oldest_since: float = -math.inf  # as of when that was found
     hold_until: float = math.inf
+    fleet: FleetState = field(default_factory=FleetState)
     newest: str = ""  # client that asked last
     newest_at: float = -math.inf
     others_at: float = -math.inf  # when any other client than that one asked
@@ -153,6 +155,11 @@ class ModelQueue:
         client = self.clients.get(request.client_id)
         if client is None:
             client = self._new_client(request)
+        elif request.supersede and request.steps_remaining is not None:
+            # It tells when it runs dry, unless it could not know that it no longer is.
+            received = request.received_at
+            if received > client.knows_at and received >= client.throttled_until:
+                self.fleet.note(request.steps_remaining == 0)
         if request.received_at > client.arrived_at:
             if client.client_id != self.newest:
                 self.others_at = self.newest_at

@@ -9,6 +9,7 @@ from itertools import islice
 from operator import attrgetter
 
 from .model_queue import ClientQueue, ModelQueue
+from .motion import Rule, crossed, most_moving
 from .planning import Candidate, all_in_time, densest, largest_in_time
 from .starvation_guard import StarvationGuard
 from .utility import Utility
@@ -28,9 +29,23 @@ class Selection:
     seconds[b] is how long a batch of b takes; batches hold at most len(seconds) - 1.
     """
 
-    def __init__(self, utility: Utility, guard: StarvationGuard) -> None:
+    def __init__(self, utility: Utility, guard: StarvationGuard, rule: Rule | None = None) -> None:
         self._utility = utility
         self._guard = guard
+        self._rule = rule or Rule()
+
+    def adaptively(
+        self, queue: ModelQueue, now: float, seconds: Sequence[float]
+    ) -> list[ClientQueue]:
+        """As `protecting` while few robots run dry; else the batch that moves them most."""
+        if not queue.fleet.overloaded and queue.late:
+            queue.fleet.note_standing(now - min(map(_stands_since, queue.late)))
+        if not queue.fleet.overloaded:
+            return self.protecting(queue, now, seconds)
+        overdue = self._guard.overdue(queue, now, seconds)
+        clients = most_moving(queue, overdue, seconds, self._rule)
+        self._guard.pay(queue, seconds, len(clients), len(overdue))
+        return clients
 
     def protecting(
         self, queue: ModelQueue, now: float, seconds: Sequence[float]
@@ -145,9 +160,13 @@ class Selection:
     def _standing(
         self, queue: ModelQueue, now: float, count: int, soonest_s: float
     ) -> list[ClientQueue]:
-        """Late ones no newer observation is expected of: robots that stand still, oldest first."""
+        """Late ones no newer observation is expected of: robots that stand still.
+
+        The most important tier first, and within it who has waited longest: only so many of them
+        are compared with those who can be in time.
+        """
         standing = [client for client in queue.late if now >= refreshes_at(client, soonest_s)]
-        return nsmallest(count, standing, key=_since)
+        return nsmallest(count, standing, key=_tier_then_since)
 
     def _next_change(self, queue: ModelQueue, now: float, seconds: Sequence[float]) -> float:
         """When to choose again for those that wait, if nothing arrives before."""
@@ -172,6 +191,20 @@ def refreshes_at(client: ClientQueue, soonest_s: float) -> float:
     if not head.supersede or client.deadline - head.received_at < soonest_s:
         return -math.inf
     return head.received_at + _REFRESH * head.time_until_next
+
+
+def _stands_since(client: ClientQueue) -> float:
+    """Since when its robot has stood still, as it says; inf where it does not say so."""
+    head = client.head
+    assert head is not None
+    if head.steps_remaining == 0 and not crossed(client):
+        return max(head.received_at, client.served_at, client.throttled_until)
+    return math.inf
+
+
+def _tier_then_since(client: ClientQueue) -> tuple[int, float]:
+    assert client.head is not None
+    return client.head.priority, client.since
 
 
 def _worth_then_age(candidate: Candidate) -> tuple[float, float]:

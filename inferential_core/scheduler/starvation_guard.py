@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from operator import attrgetter
@@ -20,11 +21,13 @@ class StarvationGuard:
     longest is in it, and its place is paid for.
 
     Bound. Let n clients wait. Those before an overdue one are at most n - 1, as whoever is served
-    goes behind it; each costs at most L(1) of credit, which grows by `share` a second and is not
-    lost while somebody is overdue; and a batch is formed every L(B) at the latest. So nobody
-    waits longer than
+    goes behind it. A place costs what it adds to a batch, at most C: L(1), or the highest step
+    L(b) - L(b-1) of the curve where that is higher. Credit grows by `share` a second, is not lost
+    while somebody is overdue, and is never below L(1) - C. So n places need n * C of it at most.
+    And a batch is formed every L(B) at the latest, in whichever mode: none of them leaves the
+    model idle while somebody is overdue and can be paid for. So nobody waits longer than
 
-        after_s + L(B) + n * max(L(1) / share, L(B))
+        after_s + L(B) + n * max(C / share, L(B))
 
     A client that is charged counts as waiting only from when it no longer is (`record_service`).
     Far less is usual: a place in a full batch costs L(B) / B, and those who can still be in time
@@ -73,4 +76,5 @@ class StarvationGuard:
         """The bound on the wait while so many clients wait, s."""
         if not clients:
             return math.nan
-        return self.after_s + seconds[-1] + clients * max(seconds[1] / self.share, seconds[-1])
+        dearest = max(after - before for before, after in itertools.pairwise(seconds))
+        return self.after_s + seconds[-1] + clients * max(dearest / self.share, seconds[-1])

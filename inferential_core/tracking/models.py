@@ -225,6 +225,7 @@ class ModelRecord:
         self.starting = info.unavailable if info.starting else ""
         self.one_by_one = info.one_by_one
         self.batch_sizes = info.batch_sizes
+        self.latency.set_batch_sizes(info.batch_sizes)
         self.change = info.change
         if info.expected_s and not self.latency.largest_batch:  # nothing was learned yet
             self.latency.assume(info.expected_s, info.expected_deviation_s)

@@ -164,7 +164,8 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
             "m.json",
             '{"limits": {"max_tensors": 1},\n "scheduling":\n {"mode": [{}, 1.5e3, "}"],'
             '\n "deadline_aware":\n {"mode": "fare"}}}',
-            ":5: scheduling.deadline_aware.mode: 'fare' is not one of 'protect', 'fair'",
+            ":5: scheduling.deadline_aware.mode: 'fare' is not one of 'protect', 'fair',"
+            " 'adaptive'",
         ),
         (
             "n.yaml",

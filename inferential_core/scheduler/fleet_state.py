@@ -1,0 +1,39 @@
+"""Watches whether a fleet is more than its model can carry: how many of its robots run dry."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_NEWEST = 0.02  # weight of the newest observation in the share of those that came dry
+_TOO_MANY = 0.13  # that share, above which the fleet is overloaded
+_FEW_ENOUGH = 0.07  # and below which it no longer is
+_STOOD_S = 0.7  # standing so long, one robot suffices
+
+
+@dataclass(eq=False, slots=True)
+class FleetState:
+    """Of the robots of one model. A fleet that nobody watches never counts as overloaded.
+
+    dry_share: of the observations, but for the first one of each robot and for those of clients
+    that ask too much, the share whose robot had run dry; the newest count most.
+
+    That share enters high and leaves low, so that what is done about an overload does not end it
+    at once: robots that are kept moving tell of fewer dry ones.
+    """
+
+    watched: bool = True
+    dry_share: float = 0.0
+    overloaded: bool = False
+
+    def note(self, dry: bool) -> None:
+        """An observation came, or was served, whose robot was dry by then, or was not."""
+        self.dry_share += _NEWEST * (dry - self.dry_share)
+        limit = _FEW_ENOUGH if self.overloaded else _TOO_MANY
+        self.overloaded = self.watched and self.dry_share > limit
+
+    def note_standing(self, seconds: float) -> None:
+        """A robot stands still for so long already, and waits."""
+        if self.watched and _STOOD_S < seconds < math.inf:
+            self.overloaded = True
+            self.dry_share = max(self.dry_share, _TOO_MANY)
