@@ -21,10 +21,8 @@ LONG_MS = 20_000
 def test_the_page_lists_every_option() -> None:
     taken = set()
     for file in ADAPTERS:
-        kinds = "text|flag|choice|whole|rate|names|sizes"
-        taken |= set(
-            re.findall(rf"(?:given|options)\.(?:{kinds})\(\s*\"(\w+)\"", file.read_text())
-        )
+        found = rf"(?:given|options)\.(?:{KINDS})\(\"(\w+)\""
+        taken |= set(re.findall(found, file.read_text()))
     rows = re.findall(r"^\| ((?:`\w+` ?)+)\|", text_of("policies.md"), re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"\w+", row)} == taken
 
