@@ -38,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
         os.environ["ROS_LOCALHOST_ONLY"] = "1"
+    with contextlib.suppress(ImportError):  # environments of peers have no hypothesis
+        from hypothesis import settings
+
+        settings.register_profile("untimed")  # a busy machine proves nothing
+        settings.load_profile("untimed")
     os.environ[MARK] = str(os.getpid())
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # Started in the background by a shell: what tests start would not hear a Ctrl-C either.

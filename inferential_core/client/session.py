@@ -124,12 +124,15 @@ class ClientSession:
         message.timestamp_ns = self._clock.wall_ns()
         message.request_id = request_id
         message.client_send_ns = int(now * 1e9)
-        message.moves = self.moves
+        if self.moves:
+            message.moves = self.moves
         offset = self._clock_offset.ns
         message.clock_offset_known = offset is not None
         message.clock_offset_ns = offset or 0
-        if any(isinstance(value, NESTED_TYPES) for value in values.values()):
-            values = flattened(values, "observation")
+        for value in values.values():
+            if isinstance(value, NESTED_TYPES):
+                values = flattened(values, "observation")
+                break
         encodings = handle.options.encode
         if encodings:
             values = {**values, **_compressed(values, encodings)}

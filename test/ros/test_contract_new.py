@@ -208,7 +208,7 @@ def seen_topics(draw: Any) -> Seen:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(seen_topics(), max_size=5, unique_by=lambda seen: seen.topic),
     st.one_of(st.just(""), topics),

@@ -86,7 +86,7 @@ action = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(action=action, urdf=st.sampled_from([None, URDF, "<"]), file=st.none() | odd)
 def test_it_loads_or_is_named(action: Any, urdf: Any, file: Any) -> None:
     state = {"topic": "t", "type": "sensor_msgs/msg/JointState", "joints": ["a", "1"]}

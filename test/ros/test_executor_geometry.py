@@ -244,7 +244,7 @@ GROUPS: list[Group] = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     group=st.sampled_from(GROUPS),
     mode=st.sampled_from(MODES),

@@ -54,7 +54,7 @@ def arrivals(draw: st.DrawFn):
     return arrival_ms, plan(rows, start_ms, draw(st.integers(0, 30)), lease_ms, PERIOD_MS)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     execution=executions,
     kinds=st.tuples(fallbacks, fallbacks),
@@ -102,7 +102,7 @@ def test_whatever_arrives_the_rules_hold(execution, kinds, plans) -> None:
             last[index] = value[0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     mode=st.sampled_from(["queue", "rtc"]),
     delays=st.lists(st.integers(0, 250), min_size=1, max_size=10),
@@ -135,7 +135,7 @@ def test_late_chunks_never_move_time_backwards(mode, delays, tick_ms) -> None:
         assert after > before - PERIOD_MS
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(order=st.permutations(range(6)), copies=st.lists(st.integers(0, 5), max_size=6))
 def test_chunks_out_of_order_and_twice_leave_what_in_order_would(order, copies) -> None:
     """After all of them came, the newest one is executed, however they came."""

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("hypothesis")
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -32,7 +32,6 @@ def same(a: np.ndarray, b: np.ndarray, within: float = 1e-7) -> bool:
     return bool(geometry.angle_between(a, b) < within)
 
 
-@settings(deadline=None)
 @given(rotation=quaternions())
 def test_every_form_leads_back_to_the_rotation(rotation: np.ndarray) -> None:
     for there, back in (
@@ -45,7 +44,6 @@ def test_every_form_leads_back_to_the_rotation(rotation: np.ndarray) -> None:
         assert same(back(there(rotation)), rotation, 1e-6), there.__name__
 
 
-@settings(deadline=None)
 @given(rotation=quaternions(), other=quaternions(), share=st.floats(-1.0, 2.0))
 def test_the_numbers_are_those_of_scipy(
     rotation: np.ndarray, other: np.ndarray, share: float
@@ -66,7 +64,6 @@ def test_the_numbers_are_those_of_scipy(
         assert same(geometry.slerp(rotation, other, share), between.as_quat(), 1e-6)
 
 
-@settings(deadline=None)
 @given(rotation=quaternions(), other=quaternions(), share=st.floats(-1.0, 2.0))
 def test_what_lies_between_rotations_has_length_one(
     rotation: np.ndarray, other: np.ndarray, share: float
@@ -115,7 +112,6 @@ def test_what_is_far_from_a_rotation_is_none(read, values: list[float]) -> None:
     assert caught.value.row == 2
 
 
-@settings(deadline=None)
 @given(angles=vectors(3))
 def test_a_whole_turn_is_nothing(angles: np.ndarray) -> None:
     short = geometry.wrapped(angles + 3 * geometry.TURN)

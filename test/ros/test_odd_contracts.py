@@ -66,7 +66,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = [path for path in places(GOOD) if path]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), ODD, st.text(max_size=4)), max_size=3))
 def test_a_contract_loads_or_the_wrong_key_is_named(changes: Any) -> None:
     contract = copy.deepcopy(GOOD)
@@ -161,7 +161,7 @@ def test_a_message_is_read_or_the_key_that_it_does_not_fit_is_named(
     contract["observation"]["keys"] = {"k": {"topic": "t", **options}}
     decode = parse_contract(contract).topics[0].decode
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.lists(messages, min_size=1, max_size=3))
     def read(received: Any) -> None:
         collector = Collector(decode) if getattr(decode, "elements", ()) else None

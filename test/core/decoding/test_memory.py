@@ -64,7 +64,7 @@ def test_another_mapping_of_its_descriptor_reads_an_image_where_it_lies():
     del before
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(1, 3 * PAGE), st.booleans()), max_size=40))
 def test_parts_never_overlap_and_all_come_back(steps):
     memory = PixelMemory(16 * PAGE)

@@ -42,7 +42,7 @@ def test_plain_values_are_read_as_pickle_wrote_them(protocol):
     assert read(pickle.dumps(value, protocol)) == value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.recursive(
         st.none()

@@ -318,7 +318,7 @@ def test_a_later_observation_in_a_hurry_hurries_the_one_before_it() -> None:
     assert house.pick(limit=1) == [relaxed]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.sampled_from("abc"), st.floats(-0.1, 0.5), st.floats(0, 0.05), st.booleans()),

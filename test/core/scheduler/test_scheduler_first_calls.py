@@ -133,7 +133,7 @@ arrivals = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     arrivals,
     st.sampled_from([0.0, 2e-5, 0.0015, 0.02, 0.05]),

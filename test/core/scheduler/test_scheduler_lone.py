@@ -74,7 +74,7 @@ arrivals = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(arrivals, st.sampled_from([0.0015, 0.02, 0.05]))
 def test_the_direct_way_serves_whom_the_queue_would_serve(
     arrivals: Sequence[Arrival], seconds: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inferential_core.config.schema import SchedulingConfig
@@ -204,7 +204,6 @@ operations = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(operations, st.integers(1, 6), st.sampled_from(["drop_oldest", "reject_newest"]))
 def test_whatever_happens_each_request_is_in_exactly_one_place(
     steps: list[tuple[str, str, str, bool, float]], size: int, overflow: str

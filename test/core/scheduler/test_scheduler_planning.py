@@ -84,7 +84,7 @@ def test_places_that_are_taken_make_the_batch_longer() -> None:
     assert len(densest(candidates((1.0, 2.0), (1.0, 2.0)), SECONDS, begun=1)) == 1
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(st.integers(1, 5), st.sampled_from([1.4, 1.5, 2.0, 2.5, 3.5, 4.0, 5.5, 9.0])),
@@ -124,7 +124,6 @@ def test_no_batch_and_successor_earn_more_per_second(pairs: list[tuple[int, floa
     assert max(rates) == pytest.approx(best)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["add", "discard"]), st.integers(0, 5)))
 )

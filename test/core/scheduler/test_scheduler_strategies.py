@@ -63,7 +63,6 @@ arrivals = st.lists(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@settings(deadline=None)
 @given(arrivals=arrivals, limit=st.integers(1, 5))
 def test_no_request_is_lost_served_twice_or_put_into_too_large_a_batch(
     strategy: str, arrivals: list[tuple[object, ...]], limit: int
@@ -119,7 +118,7 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize("overflow", ["drop_oldest", "reject_newest"])
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(first=st.sampled_from(STRATEGIES), steps=steps)
 def test_whatever_happens_every_request_ends_once(
     overflow: str, first: str, steps: list[tuple[object, ...]]
@@ -391,7 +390,6 @@ def test_batch_optimized_does_not_wait_for_more_than_the_model_takes() -> None:
 # --- priority_tiered ---
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 6), st.floats(0, 1)), min_size=1, max_size=30),
     st.integers(1, 5),
@@ -441,7 +439,6 @@ def test_round_robin_goes_on_where_the_last_batch_ended() -> None:
     assert "".join(order) == "abc" * 4
 
 
-@settings(deadline=None)
 @given(st.integers(2, 12), st.integers(1, 8))
 def test_no_client_waits_longer_than_one_turn_of_all_others(clients: int, limit: int) -> None:
     made = scheduler("round_robin", request_ttl_ms=math.inf)

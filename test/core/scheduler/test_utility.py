@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inferential_core.clock import FakeClock
@@ -82,7 +82,6 @@ def test_pressure_halves_fifty_milliseconds_before_the_deadline() -> None:
     assert worth.now(1.0, 0, age=0.0, slack=math.inf) == pytest.approx(1.0)
 
 
-@settings(deadline=None)
 @given(
     urgency=st.floats(0, 1),
     steps=st.one_of(st.none(), st.integers(0, 2**32 - 1)),

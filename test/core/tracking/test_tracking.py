@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inferential_core.status import SERVER_OUTCOMES, Status
@@ -76,7 +76,6 @@ def test_before_sizes_differ_all_cost_is_fixed() -> None:
     assert latency.per_observation == pytest.approx(0.0)
 
 
-@settings(deadline=None)
 @given(st.floats(1e-3, 0.5), st.floats(1e-4, 0.1), st.integers(0, 1000))
 def test_fixed_and_marginal_cost_are_learned_from_batches_of_different_sizes(
     fixed: float, each: float, seed: int
