@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WireError
-from . import jpeg
+from . import jpeg, rvl
 
 Buffer = bytes | bytearray | memoryview
 
@@ -32,7 +32,8 @@ class EncodedImage:
 
     Args:
         data: the bytes of the JPEG or PNG file.
-        encoding: "jpeg" or "png".
+        encoding: "jpeg", "png", or "rvl" for depth of 16 bits, lossless, behind its columns and
+            rows (uint32 each).
         shape: shape of the decoded uint8 array: (height, width, channels) in RGB order, or
             (height, width). Without it, it is read from the file's header.
 
@@ -44,14 +45,16 @@ class EncodedImage:
     shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.encoding not in ("jpeg", "png"):
-            raise WireError(f"image encoding {self.encoding!r}: use 'jpeg' or 'png'")
+        if self.encoding not in ("jpeg", "png", "rvl"):
+            raise WireError(f"image encoding {self.encoding!r}: use 'jpeg', 'png' or 'rvl'")
         if not self.shape:
             object.__setattr__(self, "shape", read_shape(self.data, self.encoding))
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the decoded array: uint16 of a PNG of 16 bits a channel, else uint8."""
+        """Of the decoded array: uint16 of RVL and of a PNG of 16 bits a channel, else uint8."""
+        if self.encoding == "rvl":
+            return _UINT16
         deep = self.encoding == "png" and bytes(self.data[24:25]) == b"\x10"
         return _UINT16 if deep else _UINT8
 
@@ -59,6 +62,8 @@ class EncodedImage:
 def read_shape(data: Buffer, encoding: str) -> tuple[int, ...]:
     """Shape of the decoded image from the header alone: (H, W) or (H, W, C)."""
     view = memoryview(data).cast("B")
+    if encoding == "rvl":
+        return _rvl_shape(view)
     return _png_shape(view) if encoding == "png" else _jpeg_shape(view)
 
 
@@ -66,6 +71,13 @@ def without_alpha(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of an image once its alpha channel, the last of 2 or 4, is taken off."""
     channels = {2: (), 4: (3,)}.get(shape[2]) if len(shape) == 3 else None
     return shape if channels is None else (*shape[:2], *channels)
+
+
+def _rvl_shape(view: memoryview) -> tuple[int, ...]:
+    try:
+        return rvl.size_of(view)
+    except struct.error:
+        raise WireError("broken RVL: it ends before its size is told") from None
 
 
 def _png_shape(view: memoryview) -> tuple[int, ...]:
@@ -115,14 +127,24 @@ def decode(image: EncodedImage, out: np.ndarray | None = None) -> np.ndarray:
     if stored != image.shape and not opaque:  # before any pixel is allocated
         raise WireError(f"the image header does not say the declared shape {image.shape}")
     if image.encoding == "jpeg" and stored == image.shape:
-        pixels = jpeg.decode(image.data, stored, out)
-        if pixels is not None:
-            return pixels
-    pixels = _decode_with_pillow(image, opaque)
+        decoded = jpeg.decode(image.data, stored, out)
+        if decoded is not None:
+            return decoded
+    if image.encoding == "rvl":
+        pixels = _decode_rvl(image)
+    else:
+        pixels = _decode_with_pillow(image, opaque)
     if out is None:
         return pixels
     np.copyto(out, pixels)
     return out
+
+
+def _decode_rvl(image: EncodedImage) -> np.ndarray:
+    try:
+        return rvl.depth_of(memoryview(image.data).cast("B"))
+    except ValueError as error:
+        raise WireError(f"broken rvl: {error}") from None
 
 
 def _decode_with_pillow(image: EncodedImage, opaque: bool) -> np.ndarray:
@@ -146,12 +168,14 @@ def _decode_with_pillow(image: EncodedImage, opaque: bool) -> np.ndarray:
 def encodable(pixels: np.ndarray, encoding: str) -> bool:
     """Whether `encode` takes these pixels."""
     if pixels.dtype == np.uint16:
-        return encoding == "png" and pixels.ndim == 2
+        return encoding in ("png", "rvl") and pixels.ndim == 2
+    if encoding == "rvl":
+        return False
     return pixels.dtype == np.uint8 and (pixels.ndim == 2 or pixels.shape[2:] == (3,))
 
 
 def encode(key: str, pixels: np.ndarray, encoding: str, quality: int = 90) -> EncodedImage:
-    """Compress uint8 pixels, H x W x 3 (RGB) or H x W, or as PNG uint16 of H x W.
+    """Compress uint8 pixels, H x W x 3 (RGB) or H x W, or as PNG or RVL uint16 of H x W.
 
     WireError names the key of others. quality: of JPEG, 1 to 95.
     Needs Pillow (`pip install inferential[images]`), or simplejpeg for a JPEG.
@@ -159,8 +183,10 @@ def encode(key: str, pixels: np.ndarray, encoding: str, quality: int = 90) -> En
     if not encodable(pixels, encoding):
         raise WireError(
             f"{key!r}: uint8 of H x W or H x W x 3 can be sent as jpeg or png, uint16 of H x W"
-            f" as png, not {pixels.dtype} {list(pixels.shape)} as {encoding}"
+            f" as png or rvl, not {pixels.dtype} {list(pixels.shape)} as {encoding}"
         )
+    if encoding == "rvl":
+        return EncodedImage(rvl.file_of(pixels), encoding, pixels.shape)
     if encoding == "jpeg":
         made = jpeg.encode(pixels, quality)
         if made is not None:

@@ -33,6 +33,7 @@ ENCODING_UNSPECIFIED: Encoding
 RAW: Encoding
 JPEG: Encoding
 PNG: Encoding
+RVL: Encoding
 
 class Status(int, metaclass=EnumTypeWrapper): ...
 

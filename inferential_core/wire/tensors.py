@@ -18,7 +18,7 @@ from .limits import Limits
 Value = np.ndarray | EncodedImage
 
 _PLAIN = (pb.RAW, pb.ENCODING_UNSPECIFIED)
-_ENCODING_NAMES = {pb.JPEG: "jpeg", pb.PNG: "png"}
+_ENCODING_NAMES = {pb.JPEG: "jpeg", pb.PNG: "png", pb.RVL: "rvl"}
 
 
 def unpack(
@@ -169,7 +169,7 @@ _RENEWED_AFTER = 64 * 1024
 # Copying so little costs less than a view of it.
 _COPY_UP_TO = 4096
 
-_ENCODINGS = {"jpeg": pb.JPEG, "png": pb.PNG}
+_ENCODINGS = {"jpeg": pb.JPEG, "png": pb.PNG, "rvl": pb.RVL}
 
 
 class MessageWriter:

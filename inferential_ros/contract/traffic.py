@@ -22,6 +22,7 @@ ASSUMED_HZ = 10.0  # where the robot decides when it asks
 JPEG_QUALITIES = (50, 75, 90, 95)
 JPEG_BYTES = (0.10, 0.20, 0.28, 0.37)  # a pixel
 PNG_BYTES = {"uint8": 0.52, "uint16": 0.8}  # a channel of a pixel
+RVL_BYTES = 0.8  # a pixel
 AS_IT_CAME = 95  # the quality with which image_transport compresses unless it is told otherwise
 ENVELOPE = 150  # bytes of a message beside its values
 
@@ -81,7 +82,9 @@ def _of_image(name: str, form: Form) -> KeyTraffic:
     height, width = (each or asked for each, asked in zip(shape, ASSUMED))
     channels = shape[2] if len(shape) == 3 and shape[2] else 1
     how = form.sent_as
-    if how == "png":
+    if how == "rvl":
+        size, told = RVL_BYTES, "RVL"
+    elif how == "png":
         size = PNG_BYTES.get(form.dtype or "uint8", PNG_BYTES["uint8"]) * channels
         told = "a PNG"
     else:

@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 
 from inferential_core import EncodedImage, InferentialError
+from inferential_core.wire import rvl
 from inferential_core.wire.images import decode
 from inferential_core.wire.limits import DEFAULT_LIMITS
-from inferential_ros.convert import rvl
 from inferential_ros.convert.registry import InputError
 
 NAME = "compressedDepth"
 ENCODINGS = ("16UC1", "mono16", "32FC1")
 _PARAMETERS = struct.Struct("<iff")
-_RVL_SIZE = struct.Struct("<II")
 
 
 def decompress(received: Any, path: str) -> tuple[str, np.ndarray]:
@@ -52,11 +51,11 @@ def decompress(received: Any, path: str) -> tuple[str, np.ndarray]:
 def _stored(data: bytes, kind: str) -> np.ndarray:
     """The picture's numbers, H x W uint16; ValueError, WireError or struct.error if broken."""
     image = EncodedImage(data, "png") if kind == "png" else None
-    height, width = image.shape[:2] if image else _RVL_SIZE.unpack_from(data)[::-1]
+    height, width = image.shape[:2] if image else rvl.size_of(data)
     if not 0 < height * width <= DEFAULT_LIMITS.max_image_pixels:  # before they are allocated
         raise ValueError(f"an image of {width} x {height} pixels")
     if image is None:
-        return rvl.decompress(data[_RVL_SIZE.size :], height * width).reshape(height, width)
+        return rvl.depth_of(data)
     if image.dtype != np.uint16:
         raise ValueError("its PNG does not have 16 bits")
     return decode(image)

@@ -106,6 +106,8 @@ def _shaping(section: Section, accepted: tuple[str, ...], pattern: str = "") -> 
     if send != "raw" and not any(_sendable(name, send, pattern) for name in accepted):
         deep = ", or 16 of one channel" if send == "png" else ""
         holds = f"8 bits a channel{deep}, and one channel or three"
+        if send == "rvl":
+            holds = "16 bits of one channel"
         raise ContractError(
             section.at("send"),
             f"{', '.join(accepted)} cannot be sent as {send}, which holds {holds}",
@@ -115,9 +117,9 @@ def _shaping(section: Section, accepted: tuple[str, ...], pattern: str = "") -> 
 
 def _sendable(encoding: str, send: str, pattern: str) -> bool:
     kind, (channels,) = RAW[encoding][0], _channels((encoding,), pattern)
-    return (kind == "u1" and channels in (1, 3)) or (
-        kind == "u2" and channels == 1 and send == "png"
-    )
+    if kind == "u2":
+        return channels == 1 and send in ("png", "rvl")
+    return kind == "u1" and channels in (1, 3) and send != "rvl"
 
 
 def _channels(accepted: tuple[str, ...], pattern: str) -> set[int]:

@@ -1,6 +1,6 @@
 """What a contract may ask of an image besides its pixels: crop, resize, numbers, compression.
 
-Order: crop, resize, rotate, then either `dtype`, `scale` and `offset`, or `send: jpeg | png`.
+Order: crop, resize, rotate, then `dtype`, `scale` and `offset`, or else `send`: jpeg, png or rvl.
 Resizing and compressing are Pillow's work (python3-pil); its bilinear filter averages over what it
 leaves out, as the training pipelines do that use it.
 """
@@ -150,8 +150,8 @@ class Shaping:
             dtype: str | None = self.dtype.name
         elif self.scaled:
             dtype = "float32"
-        elif self.send == "jpeg":
-            dtype = "uint8"
+        elif self.send in ("jpeg", "rvl"):
+            dtype = "uint8" if self.send == "jpeg" else "uint16"
         else:
             dtype = np.dtype(*kinds).name if len(kinds) == 1 else None
         size = self.geometry.size or self.geometry.crop
@@ -165,7 +165,7 @@ class Shaping:
 def read_shaping(section: Section) -> Shaping:
     """The keys crop, resize, rotate, dtype, scale, offset, send and jpeg_quality."""
     dtype = section.get("dtype", one_of("uint8", "uint16", "int32", "float16", "float32"), None)
-    send = section.get("send", one_of("raw", "jpeg", "png"), "raw")
+    send = section.get("send", one_of("raw", "jpeg", "png", "rvl"), "raw")
     shaping = Shaping(
         path=section.path,
         geometry=read_geometry(section),
@@ -178,12 +178,12 @@ def read_shaping(section: Section) -> Shaping:
     if send != "raw":
         for key in ("dtype", "scale", "offset"):
             if section.has(key):
-                kinds = "uint8 or uint16" if send == "png" else "uint8"
+                kinds = {"png": "uint8 or uint16", "rvl": "uint16"}.get(send, "uint8")
                 raise ContractError(section.at(key), f"an image sent as {send} is {kinds}")
     if section.has("jpeg_quality") and send != "jpeg":
         raise ContractError(section.at("jpeg_quality"), "is for send: jpeg")
     size = shaping.geometry.size
-    if send != "raw" or (size and size.filter != "nearest"):
+    if send not in ("raw", "rvl") or (size and size.filter != "nearest"):
         _pillow(section.at("send" if send != "raw" else "resize"))
     return shaping
 

@@ -14,10 +14,11 @@ from hypothesis.extra import numpy as hnp
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
 from converting import decoder
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
 
+from inferential_core.wire import rvl
 from inferential_core.wire.images import decode
-from inferential_ros.convert import InputError, rvl
+from inferential_ros.convert import InputError
 from inferential_ros.convert.image import compressed_decoder
 from inferential_ros.convert.registry import form_of
 from inferential_ros.options.errors import ContractError
@@ -185,3 +186,22 @@ def test_random_bytes_are_depths_or_refused(how: str, data: bytes, side: int) ->
     except InputError:
         return
     assert depth.shape == (side, side)
+
+
+def test_what_we_write_is_what_the_transport_writes() -> None:
+    assert rvl.compress(DEPTH) == by_rvl(DEPTH)
+    holes = np.zeros((9, 7), np.uint16)
+    holes[2:4, 3:] = 40_000
+    assert rvl.compress(holes) == by_rvl(holes)
+
+
+def test_depth_is_sent_as_rvl_and_needs_16_bits_for_it() -> None:
+    image = Image(encoding="16UC1", height=DEPTH.shape[0], width=DEPTH.shape[1])
+    image.step, image.data = 2 * DEPTH.shape[1], DEPTH.astype("<u2").tobytes()
+    send = decoder("sensor_msgs/msg/Image", encodings=["16UC1"], send="rvl")
+    assert form_of(send).dtype == "uint16" and form_of(send).sent_as == "rvl"
+    sent = send(image)
+    assert sent.encoding == "rvl"
+    np.testing.assert_array_equal(decode(sent), DEPTH)
+    with pytest.raises(ContractError, match="cannot be sent as rvl, which holds 16 bits"):
+        decoder("sensor_msgs/msg/Image", encodings=["rgb8", "32FC1"], send="rvl")

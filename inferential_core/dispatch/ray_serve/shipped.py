@@ -11,13 +11,14 @@ import inspect
 
 from ... import errors
 from ...models import answers, context, form, interface, loading, schemes
-from ...wire import arrays, images, jpeg, nesting
+from ...wire import arrays, images, jpeg, nesting, rvl
 from . import hosted, replica, replica_memory, replica_values
 
 _MODULES = (
     errors,
     arrays,
     jpeg,
+    rvl,
     images,
     nesting,
     context,
