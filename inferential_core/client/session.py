@@ -195,10 +195,11 @@ class ClientSession:
             message = parse_response(frames)
         except WireError:
             return
-        self._server_accepts_frames = message.accepts_frames
-        self._server_accepts_uint16 = message.accepts_uint16
-        self._server_accepts_farewell = message.accepts_farewell
-        self.server_accepts_ping = message.accepts_ping
+        if not self._server_accepts_frames:  # the first reply of a link, or a published server
+            self._server_accepts_frames = message.accepts_frames
+            self._server_accepts_uint16 = message.accepts_uint16
+            self._server_accepts_farewell = message.accepts_farewell
+            self.server_accepts_ping = message.accepts_ping
         now = self.heard_at = self._clock.now()
         if message.pong or message.draining:
             self.on_notice(message)
@@ -218,7 +219,7 @@ class ClientSession:
         if offset is None:  # a published server tells no times
             offset = message.server_receive_ns - message.client_send_ns
         status, error, result = status_of(message), message.error, None
-        if message.draining and status is Status.REJECTED and self.moves_on:
+        if self.moves_on and status is Status.REJECTED and message.draining:
             status = Status.LOST  # the next server will take it
         if status is Status.OK:
             handle.answered = True
