@@ -1,10 +1,11 @@
 """Doors: ways in for clients of other servers, which only change an address.
 
-A door speaks one protocol on a port and a thread of its own. It makes an observation of what a
+A door speaks one protocol on a port of its own. It makes an observation of what a
 client asks, as our own client would, and a native answer of the reply. Everything between is the
 pipeline that serves all others: limits, rights, deadlines, batches, accounts, page and metrics.
 
     door          what a door is: the interface to implement
+    attended      a door without a thread: whoever listens for messages attends it
     reception     what a door hands its clients' questions to: `Reception`, `Visit`, `Reply`
     entrance      the transport that has our own clients' socket and all doors behind it
     credentials   tokens of clients, and how long failed ones have to wait
@@ -13,7 +14,8 @@ pipeline that serves all others: limits, rights, deadlines, batches, accounts, p
     openpi, gr00t   the doors themselves
 """
 
+from .attended import AttendedDoor
 from .door import Door
 from .reception import Reception, Reply, Visit
 
-__all__ = ["Door", "Reception", "Reply", "Visit"]
+__all__ = ["AttendedDoor", "Door", "Reception", "Reply", "Visit"]

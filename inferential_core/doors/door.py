@@ -44,7 +44,7 @@ class Door(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Listen, and serve on a thread of the door's own; ConfigError where that cannot be.
+        """Listen, and serve on threads of the door's own; ConfigError where that cannot be.
 
         Keepalives of the protocol must be answered whatever a model does.
         """

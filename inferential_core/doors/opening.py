@@ -62,12 +62,11 @@ def with_doors(
                 numbers=entrance.numbers,
                 count=count,
             )
-            door = cls(settings, reception)
-            door.open()
-            entrance.doors.append(door)
+            entrance.open(cls(settings, reception))
     except BaseException:
         entrance.close()
         raise
+    entrance.start()
     return entrance, entrance.doors
 
 

@@ -6,7 +6,7 @@ Whoever holds the server's lock calls it; `wait` and `wake` are called without t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..wire.images import Buffer
 
@@ -49,6 +49,13 @@ class Transport(ABC):
     @abstractmethod
     def wake(self) -> None:
         """End a `wait`, now or the next one. May be called from any thread."""
+
+    def watch(self, descriptor: int, notice: Callable[[], None]) -> bool:
+        """Have a `wait` end, and `notice` called in it, when this descriptor is readable.
+
+        False where it cannot. To be called by whoever receives.
+        """
+        return False
 
     @abstractmethod
     def close(self) -> None:

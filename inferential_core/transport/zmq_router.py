@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import zmq
@@ -96,9 +96,11 @@ class ZmqRouter(Transport):
         # The descriptor beside the socket, not zmq_poll: another thread may use the socket while
         # this one sleeps.
         self._poll = select.poll()
-        self._poll.register(int(self._socket.get(zmq.FD)), select.POLLIN)
+        self._fd = int(self._socket.get(zmq.FD))
+        self._poll.register(self._fd, select.POLLIN)
         self._waker_fd = self._waker.fileno()
         self._poll.register(self._waker_fd, select.POLLIN)
+        self._watched: dict[int, Callable[[], None]] = {}
 
     @property
     def address(self) -> str:
@@ -130,11 +132,26 @@ class ZmqRouter(Transport):
         for fd, _ in self._poll.poll(milliseconds):
             if fd == self._waker_fd:
                 self._waker.clear()
-            else:
+            elif fd == self._fd:
                 self._unsure = True
+            else:
+                self._watched[fd]()
 
     def wake(self) -> None:
         self._waker.wake()
+
+    def watch(self, descriptor: int, notice: Callable[[], None]) -> bool:
+        self._watched[descriptor] = notice
+        self._poll.register(descriptor, select.POLLIN)
+        return True
+
+    def noticed(self) -> None:
+        """Its descriptor was readable, for somebody who does not `wait` here."""
+        self._unsure = True
+
+    def fileno(self) -> int:
+        """Readable when something happened, of which `unattended` tells what it was."""
+        return self._fd
 
     def close(self) -> None:
         self._gate.close(self._socket)

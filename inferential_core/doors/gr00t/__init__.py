@@ -1,6 +1,6 @@
 """The door for GR00T clients: ZeroMQ REQ, MessagePack with arrays in either of two codecs.
 
-door      the socket, on a thread of its own: each request is answered exactly once
+door      the socket: each request is answered exactly once
 requests  what a request asks, and how its answer is written
 """
 

@@ -1,4 +1,4 @@
-"""Listens for GR00T clients, on a thread of its own, and answers every request exactly once.
+"""Listens for GR00T clients, and answers every request exactly once.
 
 Their socket is REQ: it can do nothing before it is answered, and the clients up to N1.6 wait
 without a limit. So nothing is left unanswered, whatever is wrong with it.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import heapq
 import logging
-import threading
+import math
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from functools import partial
 from typing import Any
 
 import zmq
@@ -20,7 +21,7 @@ from ...config.doors import split_address
 from ...errors import ConfigError, RejectedError, text_of
 from ...status import Status
 from ...transport.zmq_router import ZmqRouter
-from ..door import Door
+from ..attended import AttendedDoor
 from ..msgpack_values import Codec, packed
 from ..reception import Reply, Visit
 from . import requests
@@ -29,6 +30,7 @@ from .requests import Request
 _log = logging.getLogger(__name__)
 
 _MOST_CLIENTS = 4096  # known at the same time; the one that was silent for longest is forgotten
+_AT_ONCE = 16  # requests before others get their turn
 _PATIENCE_S = 10.0  # with a full queue: the newest clients wait for 30 s, others without a limit
 _UNAUTHORIZED = "Unauthorized: Invalid API token"  # as GR00T's own server says it
 
@@ -45,7 +47,7 @@ class _Client:
         self.replies: dict[int, Reply] = {}
 
 
-class Gr00tDoor(Door):
+class Gr00tDoor(AttendedDoor):
     """ZeroMQ ROUTER for REQ sockets."""
 
     kind = "gr00t"
@@ -66,46 +68,37 @@ class Gr00tDoor(Door):
                 raise self.cannot_listen(OSError(errno.EADDRINUSE, "")) from None
             raise ConfigError(f"door {self.kind!r}: {failed}") from None
         self._clients: OrderedDict[bytes, _Client] = OrderedDict()
-        self._replied: deque[tuple[bytes, Request, int, Reply]] = deque()
         self._later: list[tuple[float, bytes, bytes]] = []  # refusals that wait: when, whom, what
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="inferential-gr00t", daemon=True)
-        self._thread.start()
 
     @property
     def address(self) -> str:
         return self._socket.address
 
     def close(self) -> None:
-        self._closing = True
-        self._socket.wake()
-        self._thread.join()
-
-    # --- the thread ---
-
-    def _run(self) -> None:
-        while True:
-            closing = self._closing
-            self._attend()
-            if closing:
-                break
-            if not (self._replied or self._socket.unattended()):
-                due = self._later[0][0] - time.monotonic() if self._later else None
-                self._socket.wait(None if due is None else max(0.0, due))
         for _, identity, answer in self._later:
-            self._socket.send(identity, [b"", answer])
+            self._answer(identity, answer)
         for client in self._clients.values():
             if client.visit is not None:
                 client.visit.close()
         self._socket.close()
 
-    def _attend(self) -> None:
-        while self._replied:
-            self._on_reply(*self._replied.popleft())
+    # --- attended ---
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def unattended(self) -> bool:
+        return self._socket.unattended()
+
+    def next_timer(self) -> float:
+        return self._later[0][0] if self._later else math.inf
+
+    def attend(self) -> None:
+        self._socket.noticed()
         while self._later and self._later[0][0] <= time.monotonic():
             _, identity, answer = heapq.heappop(self._later)
-            self._socket.send(identity, [b"", answer])
-        for _ in range(64):
+            self._answer(identity, answer)
+        for _ in range(_AT_ONCE):
             message = self._socket.receive()
             if message is None:
                 return
@@ -181,7 +174,7 @@ class Gr00tDoor(Door):
             client.request = request
             client.replies = {}
             for number, observation in enumerate(request.observations):
-                hear = self._hearer(identity, request, number)
+                hear = partial(self._on_reply, identity, request, number)
                 visit.ask(model, observation, hear, patience_s=_PATIENCE_S, **request.told)
         elif request.endpoint == "ping":
             self._pack(identity, client, {"status": "ok", "message": "Server is running"})
@@ -208,13 +201,6 @@ class Gr00tDoor(Door):
         return requests.modality_config(found)
 
     # --- answers ---
-
-    def _hearer(self, identity: bytes, request: Request, number: int) -> Any:
-        def hear(reply: Reply) -> None:
-            self._replied.append((identity, request, number, reply))
-            self._socket.wake()
-
-        return hear
 
     def _on_reply(self, identity: bytes, request: Request, number: int, reply: Reply) -> None:
         client = self._clients.get(identity)

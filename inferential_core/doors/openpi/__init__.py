@@ -1,7 +1,8 @@
 """The door for clients of openpi: WebSocket, and MessagePack with arrays in it.
 
-door        the listener, on a thread and an event loop of its own
+door        the listener, and the timers of its connections
 connection  one client: handshake, messages in and out
+stream      a connection's bytes, with and without encryption
 dialects    what a message asks for: openpi's own form, roboarena's, starVLA's
 """
 

@@ -6,11 +6,13 @@ bounds how much a client may send and how slowly, and asks the model.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import select
 import time
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from websockets.exceptions import PayloadTooBig
@@ -24,6 +26,7 @@ from ...status import Status
 from ..msgpack_values import Codec, Unpacked, packed
 from ..reception import Reception, Reply, Visit
 from .dialects import Question, question
+from .stream import Stream
 
 MOST_CONNECTIONS = 1024  # of one door
 _HANDSHAKE_S = 10.0  # for a client to say what it wants
@@ -40,31 +43,36 @@ _silent.propagate = False
 _silent.addHandler(logging.NullHandler())
 
 
-class Shared:
-    """What the connections of a door have in common."""
+class Host(Protocol):
+    """What a connection needs of its door, see `OpenpiDoor`."""
 
-    def __init__(self, reception: Reception) -> None:
-        self.reception = reception
-        self.connections: set[OpenpiConnection] = set()
-        self.partial = 0  # bytes of messages that have not arrived whole
+    reception: Reception
+    partial: int
+
+    def left(self, connection: OpenpiConnection, descriptor: int) -> None: ...
+    def read_again(self, connection: OpenpiConnection) -> None: ...
+    def crowded(self) -> bool: ...
+    def later(
+        self, connection: OpenpiConnection, seconds: float, act: Callable[[], None]
+    ) -> None: ...
+    def call_off(self, connection: OpenpiConnection) -> None: ...
 
 
-class OpenpiConnection(asyncio.Protocol):
-    """Of one client; everything happens on the loop of the door."""
+class OpenpiConnection:
+    """Of one client; for one thread at a time, which attends the door."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, shared: Shared) -> None:
-        self.gone: asyncio.Future[None] = loop.create_future()
-        self._loop = loop
-        self._shared = shared
-        self._reception = reception = shared.reception
+    def __init__(self, door: Host, stream: Stream, descriptor: int, peer: str) -> None:
+        self._door = door
+        self._stream = stream
+        self._descriptor = descriptor
+        self._peer = peer
+        self._reception = door.reception
         self._ws = ServerProtocol(
             origins=[None],  # browsers tell one, and no page of theirs has business here
-            max_size=reception.limits.max_message_bytes,
+            max_size=self._reception.limits.max_message_bytes,
             logger=_silent,
         )
-        self._transport: Any = None
-        self._peer = ""
-        self._timer: asyncio.TimerHandle | None = None
+        self._gone = False
         self._visit: Visit | None = None
         self._asks = False  # its request has arrived whole
         self._broken = False  # it broke the protocol, which is counted
@@ -76,16 +84,31 @@ class OpenpiConnection(asyncio.Protocol):
         self._begun = 0.0
         self._previous_ms: float | None = None
         self._session = ""
+        self._limit(_HANDSHAKE_S, "too slow")
 
     # --- bytes ---
 
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
-        self._shared.connections.add(self)
-        self._limit(_HANDSHAKE_S, "too slow")
+    def ready(self, events: int) -> None:
+        """It can be read or written."""
+        try:
+            if events & select.EPOLLOUT:
+                self._stream.flush()
+            if events & ~select.EPOLLOUT and not self._gone:
+                self._read()
+        except OSError:
+            self.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def _read(self) -> None:
+        data = self._stream.read()
+        if data is None:
+            return
+        if not data:
+            self._ws.receive_eof()
+            self._flush()
+            self.abort()
+            return
+        if self._stream.more:
+            self._door.read_again(self)
         self._ws.receive_data(data)
         events = self._ws.events_received()
         if self._ws.state is State.OPEN:
@@ -102,30 +125,6 @@ class OpenpiConnection(asyncio.Protocol):
             self._reception.refuse("too large" if too_big else "no message of the protocol")
         self._flush()
 
-    def eof_received(self) -> None:
-        self._ws.receive_eof()
-        self._flush()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        del error
-        self._shared.connections.discard(self)
-        self._shared.partial -= self._partial
-        self._partial = 0
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._visit is not None:
-            self._visit.close()
-        if not self.gone.done():
-            self.gone.set_result(None)
-
-    def pause_writing(self) -> None:
-        """It does not read: nothing more is taken in before it does."""
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """It reads again."""
-        self._transport.resume_reading()
-
     def server_stops(self) -> None:
         """Tell what was answered, and end the connection."""
         if self._ws.state is State.OPEN:
@@ -136,28 +135,34 @@ class OpenpiConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection at once."""
-        self._transport.abort()
+        if self._gone:
+            return
+        self._gone = True
+        self._door.left(self, self._descriptor)
+        self._door.partial -= self._partial
+        self._partial = 0
+        self._stream.close()
+        if self._visit is not None:
+            self._visit.close()
 
     def _flush(self) -> None:
-        for data in self._ws.data_to_send():
-            if data:
-                self._transport.write(data)
-            else:  # the end of what is sent
-                self._transport.close()
-                return
+        if self._gone:
+            return
+        try:
+            for data in self._ws.data_to_send():
+                if data:
+                    self._stream.write(data)
+                else:
+                    self._stream.end()
+        except OSError:
+            self.abort()
+            return
         if self._ws.close_expected():
             self._limit(_CLOSING_S, "")
 
     def _limit(self, seconds: float, reason: str) -> None:
         """Abort unless this is called off within so long. reason: as which it is counted."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._too_slow, reason)
-
-    def _call_off(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._door.later(self, seconds, partial(self._too_slow, reason))
 
     def _too_slow(self, reason: str) -> None:
         if reason:
@@ -166,17 +171,17 @@ class OpenpiConnection(asyncio.Protocol):
 
     def _watch_arrival(self, more: int, whole: bool) -> None:
         """Bound how long, and all together how much, messages may be under way."""
-        shared = self._shared
+        door = self._door
         if whole:
-            shared.partial -= self._partial
+            door.partial -= self._partial
             self._partial = 0
-            self._call_off()
+            door.call_off(self)
             return
         if not self._partial:
             self._limit(_MESSAGE_S, "too slow")
         self._partial += more
-        shared.partial += more
-        if shared.partial > _MOST_PARTIAL * self._reception.limits.max_message_bytes:
+        door.partial += more
+        if door.partial > _MOST_PARTIAL * self._reception.limits.max_message_bytes:
             self._reception.refuse("too much under way")
             self._ws.fail(CloseCode.TRY_AGAIN_LATER, "too many large messages at once")
 
@@ -187,7 +192,7 @@ class OpenpiConnection(asyncio.Protocol):
         url = urlsplit(request.path)
         if url.path == "/healthz":
             return self._answer(HTTPStatus.OK, "OK\n")
-        if len(self._shared.connections) > MOST_CONNECTIONS:
+        if self._door.crowded():
             self._reception.refuse("too many connections")
             return self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections\n")
         response = self._ws.accept(request)
@@ -206,10 +211,9 @@ class OpenpiConnection(asyncio.Protocol):
             )
         except RejectedError as error:
             delay = self._reception.credentials.delay(self._peer)
-            self._limit(delay + _HANDSHAKE_S, "")
-            self._loop.call_later(delay, self._turn_away, f"{error}\n")
+            self._door.later(self, delay, partial(self._turn_away, f"{error}\n"))
             return
-        self._call_off()
+        self._door.call_off(self)
         self._ws.send_response(response)
         self._ws.send_binary(packed(self._metadata(), Codec.OPENPI))
 
@@ -273,16 +277,10 @@ class OpenpiConnection(asyncio.Protocol):
             visit.ask(
                 model,
                 observation,
-                self._hearer(asked, number),
+                partial(self._on_reply, asked, number),
                 patience_s=_PATIENCE_S,
                 **asked.told,
             )
-
-    def _hearer(self, asked: Question, number: int) -> Any:
-        def hear(reply: Reply) -> None:
-            self._loop.call_soon_threadsafe(self._on_reply, asked, number, reply)
-
-        return hear
 
     def _on_reply(self, asked: Question, number: int, reply: Reply) -> None:
         if asked is not self._asked or self._ws.state is not State.OPEN:

@@ -1,26 +1,30 @@
-"""Listens for openpi clients, on a thread and an event loop of its own.
+"""Listens for openpi clients.
 
-No model runs there, so pings are answered and connections kept alive whatever the models do.
+Whoever listens for the server's messages attends it, so pings are answered and connections kept
+alive whatever the models do.
 """
 
 from __future__ import annotations
 
-import asyncio
+import math
+import select
 import socket
 import ssl
-import threading
+import time
+from collections.abc import Callable
 
 from ...config.doors import split_address
 from ...errors import ConfigError
-from ..door import Door
-from .connection import OpenpiConnection, Shared
+from ..attended import AttendedDoor
+from .connection import MOST_CONNECTIONS, OpenpiConnection
+from .stream import Stream
 
-_GOODBYE_S = 2.0  # for clients to take what was sent when the server stops
-_TLS_S = 10.0  # for a client to begin encryption
+_GOODBYE_S = 1.0  # for clients to take what was sent when the server stops
 _PROBED_S = 15  # a link is probed after so long, and dead after three probes
+_AT_ONCE = 16  # connections that are attended before others get their turn
 
 
-class OpenpiDoor(Door):
+class OpenpiDoor(AttendedDoor):
     """WebSocket, one question at a time on each connection."""
 
     kind = "openpi"
@@ -34,6 +38,7 @@ class OpenpiDoor(Door):
             self._listener = socket.create_server((host, port), family=family, backlog=1024)
         except OSError as error:
             raise self.cannot_listen(error) from None
+        self._listener.setblocking(False)
         for option, value in (
             (socket.TCP_KEEPIDLE, _PROBED_S),
             (socket.TCP_KEEPINTVL, _PROBED_S),
@@ -46,19 +51,100 @@ class OpenpiDoor(Door):
         scheme = "wss" if self._context else "ws"
         shown = f"[{name[0]}]" if family == socket.AF_INET6 else name[0]
         self._address = f"{scheme}://{shown}:{name[1]}"
-        self._shared = Shared(self.reception)
-        self._stopping = asyncio.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="inferential-openpi", daemon=True)
-        self._thread.start()
+        self.partial = 0  # bytes of messages that have not arrived whole
+        self._connections: dict[int, OpenpiConnection] = {}
+        self._timers: dict[OpenpiConnection, tuple[float, Callable[[], None]]] = {}
+        self._more: set[OpenpiConnection] = set()  # with bytes that epoll does not tell of
+        self._epoll = select.epoll()
+        self._epoll.register(self._listener, select.EPOLLIN)
 
     @property
     def address(self) -> str:
         return self._address
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
+        self._epoll.unregister(self._listener)
+        self._listener.close()
+        for connection in list(self._connections.values()):
+            connection.server_stops()
+        until = time.monotonic() + _GOODBYE_S
+        while self._connections and (left := until - time.monotonic()) > 0:
+            self._epoll.poll(left, 1)
+            self.attend()
+        for connection in list(self._connections.values()):
+            connection.abort()
+        self._epoll.close()
+
+    # --- attended ---
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def unattended(self) -> bool:
+        return bool(self._more)
+
+    def next_timer(self) -> float:
+        return min((when for when, _ in self._timers.values()), default=math.inf)
+
+    def attend(self) -> None:
+        more, self._more = self._more, set()
+        for connection in more:
+            connection.ready(select.EPOLLIN)
+        for descriptor, events in self._epoll.poll(0, _AT_ONCE):
+            connection_ready = self._connections.get(descriptor)
+            if connection_ready is not None:
+                connection_ready.ready(events)
+            elif descriptor == self._listener.fileno():
+                self._accept()
+        if self._timers:
+            now = time.monotonic()
+            for connection, (when, act) in list(self._timers.items()):
+                if when <= now and self._timers.pop(connection, None) is not None:
+                    act()
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                connected, peer = self._listener.accept()
+            except OSError:  # nobody, gone again already, or too many descriptors are open
+                return
+            connected.setblocking(False)
+            if len(self._connections) > MOST_CONNECTIONS:  # it does not even hear why
+                self.reception.refuse("too many connections")
+                connected.close()
+                continue
+            if self._context is not None:
+                connected = self._context.wrap_socket(
+                    connected, server_side=True, do_handshake_on_connect=False
+                )
+            stream = Stream(connected, self._epoll)
+            self._connections[connected.fileno()] = OpenpiConnection(
+                self, stream, connected.fileno(), str(peer[0])
+            )
+
+    # --- for connections ---
+
+    def left(self, connection: OpenpiConnection, descriptor: int) -> None:
+        """It has ended."""
+        self._connections.pop(descriptor, None)
+        self._timers.pop(connection, None)
+        self._more.discard(connection)
+
+    def read_again(self, connection: OpenpiConnection) -> None:
+        """It has more to read."""
+        self._more.add(connection)
+
+    def crowded(self) -> bool:
+        """Whether there are as many connections as there may be."""
+        return len(self._connections) >= MOST_CONNECTIONS
+
+    def later(self, connection: OpenpiConnection, seconds: float, act: Callable[[], None]) -> None:
+        """Call `act` so much later, in place of what was to be called for this connection."""
+        self._timers[connection] = (time.monotonic() + seconds, act)
+
+    def call_off(self, connection: OpenpiConnection) -> None:
+        """Call nothing later for this connection."""
+        self._timers.pop(connection, None)
 
     def _certificate(self) -> ssl.SSLContext | None:
         files = self.settings.certificate, self.settings.certificate_key
@@ -72,26 +158,3 @@ class OpenpiDoor(Door):
                 f"door {self.kind!r}: certificate {files[0]!r}: {error.strerror or error}"
             ) from None
         return context
-
-    def _run(self) -> None:
-        try:
-            self._loop.run_until_complete(self._serve())
-        finally:
-            self._loop.close()
-
-    async def _serve(self) -> None:
-        server = await self._loop.create_server(
-            lambda: OpenpiConnection(self._loop, self._shared),
-            sock=self._listener,
-            ssl=self._context,
-            ssl_handshake_timeout=_TLS_S if self._context else None,
-        )
-        await self._stopping.wait()
-        server.close()
-        for connection in list(self._shared.connections):
-            connection.server_stops()
-        if leaving := [connection.gone for connection in self._shared.connections]:
-            await asyncio.wait(leaving, timeout=_GOODBYE_S)
-        for connection in list(self._shared.connections):
-            connection.abort()
-        await asyncio.sleep(0)  # transports end in the turn after they were aborted
