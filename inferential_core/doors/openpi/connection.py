@@ -49,13 +49,20 @@ class Host(Protocol):
     reception: Reception
     partial: int
 
-    def left(self, connection: OpenpiConnection, descriptor: int) -> None: ...
-    def read_again(self, connection: OpenpiConnection) -> None: ...
-    def crowded(self) -> bool: ...
-    def later(
-        self, connection: OpenpiConnection, seconds: float, act: Callable[[], None]
-    ) -> None: ...
-    def call_off(self, connection: OpenpiConnection) -> None: ...
+    def left(self, connection: OpenpiConnection, descriptor: int) -> None:
+        """It has ended."""
+
+    def read_again(self, connection: OpenpiConnection) -> None:
+        """It has more to read."""
+
+    def crowded(self) -> bool:
+        """Whether there are as many connections as there may be."""
+
+    def later(self, connection: OpenpiConnection, seconds: float, act: Callable[[], None]) -> None:
+        """Call `act` so much later, in place of what was to be called for this connection."""
+
+    def call_off(self, connection: OpenpiConnection) -> None:
+        """Call nothing later for this connection."""
 
 
 class OpenpiConnection:
