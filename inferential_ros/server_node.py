@@ -22,6 +22,7 @@ from inferential_ros.lifecycle import Ended, Failed, ManagedNode, WrongSetup, ru
 from inferential_ros.parameters import declare, declare_texts, declare_word, texts, word
 from inferential_ros.qos import STATUS
 from inferential_ros.server.log_forwarding import FORMATS, log_to
+from inferential_ros.server.model_service import ModelService
 from inferential_ros.server.status_message import server_message
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class ServerNode(ManagedNode):
         self._publisher = None
         self._timer = None
         self._drain: Any = None
+        self._models: ModelService | None = None
 
     def configure(self) -> None:
         """Load what is served; a wrong setting or model is named."""
@@ -141,6 +143,8 @@ class ServerNode(ManagedNode):
         except InferentialError as error:
             raise WrongSetup(str(error)) from None
         self._serving = True
+        if folders := self._server.config.control.folders:
+            self._models = ModelService(self, self._server, folders)
         self.get_logger().info(f"serving on {self._server.address}")
         for door in self._server.doors():
             self.get_logger().info(f"door for clients of {door['kind']}: {door['address']}")
@@ -152,6 +156,9 @@ class ServerNode(ManagedNode):
         """Stop serving."""
         if self._serving and self._server is not None:
             self._serving = False
+            if self._models is not None:
+                self._models.close()
+                self._models = None
             self._server.drain()
             self._server.stop()
 

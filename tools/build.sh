@@ -13,7 +13,7 @@ exec 9<Makefile
 flock 9
 stamp=$(
   cat .venv/stamp
-  cat CMakeLists.txt package.xml msg/*.msg | sha256sum
+  cat CMakeLists.txt package.xml msg/*.msg srv/*.srv | sha256sum
   find . -type d \( -name '.?*' -o -name __pycache__ -o -path ./build -o -path ./install \
     -o -path ./log -o -path ./demo \) -prune -o -type f -print | LC_ALL=C sort
 )

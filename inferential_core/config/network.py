@@ -144,3 +144,8 @@ class ControlConfig(Section):
         " else reaches; off: no command; unset: auto for commands and nodes, off for the Python"
         " API",
     )
+    folders: list[str] = setting(
+        list,
+        "folders from which the server node's service change_model may load models; empty: the"
+        " node has no such service",
+    )
