@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,38 @@ def test_a_file_that_is_not_there_or_is_no_network_is_told(tmp_path: Path) -> No
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(ConfigError, match="onnx:.*text.onnx: InvalidProtobuf"):
         load_model(f"onnx:{tmp_path}/text.onnx")
+
+
+def test_a_replica_of_rays_loads_it_from_this_folder(
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inferential_core.dispatch.ray_serve import RayServeDispatcher
+
+    networks.linear(tmp_path / "policy.onnx", "N")
+    monkeypatch.chdir(tmp_path)
+    deploy = {"network": "onnx:policy.onnx?batch_sizes=2,4"}
+    with (
+        Server(
+            bind="tcp://127.0.0.1:0",
+            dispatcher=RayServeDispatcher(address=ray_cluster.address, deploy=deploy),
+        ) as server,
+        Connection(server.address, client_id="robot") as connection,
+    ):
+        until_ready(server)
+        network = connection.model("network", latency_budget_ms=LONG_MS)
+        network.observe(state=STATES[1])
+        result = network.get_result(LONG_MS)
+        assert result is not None
+        np.testing.assert_allclose(result["actions"], networks.expected(STATES[1]), rtol=1e-6)
+        (told,) = server.status()["models"]
+        assert (told["batch_sizes"], told["max_batch"]) == ([2, 4], 4)
+
+
+def until_ready(server: Server) -> None:
+    end = time.monotonic() + 60.0  # a bound: replicas take seconds
+    while any(model["unavailable"] for model in server.status()["models"]):
+        assert time.monotonic() < end, server.status()["models"]
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("process", [False, True])
