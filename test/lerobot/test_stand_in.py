@@ -30,7 +30,7 @@ def functions() -> Iterator[Any]:
                 yield pytest.param(module, "", node, id=node.name)
 
 
-@pytest.mark.parametrize("module,owner,function", functions())
+@pytest.mark.parametrize("module,owner,function", list(functions()))
 def test_lerobot_has_it(module: str, owner: str, function: ast.FunctionDef) -> None:
     place: Any = importlib.import_module(module)
     if owner == "PreTrainedPolicy":  # which the stand-in's policies are named after
