@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import sys
+import threading
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -72,6 +73,14 @@ FEATURES = {
 @contextlib.contextmanager
 def modules(helpers: str = HELPERS) -> Iterator[None]:
     """While pickle looks for LeRobot and torch, it finds the stand-ins."""
+    with _modules:
+        yield from _stand_ins(helpers)
+
+
+_modules = threading.Lock()  # sys.modules is everybody's
+
+
+def _stand_ins(helpers: str) -> Iterator[None]:
     made = {name: types.ModuleType(name) for name in (*_parents(helpers), "torch")}
     module = made[helpers]
     before = {name: sys.modules.get(name) for name in made}
@@ -144,7 +153,11 @@ class Robot:
     """Makes the calls of a robot; grpc.RpcError where the server ends one with an error."""
 
     def __init__(
-        self, address: str, part_bytes: int = 2 * 1024 * 1024, shared: bool = False
+        self,
+        address: str,
+        part_bytes: int = 2 * 1024 * 1024,
+        shared: bool = False,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         import grpc
 
@@ -152,6 +165,7 @@ class Robot:
         own = {} if shared else {"grpc.use_local_subchannel_pool": 1}
         self._channel = grpc.insecure_channel(address, options=[*own.items()])
         self._part_bytes = part_bytes
+        self._patience_s = patience_s
         service = f"/{SERVICE}"
         self._ready = self._channel.unary_unary(f"{service}/Ready")
         self._instruct = self._channel.unary_unary(f"{service}/SendPolicyInstructions")
@@ -160,12 +174,12 @@ class Robot:
 
     def begin(self, message: bytes) -> None:
         """Say that it is there, and what it wants (see `setup`)."""
-        self._ready(b"", timeout=PATIENCE_S)
+        self._ready(b"", timeout=self._patience_s)
         self.instruct(message)
 
     def instruct(self, message: bytes) -> None:
         """Say what it wants."""
-        self._instruct(pb.PolicySetup(data=message).SerializeToString(), timeout=PATIENCE_S)
+        self._instruct(pb.PolicySetup(data=message).SerializeToString(), timeout=self._patience_s)
 
     def send(self, message: bytes) -> None:
         """An observation (see `observation`), in parts."""
@@ -173,11 +187,11 @@ class Robot:
 
     def send_parts(self, made: Iterable[bytes]) -> None:
         """An observation in parts that the caller made."""
-        self._send(iter(made), timeout=PATIENCE_S)
+        self._send(iter(made), timeout=self._patience_s)
 
     def get(self) -> list[Any]:
         """The actions of one answer; none where the server had none in two seconds."""
-        data = pb.Actions.FromString(self._get(b"", timeout=PATIENCE_S)).data
+        data = pb.Actions.FromString(self._get(b"", timeout=self._patience_s)).data
         return loads(data) if data else []
 
     def close(self) -> None:

@@ -51,6 +51,7 @@ def run(fault: Fault, stage: Stage, chance: random.Random) -> Row:
     fault.end(stage, started)
     ended = time.monotonic()
     stage.back_since(ended, PATIENCE_S)
+    missing = stage.visitors_back_since(ended, PATIENCE_S)
     time.sleep(AFTERWARDS_S)
     until = time.monotonic()
     unended = stage.rest()
@@ -72,6 +73,12 @@ def run(fault: Fault, stage: Stage, chance: random.Random) -> Row:
         unbalanced=stage.unbalanced - unbalanced,
     )
     row.broken += fault.promises(row) + getattr(started, "broken", [])
+    row.broken += [f"{each} was not served again within {PATIENCE_S:g} s" for each in missing]
+    row.broken += [
+        f"{name} heard {counts['crossed']} answers to somebody else"
+        for name, counts in stage.visitors.ask({}).items()
+        if counts.get("crossed")
+    ]
     row.remark = getattr(started, "remark", "")
     return row
 

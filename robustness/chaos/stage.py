@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -13,6 +14,9 @@ from typing import Any
 from benchmarks.processes import Program
 
 CAST = Path(__file__).parent / "cast"
+VISITORS = Path(__file__).parents[2] / "benchmarks" / "peers" / "visitors.py"
+VISITORS_A_DOOR = 2
+SCHEMES = {"openpi": "ws://", "gr00t": "tcp://", "lerobot": ""}  # of the doors' addresses
 ATTACKER = Path(__file__).parents[1] / "attacker.py"
 BRIDGES = ("bridge_1", "bridge_2")
 # direct: robots and server on one socket. link, relay: with a network of our own between them.
@@ -42,6 +46,7 @@ class Stage:
         self._stack = ExitStack()
         self._robots = robots
         self.bind = f"tcp://127.0.0.1:{free_port()}"
+        self.doors = {kind: f"127.0.0.1:{free_port()}" for kind in SCHEMES}
 
     def __enter__(self) -> Stage:
         try:
@@ -72,7 +77,9 @@ class Stage:
         bridge = ("bridge.py", self.contract, self.seen_at)
         self.bridges = [self.program(*bridge, name) for name in BRIDGES]
         self.robots = self.program("robots.py", self.seen_at, self._robots)
-        for program in (*self.bridges, self.robots):
+        addresses = {kind: f"{SCHEMES[kind]}{where}" for kind, where in self.doors.items()}
+        self.visitors = self.program(VISITORS, json.dumps(addresses), VISITORS_A_DOOR)
+        for program in (*self.bridges, self.robots, self.visitors):
             program.hear()
         if not self.back_since(time.monotonic(), LIVELY_S):
             raise RuntimeError(f"not every robot is served after {LIVELY_S:.0f} s")
@@ -90,7 +97,7 @@ class Stage:
         """For the first time, or again at the same address; returns when it listens."""
         self.lives += 1
         address = [self.cluster_address] if self.way == "ray" else []
-        self.server = self.program("server.py", self.bind, *address)
+        self.server = self.program("server.py", self.bind, json.dumps(self.doors), *address)
         self.server.hear()
 
     def set_clocks(self, offset_s: float) -> None:
@@ -123,3 +130,15 @@ class Stage:
                 return True
             time.sleep(0.05)
         return False
+
+    def visitors_back_since(self, when: float, patience_s: float) -> list[str]:
+        """Wait until each client of a door has an answer to a question asked since then.
+
+        Returns those that have none.
+        """
+        end = time.monotonic() + patience_s
+        while missing := self.visitors.ask({"live_since": when}):
+            if time.monotonic() >= end:
+                break
+            time.sleep(0.05)
+        return list(missing)

@@ -54,11 +54,12 @@ def valid_observations() -> list[Frames]:
 
 
 def counts(frames: Frames) -> bool:
-    """Whether the server's counters tell of these frames: they do of all but a farewell."""
+    """Whether the server's counters tell of these frames: of all but farewells and pings."""
     try:
-        return not parse_observation(frames).farewell
+        message = parse_observation(frames)
     except MalformedError:
         return True
+    return not (message.farewell or message.ping)
 
 
 def _jpeg() -> bytes:

@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).parents[2]))  # behind the packages under tes
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
 SEEDS = Path(__file__).parents[1] / "fuzz_seeds"
-TARGETS = ("wire", "images", "configuration", "rights", "lerobot")
+TARGETS = ("wire", "images", "configuration", "rights", "lerobot", "msgpack_doors")
 MUTATIONS = 300
 
 

@@ -51,7 +51,9 @@ class Tagged:
         if self.misbehaviour == "huge" and context.client_id == self.victim:
             return {"actions": self._huge}
         plan = np.empty((HORIZON, 2), np.float32)
-        plan[:, 0] = np.asarray(obs["state"]).reshape(-1)[0]
+        # under whichever key a client, or the door that it comes by, has it
+        state = next(value for key, value in obs.items() if "state" in key)
+        plan[:, 0] = np.asarray(state).reshape(-1)[0]
         plan[:, 1] = np.arange(HORIZON)
         if self.misbehaviour == "nan":
             plan[HORIZON // 2, 0] = np.nan

@@ -1,7 +1,11 @@
-"""The server of a chaos run: `server.py BIND [RAY_ADDRESS]`; its model misbehaves when told to."""
+"""The server of a chaos run: `server.py BIND DOORS [RAY_ADDRESS]`; its model misbehaves when told.
+
+DOORS: JSON, where each kind of door listens.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -23,7 +27,7 @@ def account(server: Server) -> dict[str, Any]:
     return {"exact": exact, "clients": {one["id"]: one["received"] for one in status["clients"]}}
 
 
-def main(bind: str, ray_address: str = "") -> None:
+def main(bind: str, doors: str, ray_address: str = "") -> None:
     """Serve until stdin ends."""
     walltime.install()
     tagged = Tagged()
@@ -35,7 +39,13 @@ def main(bind: str, ray_address: str = "") -> None:
     else:
         models = {"policy": tagged, "picture": Picture()}
         dispatcher = LocalDispatcher(models, timeout_s=CALL_TIMEOUT_S)
-    config = InferentialConfig(transport={"bind": bind}, scheduling={"max_retries": 1})
+    entries = [
+        {"kind": kind, "bind": where, "model": "policy"}
+        for kind, where in json.loads(doors).items()
+    ]
+    config = InferentialConfig(
+        transport={"bind": bind}, scheduling={"max_retries": 1}, doors=entries
+    )
     with Server(config=config, dispatcher=dispatcher) as server:
         tell(server.address)
         for question in listen():

@@ -4,4 +4,4 @@ Each has `seeds()`, inputs to begin with; `check(data)`, which raises if a promi
 nothing otherwise; and, where random bytes would not get far, `mutate(data, random)`.
 """
 
-TARGETS = ("wire", "images", "contract", "configuration", "rights", "lerobot")
+TARGETS = ("wire", "images", "contract", "configuration", "rights", "lerobot", "msgpack_doors")
