@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
+from lifecycle_msgs.srv import ChangeState
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.guard_condition import GuardCondition
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -22,6 +24,7 @@ from inferential_core.process.interpreter import keep_time
 from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
 from inferential_core.security.variables import OF_A_NODE, speaking
 
+RCLError = rclpy_implementation.RCLError
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -75,6 +78,27 @@ class ManagedNode(LifecycleNode):
     """
 
     asked_to_stop: Callable[[], bool] = staticmethod(lambda: False)  # set by `run`
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        # The service of rclpy 7.1 (Jazzy) lets the error of a transition that does not fit the
+        # state out of the executor, which ends the process; that of 9.1 (Kilted) answers False.
+        self._change_state = self._service_change_state.callback
+        self._service_change_state.callback = self._on_change_state
+
+    def _on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        state = self._state_machine.current_state[1]
+        try:
+            return self._change_state(request, response)
+        except RCLError:
+            asked = request.transition.label or request.transition.id
+            self.get_logger().warning(
+                f"transition {asked!r} is refused: none of that name leads on from {state!r}"
+            )
+            response.success = False
+            return response
 
     def configure(self) -> None:
         raise NotImplementedError
