@@ -18,6 +18,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from std_srvs.srv import Trigger
 
+from inferential_core.process.ending import end_within
 from inferential_ros.lifecycle import Ended, Failed, ManagedNode, WrongSetup, run
 from inferential_ros.parameters import declare, declare_texts, declare_word, texts, word
 from inferential_ros.qos import STATUS
@@ -268,7 +269,10 @@ class ServerNode(ManagedNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal; 1 if it could not be configured and activated."""
-    return run(ServerNode, args)
+    code = run(ServerNode, args)
+    if args is None:  # the process is the node's own
+        end_within(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -61,8 +61,20 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
+    """Entry point; returns the exit code.
+
+    Without `argv`, the process is the command's own, and ends soon after this returned.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    code = _run(arguments)
+    if argv is None and arguments[:1] == ["serve"]:
+        from ..process.ending import end_within
+
+        end_within(code)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return 0 if arguments else 2

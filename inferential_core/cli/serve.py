@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 import signal
 import sys
 import time
@@ -120,12 +121,22 @@ async def _announce(server: Server, what: str, wait_s: float) -> bool:
             told += _PROGRESS_S
             _log.info("starting on %s for %.0f s now: %s", server.address, passed, why)
         await asyncio.sleep(_LOOK_S)
-    print(f"serving {what} on {server.address}", flush=True)
-    for door in server.doors():
-        print(f"door for clients of {door['kind']}: {door['address']}", flush=True)
+    lines = [f"serving {what} on {server.address}"]
+    lines += [f"door for clients of {each['kind']}: {each['address']}" for each in server.doors()]
     if server.page:
-        print(f"the fleet's page: {server.page}", flush=True)
+        lines.append(f"the fleet's page: {server.page}")
+    _tell(lines)
     return True
+
+
+def _tell(lines: list[str]) -> None:
+    """Print these lines. Where that fails, as on a full disk, robots are served all the same."""
+    try:
+        print("\n".join(lines), flush=True)
+    except OSError as error:
+        for line in lines:
+            _log.warning("%s (stdout: %s)", line, error.strerror or error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

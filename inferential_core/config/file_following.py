@@ -7,7 +7,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..errors import ConfigError, describe
 from .file_watch import FileWatch, settled, state_of
 from .live_settings import Settings, changed
 from .schema import InferentialConfig
@@ -93,9 +93,9 @@ class Reloading(NotFollowing):
             waits = self._apply(config)
         except ConfigError as error:
             self._refuse(str(error))
-        except Exception as error:
+        except BaseException as error:  # a module of the user's may call sys.exit
             _log.exception("%s", self._file)
-            self._refuse(f"{type(error).__name__}: {error}")
+            self._refuse(describe(error))
         else:
             told = "; ".join(_in_words(before, config))
             _log.info("%s is applied: %s", self._file, told)

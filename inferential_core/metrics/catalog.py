@@ -69,6 +69,18 @@ CATALOG = (
         _OF_REQUEST,
         "1 for an observation that could not be read or is not accepted",
     ),
+    Metric(
+        "implausible_periods",
+        "",
+        ("client",),
+        "1 for an observation whose robot says that its actions last for more than an hour",
+    ),
+    Metric(
+        "descriptors_exhausted",
+        "",
+        (),
+        "1 for each second in which the process has no file descriptor left for a connection",
+    ),
     Metric("queue_full_drops", "", _OF_REQUEST, "1 for an observation dropped from a full queue"),
     Metric(
         "requests_expired",

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ..config.schema import ClientEntry, InferentialConfig
 
 
+_LONGEST_MS = 3.6e6  # that a robot's plan, or its patience, lasts
+
+
 class Admission:
     """Takes in messages. clients and models are those of the pipeline, looked up each time."""
 
@@ -192,7 +195,6 @@ class Admission:
         if entry is not None:
             priority = priority if entry.priority is None else entry.priority
             budget_ms = entry.latency_budget_ms or budget_ms
-        period_ms = message.control_period_ms
         urgency = message.urgency
         if urgency != 0.0:
             urgency = min(1.0, max(0.0, urgency))  # in this order NaN becomes 0
@@ -208,7 +210,7 @@ class Admission:
             steps_remaining=message.steps_remaining
             if message.HasField("steps_remaining")
             else None,
-            latency_budget_ms=budget_ms,
+            latency_budget_ms=min(budget_ms, _LONGEST_MS),
             priority=priority,
             supersede=message.supersede,
             request_id=message.request_id,
@@ -217,8 +219,20 @@ class Admission:
             sent_at=sent_at,
             accepts_frames=message.accepts_frames,
             accepts_uint16=message.accepts_uint16,
-            control_period_s=period_ms / 1000.0 if 0.0 < period_ms < math.inf else 0.0,
+            control_period_s=self._period_s(message, now),
         )
+
+    def _period_s(self, message: Any, now: float) -> float:
+        """How long a step of the robot lasts; 0 where it does not say so, or nothing plausible."""
+        period_ms: float = message.control_period_ms
+        if not 0.0 < period_ms < math.inf:
+            return 0.0
+        if period_ms * max(1, message.steps_remaining) > _LONGEST_MS:
+            self._recorder.count("implausible_periods", now, {"client": message.client.id})
+            what = f"{message.steps_remaining} steps of {period_ms:g} ms: over an hour, not used"
+            self._throttled.log(now, f"client {message.client.id!r}: {what}", kind="periods")
+            return 0.0
+        return period_ms / 1000.0
 
     def _entry(self, client_id: str, model_id: str) -> ClientEntry | None:
         for entry in self._known.get(client_id, ()):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
+import os
 from collections.abc import Mapping
 
 from ..decoding.ahead import NoDecoding
@@ -58,6 +60,7 @@ class Housekeeping:
         self._recorder.record_clients(self._clients, changes, now)
         _log_clients(changes)
         self._record_images(now)
+        self._look_for_descriptors(now)
         self._throttled.flush(now)
         for model in self._models.values():
             model.update_utilization(now)
@@ -75,6 +78,21 @@ class Housekeeping:
             self._images_decoded = decoded
             self._recorder.count("images_decoded", now, value=count)
             self._recorder.count("decoded_image_bytes", now, value=self._decoding.used)
+
+    def _look_for_descriptors(self, now: float) -> None:
+        """Tell if no robot can connect any more: ZeroMQ itself only turns them away."""
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                return
+            self._recorder.count("descriptors_exhausted", now)
+            self._throttled.log(
+                now,
+                f"no new robot can connect: {error.strerror}; raise the limit of open files"
+                " (ulimit -n, LimitNOFILE= of systemd)",
+                level=logging.ERROR,
+            )
 
     def _forget_clients(self, model: ModelRecord) -> None:
         """Have a stateful model forget the clients that left."""

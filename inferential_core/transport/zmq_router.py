@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import select
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import zmq
 
 from ..errors import ConfigError
+from ..process import fork_guard
 from ..wire.images import Buffer
 from .base import Message, Transport
 from .malloc import keep_freed_memory
@@ -83,6 +86,8 @@ class ZmqRouter(Transport):
         self._tells = "User-Id" if gate.tells_keys else tells
         gate.open(self._context, self._socket)
         try:
+            if _is_taken(bind):
+                raise zmq.ZMQError(errno.EADDRINUSE)
             self._socket.bind(bind)
         except zmq.ZMQError as error:
             gate.close(self._socket)
@@ -90,6 +95,8 @@ class ZmqRouter(Transport):
             self._context.term()
             raise ConfigError(f"bind {bind!r}: {error.strerror or error}") from None
         self._address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        self._place = fork_guard.place_of(self._address)
+        fork_guard.guard(self._place)
         self._waker = Waker()
         self._frames = FrameSocket(self._socket, max_frames)
         self._unsure = True  # whether messages may be there that the descriptor does not tell
@@ -155,6 +162,20 @@ class ZmqRouter(Transport):
 
     def close(self) -> None:
         self._gate.close(self._socket)
+        fork_guard.release(self._place)
         self._socket.close()
         self._waker.close()
         self._context.term()
+
+
+def _is_taken(bind: str) -> bool:
+    """Whether a process listens at an `ipc://` address, which libzmq would take from it."""
+    kind, _, path = bind.partition("://")
+    if kind != "ipc" or path.startswith("@"):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True

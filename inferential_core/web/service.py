@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..log.throttled import ThrottledLog
+from ..process import fork_guard
 from ..security.exposure import is_loopback
 from . import address
 from .token import load_token
@@ -62,6 +63,8 @@ class WebServer(NoWeb):
         self._token = load_token(config.token_file) if config.token_file else None
         self._listener = address.listen(config.bind)
         self.url = address.url(self._listener)
+        self._port = self._listener.getsockname()[1]
+        fork_guard.guard(self._port)
         self._loopback = is_loopback(self._listener.getsockname()[0])
         if not self._loopback and self._token is None:
             self._listener.close()
@@ -84,6 +87,8 @@ class WebServer(NoWeb):
 
     def stop(self) -> None:
         thread, self._thread = self._thread, None
+        port, self._port = self._port, 0
+        fork_guard.release(port)
         if thread is None:
             self._listener.close()
             return

@@ -53,6 +53,7 @@ class ProcessLanes:
                     {**options, "target": model} if named else options,
                     pickled=None if named else {"model": model},
                     name=f"model {info.id!r}",
+                    family=True,
                 ),
             )
             for _ in range(info.lanes)

@@ -93,12 +93,23 @@ class Lane:
                     run.came_back()
                     return
                 item = None  # an idle lane must not keep what it observed last in memory
+        except BaseException as error:  # a fault of ours: the model must not fall silent
+            self._fail(error)
         finally:
             with self._lock:
                 self._ended = True
                 self._resign()
             run.leadership.withdraw(self._on_promoted)
             caller.end_thread()
+
+    def _fail(self, error: BaseException) -> None:
+        """This thread ends: its batch fails, and another one takes its place."""
+        _log.error("model %r: a thread failed, and is replaced", self._name, exc_info=error)
+        self._run.replace(self)
+        self._run.came_back()  # it hangs nowhere
+        batch = self._claim_batch()
+        if batch is not None:
+            self._run.on_done(Completion.failed(batch, ModelUnavailable(describe(error))))
 
     def _next(self, inbox: Inbox) -> Item:
         """What to do next. Until there is something, it leads the server if it may."""

@@ -131,10 +131,10 @@ class Application:
 
         if self._handles is not None and self._deployment in deployments:
             return
+        self._handles = None  # what they call is gone
         handle = await asyncio.to_thread(serve.get_app_handle, self.id)  # asks, and waits
-        self._deployment = handle.deployment_name
-        if self._deployment not in deployments:
-            raise LookupError(f"its deployment {self._deployment!r} is not there")
+        if handle.deployment_name not in deployments:
+            raise LookupError(f"its deployment {handle.deployment_name!r} is not there")
         try:
             by_value, by_reference = (
                 handle.options(
@@ -147,7 +147,7 @@ class Application:
             )
         except TypeError:  # a Ray that knows one way only
             by_value = by_reference = handle.options(method_name=METHOD)
-        self._handles = by_value, by_reference
+        self._deployment, self._handles = handle.deployment_name, (by_value, by_reference)
 
     def _place(self, target: int) -> None:
         """Give each replica a lane, for good: clients of a stateful model live on it."""

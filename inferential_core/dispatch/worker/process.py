@@ -25,7 +25,7 @@ class WorkerProcess:
     further options that are pickled for the child, such as a factory.
     ready_timeout_s: for the child to import, make and start its dispatcher.
     parent_death_signal: what the child gets when this process dies without a word; 0: only the end
-    of its channel tells it.
+    of its channel tells it. family: what the child starts ends with it.
 
     `start` returns once the child is ready. Events reach `on_event(kind, fields)` on the
     supervising thread: those the dispatcher emits, and "up" ({"models": ..., "pid": ...}) and
@@ -43,6 +43,7 @@ class WorkerProcess:
         ready_timeout_s: float = 300.0,
         grace_s: float = 5.0,
         parent_death_signal: int = signal.SIGKILL,
+        family: bool = False,
     ) -> None:
         self.name = name
         self._begin: dict[str, Any] = {
@@ -50,6 +51,7 @@ class WorkerProcess:
             "options": dict(options or {}),
             "grace_s": grace_s,
             "parent_death_signal": int(parent_death_signal),
+            "family": family,
         }
         try:
             marshal.dumps(self._begin)

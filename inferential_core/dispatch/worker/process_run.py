@@ -42,7 +42,7 @@ class ProcessRun:
         ours, theirs = socket.socketpair()
         self._channel = channel = Channel(ours)
         with theirs:
-            process = start_process(theirs.fileno())
+            process = start_process(theirs.fileno(), bool(message.get("family")))
         with self._lock:
             self.process = process
             if self._killed_because:

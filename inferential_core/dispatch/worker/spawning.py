@@ -16,15 +16,26 @@ from ...log import formatting
 Process = subprocess.Popen[bytes]
 
 
-def start_process(descriptor: int) -> Process:
+class Family(Process):
+    """A process that leads a session of its own, so that what it starts is killed with it."""
+
+    def kill(self) -> None:
+        """Kill all of it, also what outlives its leader."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def start_process(descriptor: int, family: bool = False) -> Process:
     """A process that runs `serving`, with this end of the channel to it. OSError if none can be.
+
+    family: what it starts ends with it.
 
     The kernel's parent-death signal reaches it when the calling thread ends.
     """
     environment = dict(os.environ)
     # It has to find this package wherever it was found here; what it inherits it gets back.
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path)
-    return subprocess.Popen(
+    return (Family if family else subprocess.Popen)(
         [sys.executable, "-m", __package__, str(descriptor), str(os.getpid())],
         env=environment,
         pass_fds=(descriptor,),
@@ -55,6 +66,7 @@ def end_of(process: Process, patience_s: float) -> str:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    process.kill()  # what it has left behind
     code = process.returncode
     if code < 0:
         with contextlib.suppress(ValueError):
