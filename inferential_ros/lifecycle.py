@@ -13,6 +13,8 @@ from typing import Any
 
 import rclpy
 from lifecycle_msgs.srv import ChangeState
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.guard_condition import GuardCondition
@@ -23,6 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 from inferential_core.process.interpreter import keep_time
 from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
 from inferential_core.security.variables import OF_A_NODE, speaking
+from inferential_core.process.supervisor import Supervisor
 
 RCLError = rclpy_implementation.RCLError
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -178,6 +181,7 @@ def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
         rclpy.try_shutdown()
         return 1
     executor = SingleThreadedExecutor()
+    supervisor = Supervisor()
     try:
         stop.interrupt(node)
         end_with_launcher(node.get_logger().warning)
@@ -186,6 +190,7 @@ def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
             keep_time()
         elif not _start(node, stop):
             return 1
+        _supervise(node, supervisor)
         while not stop.asked and rclpy.ok():
             executor.spin_once()
         return 0
@@ -194,11 +199,20 @@ def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
     except Failed:
         return 1
     finally:
+        supervisor.stopping()
         _shut_down(node)
         stop.close()
         node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()
+
+
+def _supervise(node: ManagedNode, supervisor: Supervisor) -> None:
+    """Tell systemd that the node is ready, and go on telling that its executor turns."""
+    supervisor.ready(f"{node.get_fully_qualified_name()} runs")
+    if supervisor.period_s:
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(supervisor.period_s, supervisor.feed, clock=steady)
 
 
 class _Stop:

@@ -22,6 +22,7 @@ from ..log import formatting
 from ..models.loading import targets
 from ..process.hangup import on_hangup
 from ..process.interpreter import keep_time
+from ..process.supervisor import Supervisor
 from ..security.exposure import check_exposure
 from ..server.off_loop import off_loop
 from ..server.server import Server
@@ -85,19 +86,23 @@ def _run(options: argparse.Namespace) -> int:
 async def _serve(server: Server, what: str, wait_s: float) -> int:
     """Serve until a signal, or until the server fails, which raises; returns the exit code."""
     running = asyncio.ensure_future(server.run())
+    supervisor = Supervisor()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, running.cancel)
-    loop.add_signal_handler(signal.SIGTERM, _drain, server, running)
-    ready = asyncio.ensure_future(_announce(server, what, wait_s))
+    loop.add_signal_handler(signal.SIGTERM, _drain, server, running, supervisor)
+    ready = asyncio.ensure_future(_announce(server, what, wait_s, supervisor))
     ready.add_done_callback(lambda _: None if _is_ready(ready) else running.cancel())
     with contextlib.suppress(asyncio.CancelledError):
         await running
+    supervisor.stopping()
+    supervisor.end()
     return 0 if ready.cancel() or _is_ready(ready) else 1
 
 
-def _drain(server: Server, running: asyncio.Future[None]) -> None:
+def _drain(server: Server, running: asyncio.Future[None], supervisor: Supervisor) -> None:
     """Take leave of the clients, then end; end at once on a second SIGTERM."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    supervisor.stopping()
     off_loop(server.drain, "inferential-drain").add_done_callback(lambda _: running.cancel())
 
 
@@ -105,7 +110,7 @@ def _is_ready(announced: asyncio.Future[bool]) -> bool:
     return announced.cancelled() or announced.result()
 
 
-async def _announce(server: Server, what: str, wait_s: float) -> bool:
+async def _announce(server: Server, what: str, wait_s: float, supervisor: Supervisor) -> bool:
     """Say that it serves once no model is starting; False if one is not ready after `wait_s`."""
     begun = time.monotonic()
     told = begun + _PROGRESS_S
@@ -126,6 +131,8 @@ async def _announce(server: Server, what: str, wait_s: float) -> bool:
     if server.page:
         lines.append(f"the fleet's page: {server.page}")
     _tell(lines)
+    supervisor.ready(lines[0])
+    supervisor.feed_while(server.takes_turns)
     return True
 
 

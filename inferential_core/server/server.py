@@ -291,6 +291,10 @@ class Server:
         """Whether it serves: started, not stopped, and its loop alive."""
         return self._serving and not self._ran.loop.stopped.is_set()
 
+    def takes_turns(self) -> bool:
+        """Return whether it serves, once its loop has done what it is at; for watchdogs."""
+        return self.running and self._ran.loop.between_turns(lambda: True)
+
     @property
     def failure(self) -> BaseException | None:
         """What ended the loop of a server that nobody stopped; None if nothing did."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from house import PUBLISHED, House
 from inferential_core.clock import SystemClock
 from inferential_core.metrics.catalog import CATALOG
 from inferential_core.metrics.store import MetricsStore
+from inferential_core.pipeline import housekeeping
 from inferential_core.security.refusals import HANDSHAKE, OBSERVATION, Refusals
 from inferential_core.tracking.models import BreakerRule
 
@@ -116,7 +119,7 @@ def troubled() -> House:
     house.settle()
     house.observe(robot, model="polcy")
 
-    house.observe(robot)
+    house.observe(robot, control_period_ms=2e7)  # five hours
     house.complete(ValueError("broken"))
     house.complete()  # the second try
 
@@ -153,19 +156,30 @@ def test_what_goes_wrong_is_counted_under_its_name() -> None:
     assert of("circuit_opened") == [(1.0, {"model": "policy"})]
     assert of("requests_refused") == [(1.0, ROBOT)]
     assert of("circuit_closed") == [(1.0, {"model": "policy"})]
+    assert of("implausible_periods") == [(1.0, {"client": "robot"})]
     assert of("client_takeovers") == [(1.0, {"client": "robot"})]
     assert of("replies_undelivered")[-1] == (1.0, ROBOT)
     outcomes = [labels["outcome"] for _, labels in of("outcomes")]
     assert set(outcomes) >= {"ok", "rejected", "error", "dropped", "expired"}
 
 
-def test_the_catalog_names_what_is_recorded_with_its_labels() -> None:
+def no_descriptor(*_: Any) -> int:
+    raise OSError(errno.EMFILE, "too many open files")
+
+
+def test_the_catalog_names_what_is_recorded_with_its_labels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     known = {metric.name: set(metric.labels) for metric in CATALOG}
     assert set(known) >= PUBLISHED
     assert len(known) == len(CATALOG)
     quiet = served()
     for _ in range(15):
         quiet.pass_time(1.0)
+    starving = served()
+    with monkeypatch.context() as patch:
+        patch.setattr(housekeeping.os, "open", no_descriptor)
+        starving.pass_time(1.0)
     store, refused = MetricsStore(), []
     store.listen(lambda *record: refused.append(record))
     refusals = Refusals(SystemClock(), store.record)
@@ -176,6 +190,7 @@ def test_the_catalog_names_what_is_recorded_with_its_labels() -> None:
         with JsonLinesClient(server) as client:
             client.ask(state=[1.0])
     seen: dict[str, set[str]] = {}
-    for name, _, labels in quiet.records + troubled().records + refused:
+    records = quiet.records + starving.records + troubled().records + refused
+    for name, _, labels in records:
         seen.setdefault(name, set()).update(labels)
     assert seen == known
