@@ -24,8 +24,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from inferential_core.process.interpreter import keep_time
 from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
-from inferential_core.security.variables import OF_A_NODE, speaking
 from inferential_core.process.supervisor import Supervisor
+from inferential_core.security.variables import OF_A_NODE, speaking
 
 RCLError = rclpy_implementation.RCLError
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
