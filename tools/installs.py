@@ -173,7 +173,9 @@ def serve_and_ask(installed: Environment, *flags: str) -> None:
         code, said = installed.run("inferential", "top", "--once", "--server", page)
         if code or "policy" not in said:
             raise Failed(f"inferential top: {said}")
-        flags_of_bench = ["--robots", "2", "--hz", "5", "--seconds", "1", "--model", "policy"]
+        flags_of_bench = (
+            "--robots 2 --hz 5 --seconds 1 --model policy --shape state=float32[2]".split()
+        )
         code, said = installed.run("inferential", "bench", "--server", address, *flags_of_bench)
         if code:
             raise Failed(f"inferential bench: {said}")
