@@ -186,15 +186,12 @@ class ServerNode(ManagedNode):
 
     def _make_server(self) -> Server:
         # Imported here: only a machine that serves needs the server's dependencies.
-        from inferential_core import InferentialError, LocalDispatcher, Server
-        from inferential_core.config import command_config
-        from inferential_core.dispatch.factory import choose, local_options
+        from inferential_core import InferentialError
+        from inferential_core.dispatch.factory import local_options
         from inferential_core.errors import traceback_of
-        from inferential_core.models.loading import targets
         from inferential_core.process.hangup import on_hangup
-        from inferential_core.security.exposure import check_exposure
+        from inferential_core.server.assembly import assemble
 
-        config_file = self.get_parameter("config_file").value
         names = ("bind", "strategy", "keys", "allow_insecure")
         given = {name: self.get_parameter(name).value for name in names}
         given["http"] = word(self, "http")
@@ -208,11 +205,9 @@ class ServerNode(ManagedNode):
         if (here := os.getcwd()) not in sys.path:
             sys.path.insert(0, here)  # models beside whoever starts the node, as for the command
         try:
-            given |= {"models": targets(texts(self, "models")), "local": local}
-            config = command_config(config_file, **given)
-            check_exposure(config)
-            dispatcher, told = choose(
-                config,
+            made = assemble(
+                self.get_parameter("config_file").value,
+                given,
                 dispatcher=self.get_parameter("dispatcher").value,
                 models=texts(self, "models"),
                 ray_address=self.get_parameter("ray_address").value,
@@ -220,20 +215,17 @@ class ServerNode(ManagedNode):
                 replicas=self.get_parameter("replicas").value,
                 local=local,
             )
-            self.get_logger().info(told)
-            if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
+            self.get_logger().info(made.where)
+            if made.empty:
                 self.get_logger().warning(
                     "parameter models is empty: every observation is rejected until the node is"
                     " configured with models:=id:=module:attribute"
                 )
-            server = Server(config=config, dispatcher=dispatcher)
-            if config_file:
-                server.follow(config_file, lambda file: command_config(file, **given))
             on_hangup(self._on_hangup)
         except InferentialError as error:
             self.get_logger().debug(traceback_of(error))
             raise WrongSetup(str(error)) from None
-        return server
+        return made.server
 
     def _on_hangup(self) -> None:
         if self._server is not None:

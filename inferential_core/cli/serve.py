@@ -14,16 +14,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config import LOOPBACK, command_config
-from ..dispatch.factory import DISPATCHERS, choose, local_options
-from ..dispatch.local.dispatcher import LocalDispatcher
+from ..config import LOOPBACK
+from ..dispatch.factory import DISPATCHERS, local_options
 from ..errors import InferentialError, UsageError
 from ..log import formatting
-from ..models.loading import targets
 from ..process.hangup import on_hangup
 from ..process.interpreter import keep_time
 from ..process.supervisor import Supervisor
-from ..security.exposure import check_exposure
+from ..server.assembly import assemble
 from ..server.off_loop import off_loop
 from ..server.server import Server
 
@@ -56,25 +54,18 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
-    told = {name: getattr(options, name) for name in TOLD}
-    local = local_options(options.lanes, options.process, options.timeout)
-    told |= {"models": targets(options.model), "local": local}
-    config = command_config(options.config, **told)
-    check_exposure(config)
-    dispatcher, where = choose(
-        config,
+    server, dispatcher, where, empty = assemble(
+        options.config,
+        {name: getattr(options, name) for name in TOLD},
         dispatcher=options.dispatcher,
         models=options.model,
         ray_address=options.ray_address,
         serve_config=options.serve_config,
         replicas=options.replicas,
-        local=local,
+        local=local_options(options.lanes, options.process, options.timeout),
     )
-    if isinstance(dispatcher, LocalDispatcher) and not dispatcher.models():
+    if empty:
         raise UsageError("there is no model to serve: name one with --model NAME=MODULE:ATTRIBUTE")
-    server = Server(config=config, dispatcher=dispatcher)
-    if options.config:
-        server.follow(options.config, lambda file: command_config(file, **told))
     on_hangup(server.reload)
     server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
     keep_time()
