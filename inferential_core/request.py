@@ -48,6 +48,8 @@ class InferenceRequest:
     size: int = 0  # bytes, as received
     requery_after_steps: int = 0  # the hint that goes back with its answer, 0: none
 
+    deadline_is_assumed: bool = False  # nothing that the robot or its operator said tells it
+
     one_way_s: float = field(init=False)  # that it took to get here; 0 where that is unknown
     # When an answer has to leave the server so that it arrives with the robot's last action:
     #
@@ -94,6 +96,7 @@ class InferenceRequest:
         """
         runs_dry_at = self.runs_dry_at
         tells = runs_dry_at == runs_dry_at  # not NaN
+        self.deadline_is_assumed = not (tells or budget_is_stated)
         if tells and not budget_is_stated:
             self.deadline = runs_dry_at
             return

@@ -81,10 +81,9 @@ class CompletionHandler:
         call: Call,
         scheduler: BatchScheduler,
     ) -> None:
-        if request.control_period_s:
-            horizon = chunk_length(values)
-            now = self._clock.now()
-            request.requery_after_steps = scheduler.answered(request, now, horizon)
+        horizon = chunk_length(values) if request.control_period_s else 0
+        now = self._clock.now()
+        request.requery_after_steps = scheduler.answered(request, now, horizon)
         try:
             self._outcomes.settle(request, Status.OK, values=values, call=call)
         except Exception as error:  # only where a dispatcher did not check them

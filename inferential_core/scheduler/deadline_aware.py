@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
@@ -106,6 +106,8 @@ class DeadlineAware(BatchScheduler):
         queue = self._queues[model_id]
         seconds = queue.timing.refresh(latency, limit, self.lanes.get(model_id, 1))
         waiting = self.pending.count(model_id)
+        if self._waits(queue, self.pending.of_model(model_id), now, allowed):
+            return []
         if queue.arrived:
             if (
                 queue.timing.negligible_latency
@@ -157,10 +159,36 @@ class DeadlineAware(BatchScheduler):
         queue = self._queues[request.model_id]
         seconds = queue.timing.refresh(latency, limit, self.lanes.get(request.model_id, 1))
         client = queue.client_of(request)
+        if self._waits(queue, (request,), now, None):
+            return False
         if not queue.serves_lone(client, request, now, seconds[1]):
             return False
         client.served_at = now
         record_service(client, request)
+        return True
+
+    def _waits(
+        self,
+        queue: ModelQueue,
+        waiting: Collection[InferenceRequest],
+        now: float,
+        allowed: Allowed | None,
+    ) -> bool:
+        """Whether the model had better wait for robots that are about to ask."""
+        anticipation, timing = queue.anticipation, queue.timing
+        if not anticipation.soon:
+            anticipation.ends(now)
+            return False
+        wait = None
+        undecided = allowed is None and not self._scoring.decides
+        if undecided and timing.pace == 1.0 and not timing.harmless:
+            deadlines = (each.deadline for each in waiting if not each.deadline_is_assumed)
+            wait = anticipation.wait(len(waiting), deadlines, now, timing.seconds)
+        if wait is None:
+            anticipation.ends(now)
+            return False
+        anticipation.begins(wait, now)
+        queue.hold_until = wait.until
         return True
 
     def hold_until(self, model_id: str) -> float:
@@ -190,7 +218,12 @@ class DeadlineAware(BatchScheduler):
     def answered(self, request: InferenceRequest, now: float, horizon: int = 0) -> int:
         queue = self._queues.get(request.model_id)
         client = queue.clients.get(request.client_id) if queue else None
-        if queue is None or client is None or not horizon or not request.control_period_s:
+        if queue is None or client is None:
+            return 0
+        if client.head is None:  # it has nothing here that waits: its next one is news
+            call_s = queue.timing.seconds[1]
+            queue.anticipation.answered(client.client_id, client.pause, now, call_s)
+        if not horizon or not request.control_period_s:
             return 0
         calendar = self._calendars[request.model_id]
         return record_answer(queue, calendar, client, request, now, horizon)
@@ -202,6 +235,17 @@ class DeadlineAware(BatchScheduler):
         seconds = batch_seconds(latency, len(queue.timing.seconds) - 1)
         lanes = self.lanes.get(model_id, 1)
         return headroom(queue.rates(now), queue.windows, seconds, lanes)
+
+    def explain(self, model_id: str) -> str:
+        queue = self._queues.get(model_id)
+        if queue is None:
+            return ""
+        told = []
+        if queue.fleet.overloaded:
+            told.append("overloaded: serves those that gain most")
+        if queue.anticipation.waited:
+            told.append(queue.anticipation.text())
+        return ", ".join(told)
 
     def longest_wait_s(self, model_id: str, clients: int, latency: LatencyModel) -> float:
         """The guard's bound on the longest wait while so many clients wait for the model, s."""

@@ -14,6 +14,7 @@ from itertools import chain, islice
 
 from ..request import InferenceRequest
 from ..tracking.latency import Timing
+from .anticipation import Anticipation, Pause
 from .fleet_state import FleetState
 from .pending import Pending
 from .ranking import Ranking
@@ -49,6 +50,7 @@ class ClientQueue:
     hinted_steps: int = 0  # the newest hint it was given
     follows_hints: bool = True  # it asked no sooner than a hint said
     supplied_until: float = -math.inf  # its newest answer holds actions until then
+    pause: Pause = field(default_factory=Pause)
     knows_at: float = -math.inf  # what arrives before was sent without that answer
 
     @property
@@ -118,6 +120,7 @@ class ModelQueue:
     oldest_since: float = -math.inf  # as of when that was found
     hold_until: float = math.inf
     fleet: FleetState = field(default_factory=FleetState)
+    anticipation: Anticipation = field(default_factory=Anticipation)
     newest: str = ""  # client that asked last
     newest_at: float = -math.inf
     others_at: float = -math.inf  # when any other client than that one asked
@@ -168,6 +171,7 @@ class ModelQueue:
             if request.deadline > request.received_at:
                 self.windows.append(request.deadline - request.received_at)
             client.record_arrival(request)
+            self.anticipation.asked(client.client_id, client.pause, request.received_at)
         return client
 
     def _enter(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:

@@ -58,6 +58,10 @@ class Pending:
         """Those waiting for a model, oldest first."""
         return list(self._by_model.get(model_id, ()))
 
+    def of_model(self, model_id: str) -> Collection[InferenceRequest]:
+        """The same; a view, not a copy."""
+        return self._by_model.get(model_id, ())
+
     def of_client(self, client_id: str, model_id: str) -> Collection[InferenceRequest]:
         """Those of one client that wait for a model, oldest first; a view, not a copy."""
         return self._by_client.get((client_id, model_id), ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from heapq import nlargest, nsmallest
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 
 from .model_queue import ClientQueue, ModelQueue
@@ -37,7 +37,12 @@ class Selection:
     def adaptively(
         self, queue: ModelQueue, now: float, seconds: Sequence[float]
     ) -> list[ClientQueue]:
-        """As `protecting` while few robots run dry; else the batch that moves them most."""
+        """As `protecting` while few robots run dry; else the batch that moves them most.
+
+        In the order of their age where all deadlines are assumed: there is nobody to protect.
+        """
+        if all(map(_is_assumed, chain(queue.in_time, queue.late))):
+            return _oldest(queue, len(seconds) - 1)
         if not queue.fleet.overloaded and queue.late:
             queue.fleet.note_standing(now - min(map(_stands_since, queue.late)))
         if not queue.fleet.overloaded:
@@ -71,7 +76,6 @@ class Selection:
 
     def fairly(self, queue: ModelQueue, now: float, seconds: Sequence[float]) -> list[ClientQueue]:
         """All in time where that is possible; else who has waited longest."""
-        limit = len(seconds) - 1
         entries = queue.in_time.entries
         if (
             entries
@@ -81,8 +85,7 @@ class Selection:
         ):
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
             return queue.in_time.first(size)
-        clients = nsmallest(limit, (*queue.in_time, *queue.late), key=_since)
-        return clients + queue.charged.first(limit - len(clients))
+        return _oldest(queue, len(seconds) - 1)
 
     def by_worth(
         self, queue: ModelQueue, now: float, seconds: Sequence[float]
@@ -191,6 +194,17 @@ def refreshes_at(client: ClientQueue, soonest_s: float) -> float:
     if not head.supersede or client.deadline - head.received_at < soonest_s:
         return -math.inf
     return head.received_at + _REFRESH * head.time_until_next
+
+
+def _oldest(queue: ModelQueue, limit: int) -> list[ClientQueue]:
+    """Those who have waited longest; those who are charged where there is room."""
+    clients = nsmallest(limit, chain(queue.in_time, queue.late), key=_since)
+    return clients + queue.charged.first(limit - len(clients))
+
+
+def _is_assumed(client: ClientQueue) -> bool:
+    assert client.head is not None
+    return client.head.deadline_is_assumed
 
 
 def _stands_since(client: ClientQueue) -> float:

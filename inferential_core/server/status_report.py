@@ -46,6 +46,7 @@ def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]
         "max_batch": model.max_batch,
         "batch_sizes": list(model.batch_sizes),
         "queued": pipeline.scheduler.pending.count(model.id),
+        "scheduling": pipeline.scheduler.explain(model.id),
         "in_flight": model.in_flight,
         "batches": model.batches,
         "served": model.served,

@@ -297,7 +297,8 @@ function showModels(frame) {
     }
     say(parts.used, percent(model.utilization));
     say(parts.lanes, model.lanes > model.replicas ? `${model.replicas} × ${model.lanes / model.replicas} lanes` : String(model.replicas));
-    say(parts.waiting, `${model.queued} + ${model.in_flight}`);
+    const why = model.scheduling ? ` · ${model.scheduling}` : "";
+    say(parts.waiting, `${model.queued} + ${model.in_flight}${why}`);
     parts.waiting.title = "in the queue + with the model";
     say(parts.calls, `${whole.format(model.batches)}, ${number(model.mean_batch, 1)} each`);
     parts.bar.style.transform = `scaleX(${busy})`;

@@ -1,0 +1,147 @@
+"""Decides when a free model had better wait for robots that are about to ask.
+
+Robots that ask as soon as they are answered (in lock-step with the model) come back a moment after
+their answers left. A model that takes the first of them alone makes all others wait for a second
+batch. Pure: time is an argument.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+_LONGEST = 0.5  # of L(1), that a model waits for one batch at most
+_QUICK = 0.25  # of L(1), within which a client asks again that is waited for
+_NEWEST = 0.2  # weight of the newest pause of a client in its average
+_SURE = 3  # pauses that have been seen before one is predicted
+_MARGIN = 3.0  # average errors that a client may come later than it usually does
+_TIMER_S = 0.0005  # and by which the server's timers may be early
+
+
+@dataclass(eq=False, slots=True)
+class Pause:
+    """How long a client takes from its answer to its next observation."""
+
+    seen: int = 0
+    mean_s: float = math.nan
+    error_s: float = 0.0  # how far newer ones are from that on average
+    answered_at: float = math.nan  # NaN while it has asked since, or was never answered
+
+    def answered(self, now: float) -> None:
+        """Its answer leaves."""
+        self.answered_at = now
+
+    def asked(self, now: float) -> None:
+        """Its next observation is here."""
+        passed = now - self.answered_at
+        self.answered_at = math.nan
+        if passed != passed:
+            return
+        self.seen += 1
+        if self.seen == 1:
+            self.mean_s = passed
+            return
+        self.error_s += _NEWEST * (abs(passed - self.mean_s) - self.error_s)
+        self.mean_s += _NEWEST * (passed - self.mean_s)
+
+    @property
+    def latest_s(self) -> float:
+        """How long after its answer it will have asked again."""
+        return self.mean_s + _MARGIN * self.error_s + _TIMER_S
+
+
+class Wait(NamedTuple):
+    """What a model waits for."""
+
+    until: float  # monotonic s
+    more: int  # observations that are expected by then
+
+
+@dataclass(eq=False, slots=True)
+class Anticipation:
+    """The clients of one model that are about to ask, and since when it waits for them."""
+
+    soon: dict[str, Pause] = field(default_factory=dict)  # answered, and quick to ask again
+    waits_since: float = math.nan
+    waits_for: int = 0  # observations that the model waits for right now
+    waited: int = 0  # batches that it waited for
+    waited_s: float = 0.0
+
+    def answered(self, client_id: str, pause: Pause, now: float, call_s: float) -> None:
+        """A client's answer leaves. call_s: how long the model takes for one."""
+        pause.answered(now)
+        if pause.seen >= _SURE and pause.mean_s <= _QUICK * call_s:
+            self.soon[client_id] = pause
+
+    def asked(self, client_id: str, pause: Pause, now: float) -> None:
+        """An observation of a client is here."""
+        pause.asked(now)
+        self.soon.pop(client_id, None)
+
+    def wait(
+        self, waiting: int, deadlines: Iterable[float], now: float, seconds: Sequence[float]
+    ) -> Wait | None:
+        """For how long a free model should wait, with so many observations there; None: not.
+
+        It waits for k more that will be there in d seconds, beside w that wait, where one batch of
+        all is done before two batches would be:
+
+            d + L(w + k)  <  L(w) + L(k)
+
+        as clients in lock-step are answered once for each time that all of them are. Of several k
+        it takes the one that gains most. It waits for half of L(1) at most, and never where one of
+        `deadlines` (those that matter to a robot, s) would be met without waiting and not so.
+        O(k log k).
+        """
+        room = len(seconds) - 1 - waiting
+        if room <= 0 or not self.soon:
+            return None
+        since = now if math.isnan(self.waits_since) else self.waits_since
+        longest = since + _LONGEST * seconds[1]
+        times = self._expected(now, longest)
+        best, least = None, 0.0
+        for more, at in enumerate(times[:room], 1):
+            both = waiting + more
+            gain = seconds[waiting] + seconds[more] - (at - now) - seconds[both]
+            if gain > least:
+                best, least = Wait(at, more), gain
+        if best is None:
+            return None
+        soonest = now + seconds[waiting]
+        done = best.until + seconds[waiting + best.more]
+        if any(soonest <= deadline < done for deadline in deadlines):
+            return None
+        return best
+
+    def begins(self, wait: Wait, now: float) -> None:
+        """The model waits, at first or still."""
+        if math.isnan(self.waits_since):
+            self.waits_since = now
+        self.waits_for = wait.more
+
+    def ends(self, now: float) -> None:
+        """The model is given a batch."""
+        if self.waits_since == self.waits_since:
+            self.waited += 1
+            self.waited_s += now - self.waits_since
+            self.waits_since, self.waits_for = math.nan, 0
+
+    def text(self) -> str:
+        """For how many batches it waited, and how long on average."""
+        each_ms = 1000.0 * self.waited_s / max(1, self.waited)
+        return (
+            f"waited {each_ms:.1f} ms each for robots about to ask, before {self.waited} batches"
+        )
+
+    def _expected(self, now: float, longest: float) -> list[float]:
+        """When each of them will have asked; those that should have by now are forgotten."""
+        times = []
+        for client_id, pause in list(self.soon.items()):
+            at = pause.answered_at + pause.latest_s
+            if at <= now:
+                del self.soon[client_id]
+            elif at <= longest:
+                times.append(at)
+        return sorted(times)

@@ -1,0 +1,151 @@
+"""A free model waits for robots that are about to ask, where that serves everybody sooner."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from inferential_core.clock import FakeClock
+from inferential_core.config.schema import SchedulingConfig
+from inferential_core.request import InferenceRequest
+from inferential_core.scheduler.anticipation import Anticipation, Pause
+from inferential_core.scheduler.deadline_aware import DeadlineAware
+from inferential_core.tracking.latency import LatencyModel
+
+PAUSE_S = 0.001  # from an answer to the next observation of the same client
+SECONDS = [0.0, *(0.04 + 0.004 * size for size in range(1, 9))]
+
+
+class LockStep:
+    """Clients that ask a millisecond after each answer, and a model of 40 + 4 b ms."""
+
+    def __init__(self, clients: int, **fields: object) -> None:
+        self.now = 0.0
+        self.fields = fields
+        self.latency = LatencyModel()
+        self.latency.assume(dict(enumerate(SECONDS[1:], 1)))
+        self.latency.learn(1, 9.0)  # the warm-up
+        self.scheduler = DeadlineAware(SchedulingConfig(request_ttl_ms=math.inf), FakeClock())
+        self.asks_at = {f"c{index}": 0.011 * index for index in range(clients)}
+        self.sizes: list[int] = []
+        self.idle_s = 0.0
+
+    def run(self, batches: int) -> None:
+        while len(self.sizes) < batches:
+            for at, client in sorted((at, client) for client, at in self.asks_at.items()):
+                if at <= self.now:
+                    self.ask(client, at)
+                    self.asks_at[client] = math.inf
+            batch = self.scheduler.pick("policy", 8, self.now, self.latency)
+            if batch:
+                self.serve(batch)
+                continue
+            waits = bool(self.scheduler.queue_len())
+            until = self.scheduler.hold_until("policy") if waits else math.inf
+            later = min(until, *self.asks_at.values())
+            assert later > self.now
+            self.idle_s += later - self.now if waits else 0.0
+            self.now = later
+
+    def ask(self, client: str, at: float) -> None:
+        request = InferenceRequest(client, "policy", received_at=at, **self.fields)  # type: ignore[arg-type]
+        request.set_deadline(budget_is_stated="latency_budget_ms" in self.fields)
+        self.scheduler.submit(request)
+
+    def serve(self, batch: list[InferenceRequest]) -> None:
+        self.sizes.append(len(batch))
+        self.latency.learn(len(batch), SECONDS[len(batch)])
+        self.now += SECONDS[len(batch)]
+        for request in batch:
+            self.scheduler.answered(request, self.now)
+            self.asks_at[request.client_id] = self.now + PAUSE_S
+
+
+@pytest.mark.parametrize("clients", [2, 4, 8])
+def test_clients_in_lock_step_are_served_together(clients: int) -> None:
+    fleet = LockStep(clients)
+    fleet.run(60)
+    assert fleet.sizes[20:] == [clients] * 40
+
+
+def test_a_client_that_is_alone_never_waits_for_others() -> None:
+    fleet = LockStep(1)
+    fleet.run(30)
+    assert fleet.idle_s == 0.0
+
+
+def test_a_model_never_waits_where_a_deadline_would_suffer() -> None:
+    anticipation = Anticipation()
+    answer_of("b", anticipation)
+    alone, both = 10.0 + SECONDS[1], 10.0 + PAUSE_S + SECONDS[2]
+    for deadline, waits in (
+        (alone - 0.001, True),  # it is late in any case
+        (alone + 0.001, False),
+        (both - 0.001, False),
+        (both + 0.001, True),
+    ):
+        wait = anticipation.wait(1, [math.inf, deadline], 10.0, SECONDS)
+        assert (wait is not None) is waits
+
+
+def test_robots_whose_deadlines_allow_it_are_served_together_too() -> None:
+    fleet = LockStep(2, latency_budget_ms=60.0)
+    fleet.run(120)
+    assert fleet.sizes[80:] == [2] * 40  # before, their intervals are still being learned
+
+
+def test_a_model_that_gains_nothing_by_larger_batches_does_not_wait() -> None:
+    anticipation = Anticipation()
+    each = [0.0, 0.05, 0.1, 0.15]
+    answer_of("b", anticipation)
+    assert anticipation.wait(1, [], 10.0, each) is None
+
+
+def answer_of(client: str, anticipation: Anticipation, error_s: float = 0.0) -> Pause:
+    pause = Pause(seen=5, mean_s=PAUSE_S, error_s=error_s)
+    anticipation.answered(client, pause, 10.0, SECONDS[1])
+    return pause
+
+
+def test_who_asks_at_no_time_that_can_be_told_is_not_waited_for() -> None:
+    anticipation = Anticipation()
+    answer_of("b", anticipation, error_s=0.02)
+    assert anticipation.wait(1, [], 10.0, SECONDS) is None
+    pause = Pause()
+    for now in (10.0, 11.0):
+        anticipation.answered("new", pause, now, SECONDS[1])
+        anticipation.asked("new", pause, now + PAUSE_S)
+    anticipation.answered("new", pause, 12.0, SECONDS[1])
+    assert anticipation.wait(1, [], 12.0, SECONDS) is None
+
+
+def test_who_does_not_come_when_expected_is_waited_for_no_longer() -> None:
+    anticipation = Anticipation()
+    answer_of("b", anticipation)
+    wait = anticipation.wait(1, [], 10.0, SECONDS)
+    assert wait is not None and wait.until == pytest.approx(10.0 + PAUSE_S, abs=0.001)
+    assert anticipation.wait(1, [], wait.until, SECONDS) is None
+    assert not anticipation.soon
+
+
+def test_a_model_waits_for_half_a_call_at_most_however_many_come_one_by_one() -> None:
+    anticipation = Anticipation()
+    now = 10.0
+    for index in range(60):
+        pause = Pause(seen=5, mean_s=PAUSE_S)
+        anticipation.answered(f"c{index}", pause, now, SECONDS[1])
+        wait = anticipation.wait(1, [], now, SECONDS)
+        if wait is None:
+            break
+        anticipation.begins(wait, now)
+        now = wait.until
+    assert 10.0 < now <= 10.0 + SECONDS[1] / 2
+
+
+def test_what_it_waited_for_is_told() -> None:
+    fleet = LockStep(2)
+    fleet.run(40)
+    told = fleet.scheduler.explain("policy")
+    assert told.startswith("waited 1.0 ms each for robots about to ask, before ")
+    assert fleet.scheduler.explain("other") == ""
