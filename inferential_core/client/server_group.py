@@ -61,6 +61,7 @@ class ServerGroup:
         self._silence = Silence(session)
         for socket, _ in lines:
             socket.link.trust_nothing()
+            socket.one_of_several = True
         self._socket, self._active = lines[0]
         self._active.begin(now)
 

@@ -112,6 +112,7 @@ class ServerSocket:
         self._room = True  # to send, when that was looked at last
         self._news = False  # that no `wait` told yet
         self._sending = 0  # the observation that is about to be sent
+        self.one_of_several = False  # what this server refuses, another one may take
         self._waker = self._resources.keep(Waker(), lambda it: it.close())
         self.wake = self._waker.wake  # ends a `wait`, now or the next one; from any thread
         self._poll = select.poll()
@@ -132,7 +133,7 @@ class ServerSocket:
         self._sending = request_id
         self._news = self._follow_link() or self._news
         self._sending = 0
-        if self.link.refusal:
+        if self.link.refusal and not self.one_of_several:
             self._session.lost_one(request_id, self.link.refusal)
             self._connect_anew()
             return
@@ -279,7 +280,7 @@ class ServerSocket:
             _log.warning("%s: %s", self.server, self.link.refusal)
         if loss is not None:
             self._away_since = time.monotonic()
-            if loss.unsent:
+            if loss.unsent and not self.one_of_several:
                 self._unsent.clear()
             unsent = {self._sending, *(observation.request_id for observation in self._unsent)}
             self._session.lost(loss.reason, except_for=unsent)

@@ -63,11 +63,13 @@ def run(fault: Fault, stage: Stage, chance: random.Random) -> Row:
     differences = {name: Counter(counts[name]) - Counter(counted[name]) for name in counts}
     row.outcomes = sum(differences.values(), Counter())
     restarted = stage.lives > lives
+    known = {pid: clients for pid, clients in before["lives"].items() if pid in after["lives"]}
+    survived = sum(map(Counter, known.values()), Counter[str]())
     judge_accounts(
         row,
         differences,
         {} if restarted else before["clients"],
-        after["clients"],
+        after["clients"] - survived if restarted else after["clients"],
         exact=not (fault.loses_messages or restarted),
         unended=unended,
         unbalanced=stage.unbalanced - unbalanced,

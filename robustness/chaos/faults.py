@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .full_disk import Recording
-from .stage import ATTACKER, Stage
+from .stage import ATTACKER, Pair, Stage
 from .verdict import Row
 
 HOUR_S = 3600.0
@@ -23,6 +23,8 @@ LEECHES = "eight clients ask for 100 KB at 25 Hz and read nothing"
 FULL_DISK = "under a recording of a bridge, which says so and ends"
 SEGMENTS = "of segments, which are sent again after 200 ms; 20 ms of jitter"
 MESSAGES = "each way, for good; replies out of order, some twice"
+KILLED = "the one that is asked: SIGKILL, and a new one at its address"
+DRAINED = "the one that is asked is drained and ends, and a new one comes at its address"
 WHOLE_CLUSTER = "the whole cluster, and a new one at the same address"
 Begin = Callable[[Stage, random.Random], Any]
 End = Callable[[Stage, Any], object]
@@ -106,6 +108,29 @@ def _resume(stage: Stage, _: object) -> None:
     stage.server.resume()
 
 
+def _pair(name: str, what: str, begin: Begin, end: End, *lasts_s: float) -> Fault:
+    return Fault("servers", name, what, begin, end, lasts_s, way="pair", **UNREACHABLE)
+
+
+def _asked(do: Callable[[Pair], object]) -> Begin:
+    def begin(stage: Stage, _: object) -> Pair:
+        asked = stage.asked()
+        do(asked)
+        return asked
+
+    return begin
+
+
+def _kill_both(stage: Stage, _: object) -> None:
+    for each in stage.pair:
+        each.kill()
+
+
+def _revive_both(stage: Stage, _: object) -> None:
+    for each in stage.pair:
+        each.revive()
+
+
 def _record(stage: Stage, _: object) -> Recording:
     return Recording(stage)
 
@@ -138,6 +163,25 @@ FAULTS = (
     _network("latency", "200 ms latency", "more, in each direction"),
     _network("loss", "5 % loss, TCP", SEGMENTS),
     _network("loss", "5 % loss, messages", MESSAGES, "relay", loses_messages=True),
+    _pair("one of two killed", KILLED, _asked(Pair.kill), lambda _, it: it.revive(), 1, 3),
+    _pair("one of two drained", DRAINED, _asked(Pair.drain), lambda _, it: it.revive(), 1, 3),
+    _pair(
+        "one of two stopped",
+        "the one that is asked: SIGSTOP for 5 s, then SIGCONT",
+        _asked(lambda it: it.server.pause()),
+        lambda _, it: it.server.resume(),
+        *(5, 5),
+    ),
+    _pair(
+        "one of two mute",
+        "the link to the one that is asked carries nothing back, and nobody is told",
+        _asked(lambda it: it.link.ask({"mode": "mute"})),
+        lambda _, it: it.link.ask({"mode": "clear"}),
+        *(2, 6),
+    ),
+    _pair(
+        "both killed", "SIGKILL, and new ones at their addresses", _kill_both, _revive_both, 1, 3
+    ),
     _cluster("replica killed", "SIGKILL to one of two", "kill_replica", "", 3.0),
     _cluster("Ray killed", WHOLE_CLUSTER, "stop", "start", 2.0),
 )

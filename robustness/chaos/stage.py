@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ SCHEMES = {"openpi": "ws://", "gr00t": "tcp://", "lerobot": ""}  # of the doors'
 ATTACKER = Path(__file__).parents[1] / "attacker.py"
 BRIDGES = ("bridge_1", "bridge_2")
 # direct: robots and server on one socket. link, relay: with a network of our own between them.
-# ray: direct, and the model on a Ray cluster of our own.
-WAYS = ("direct", "link", "relay", "ray")
+# ray: direct, and the model on a Ray cluster of our own. pair: two servers, a link before each.
+WAYS = ("direct", "link", "relay", "ray", "pair")
 LIVELY_S = 30.0  # until everybody is served at the start
 DOMAINS = range(60, 100)
 
@@ -46,6 +47,7 @@ class Stage:
         self._stack = ExitStack()
         self._robots = robots
         self.bind = f"tcp://127.0.0.1:{free_port()}"
+        self.pair: list[Pair] = []  # where robots may ask two servers
         self.doors = {kind: f"127.0.0.1:{free_port()}" for kind in SCHEMES}
 
     def __enter__(self) -> Stage:
@@ -68,6 +70,14 @@ class Stage:
             self.cluster_address: str = self.cluster.hear()
         self.start_server()
         self.seen_at = self.bind
+        if self.way == "pair":
+            other = f"tcp://127.0.0.1:{free_port()}"
+            self.pair = [
+                Pair(self, self.bind, self.doors, self.server),
+                Pair(self, other, {}, self.program("server.py", other, "{}")),
+            ]
+            self.pair[1].server.hear()
+            self.seen_at = ",".join(each.seen_at for each in self.pair)
         if self.way in ("link", "relay"):
             self.between = self.program(f"{self.way}.py", self.bind, self.seed)
             self.seen_at = self.between.hear()
@@ -109,9 +119,16 @@ class Stage:
 
     def look(self) -> dict[str, Any]:
         """The server's account, which must add up."""
-        account: dict[str, Any] = self.server.ask({})
-        self.unbalanced += not account["exact"]
-        return account
+        servers = [each.server for each in self.pair if each.lives] or [self.server]
+        accounts: list[dict[str, Any]] = [each.ask({}) for each in servers]
+        self.unbalanced += not all(account["exact"] for account in accounts)
+        clients = sum((Counter(account["clients"]) for account in accounts), Counter())
+        lives = {server.pid: account["clients"] for server, account in zip(servers, accounts)}
+        return {"clients": clients, "lives": lives}
+
+    def asked(self) -> Pair:
+        """Of two servers, the one that most robots ask."""
+        return max(self.pair, key=lambda each: each.server.ask({})["connected"])
 
     def rest(self) -> int:
         """Have the robots ask no more; how many observations of theirs found no end."""
@@ -142,3 +159,34 @@ class Stage:
                 break
             time.sleep(0.05)
         return list(missing)
+
+
+class Pair:
+    """One of two servers, and the link before it."""
+
+    def __init__(self, stage: Stage, bind: str, doors: dict[str, str], server: Program) -> None:
+        self.server = server
+        self.lives = True
+        self.link = stage.program("link.py", bind, stage.seed)
+        self.seen_at: str = self.link.hear()
+        self._stage = stage
+        self._program = ("server.py", bind, json.dumps(doors))
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self.lives = False
+        self.server.end()
+
+    def drain(self) -> None:
+        """Have it take leave of its robots, and end."""
+        self.lives = False
+        self.server.ask({"drain": True})
+        self.server.finish()
+
+    def revive(self) -> None:
+        """Start it again at its address, if it ended."""
+        if not self.lives:
+            self._stage.lives += 1
+            self.server = self._stage.program(*self._program)
+            self.server.hear()
+            self.lives = True

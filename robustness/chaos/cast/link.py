@@ -2,6 +2,7 @@
 
     clear
     cut       nothing gets through, and nobody is told; what was under way arrives afterwards
+    mute      the same, of what the server says only
     latency   200 ms more in each direction
     loss      5 % of the segments are lost: TCP sends them again after 200 ms (the least that
               Linux waits), and what came behind them waits for them; 20 ms of jitter, which
@@ -34,12 +35,15 @@ class Line:
         self.mode = "clear"
         self._whole = asyncio.Event()
         self._whole.set()
+        self._heard = asyncio.Event()  # what the server says gets through
+        self._heard.set()
         self._random = random.Random(seed)
         self._host, self._port = server.removeprefix("tcp://").split(":")
 
     async def set_mode(self, question: dict[str, Any]) -> str:
         self.mode = question["mode"]
         (self._whole.clear if self.mode == "cut" else self._whole.set)()
+        (self._heard.clear if self.mode == "mute" else self._heard.set)()
         return self.mode
 
     async def join(self, near: StreamReader, to_near: StreamWriter) -> None:
@@ -50,14 +54,19 @@ class Line:
         except OSError:
             to_near.close()
             return
-        await asyncio.gather(self._carry(near, to_far), self._carry(far, to_near))
+        await asyncio.gather(
+            self._carry(near, to_far, self._whole), self._carry(far, to_near, self._heard)
+        )
 
-    async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _carry(
+        self, reader: StreamReader, writer: StreamWriter, gate: asyncio.Event
+    ) -> None:
         """In order: each segment leaves when it is due, but never before those that came first."""
         loop, due = asyncio.get_running_loop(), 0.0
         with suppress(ConnectionError):
             while segment := await reader.read(SEGMENT_BYTES):
                 await self._whole.wait()
+                await gate.wait()
                 due = max(math.nextafter(due, math.inf), loop.time() + self._delay_s())
                 loop.call_at(due, self._deliver, writer, segment)
         writer.close()

@@ -24,7 +24,11 @@ def account(server: Server) -> dict[str, Any]:
     status = server.status()
     ended = sum(status[name] for name in OUTCOMES)
     exact = status["received"] == ended + status["queued"] + status["in_flight"]
-    return {"exact": exact, "clients": {one["id"]: one["received"] for one in status["clients"]}}
+    return {
+        "exact": exact,
+        "clients": {one["id"]: one["received"] for one in status["clients"]},
+        "connected": sum(one["connected"] for one in status["clients"]),
+    }
 
 
 def main(bind: str, doors: str, ray_address: str = "") -> None:
@@ -51,6 +55,9 @@ def main(bind: str, doors: str, ray_address: str = "") -> None:
         for question in listen():
             if "behave" in question:
                 tagged.behave(question["behave"], question.get("victim", ""))
+            if "drain" in question:
+                tell(server.drain())
+                return
             if "clock_s" in question:
                 walltime.shift(question["clock_s"])
             tell(account(server))

@@ -6,12 +6,13 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from two_servers import LONG_S, ServerFork, ServerProcess, ask, connection, until, which
 
-from inferential_core import AsyncConnection, Status
+from inferential_core import AsyncConnection, Connection, Status, UsageError
 from inferential_core.client import server_group, standby
 
 PERIOD_MS = 10.0  # of an action; so 40 steps remaining are 0.4 s
@@ -222,3 +223,72 @@ def test_a_message_and_a_wake_up_reach_a_client_that_has_moved(start: Start) -> 
         until(lambda: which(ask(model)) == 2, "the second one answers")
         robot.wake()
         assert robot.wait(1000 * LONG_S)
+
+
+def test_a_server_that_refuses_the_key_is_passed_over_and_each_may_have_keys_of_its_own(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("ruamel.yaml", reason="keys need the server's packages")
+    from fleet_keys import Fleet, Keys
+
+    first, second = Keys(tmp_path / "a"), Keys(tmp_path / "b")
+    with Fleet(first) as a, Fleet(second) as b:
+
+        def asked(key: Path, server_key: Path) -> str:
+            where = f"{a.server.address}?key={key}&server_key={server_key}"
+            other = {"address": b.server.address, **second.of("robot_2")}
+            with Connection([where, other], client_id="robot_2") as robot:
+                assert ask(robot.model("policy")).status is Status.OK
+                return robot.server
+
+        key, server_key = first.of("robot_2").values()
+        assert asked(key, server_key) == a.server.address
+        assert asked(first.of("stranger")["key"], server_key) == b.server.address  # refused
+        assert asked(key, second.of("robot_2")["server_key"]) == b.server.address  # another one
+
+
+def test_where_both_are_gone_the_first_that_comes_back_is_asked(start: Start) -> None:
+    first, second = start()
+    with connection(first, second) as robot:
+        model = robot.model("policy", control_period_ms=PERIOD_MS)
+        assert which(ask(model)) == 1
+        first.end()
+        second.end()
+        model.observe(x=np.zeros(3, np.float32))
+        told = model.get_reply(timeout_ms=300)
+        while told is not None and told.status is Status.LOST:
+            model.observe(x=np.zeros(3, np.float32))
+            told = model.get_reply(timeout_ms=300)
+        assert told is not None and told.status is Status.WAITING
+        assert first.address in told.error and second.address in told.error
+        second.start()
+        reply = model.get_reply(timeout_ms=1000 * LONG_S)
+        assert reply is not None and which(reply) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("tcp://a:1,tcp://a:1", "named twice"),
+        ("", "names no address"),
+        ([], "names no address"),
+        ([{"adress": "tcp://a:1"}], "there is no 'adress'; known: address, key, server_key"),
+        ([{"key": "x"}], "'address' is missing"),
+        ("tcp://a:1?keys=x", "there is no 'keys'"),
+        ([1], "is no address"),
+        ("tcp://a:1,tcp://nonsense", "write tcp://host:port"),
+    ],
+)
+def test_a_list_that_cannot_be_used_says_why(given: object, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        Connection(given)  # type: ignore[arg-type]
+
+
+def test_without_an_address_the_environment_names_the_servers(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = start()
+    first.end()
+    monkeypatch.setenv("INFERENTIAL_SERVER", f"{first.address},{second.address}")
+    with Connection(client_id="robot") as robot:
+        assert which(ask(robot.model("policy"))) == 2
