@@ -4,6 +4,8 @@ After A. D. Wilson, "Fast Lossless Depth Image Compression", ISS 2017: runs of p
 depth and runs with one take turns; of the latter each pixel is the zigzag of its difference to the
 one before. Every number stands in nibbles of three bits, the lowest first, whose fourth bit says
 that another follows; eight nibbles make a little-endian word of 32 bits, the highest first.
+
+This module is also sent to Ray's replicas by value: it imports numpy and the standard library.
 """
 
 from __future__ import annotations
@@ -12,25 +14,26 @@ import struct
 
 import numpy as np
 
-_SIZE = struct.Struct("<II")  # columns and rows
+_SIZE = "<II"  # columns and rows; no struct.Struct, which cannot be pickled
+_SIZE_BYTES = 8
 _MOST_NIBBLES = 10  # of a number: 30 bits, more than the run of any image
 
 
 def file_of(depth: np.ndarray) -> bytes:
     """A depth image, H x W uint16, as image_transport has it: behind its columns and rows."""
-    return _SIZE.pack(*depth.shape[::-1]) + compress(depth)
+    return struct.pack(_SIZE, *depth.shape[::-1]) + compress(depth)
 
 
 def size_of(file: bytes | memoryview) -> tuple[int, int]:
     """Height and width of such a file; struct.error where it is too short to tell."""
-    width, height = _SIZE.unpack_from(file)
+    width, height = struct.unpack_from(_SIZE, file)
     return height, width
 
 
 def depth_of(file: bytes | memoryview) -> np.ndarray:
     """The depth image in such a file; ValueError where the data is broken."""
     height, width = size_of(file)
-    return decompress(file[_SIZE.size :], height * width).reshape(height, width)
+    return decompress(file[_SIZE_BYTES:], height * width).reshape(height, width)
 
 
 def compress(depth: np.ndarray) -> bytes:
