@@ -36,10 +36,11 @@ def port(server: Server, number: int = 0) -> int:
     return int(address(server, number).rpartition(":")[2])
 
 
-def wait_for(condition, what="") -> None:
+def wait_for(condition, told=None) -> None:
+    """told: says what there is in place of what was waited for."""
     until = time.monotonic() + BOUND_S
     while not condition():
-        assert time.monotonic() < until, what or "it never came to be"
+        assert time.monotonic() < until, told() if told else "it never came to be"
         time.sleep(0.005)
 
 
