@@ -1,12 +1,14 @@
 """One server, one model, and everybody's clients at once, who share its batches.
 
-The client of LeRobot is a stand-in that makes the same calls; with INFERENTIAL_LEROBOT=1 it is its own
-RobotClient, in the environment of `make lerobot`. The openpi and GR00T clients are stand-ins with the
-bytes of the real ones; the client of 0.1.0 is the published package.
+The client of LeRobot is a stand-in that makes the same calls; with INFERENTIAL_LEROBOT=1 it is its
+own RobotClient, in the environment of `make lerobot`. The openpi and GR00T clients are stand-ins
+with the bytes of the real ones; the client of 0.1.0 is the published package.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -23,7 +25,7 @@ import pytest
 
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
-pytest.importorskip("grpc", reason="the LeRobot door needs grpcio")
+grpc = pytest.importorskip("grpc", reason="the LeRobot door needs grpcio")
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT), str(ROOT / "test" / "core")]
@@ -103,20 +105,18 @@ def lerobot_robot_of(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 
 
 def _asks_for_ever(stand_in: lerobot_robot.Robot, stack: ExitStack) -> None:
-    done = threading.Event()
+    done, steps = threading.Event(), itertools.count()
 
-    def live() -> None:
-        step = 0
-        while not done.wait(0.03):
-            stand_in.send(lerobot_robot.observation(step, time.time()))
-            step += 1
+    def live(act: Callable[[], Any]) -> None:
+        with contextlib.suppress(grpc.RpcError):  # the server stops first
+            while not done.wait(0.03):
+                act()
 
-    def listen() -> None:
-        while not done.is_set():
-            stand_in.get()
+    def send() -> None:
+        stand_in.send(lerobot_robot.observation(next(steps), time.time()))
 
-    threads = [threading.Thread(target=each) for each in (live, listen)]
-    for thread in threads:
+    for act in (send, stand_in.get):
+        thread = threading.Thread(target=live, args=(act,))
         thread.start()
         stack.callback(thread.join)
     stack.callback(done.set)
