@@ -14,6 +14,7 @@ from ..errors import ConfigError
 
 _SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _CONSTANTS = "huggingface_hub.constants"
+_DEPTH = 5  # folders below the one that is named, in which the right one is looked for
 _EDGE = 1 << 16  # bytes at the beginning and at the end of a file of weights that tell it apart
 
 
@@ -25,7 +26,8 @@ def checked_folder(source: str, expected: str, hub: bool) -> str:
     folder = Path(source).expanduser()
     if folder.is_dir():
         if not (folder / expected).is_file():
-            near = next(iter(sorted(folder.rglob(expected))), None)
+            below = (folder.glob(f"{'*/' * depth}{expected}") for depth in range(1, _DEPTH))
+            near = next((file for files in below for file in sorted(files)), None)
             hint = f"; did you mean {near.parent}?" if near else ""
             raise ConfigError(f"the folder {folder} has no {expected}{hint}")
         return str(folder)
@@ -70,14 +72,17 @@ def _switch(offline: Any) -> None:
 
 
 def version_of(kind: str, *files: Path) -> str:
-    """A short name of what these files hold: the kind, and a digest of their size and edges."""
+    """A short name of what these files hold: the kind, and a digest of their size and edges.
+
+    The kind alone, where none of them is here: a name on a hub.
+    """
     digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            size = file.stat().st_size
-            digest.update(str(size).encode())
-            with file.open("rb") as opened:
-                digest.update(opened.read(_EDGE))
-                opened.seek(max(0, size - _EDGE))
-                digest.update(opened.read())
-    return f"{kind}-{digest.hexdigest()[:8]}"
+    here = [file for file in files if file.is_file()]
+    for file in here:
+        size = file.stat().st_size
+        digest.update(str(size).encode())
+        with file.open("rb") as opened:
+            digest.update(opened.read(_EDGE))
+            opened.seek(max(0, size - _EDGE))
+            digest.update(opened.read())
+    return f"{kind}-{digest.hexdigest()[:8]}" if here else kind

@@ -71,9 +71,10 @@ class OpenpiPolicy:
 
     def infer_batch(self, observations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Actions in the robots' units."""
+        asked = [_as_in(self._example or {}, each) for each in observations]
         if self._together:
-            return self._infer_together(observations)
-        return [{ACTIONS: self._policy.infer(dict(each))[ACTIONS]} for each in observations]
+            return self._infer_together(asked)
+        return [{ACTIONS: self._policy.infer(each)[ACTIONS]} for each in asked]
 
     def warm_up(self) -> None:
         """A call of each size of batch, which compiles the model for it: tens of seconds each."""
@@ -85,7 +86,7 @@ class OpenpiPolicy:
         from openpi.models import model
 
         policy = self._policy
-        rows = [policy._input_transform(_copied(each)) for each in observations]
+        rows = [policy._input_transform(each) for each in observations]
         batch, first = self._on_device(_stacked(rows))
         observation = model.Observation.from_dict(dict(batch))  # which may change what it is given
         actions = policy._sample_actions(first, observation, **policy._sample_kwargs)
@@ -154,13 +155,24 @@ def _entry(value: Any) -> dict[str, Any]:
     array = np.asarray(value)
     if array.dtype != np.uint8:
         return {"dtype": ["float32", "float64"], "shape": list(array.shape)}
-    height_last = array.shape[0] == 3  # C x H x W, as ALOHA's
-    return {"dtype": "uint8", "shape": [3, None, None] if height_last else [None, None, 3]}
+    return {"dtype": "uint8", "shape": [None, None, 3]}
 
 
-def _copied(value: Any) -> Any:
-    """Mappings anew, as transforms change them; arrays as they are."""
-    return _mapped(value, lambda it: it)
+def _as_in(example: Any, value: Any) -> Any:
+    """Mappings anew, as transforms change them, and images in the order of axes of the example.
+
+    Robots send H x W x C; openpi's transforms for ALOHA take C x H x W.
+    """
+    if isinstance(value, Mapping):
+        known = example if isinstance(example, Mapping) else {}
+        return {key: _as_in(known.get(key), item) for key, item in value.items()}
+    if _channels_first(example) and np.ndim(value) == 3 and not _channels_first(value):
+        return np.moveaxis(value, -1, 0)
+    return value
+
+
+def _channels_first(image: Any) -> bool:
+    return np.ndim(image) == 3 and np.shape(image)[0] == 3 != np.shape(image)[2]
 
 
 def _mapped(value: Any, change: Any) -> Any:

@@ -25,7 +25,7 @@ class Options:
         return self._take(name, default, str, "a text")
 
     def flag(self, name: str, default: bool) -> bool:
-        return self._take(name, default, _FLAGS.__getitem__, "true or false")
+        return self._take(name, default, lambda text: _FLAGS[text.lower()], "true or false")
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         def chosen(text: str) -> str:

@@ -1,8 +1,8 @@
 """Networks of PyTorch in one file: `torch:FILE`, a `.pt2` of torch.export or a TorchScript.
 
 A TorchScript says the names of its arguments, and neither their shapes nor their dtypes: its first
-axes are taken for the batch unless the option `batch` says otherwise. Both kinds of file are read
-without unpickling; TorchScript is code all the same, and is trusted as code is.
+axes are taken for the batch unless the option `batch` says otherwise. Either file is code, and is
+trusted as code is.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _WIDTH = 80
+_JOINTS = re.compile(r"state|joint|qpos")  # in the name of a vector that a JointState holds
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # no texts to YAML
 _TEXT = "string"
@@ -48,21 +49,24 @@ def _key(key: str, entry: Mapping[str, Any], state_names: Sequence[str]) -> list
     dtypes = entry.get("dtype", "float32")
     dtype = dtypes if isinstance(dtypes, str) else dtypes[0]
     shape = entry.get("shape") or [None]
-    topic = "".join(c if c.isalnum() else "_" for c in key.rpartition(".")[2])
+    topic = "".join(c if c.isalnum() else "_" for c in re.split(r"[./]", key)[-1])
     if dtype == _TEXT:
         return ["      text: what to do            # in the words of the training"]
-    if dtype == "uint8" and len(shape) in (2, 3):
-        return [
+    if dtype == "uint8" and len(shape) in (2, 3, 4):
+        lines = [
             f"      topic: {topic}/image_raw     # a guess",
             "      type: sensor_msgs/msg/Image",
         ]
-    if len(shape) == 1 and "state" in key and "environment" not in key and shape[0]:
+        if len(shape) == 4:  # of several times
+            lines.append(f"      history: {{steps: {shape[0]}, every_s: 0.1}}  # every_s: a guess")
+        return lines
+    if len(shape) == 1 and _JOINTS.search(key) and "environment" not in key:
         joints = [name.removesuffix(_MOTOR) for name in state_names]
         guess = "" if joints else "      # a guess: the model does not name the columns\n"
         return [
             "      topic: joint_states         # a guess",
             "      type: sensor_msgs/msg/JointState",
-            f"{guess}      joints: {_listed(joints or _numbered('joint', shape[0]))}",
+            f"{guess}      joints: {_listed(joints or _numbered('joint', shape[0] or 1))}",
             "      # unit: deg                 # if the model was trained in degrees",
         ]
     sizes = ", ".join("null" if size is None else str(size) for size in shape)

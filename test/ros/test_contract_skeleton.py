@@ -36,6 +36,23 @@ SPECIFICATIONS: dict[str, dict[str, Any]] = {
         "action_names": ["y", "null", "1.5"],
         "control_rate_hz": 12.5,
     },
+    "GR00T, with a history": {
+        "observation": {
+            "video.ego": {"dtype": "uint8", "shape": [2, None, None, 3]},
+            "state.arm": {"dtype": ["float32", "float64"], "shape": [None]},
+            "annotation.human.task": {"dtype": "string"},
+        },
+        "notes": {"action_parts": ["action.arm", "action.hand"]},
+    },
+    "openpi": {
+        "observation": {
+            "observation/joint_position": {"dtype": ["float32", "float64"], "shape": [7]},
+            "observation/wrist_image_left": {"dtype": "uint8", "shape": [None, None, 3]},
+            "prompt": {"dtype": "string", "optional": True},
+        },
+        "horizon": 10,
+        "notes": {"action_columns": 8},
+    },
     "an image of floats": {
         "observation": {
             "pixels": {"dtype": "float32", "shape": [3, 48, 64]},

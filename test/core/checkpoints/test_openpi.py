@@ -123,7 +123,7 @@ def model(tmp_path: Path) -> Any:
 def observation(light: int) -> dict[str, Any]:
     return {
         "state": np.array([light, 0.5]),
-        "images.cam_high": np.full((3, 4, 6), light, np.uint8),
+        "images.cam_high": np.full((4, 6, 3), light, np.uint8),
         "prompt": "pick",
     }
 
@@ -134,7 +134,8 @@ def test_a_batch_answers_what_openpi_answers_one_by_one(model: Any) -> None:
     answers = caller.call(asked, [None] * 3)  # type: ignore[list-item]
     assert model._policy.sizes[-1] == 4  # padded, in one call
     for answer, one in zip(answers, asked):
-        nested = {"state": one["state"], "images": {"cam_high": one["images.cam_high"]}}
+        image = np.moveaxis(one["images.cam_high"], -1, 0)  # as ALOHA's transforms take it
+        nested = {"state": one["state"], "images": {"cam_high": image}}
         theirs = model._policy.infer(nested)["actions"]
         np.testing.assert_array_equal(answer["actions"], theirs)  # type: ignore[index]
         assert theirs.shape == (5, 2)
@@ -144,7 +145,7 @@ def test_it_specifies_what_openpis_own_example_holds(model: Any) -> None:
     declared = ModelCaller("arm", model).specification
     assert declared["observation"] == {
         "state": {"dtype": ["float32", "float64"], "shape": [2]},
-        "images.cam_high": {"dtype": "uint8", "shape": [3, None, None]},
+        "images.cam_high": {"dtype": "uint8", "shape": [None, None, 3]},
         "prompt": {"dtype": "string", "optional": True},
     }
     assert (declared["horizon"], declared["notes"]["action_columns"]) == (5, 2)
