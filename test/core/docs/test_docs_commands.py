@@ -24,6 +24,8 @@ ELSEWHERE = {
     "source install/setup.bash": "test/launch/test_workspace_build.py",
     "python3 -m venv .venv-inferential": "test/core/server/test_bare_install.py makes one",
     "source .venv-inferential/bin/activate": "what venv makes",
+    "sudo cp config/systemd/inferential-server.service /etc/systemd/system/": "needs systemd",
+    "sudo systemctl enable --now inferential-server": "needs systemd",
 }
 LAUNCH = {
     "server.launch.py": arguments.SERVER_ARGUMENTS,
