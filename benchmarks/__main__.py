@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 FIGURES = tuple(
     "transport fanin imports schedule bridge requery convert dispatch metrics encryption"
-    " cameras failover doors profile ladder".split()
+    " cameras shutter failover doors profile ladder".split()
 )
 BENCHMARKS = (*FIGURES, "page", "checkpoints")
 

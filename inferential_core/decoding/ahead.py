@@ -147,7 +147,7 @@ class DecodeAhead(NoDecoding):
     def _takes(self, value: Any) -> bool:
         if type(value) is not EncodedImage:
             return False
-        return math.prod(value.shape) * value.dtype.itemsize <= self.memory.limit
+        return math.prod(value.pixels_shape) * value.dtype.itemsize <= self.memory.limit
 
     # --- the threads ---
 
@@ -180,7 +180,7 @@ class DecodeAhead(NoDecoding):
                 assert job is not None
                 key = job.images[0]
                 image = job.values[key]
-                place = self.memory.lend(image.shape, image.dtype)
+                place = self.memory.lend(image.pixels_shape, image.dtype)
                 told, self.full = self.full, place is None
                 if place is not None:
                     job.images.popleft()

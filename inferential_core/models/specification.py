@@ -16,6 +16,7 @@
 Every key may be left out. `observation`: by key, `dtype` (a name the wire carries, `string` for
 text, or a list of names; left out: any array), `shape` (None: any size; left out: any shape),
 `optional` (default False) and `description`. A compressed image counts as the array it decodes to.
+`resize` ([height, width]) and `filter` have compressed images decoded in that size.
 `other_keys`: what becomes of an observation with keys that are not named: `ignore` (they reach the
 model all the same, the default) or `reject`. `valid_for_ms`: for how long after its observation an
 answer may be acted on, which the server grants with it. `notes` may hold anything that is JSON.
@@ -31,6 +32,7 @@ from typing import Any
 from ..errors import UsageError
 from ..suggestion import nearest
 from ..wire.arrays import SUPPORTED
+from ..wire.images import FILTERS, Resizing
 from .validation import TEXT, Entry, Specification
 
 _DTYPES = tuple(SUPPORTED.split(", "))
@@ -76,9 +78,25 @@ def _entry(key: Any, declared: Any) -> Entry:
         )
     if not isinstance(declared.get("optional", False), bool):
         raise UsageError(f"{where}.optional must be true or false, not {declared['optional']!r}")
-    return Entry(
-        str(key), names, None if shape is None else tuple(shape), declared.get("optional", False)
-    )
+    resizing = _resizing(where, declared, names)
+    if resizing is not None and shape is None:
+        shape = (*resizing[:2], 3)
+    shape = None if shape is None else tuple(shape)
+    return Entry(str(key), names, shape, declared.get("optional", False), resizing)
+
+
+def _resizing(where: str, declared: Mapping[str, Any], names: tuple[str, ...]) -> Resizing | None:
+    size, how = declared.get("resize"), declared.get("filter")
+    if size is None and how is None:
+        return None
+    pair = tuple(size) if isinstance(size, (list, tuple)) else ()
+    if len(pair) != 2 or not all(_is_size(each) and each for each in pair):
+        raise UsageError(f"{where}.resize must be [height, width] in pixels, not {size!r}")
+    if how not in FILTERS:
+        raise UsageError(f"{where}.filter: {how!r}: {nearest(str(how), FILTERS)}")
+    if names not in ((), ("uint8",)):
+        raise UsageError(f"{where}.resize is for images of uint8, not {' or '.join(names)}")
+    return Resizing(pair[0], pair[1], str(how))
 
 
 def _is_mapping(where: str, value: Any) -> None:
@@ -134,4 +152,4 @@ _KEYS: dict[str, Callable[[str, Any], None]] = {
     "valid_for_ms": _is_lease,
     "notes": _is_anything,
 }
-_ENTRY_KEYS = ("dtype", "shape", "optional", "description")
+_ENTRY_KEYS = ("dtype", "shape", "optional", "description", "resize", "filter")

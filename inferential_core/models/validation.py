@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ..errors import RejectedError, UsageError
 from ..suggestion import nearest
 from ..wire import dtypes
+from ..wire.images import EncodedImage, Resizing
 from ..wire.inferential_pb2 import BFLOAT16
 
 TEXT = "string"
@@ -29,6 +31,7 @@ class Specification:
         self._entries = tuple(entries)
         self._by_key = {entry.key: entry for entry in self._entries}
         self._rejects_others = other_keys == "reject"
+        self.resizes = any(entry.resizing is not None for entry in self._entries)
 
     def check(self, values: Mapping[str, Any]) -> None:
         """RejectedError names the first key that does not fit; a few microseconds."""
@@ -43,6 +46,13 @@ class Specification:
         if self._rejects_others and found < len(values):
             key = next(key for key in values if key not in self._by_key)
             raise RejectedError(f"{key!r} is not taken: {nearest(key, self._by_key)}")
+
+    def resize(self, values: dict[str, Any]) -> None:
+        """Have the images whose size the model asks for decoded in it."""
+        for entry in self._entries:
+            value = values.get(entry.key)
+            if entry.resizing is not None and isinstance(value, EncodedImage):
+                values[entry.key] = replace(value, resizing=entry.resizing)
 
     def example(self) -> dict[str, Any] | None:
         """An observation of zeros; None where some size is open, or nothing is specified."""
@@ -70,9 +80,11 @@ class Entry:
         names: tuple[str, ...],
         shape: tuple[int | None, ...] | None,
         optional: bool,
+        resizing: Resizing | None = None,
     ) -> None:
         self.key = key
         self.optional = optional
+        self.resizing = resizing
         self._names = names
         self._shape = shape
         self._text = names == (TEXT,)
@@ -94,7 +106,10 @@ class Entry:
         dtype = value.dtype
         if dtype != self._dtype and self._dtype is not None and dtype not in self._others:
             raise RejectedError(f"{self.key!r}: {dtype}, the model takes {self._wanted()}")
-        if value.shape != self._shape and not self._fits(value.shape):
+        shape = value.shape
+        if self.resizing is not None and isinstance(value, EncodedImage):
+            shape = (*self.resizing[:2], *shape[2:])
+        if shape != self._shape and not self._fits(shape):
             raise RejectedError(
                 f"{self.key!r}: shape {list(value.shape)},"
                 f" the model takes {_shape_text(self._shape)}"

@@ -120,6 +120,8 @@ class Admission:
             # specification
             if not message.describe_model:
                 model.takes.check(request.inputs)
+                if model.takes.resizes:
+                    model.takes.resize(request.inputs)
         except Exception as error:
             self._reject(request, error, now)
             return None

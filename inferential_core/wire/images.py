@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,12 +18,22 @@ from . import jpeg, rvl
 
 Buffer = bytes | bytearray | memoryview
 
+FILTERS = ("bilinear", "bicubic", "box", "lanczos", "nearest")  # of Pillow
+
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _UINT8, _UINT16 = np.dtype(np.uint8), np.dtype(np.uint16)
 # Start-of-frame markers of JPEG; 0xC4, 0xC8 and 0xCC are tables and extensions.
 _JPEG_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
+
+
+class Resizing(NamedTuple):
+    """The size that decoded pixels are brought to, and the filter, one of FILTERS."""
+
+    height: int
+    width: int
+    filter: str
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,8 @@ class EncodedImage:
             rows (uint32 each).
         shape: shape of the decoded uint8 array: (height, width, channels) in RGB order, or
             (height, width). Without it, it is read from the file's header.
+        resizing: what becomes of the decoded pixels at the server, where its model asks for
+            another size; it is not sent.
 
     Raises WireError for another encoding, and if the header cannot be read.
     """
@@ -43,12 +55,20 @@ class EncodedImage:
     data: Buffer
     encoding: str
     shape: tuple[int, ...] = ()
+    resizing: Resizing | None = None
 
     def __post_init__(self) -> None:
         if self.encoding not in ("jpeg", "png", "rvl"):
             raise WireError(f"image encoding {self.encoding!r}: use 'jpeg', 'png' or 'rvl'")
         if not self.shape:
             object.__setattr__(self, "shape", read_shape(self.data, self.encoding))
+
+    @property
+    def pixels_shape(self) -> tuple[int, ...]:
+        """Of the array that `decode` gives."""
+        if self.resizing is None:
+            return self.shape
+        return (*self.resizing[:2], *self.shape[2:])
 
     @property
     def dtype(self) -> np.dtype:
@@ -126,6 +146,8 @@ def decode(image: EncodedImage, out: np.ndarray | None = None) -> np.ndarray:
     opaque = image.shape == without_alpha(stored)
     if stored != image.shape and not opaque:  # before any pixel is allocated
         raise WireError(f"the image header does not say the declared shape {image.shape}")
+    if image.resizing is not None:
+        return _into(out, _resized(image, image.resizing, stored))
     if image.encoding == "jpeg" and stored == image.shape:
         decoded = jpeg.decode(image.data, stored, out)
         if decoded is not None:
@@ -134,10 +156,28 @@ def decode(image: EncodedImage, out: np.ndarray | None = None) -> np.ndarray:
         pixels = _decode_rvl(image)
     else:
         pixels = _decode_with_pillow(image, opaque)
+    return _into(out, pixels)
+
+
+def _into(out: np.ndarray | None, pixels: np.ndarray) -> np.ndarray:
     if out is None:
         return pixels
     np.copyto(out, pixels)
     return out
+
+
+def _resized(image: EncodedImage, to: Resizing, stored: tuple[int, ...]) -> np.ndarray:
+    """The pixels in another size; of a JPEG decoded at 1/2, 1/4 or 1/8 where that is enough."""
+    pixels: np.ndarray | None = None
+    if image.encoding == "jpeg" and stored == image.shape:
+        pixels = jpeg.decode_small(image.data, stored, to.height, to.width)
+    if pixels is None:
+        pixels = decode(replace(image, resizing=None))
+    if pixels.shape[:2] == to[:2]:
+        return pixels
+    pillow = _pillow()
+    how = getattr(pillow, to.filter.upper())
+    return np.asarray(pillow.fromarray(pixels).resize((to.width, to.height), how))
 
 
 def _decode_rvl(image: EncodedImage) -> np.ndarray:

@@ -7,10 +7,11 @@ is also sent to Ray's replicas by value: it imports numpy and, when asked to, si
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
+
+_missing: list[bool] = []  # whether it is known not to be installed
 
 
 def decode(data: Any, shape: tuple[int, ...], out: np.ndarray | None = None) -> np.ndarray | None:
@@ -31,6 +32,29 @@ def decode(data: Any, shape: tuple[int, ...], out: np.ndarray | None = None) -> 
     return pixels if decoded.size == pixels.size else None
 
 
+def decode_small(data: Any, shape: tuple[int, ...], height: int, width: int) -> np.ndarray | None:
+    """The pixels at the smallest of 1/2, 1/4 and 1/8 that is not below this size, or all of them.
+
+    Arguments and what is returned are otherwise those of `decode`.
+    """
+    module = _simplejpeg()
+    if module is None or shape[2:] not in ((), (3,)):
+        return None
+    high, wide = shape[:2]
+    least = (high, wide)
+    for part in (2, 4, 8):
+        small = -(-high // part), -(-wide // part)
+        if small[0] >= height and small[1] >= width:
+            least = small
+    colours = "RGB" if shape[2:] else "GRAY"
+    try:
+        decoded = module.decode_jpeg(data, colours, min_height=least[0], min_width=least[1])
+    except ValueError:
+        return None
+    pixels: np.ndarray = decoded if shape[2:] else decoded[:, :, 0]
+    return pixels if pixels.shape[:2] == least else None
+
+
 def encode(pixels: np.ndarray, quality: int) -> bytes | None:
     """A file of uint8 pixels, H x W x 3 (RGB) or H x W, its colours at half the resolution.
 
@@ -49,10 +73,13 @@ def encode(pixels: np.ndarray, quality: int) -> bytes | None:
     return made
 
 
-@functools.cache
 def _simplejpeg() -> Any:
+    # No functools.cache: what that wraps is pickled by its name.
+    if _missing:
+        return None
     try:
         import simplejpeg
     except ImportError:
+        _missing.append(True)
         return None
     return simplejpeg

@@ -16,7 +16,7 @@ from ...wire.images import EncodedImage
 from ..worker.blocks import place_of
 from ..worker.values import as_exception
 from .replica_memory import Block, started
-from .replica_values import Observation, Outcome
+from .replica_values import Image, Observation, Outcome
 
 Stayed = dict[Block, list[np.ndarray]]
 
@@ -44,12 +44,13 @@ def pack(requests: Sequence[InferenceRequest], near: bool) -> Packed:
     observations: list[Observation] = []
     for request in requests:
         values: dict[str, Any] = {}
-        images: dict[str, tuple[str, Any, tuple[int, ...]]] = {}
+        images: dict[str, Image] = {}
         for key, value in request.inputs.items():
             if isinstance(value, EncodedImage):
                 data = np.frombuffer(value.data, np.uint8)  # arrays travel without being copied
                 sent = _shared(data, stayed) if near else data
-                images[key] = (value.encoding, sent, value.shape)
+                resizing = () if value.resizing is None else (tuple(value.resizing),)
+                images[key] = (value.encoding, sent, value.shape, *resizing)
             else:
                 sent = values[key] = _shared(value, stayed) if near else value
             size += sent.nbytes if isinstance(sent, np.ndarray) else 64

@@ -10,11 +10,12 @@ from ...errors import parts_of
 from ...models.answers import Result
 from ...models.context import InferenceContext
 from ...models.interface import pixels_of
-from ...wire.images import EncodedImage
+from ...wire.images import EncodedImage, Resizing
 from .replica_memory import Neighbours
 
-# A compressed image as it travels: its encoding, its bytes as uint8, the shape of its pixels.
-Image = tuple[str, Any, tuple[int, ...]]
+# A compressed image as it travels: its encoding, its bytes as uint8, the shape of its pixels, and,
+# if there is one, the size they are brought to, as a `Resizing` has it.
+Image = tuple[Any, ...]
 
 # One observation as it travels: values by key; compressed images by key; context as (client id,
 # epoch, request id, first of its episode, seconds until the deadline). Arrays may lie elsewhere:
@@ -61,9 +62,10 @@ def _inputs(observation: Observation, neighbours: Neighbours) -> dict[str, Any] 
             key: neighbours.read(value) if isinstance(value, tuple) else value
             for key, value in values.items()
         }
-        for key, (encoding, data, shape) in images.items():
+        for key, (encoding, data, shape, *size) in images.items():
             file: Any = neighbours.read(data) if isinstance(data, tuple) else data
-            image = EncodedImage(memoryview(file), encoding, tuple(shape))
+            resizing = Resizing(*size[0]) if size else None
+            image = EncodedImage(memoryview(file), encoding, tuple(shape), resizing)
             inputs[key] = pixels_of(key, image)
         return inputs
     except Exception as error:

@@ -2,8 +2,8 @@
 
 A mapping of arrays, compressed images and plain values becomes a mapping of plain values, in which
 an array is `("array", dtype, shape, index of its buffer)` and a compressed image is
-`("image", encoding, shape, index)`. The buffers are views, or parts of memory that is shared:
-nothing is copied here.
+`("image", (encoding, resizing), shape, index)`. The buffers are views, or parts of memory that is
+shared: nothing is copied here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...errors import (
 )
 from ...wire import dtypes
 from ...wire.arrays import as_array
-from ...wire.images import Buffer, EncodedImage
+from ...wire.images import Buffer, EncodedImage, Resizing
 from .lending import LentPart, Piece
 
 _ARRAY, _IMAGE, _ERROR = "array", "image", "error"
@@ -56,7 +56,8 @@ def pack(values: Mapping[str, Any], buffers: list[Piece]) -> dict[str, Any]:
             described[key] = (_ARRAY, dtypes.to_wire(array.dtype), array.shape, len(buffers))
             buffers.append(LentPart.of(array) or array.reshape(-1).view(np.uint8).data)
         elif isinstance(value, EncodedImage):
-            described[key] = (_IMAGE, value.encoding, value.shape, len(buffers))
+            resizing = value.resizing and tuple(value.resizing)
+            described[key] = (_IMAGE, (value.encoding, resizing), value.shape, len(buffers))
             buffers.append(value.data)
         elif isinstance(value, _PLAIN):
             described[key] = value
@@ -75,7 +76,9 @@ def unpack(described: Mapping[str, Any], buffers: Sequence[Buffer]) -> dict[str,
                 dtype = dtypes.to_numpy(of)
                 value = np.frombuffer(buffers[index], dtype).reshape(shape)
             else:
-                value = EncodedImage(buffers[index], of, shape)
+                encoding, size = of
+                resizing = Resizing(*size) if size else None
+                value = EncodedImage(buffers[index], encoding, shape, resizing)
         values[key] = value
     return values
 
