@@ -22,18 +22,23 @@ class Options:
         self._known: list[str] = []
 
     def text(self, name: str, default: str = "") -> str:
+        """A text, whatever is in it."""
         return self._take(name, default, str, "a text")
 
     def flag(self, name: str, default: bool) -> bool:
+        """A choice of true and false."""
         return self._take(name, default, lambda text: _FLAGS[text.lower()], "true or false")
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """One of `choices`."""
+
         def chosen(text: str) -> str:
             return choices[choices.index(text)]
 
         return self._take(name, default, chosen, " or ".join(choices))
 
     def whole(self, name: str, default: int) -> int:
+        """A whole number of at least 1."""
         return self._take(name, default, _whole, "a whole number of at least 1")
 
     def rate(self, name: str) -> float | None:

@@ -79,6 +79,7 @@ class Single:
         self._axis = axis
 
     def infer(self, observation: Arrays) -> dict[str, Any]:
+        """The network's outputs by name, for the inputs of one observation."""
         taken = _taken(self._network, observation)
         if not self._axis:
             return dict(self._network.run(taken))

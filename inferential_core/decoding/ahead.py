@@ -92,10 +92,12 @@ class DecodeAhead(NoDecoding):
 
     @property
     def waiting(self) -> bool:  # type: ignore[override]
+        """Whether images wait for a decoder."""
         return bool(self._jobs)
 
     @property
     def used(self) -> int:  # type: ignore[override]
+        """Bytes of decoded images that are held."""
         return self.memory.used
 
     def begin(self, request: InferenceRequest) -> None:

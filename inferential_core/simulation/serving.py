@@ -41,9 +41,11 @@ class SimulatedClock:
         self.time = 0.0
 
     def now(self) -> float:
+        """Seconds since the simulation began."""
         return self.time
 
     def wall_ns(self) -> int:
+        """The same in nanoseconds."""
         return int(self.time * 1e9)
 
 
