@@ -29,7 +29,7 @@ from .scheduling.plots import draw
 from .scheduling.real import print_comparison
 from .scheduling.report import closed_bars, open_bars, print_bars, print_closed, print_open
 from .scheduling.results import Results
-from .scheduling.workloads import LOADS, WORKLOADS
+from .scheduling.workloads import LOADS, OF_A_SIZE, WORKLOADS
 
 TITLES = {
     "open": ("on_time", "Answered in time, robots that ask whatever happens (open loop)"),
@@ -98,11 +98,19 @@ def _runs(loop: str, names: Iterable[str], options: Any) -> list[Run]:
     return [
         Run(loop, workload, load, name, seed, options.jitter, seconds)
         for workload in options.workload
-        for load in options.load
+        for load in _loads_of(workload, loop, options)
         for name in names
         if (loop == "open" if name == BOUND else CONTESTANTS[name].runs_in(loop))
         for seed in range(2 if options.quick else options.seeds)
     ]
+
+
+def _loads_of(workload: str, loop: str, options: Any) -> list[float]:
+    """Those that were asked for; of a fleet that has its number of robots only that one."""
+    if workload not in OF_A_SIZE:
+        loads: list[float] = options.load
+        return loads
+    return [OF_A_SIZE[workload]] if loop == "closed" else []
 
 
 def _simulate(loop: str, options: Any) -> bool:

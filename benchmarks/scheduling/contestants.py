@@ -11,7 +11,14 @@ from typing import Any
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import register_scheduler
 from inferential_core.scheduler.batching import BatchScheduler
-from inferential_core.simulation.robots import HINTED, PINNED, PLAIN, Habits, Observation
+from inferential_core.simulation.robots import (
+    HINTED,
+    PINNED,
+    PLAIN,
+    SEQUENTIAL,
+    Habits,
+    Observation,
+)
 from inferential_core.simulation.serving import OurServer
 from inferential_core.simulation.simulation import Server
 from inferential_core.simulation.workload import Workload
@@ -118,6 +125,7 @@ class Contestant:
 
 FAIR: dict[str, Any] = {"deadline_aware": {"mode": "fair"}}
 PROTECT: dict[str, Any] = {"deadline_aware": {"mode": "protect"}}
+FIVE_TO_ONE: dict[str, Any] = {"options": {"weights": (5.0, 1.0)}}
 STRICT: dict[str, Any] = {"deadline_aware": {"strict_tiers": True}}
 
 CONTESTANTS = {
@@ -133,7 +141,11 @@ CONTESTANTS = {
         Contestant("default", "deadline_aware"),
         Contestant("protect", "deadline_aware", PROTECT),
         Contestant("fair", "deadline_aware", FAIR),
+        Contestant("strict", "deadline_aware", STRICT),
         Contestant("lookahead", LOOKAHEAD, supersedes=False),
+        Contestant("lookahead-5", LOOKAHEAD, FIVE_TO_ONE, supersedes=False),
+        Contestant("default+queued", "deadline_aware", habits=SEQUENTIAL),
+        Contestant("edf+queued", "benchmark_edf", supersedes=False, habits=SEQUENTIAL),
         Contestant("lookahead+hints", LOOKAHEAD, habits=HINTED),
         Contestant("edf+hints", "benchmark_edf", habits=HINTED),
         Contestant("fifo-8+hints", "benchmark_fifo", habits=HINTED),  # of which it gives none

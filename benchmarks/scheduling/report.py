@@ -11,7 +11,7 @@ from ..options import yes
 from .campaign import BOUND
 from .contestants import CONTESTANTS
 from .results import Results, Row
-from .workloads import WORKLOADS
+from .workloads import OF_A_SIZE, WORKLOADS
 
 TIERS = range(3)
 DEFAULT, PROTECT, FAIR = "default", "protect", "fair"
@@ -169,6 +169,24 @@ def open_bars(results: Results) -> Iterator[Bar]:
     yield Bar("who waits longer than the guard's bound", found, not over)
 
 
+def _beside_peers(results: Results) -> Iterator[Bar]:
+    """On the workloads of others: what their best schedulers reach there."""
+    row = ("W9", OF_A_SIZE["W9"])
+    for name, fast, starved in (("strict", 0.92, 0.353), (DEFAULT, 0.73, 0.259)):
+        if results.has(row, name):
+            tier = results.mean(row, name, "moving_tier_0")
+            stands = 1.0 - results.mean(row, name, "moving")
+            text = f"W9: fast arm moves {fast:.0%} or more, {starved:.1%} starved or less, {name}"
+            found = f"{100 * tier:.1f} %, {100 * stands:.1f} %"
+            yield Bar(text, found, tier >= fast and stands <= starved)
+    for workload in ("KINDS", "STEPS"):
+        row = (workload, OF_A_SIZE[workload])
+        if results.has(row, "default+queued", "edf+queued"):
+            ours, edf = (results.mean(row, f"{who}+queued", "moving") for who in (DEFAULT, "edf"))
+            text = f"{workload}: at most 1 point behind EDF in moving time"
+            yield Bar(text, f"{100 * (ours - edf):+.1f} ({100 * ours:.1f} %)", ours >= edf - 0.01)
+
+
 def _least(text: str, shares: dict[Row, float], at_least: float) -> Bar:
     row = min(shares, key=lambda row: shares[row])
     return Bar(text, f"{100 * shares[row]:.1f} % at {_named(row)}", shares[row] >= at_least)
@@ -238,6 +256,7 @@ def _of_the_default(results: Results) -> Iterator[Bar]:
             text = f"W7 at {load}: tier 0 moves at least {bar:.0%}, {STRICT}"
             found = f"{100 * tier:.1f} % (everybody {100 * everybody:.1f} %)"
             yield Bar(text, found, tier >= bar)
+    yield from _beside_peers(results)
     if results.has(("W8", 0.9), OURS):
         moving = results.mean(("W8", 0.9), OURS, "moving")
         text = f"W8 at 0.9: honest robots move 99.5 % of the time, {OURS}"

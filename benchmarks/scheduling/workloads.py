@@ -1,6 +1,10 @@
-"""The fleets W1 to W8, of robots and models as the field has them.
+"""The fleets W1 to W9, of robots and models as the field has them, and two of a peer's.
 
-A model serves b observations in `fixed_s + each_s * b` seconds.
+A model serves b observations in `fixed_s + each_s * b` seconds, or as its curve lists.
+
+W9 is Armory's workload with one fast arm, as FleetVLA states it (ffe9ffe,
+benchmarks/armory-one-fast-l40s.json); KINDS has three kinds of robots and that curve, STEPS the
+curve of a model that pads its batches. These have a fixed number of robots: `OF_A_SIZE`.
 """
 
 from __future__ import annotations
@@ -14,6 +18,13 @@ def _alike(hz: float, horizon: int, threshold: float) -> tuple[Kind, ...]:
     return (Kind(hz, horizon, threshold),)
 
 
+def _of_curve(
+    name: str, title: str, kinds: tuple[Kind, ...], curve: tuple[float, ...], most: int
+) -> Workload:
+    """Chunks come back 5 ms after they are done, here half of it on each way."""
+    return Workload(name, title, kinds, 0.0, 0.0, most, 0.0025, 0.0, seconds=10.0, stepped_s=curve)
+
+
 _TIERS = (
     Kind(50, 16, 0.5, tier=0, share=0.1),
     Kind(30, 40, 0.4, tier=1, share=0.5),
@@ -23,6 +34,18 @@ _TIERS = (
 _DIFFUSION = (_alike(10, 16, 0.5), 0.085, 0.015, 8, 0.005, 0.003)
 _TIERED = (_TIERS, 0.018, 0.012, 8, 0.005, 0.002)
 _ROGUES = (Kind(50, 16, 0.5, tier=1, rogue=True),)
+
+_L40S = (0.073, 0.1098, 0.1424, 0.1775, 0.2111)  # s for batches of 1 to 5
+_PADDED = (0.073, 0.110, 0.178, 0.178, 0.290, 0.290, 0.290, 0.290)
+_ONE_FAST = (Kind(20, 6, 1 / 3, tier=0, share=0.1), Kind(20, 10, 0.2, tier=1, share=0.9))
+_THREE = (
+    Kind(50, 25, 0.4, share=1 / 3),
+    Kind(20, 20, 0.3, share=1 / 3),
+    Kind(10, 16, 0.3125, share=1 / 3),
+)
+
+# of those with a fixed number of robots: the load that makes that number
+OF_A_SIZE = {"W9": 1.305, "KINDS": 1.915, "STEPS": 1.27}
 
 WORKLOADS = {
     each.name: each
@@ -35,5 +58,8 @@ WORKLOADS = {
         Workload("W6", "Diffusion, 12 in step", *_DIFFUSION, group=12),
         Workload("W7", "three tiers", *_TIERED),
         Workload("W8", "W7 and a rogue client", *_TIERED, rogues=_ROGUES),
+        _of_curve("W9", "one fast arm of ten", _ONE_FAST, _L40S, 3),
+        _of_curve("KINDS", "three kinds, 8 each", _THREE, _L40S, 5),
+        _of_curve("STEPS", "14 robots, padded batches", _alike(20, 10, 0.2), _PADDED, 8),
     )
 }

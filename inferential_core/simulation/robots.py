@@ -111,10 +111,12 @@ class Habits:
     refreshes: bool = False  # dry, it sends a fresh observation that supersedes the one before
     obeys_hints: bool = False
     pinned: bool = False  # to times: a plan runs on while the robot stands still
+    sequential: bool = False  # a chunk begins where the one before ends, whatever it was made of
 
 
 PLAIN = Habits()
 HINTED = Habits(refreshes=True, obeys_hints=True)
+SEQUENTIAL = Habits(sequential=True)
 PINNED = Habits(refreshes=True, obeys_hints=True, pinned=True)
 
 
@@ -196,6 +198,8 @@ class ClosedRobot(Robot):
     def _execute(self, observation: Observation, hint: int, now: float) -> None:
         position = self._position(now)
         passed_s = (now if self.habits.pinned else position) - observation.reference_s
+        if self.habits.sequential:
+            passed_s = -max(0.0, self._dry_at - now)
         self._reference_s = observation.reference_s
         if passed_s >= self._chunk_s:  # all of it lies in the past
             self._ask_at = now
