@@ -42,6 +42,10 @@ COMMANDS = {
         "inferential_core.cli.profile:main",
         "measure a model, and say how many robots it can carry",
     ),
+    "scheduler": (
+        "inferential_core.cli.scheduler:main",
+        "check a scheduler or a policy of your own",
+    ),
     "bench": ("inferential_core.cli.bench:main", "load a server with simulated robots and report"),
     "keys": ("inferential_core.cli.keys:main", "make keys, and say what each of them may do"),
     "contract": (

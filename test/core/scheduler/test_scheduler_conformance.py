@@ -1,0 +1,153 @@
+"""What `inferential scheduler check` finds: ours pass, and each fault fails its check."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from inferential_core.cli.scheduler import main
+from inferential_core.config.schema import SchedulingConfig
+from inferential_core.errors import UsageError
+from inferential_core.request import InferenceRequest
+from inferential_core.scheduler import conformance
+from inferential_core.scheduler.base import Scheduler, scheduler_class
+from inferential_core.scheduler.conformance import check_policy, check_scheduler
+
+STRATEGIES = ("deadline_aware", "batch_optimized", "priority_tiered", "round_robin")
+
+
+class Plain(Scheduler):
+    """First come, first served, as the published examples do it; each fault is a subclass."""
+
+    def __init__(self, config: SchedulingConfig) -> None:
+        self.waiting: list[InferenceRequest] = []
+
+    def submit(self, request: InferenceRequest) -> None:
+        self.waiting.append(request)
+
+    def next_batch(self) -> list[InferenceRequest]:
+        batch, self.waiting = self.waiting[:8], self.waiting[8:]
+        return batch
+
+    def tick(self) -> None:
+        pass
+
+    def status(self) -> dict[str, Any]:
+        return {"waiting": len(self.waiting)}
+
+    def queue_len(self) -> int:
+        return len(self.waiting)
+
+
+class Loses(Plain):
+    def submit(self, request: InferenceRequest) -> None:
+        if request.priority:
+            super().submit(request)
+
+
+class Repeats(Plain):
+    def next_batch(self) -> list[InferenceRequest]:
+        return [*super().next_batch(), *self.waiting[:1]]
+
+
+class Shuffles(Plain):
+    def next_batch(self) -> list[InferenceRequest]:
+        random.Random(1).shuffle(self.waiting)
+        return super().next_batch()
+
+
+class Invents(Plain):
+    def next_batch(self) -> list[InferenceRequest]:
+        return [InferenceRequest("nobody", "policy")]
+
+
+class Returns(Plain):
+    def next_batch(self) -> Any:
+        return None
+
+
+class Raises(Plain):
+    def submit(self, request: InferenceRequest) -> None:
+        super().submit(request)
+        assert request.steps_remaining is None or request.steps_remaining < 10**6, "too many"
+
+
+class Hangs(Plain):
+    def next_batch(self) -> list[InferenceRequest]:
+        if len(self.waiting) > 500:
+            time.sleep(0.2)
+        return super().next_batch()
+
+
+def problems(make: Callable[[SchedulingConfig], Scheduler]) -> dict[str, str]:
+    return {each.check: each.problem for each in check_scheduler(make) if each.problem}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conformance, "DRAIN_S", 0.2)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_our_strategies_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conformance, "DRAIN_S", 5.0)
+    assert problems(scheduler_class(name)) == {}
+
+
+def test_the_five_methods_as_published_pass() -> None:
+    assert problems(Plain) == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "check", "said"),
+    [
+        (Loses, "each observation is returned once, and none is lost", "were not returned"),
+        (Repeats, "each observation is returned once, and none is lost", "for a second time"),
+        (Shuffles, "the observations of a client keep their order", "a newer observation"),
+        (Invents, "nothing waits: nothing is returned", "returned something"),
+        (Returns, "nothing waits: nothing is returned", "NoneType, and must return a list"),
+        (Raises, "odd values are taken", "submit raised AssertionError: too many"),
+    ],
+)
+def test_a_fault_is_found_by_its_check(make: type[Scheduler], check: str, said: str) -> None:
+    assert said in problems(make)[check]
+
+
+def test_a_scheduler_that_takes_too_long_or_hangs_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conformance, "CALL_S", 0.1)
+    monkeypatch.setattr(conformance, "DRAIN_S", 60.0)
+    assert "a call took" in problems(Hangs)["a full queue is served in time"]
+    monkeypatch.setattr(conformance, "HANGS_S", 0.1)
+    said = problems(Hangs)["a full queue is served in time"]
+    assert said.startswith("next_batch did not return within")
+
+
+def test_policies_are_checked_too() -> None:
+    assert not any(each.problem for each in check_policy(lambda request: request.urgency))
+    found = [each.problem for each in check_policy(lambda request: float("nan"))]
+    assert "NaN" in found[0]
+    found = [each.problem for each in check_policy(lambda request: 1 / request.control_period_s)]
+    assert found[0].startswith("it raised ZeroDivisionError")
+
+
+def test_the_command_says_what_holds_and_what_does_not(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "checked_policy.py").write_text(
+        "def urgent(request):\n    return request.urgency\n\ndef none(request):\n    return None\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "checked_policy:urgent"]) == 0
+    assert "3 of 3 checks hold" in capsys.readouterr().out
+    assert main(["check", "checked_policy:none"]) == 1
+    assert "a score is None, and must be a number" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="urgnt.*urgent"):
+        main(["check", "checked_policy:urgnt"])
+    with pytest.raises(UsageError, match="write module:Class"):
+        main(["check", "checked_policy"])
