@@ -1,12 +1,13 @@
 """Doors: ways in for clients of other servers, which only change an address.
 
-A door speaks one protocol on a port of its own. It makes an observation of what a
-client asks, as our own client would, and a native answer of the reply. Everything between is the
+A door speaks one protocol on a port of its own. It makes an observation of what a client asks, as
+our own client would, and a native answer of the reply. Everything between is the
 pipeline that serves all others: limits, rights, deadlines, batches, accounts, page and metrics.
 
     door          what a door is: the interface to implement
     attended      a door without a thread: whoever listens for messages attends it
-    reception     what a door hands its clients' questions to: `Reception`, `Visit`, `Reply`
+    reception     what a door hands its clients' questions to: `Reception`, `Visit`
+    reply         how such a question ended
     entrance      the transport that has our own clients' socket and all doors behind it
     credentials   tokens of clients, and how long failed ones have to wait
     opening       makes the doors of a configuration
@@ -16,6 +17,7 @@ pipeline that serves all others: limits, rights, deadlines, batches, accounts, p
 
 from .attended import AttendedDoor
 from .door import Door
-from .reception import Reception, Reply, Visit
+from .reception import Reception, Visit
+from .reply import Reply
 
 __all__ = ["AttendedDoor", "Door", "Reception", "Reply", "Visit"]

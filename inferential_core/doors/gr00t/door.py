@@ -23,7 +23,8 @@ from ...status import Status
 from ...transport.zmq_router import ZmqRouter
 from ..attended import AttendedDoor
 from ..msgpack_values import Codec, packed
-from ..reception import Reply, Visit
+from ..reception import Visit
+from ..reply import Reply
 from . import requests
 from .requests import Request
 

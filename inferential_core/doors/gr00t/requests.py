@@ -27,7 +27,7 @@ from ...errors import RejectedError, UsageError
 from ...wire.limits import Limits
 from ...wire.nesting import flattened
 from ..msgpack_values import Codec, Unpacked, depth_of, packed
-from ..reception import Reply
+from ..reply import Reply
 
 PICKLED = b"PK\x03\x04"  # begins what GR00T N1 sends: torch.save, which is never loaded here
 GET_ACTION = "get_action"

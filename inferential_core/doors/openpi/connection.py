@@ -24,7 +24,8 @@ from websockets.server import ServerProtocol
 from ...errors import RejectedError, text_of
 from ...status import Status
 from ..msgpack_values import Codec, Unpacked, packed
-from ..reception import Reception, Reply, Visit
+from ..reception import Reception, Visit
+from ..reply import Reply
 from .dialects import Question, question
 from .stream import Stream
 

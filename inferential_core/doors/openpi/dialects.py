@@ -22,7 +22,7 @@ import numpy as np
 from ...errors import RejectedError, UsageError
 from ...wire.nesting import flattened, nested
 from ..msgpack_values import Codec, Unpacked, depth_of, packed
-from ..reception import Reply
+from ..reply import Reply
 
 RESERVED = "inferential/"  # begins the keys by which a client may tell more than the protocol has
 _TOLD = ("steps_remaining", "control_period_ms", "latency_budget_ms", "epoch", "urgency")
