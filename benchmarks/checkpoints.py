@@ -184,7 +184,9 @@ def main(arguments: list[str]) -> int:
         folder = tiny_policies.save(
             work / "act", "act", cameras=2, size=(240, 320), pretrained_backbone_weights=None
         )
-        checks = fleet(folder, work, rounds, seconds) | added(folder, work, rounds, seconds)
+        checks: dict[str, bool] = {}
+        for part in (fleet, added):
+            checks |= part(folder, work, rounds, seconds)
     finally:
         shutil.rmtree(work)
     print(verdicts(checks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any
@@ -14,7 +15,8 @@ from benchmarks.peers.measuring import answer, say
 
 def main() -> None:
     folder, count = sys.argv[1], int(sys.argv[2])
-    policy = get_policy_class("act").from_pretrained(folder)
+    with contextlib.redirect_stdout(sys.stderr):  # LeRobot prints what it does
+        policy = get_policy_class("act").from_pretrained(folder)
     before, after = make_pre_post_processors(policy.config, pretrained_path=folder)
     batch: dict[str, Any] = {"observation.state": torch.randn(count, 7), "task": [""] * count}
     for camera in ("front", "wrist"):

@@ -102,7 +102,8 @@ class PreTrainedPolicy:
         return (GAIN * state[:, None, :] + steps).view(type(state))
 
     def select_action(self, batch):
-        self._states = [*self._states, batch["observation.state"]][-self.config.n_obs_steps :]
+        self._states.append(batch["observation.state"])
+        del self._states[: -self.config.n_obs_steps]
         return sum(self._states) / len(self._states)
 
 

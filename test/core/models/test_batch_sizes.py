@@ -10,6 +10,7 @@ import pytest
 from inferential_core import LocalDispatcher
 from inferential_core.errors import UsageError
 from inferential_core.models.caller import ModelCaller
+from inferential_core.models.context import InferenceContext
 from inferential_core.models.interface import padded
 
 
@@ -31,6 +32,15 @@ def test_the_warm_up_calls_every_size() -> None:
     model = Compiled()
     ModelCaller("policy", model).warm_up()
     assert model.asked == [1, 2, 4]
+
+
+def test_the_answers_to_copies_are_thrown_away() -> None:
+    model = Compiled()
+    observations = [{"x": np.full(3, at, np.float32)} for at in range(3)]
+    contexts = [InferenceContext("c", 0, 0, False, 1.0)] * 3
+    results = ModelCaller("policy", model).call(observations, contexts)
+    assert [float(result["actions"][0]) for result in results] == [0.0, 1.0, 2.0]  # type: ignore
+    assert model.asked == [4]
 
 
 def test_no_batch_is_larger_than_the_largest_size() -> None:
