@@ -4,6 +4,8 @@
                                   [--loop open|closed] [--contestant NAME ...] [--plot FOLDER]
     python -m benchmarks schedule --real [--seconds S]
     python -m benchmarks schedule --cost
+    python -m benchmarks schedule --trace FILE --workload W --load L --contestant NAME [--loop L]
+    python -m benchmarks schedule --replay FILE
     python -m benchmarks schedule [--cost] --against REVISION [--contestant NAME ...] ...
 
 The same seed gives the same figures on every machine. `--real` plays some rows through a real
@@ -22,6 +24,7 @@ from .builds import Build, Cases
 from .comparison import compare
 from .machine import introduce
 from .options import AGAINST, parse
+from .scheduling import trace
 from .scheduling.campaign import BOUND, Run, play_all
 from .scheduling.contestants import CONTESTANTS
 from .scheduling.cost import print_costs
@@ -56,12 +59,22 @@ def main(arguments: list[str]) -> int:
         loop=(str, None, {"choices": TITLES}),
         contestant=(str, None, {"nargs": "+", "choices": CONTESTANTS}),
         jitter=(0.0, "share; of the model's latency"),
+        trace=(Path, "write every decision of one run, with its reason, to this file"),
+        replay=(Path, "play the run of such a file again, and compare every decision"),
         plot=(Path, "folder for the pictures"),
         real=(False, "simulation against a real server"),
         cost=(False, "what the schedulers cost"),
         rounds=(7, "of --cost --against"),
         against=AGAINST,
     )
+    if options.trace:
+        runs = _runs(options.loop or "closed", options.contestant or ["default+hints"], options)
+        print(f"{trace.write(runs[0], options.trace)} decisions of {runs[0]}")
+        return 0
+    if options.replay:
+        differs = trace.replay(options.replay)
+        print(differs or "every decision is the same")
+        return 1 if differs else 0
     if options.against and options.cost:
         return compare(options.against, costs_of, options.rounds)
     if options.against:

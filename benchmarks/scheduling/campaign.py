@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
@@ -20,6 +20,9 @@ from .workloads import WORKLOADS
 BOUND = "bound"
 WARM_UP_S = 10.0  # of a closed loop, before anything is counted
 Figures = dict[str, float]
+
+
+Watch = Callable[[float, list[Observation], str], None]  # when, which batch, why
 
 
 class Run(NamedTuple):
@@ -49,8 +52,8 @@ class Run(NamedTuple):
         return fleet_of(WORKLOADS[self.workload], self.load, self.seed, habits)
 
 
-def play(run: Run) -> Figures:
-    """The figures of one run, in simulated time."""
+def play(run: Run, watch: Watch | None = None) -> Figures:
+    """The figures of one run, in simulated time. watch: is told of every decision."""
     workload, robots = WORKLOADS[run.workload], run.robots()
     if run.contestant == BOUND:
         for robot in robots:
@@ -62,8 +65,22 @@ def play(run: Run) -> Figures:
         return {"bound": most_in_time(released, due, latency) / len(asked)}
     model = Model(workload, run.jitter, run.seed)
     server = CONTESTANTS[run.contestant].make(workload)
+    if watch is not None:
+        _watch(server, watch)
     Simulation(robots, server, model).run(run.until_s, drain=run.loop == "open")
     return concluded(run, robots) | _served(model, server, len(robots))
+
+
+def _watch(server: Server, watch: Watch) -> None:
+    """Have somebody told of each decision of a server."""
+    choose = server.next_batch
+
+    def chosen(now: float) -> list[Observation]:
+        batch = choose(now)
+        watch(now, batch, server.reason())
+        return batch
+
+    server.next_batch = chosen  # type: ignore[method-assign]
 
 
 def play_all(runs: Iterable[Run]) -> Iterator[tuple[Run, Figures]]:

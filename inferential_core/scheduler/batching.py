@@ -114,6 +114,10 @@ class BatchScheduler(Scheduler):
         """How many more robots like those it has a model can carry; NaN where that is unknown."""
         return math.nan
 
+    def reason(self, model_id: str) -> str:
+        """Why its newest decision for a model was as it was, in a few words; empty: unknown."""
+        return ""
+
     def explain(self, model_id: str) -> str:
         """What it does about a model lately that is not usual, for people to read; often empty."""
         return ""

@@ -121,6 +121,7 @@ class DeadlineAware(BatchScheduler):
             # There is nothing to decide: the usual case of an idle model.
             client = queue.unrivalled(now)
             if client is not None:
+                queue.reason = "nobody else waits"
                 return self._serve([client], now)
         self._guard.earn(queue, now, seconds)
         if queue.review(now, now + seconds[1]):
@@ -189,6 +190,7 @@ class DeadlineAware(BatchScheduler):
             return False
         anticipation.begins(wait, now)
         queue.hold_until = wait.until
+        queue.reason = f"waits for {wait.more} more that are about to ask"
         return True
 
     def hold_until(self, model_id: str) -> float:
@@ -235,6 +237,10 @@ class DeadlineAware(BatchScheduler):
         seconds = batch_seconds(latency, len(queue.timing.seconds) - 1)
         lanes = self.lanes.get(model_id, 1)
         return headroom(queue.rates(now), queue.windows, seconds, lanes)
+
+    def reason(self, model_id: str) -> str:
+        queue = self._queues.get(model_id)
+        return "" if queue is None else queue.reason
 
     def explain(self, model_id: str) -> str:
         queue = self._queues.get(model_id)

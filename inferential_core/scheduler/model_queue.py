@@ -119,6 +119,7 @@ class ModelQueue:
     none_overdue_before: float = -math.inf  # nobody is overdue before
     oldest_since: float = -math.inf  # as of when that was found
     hold_until: float = math.inf
+    reason: str = ""  # of the newest decision, for people to read
     fleet: FleetState = field(default_factory=FleetState)
     anticipation: Anticipation = field(default_factory=Anticipation)
     newest: str = ""  # client that asked last

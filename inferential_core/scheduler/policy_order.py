@@ -35,6 +35,7 @@ class ByPolicy:
         scores = self._scoring.scores(heads)
         if scores is None:
             return self._otherwise(queue, now, seconds)
+        queue.reason = "the highest scores"
         for client, head, score in zip(clients, heads, scores):
             if score is None:
                 self._selection.candidate(client, now, client.deadline - now)

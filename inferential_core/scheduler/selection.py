@@ -47,6 +47,7 @@ class Selection:
             queue.fleet.note_standing(now - min(map(_stands_since, queue.late)))
         if not queue.fleet.overloaded:
             return self.protecting(queue, now, seconds)
+        queue.reason = "overloaded: the most motion"
         overdue = self._guard.overdue(queue, now, seconds)
         clients = most_moving(queue, overdue, seconds, self._rule)
         self._guard.pay(queue, seconds, len(clients), len(overdue))
@@ -59,17 +60,21 @@ class Selection:
         entries = queue.in_time.entries
         overdue = self._guard.overdue(queue, now, seconds)
         if entries and not overdue and all_in_time(entries, 0, now, seconds, queue.timing.pace):
+            queue.reason = "all can be in time"
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
             return self._filled(queue, queue.in_time.first(size), now, seconds)
         clients = self._triaged(queue, overdue, now, seconds)
         if clients:
+            queue.reason = "not all can be in time"
             self._guard.pay(queue, seconds, len(clients), len(overdue))
             if entries:
                 queue.contended_until = now + CALM_S
             return clients
         if queue.late and now < queue.contended_until:
+            queue.reason = "late ones wait for their newer observations"
             queue.hold_until = self._next_change(queue, now, seconds)
             return []
+        queue.reason = "late ones only"
         few = batch_size_without_harm(queue, seconds)
         clients = nsmallest(few, queue.late, key=_since)
         return clients + queue.charged.first(few - len(clients))
@@ -83,6 +88,7 @@ class Selection:
             and not self._guard.overdue(queue, now, seconds)
             and all_in_time(entries, 0, now, seconds, queue.timing.pace)
         ):
+            queue.reason = "all can be in time"
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
             return queue.in_time.first(size)
         return _oldest(queue, len(seconds) - 1)
@@ -91,6 +97,7 @@ class Selection:
         self, queue: ModelQueue, now: float, seconds: Sequence[float]
     ) -> list[ClientQueue]:
         """The greatest worth, whatever the deadlines."""
+        queue.reason = "the greatest worth"
         limit = len(seconds) - 1
         clients = self._guard.overdue(queue, now, seconds)
         waiting = [
@@ -198,6 +205,7 @@ def refreshes_at(client: ClientQueue, soonest_s: float) -> float:
 
 def _oldest(queue: ModelQueue, limit: int) -> list[ClientQueue]:
     """Those who have waited longest; those who are charged where there is room."""
+    queue.reason = "the oldest first"
     clients = nsmallest(limit, chain(queue.in_time, queue.late), key=_since)
     return clients + queue.charged.first(limit - len(clients))
 

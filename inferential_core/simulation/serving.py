@@ -135,6 +135,10 @@ class OurServer(Server):
             return math.inf
         return min(self.scheduler.hold_until(MODEL), self.scheduler.pending.next_expiry())
 
+    def reason(self) -> str:
+        """Why the scheduler chose its newest batch, or none, as it says."""
+        return self.scheduler.reason(MODEL)
+
     def wait_bound_s(self, clients: int) -> float:
         if not isinstance(self.scheduler, DeadlineAware):
             return math.nan

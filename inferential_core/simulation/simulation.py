@@ -47,6 +47,10 @@ class Server(Protocol):
         """When to ask again for a batch though nothing happened."""
         return math.inf
 
+    def reason(self) -> str:
+        """Why its newest answer to `next_batch` was as it was; empty: it does not say."""
+        return ""
+
     def wait_bound_s(self, clients: int) -> float:
         """The longest that one of so many clients waits, as promised; NaN: nothing is."""
         return math.nan

@@ -1,0 +1,36 @@
+"""Every decision of a simulated run, written and reproduced."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT))  # behind the packages under test
+
+from benchmarks.scheduling import trace  # noqa: E402
+from benchmarks.scheduling.campaign import Run  # noqa: E402
+
+RUN = Run("closed", "W1", 2.0, "default+hints", seed=3, seconds=1.0)
+
+
+def test_a_run_makes_the_same_decisions_again(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    count = trace.write(RUN, path)
+    first, *decisions = map(json.loads, path.read_text().splitlines())
+    assert first == json.loads(json.dumps(RUN._asdict()))
+    assert len(decisions) == count > 50
+    assert {"not all can be in time", "overloaded: the most motion"} <= {
+        each["why"] for each in decisions
+    }
+    assert trace.replay(path) == ""
+
+
+def test_the_first_decision_that_differs_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    trace.write(RUN, path)
+    lines = path.read_text().splitlines()
+    lines[9] = lines[9].replace("robot-", "machine-")
+    path.write_text("\n".join(lines[:20]))
+    assert trace.replay(path).startswith("line 10 was ")
