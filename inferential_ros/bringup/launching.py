@@ -14,7 +14,7 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 
 from inferential_core.process.launcher import LAUNCHER_VARIABLE
 from inferential_ros.bringup.arguments import Argument, mistyped
@@ -46,15 +46,15 @@ def description(
 
 
 def to_node(process: Process) -> Node:
-    """One process as a launch_ros node."""
+    """One process as a launch_ros node; a managed one tells launch of its states."""
     parameters: list[Any] = [process.params_file] if process.params_file else []
     if process.parameters:
         parameters.append(dict(process.parameters))
-    return Node(
+    return (LifecycleNode if process.lifecycle else Node)(
         package=process.package,
         executable=process.executable,
         name=process.name,
-        namespace=process.namespace or None,
+        namespace=process.namespace,
         parameters=parameters,
         remappings=list(process.remappings),
         arguments=list(process.arguments),

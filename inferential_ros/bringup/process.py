@@ -24,6 +24,7 @@ class Process:
     env: Mapping[str, str] = field(default_factory=dict)  # added to the environment
     log_level: str = ""
     respawn: bool = False
+    lifecycle: bool = False  # a managed node, whose states launch files can wait for
     required: bool = False  # its end is the end of the whole list
     foreground: bool = False  # owns the terminal; the others write to logs
 

@@ -57,6 +57,7 @@ def server(
         Process(
             executable="server_node",
             name="inference_server",
+            lifecycle=True,
             namespace=namespace,
             params_file=params_file,
             parameters=_given(
@@ -105,6 +106,7 @@ def robot(
         Process(
             executable="bridge_node",
             name="inference_bridge",
+            lifecycle=True,
             namespace=namespace,
             params_file=params_file,
             parameters=_given(

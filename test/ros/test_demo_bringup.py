@@ -50,6 +50,11 @@ def test_the_demo_is_a_server_a_director_and_two_processes_for_each_robot() -> N
     assert [p.executable for p in processes if p.required] == ["demo_director"]
 
 
+def test_launch_is_told_of_the_states_of_the_nodes_that_have_some() -> None:
+    managed = {process.executable for process in process_list.demo() if process.lifecycle}
+    assert managed == {"server_node", "bridge_node"}
+
+
 def test_server_and_director_turn_the_same_knob() -> None:
     processes = process_list.demo(slowdown_file="/tmp/knob")
     knobs = {p.executable: p.env.get(process_list.SLOWDOWN_FILE_VARIABLE) for p in processes}
@@ -166,6 +171,7 @@ def test_launch_makes_a_node_of_each_process(build: Callable, arguments) -> None
     pytest.importorskip("launch_ros", reason="launch comes with a ROS 2 installation")
     from launch import LaunchContext
     from launch.actions import OpaqueFunction
+    from launch_ros.actions import LifecycleNode
 
     from inferential_ros.bringup.launching import description
 
@@ -176,3 +182,5 @@ def test_launch_makes_a_node_of_each_process(build: Callable, arguments) -> None
     assert isinstance(entities[-1], OpaqueFunction)
     nodes = entities[-1].execute(context)
     assert [node.node_executable for node in nodes] == [p.executable for p in build()]
+    managed = {node.node_executable for node in nodes if isinstance(node, LifecycleNode)}
+    assert managed == {"server_node", "bridge_node"} & {p.executable for p in build()}
