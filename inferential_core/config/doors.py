@@ -19,8 +19,10 @@ class DoorConfig(Section):
     model: str = setting(
         "", "the model that clients of this door ask unless they name one; unset: the only one"
     )
-    latency_budget_ms: Milliseconds = setting(
-        200.0, "how soon an answer is due to a client that does not tell when its actions run out"
+    latency_budget_ms: Milliseconds | None = setting(
+        None,
+        "how soon an answer is due to a client that does not tell when its actions run out; unset:"
+        " 200 ms, which gives way to what others state",
     )
     identity: str = setting(
         "",

@@ -217,13 +217,13 @@ class Visit:
             message.supersede = supersede
             message.describe_model = describe
             message.control_period_ms = control_period_ms
-            budget = self._reception.settings.latency_budget_ms
+            budget = latency_budget_ms
             if steps_remaining is None:
                 message.ClearField("steps_remaining")
-            else:
+                budget = budget or self._reception.settings.latency_budget_ms
+            else:  # when its actions run out is told, and counts
                 message.steps_remaining = steps_remaining
-                budget = 0.0  # when its actions run out is told, and counts
-            message.latency_budget_ms = budget if latency_budget_ms is None else latency_budget_ms
+            message.latency_budget_ms = budget or 0.0
             try:
                 frames = self._writer.frames(values, one_frame_each=True, uint16=True)
             except ValueError as error:  # WireError, and what protobuf cannot hold

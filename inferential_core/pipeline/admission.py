@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 _LONGEST_MS = 3.6e6  # that a robot's plan, or its patience, lasts
 
 
+# Of who came by a door and states no budget: it stands still until it is answered.
+_DRY_BUDGET_MS = 200.0
+
+
 class Admission:
     """Takes in messages. clients and models are those of the pipeline, looked up each time."""
 
@@ -193,7 +197,7 @@ class Admission:
         # Of what a client claims, NaN and other nonsense counts as not stated.
         budget_ms = message.latency_budget_ms
         if not 0.0 < budget_ms < math.inf:
-            budget_ms = self._default_budget_ms
+            budget_ms = _DRY_BUDGET_MS if client.door else self._default_budget_ms
         if entry is not None:
             priority = priority if entry.priority is None else entry.priority
             budget_ms = entry.latency_budget_ms or budget_ms

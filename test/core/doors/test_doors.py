@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from accounting import assert_balanced
 from doors_rig import JsonLinesClient, address, serve, wait_for
+from house import House
 
 from inferential_core import ConfigError, Connection
 from inferential_core.cli import top
 from inferential_core.security.keyfiles import make_keys
 from inferential_core.web.view import Fleet
+from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 OUTSIDE = {"kind": "json_lines_door:JsonLines"}
 
@@ -267,3 +269,24 @@ def test_clients_without_a_token_have_the_rights_of_the_identity_that_is_named(k
     door = {**OUTSIDE, "identity": "arn"}
     with pytest.raises(ConfigError, match="nobody is called that"):
         serve({"policy": double}, door, security={"keys": str(keys)}).start()
+
+
+@pytest.mark.parametrize(
+    ("told", "due_s", "assumed"),
+    [
+        ({}, 0.2, True),  # it gives way to deadlines that somebody stated
+        ({"latency_budget_ms": 90.0}, 0.09, False),
+        ({"steps_remaining": 5, "control_period_ms": 100.0}, 0.5, False),
+    ],
+)
+def test_when_an_answer_is_due_to_who_comes_by_a_door(told, due_s, assumed):
+    house = House()
+    for number in (1, 2, 3, 4):  # so often that its cadence would be sooner
+        header = ObservationHeader("arm", "policy", request_id=number, **told)
+        house.pipeline.on_message(b"arm", encode_observation(header, {}), "", "openpi")
+        house.settle()
+        request = house.dispatcher.batches[-1].requests[-1]
+        assert request.deadline - house.clock.now() == pytest.approx(due_s)
+        assert request.deadline_is_assumed is assumed
+        house.complete()
+        house.pass_time(0.01)
