@@ -9,6 +9,7 @@ from typing import NamedTuple
 from .model_queue import ClientQueue, ModelQueue
 
 _AHEAD_S = 1.0  # a tier stands before the next one as if it had waited so much longer
+_SIZES = 16  # of batches that are compared, where more could be formed: as many in even steps
 
 
 class Rule(NamedTuple):
@@ -42,7 +43,7 @@ def most_moving(
         max over b of  sum over i in the first b of (1 - max(left_i, L(b)) / chunk_i) / L(b)
 
     where chunk_i and left_i are how long the chunk of a robot lasts and what is left of it, s.
-    A refresh that crossed its answer takes no place while anybody else waits. O(n + B^2).
+    A refresh that crossed its answer takes no place while anybody else waits. O(n + B).
     """
     limit = len(seconds) - 1
     # written out, as 1,000 may wait: a call for each of them would take longer than all else
@@ -83,7 +84,8 @@ def _best_size(
     parts = [(*_left_and_chunk(client), _weight(client, rule)) for client in clients]
     stands = 2.0 if rule.strict else 1.0  # those who are served next stand as long
     best, best_rate = least, -1.0
-    for size in range(max(1, least), len(clients) + 1):
+    step = 1 + len(clients) // _SIZES
+    for size in sorted({*range(max(1, least), len(clients) + 1, step), len(clients)} - {0}):
         taken = seconds[size]
         stood = stands * taken
         total = 0.0
