@@ -5,13 +5,19 @@ mute       500 a second that ask for 100 KB each, answers never read
 reconnect  connects, sends one observation and leaves, 200 times a second, under one id
 large      the largest messages that are legal, as many as 1 Gbit/s carries
 leeches    eight clients that ask for 100 KB at 25 Hz, with no room for answers, and read none
+openpi     2,000 broken messages a second at that door, answers read
+lerobot    the largest observations that are legal at that door, as many as 1 Gbit/s carries
+
+For a door the address is that of the door.
 """
 
 from __future__ import annotations
 
+import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import zmq
@@ -22,7 +28,9 @@ from inferential_core.wire.limits import DEFAULT_LIMITS
 from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 LARGEST = DEFAULT_LIMITS.max_message_bytes - 1024  # leaves room for the envelope
-RATES_HZ = {"flood": 5000.0, "mute": 500.0, "reconnect": 200.0, "large": 1e9 / 8 / LARGEST}
+PER_S = 1e9 / 8 / LARGEST
+RATES_HZ = {"flood": 5000.0, "mute": 500.0, "reconnect": 200.0, "large": PER_S}
+DOOR_RATES_HZ = {"openpi": 2000.0, "lerobot": PER_S}
 LEECHES, LEECH_HZ = 8, 25.0
 NO_ROOM = {"RCVHWM": 1, "RCVBUF": 4096}
 
@@ -89,16 +97,74 @@ class Attacker:
             socket.recv_multipart()
 
 
+class DoorAttacker:
+    """The same at a door, over one connection."""
+
+    def __init__(self, kind: str, address: str) -> None:
+        self.done = 0
+        self._act, self._close = (_at_openpi if kind == "openpi" else _at_lerobot)(address)
+        self._period_s = 1.0 / DOOR_RATES_HZ[kind]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> int:
+        """How often it did it."""
+        self._stop.set()
+        self._thread.join()
+        self._close()
+        return self.done
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._stop.is_set():
+            due = max(due + self._period_s, time.monotonic() - 1.0)
+            self._act()
+            self.done += 1
+            self._stop.wait(max(0.0, due - time.monotonic()))
+
+
+Acts = tuple[Callable[[], object], Callable[[], object]]  # once; and to leave
+
+
+def _at_openpi(address: str) -> Acts:
+    from websockets.sync.client import connect
+
+    from robustness.fuzz.packed import broken, openpi_questions
+
+    chance = random.Random(1)
+    messages = [broken(chance.choice(openpi_questions()), chance) for _ in range(500)]
+    client = connect(address, compression=None, max_size=None)
+    client.recv()
+
+    def act() -> None:
+        client.send(chance.choice(messages))
+        client.recv()
+
+    return act, client.close
+
+
+def _at_lerobot(address: str) -> Acts:
+    from benchmarks.peers import lerobot_robot
+
+    client = lerobot_robot.Robot(address)
+    client.begin(lerobot_robot.setup())
+    image = np.zeros((LARGEST // 3 // 1000 - 1, 1000, 3), np.uint8)
+    message = lerobot_robot.observation(front=image)
+    return lambda: client.send(message), client.close
+
+
 def main(kind: str) -> None:
     """Attack when told to, until stdin ends."""
-    attacker: Attacker | None = None
+    make = DoorAttacker if kind in DOOR_RATES_HZ else Attacker
+    attacker: Attacker | DoorAttacker | None = None
     tell("ready")
     for question in listen():
         if attacker is not None:
             tell(attacker.stop())
             attacker = None
         else:
-            attacker = Attacker(kind, question["address"])
+            attacker = make(kind, question["address"])
             tell("begun")
     if attacker is not None:
         attacker.stop()

@@ -27,7 +27,8 @@ from benchmarks.options import parse, yes
 from benchmarks.processes import Program
 
 ATTACKER = Path(__file__).with_name("attacker.py")
-KINDS = ("flood", "mute", "reconnect", "large")
+DOORS = ("openpi", "lerobot")
+KINDS = ("flood", "mute", "reconnect", "large", *DOORS)
 RATE_HZ = 10.0
 SETTLE_S = 5.0
 LEAD_IN_S = 0.5  # of an attack, before the fleet is measured
@@ -44,9 +45,14 @@ class Rig:
 
     def __init__(self, limits: dict[str, float], robots: int, stack: ExitStack) -> None:
         models = {"policy": {}, "picture": PICTURE}
-        start = partial(HERE.server, stack, config={"limits": limits}, models=models)
+        doors = [{"kind": kind, "bind": "127.0.0.1:0", "model": "policy"} for kind in DOORS]
+        config = {"limits": limits, "doors": doors}
+        start = partial(HERE.server, stack, config=config, models=models)
         (self.server, about), (self.decoy, elsewhere) = start(), start()
-        self.victims = {"attacked": about["address"], "elsewhere": elsewhere["address"]}
+        self.victims = {
+            "attacked": _addresses(self.server, about["address"]),
+            "elsewhere": _addresses(self.decoy, elsewhere["address"]),
+        }
         self.crowd = HERE.crowd(about["address"], robots, stack)
         self.attackers = {
             kind: stack.enter_context(Program(sys.executable, ATTACKER, kind)) for kind in KINDS
@@ -58,7 +64,7 @@ class Rig:
         """The fleet's figures under a condition, and what the server spent."""
         attacker, victim, per_s = self.attackers[kind], self.victims.get(condition), 0.0
         if victim:
-            attacker.ask({"address": victim})
+            attacker.ask({"address": victim.get(kind, victim["socket"])})
             begun = time.monotonic()
             time.sleep(LEAD_IN_S)
         used = cpu_s(self.server.pid)
@@ -79,6 +85,12 @@ class Rig:
                 if not status["queued"] + status["in_flight"]:
                     break
                 time.sleep(0.05)
+
+
+def _addresses(server: Program, socket: str) -> dict[str, str]:
+    """Where it is attacked: at its socket and at each door."""
+    doors = server.ask({})["doors"]
+    return {"socket": socket, **{each["kind"]: each["address"] for each in doors}}
 
 
 def compare(rig: Rig, kinds: list[str], rounds: int, seconds: float) -> bool:

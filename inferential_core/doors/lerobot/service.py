@@ -169,7 +169,7 @@ class Service:
             if count > _MOST_PARTS:
                 raise RejectedError(f"an observation of more than {_MOST_PARTS} parts")
             taken.append(message.data)
-            if state == pb.TRANSFER_END:
+            if state == pb.TRANSFER_END:  # CPython joins large ones without its lock
                 return taken[0] if len(taken) == 1 else b"".join(taken)
         raise RejectedError("the observation ended before its last part")
 
