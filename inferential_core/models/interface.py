@@ -56,26 +56,29 @@ def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
         return Raised(error)
 
 
-def readable(values: Inputs) -> dict[str, Any]:
+def readable(values: Inputs, decoded: bool = True) -> dict[str, Any]:
     """An observation as a model gets it: images decoded, arrays read-only, in a dict of its own.
 
-    WireError names the key of an image that cannot be decoded.
+    decoded: or else images may stay as they are. WireError names the key of an image that cannot
+    be decoded.
     """
     observation: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, np.ndarray):
             if value.flags.writeable:
                 value.setflags(write=False)
-        elif isinstance(value, EncodedImage):
+        elif decoded and isinstance(value, EncodedImage):
             value = pixels_of(key, value)
         observation[key] = value
     return observation
 
 
-def pixels_of(key: str, image: EncodedImage) -> np.ndarray:
-    """The pixels of a compressed image; WireError names its key where it cannot be decoded."""
+def pixels_of(key: str, image: EncodedImage, place: np.ndarray | None = None) -> np.ndarray:
+    """The pixels of a compressed image, in `place` if it is given; WireError names its key where
+    it cannot be decoded.
+    """
     try:
-        return decode(image)
+        return decode(image, place)
     except WireError as error:
         raise WireError(f"{key!r}: {text_of(error)}") from None
 
@@ -95,6 +98,8 @@ class ModelInterface:
 
     def __init__(self, form: ModelForm) -> None:
         self.form = form
+        # A stacked model decodes images into their place in a batch.
+        self._decoded = bool(form.nested) or not getattr(form.function, "decodes", False)
         self._episodes: dict[str, int] = {}  # of a stateful model: the one each client is in
 
     def infer(
@@ -135,7 +140,7 @@ class ModelInterface:
         if isinstance(values, Exception):
             return values
         try:
-            observation = readable(values)
+            observation = readable(values, self._decoded)
             if self.form.nested:
                 observation = nested(observation, lists_only=self.form.nested == LISTS)
             if LEFT_OVER in values:

@@ -5,7 +5,8 @@
         def infer_batch(self, batch):  # {"joints": (B, 7), "camera": (B, H, W, 3), "prompt": [..]}
             return {"actions": self.net(batch)}  # (B, 50, 7)
 
-Observations whose keys, dtypes or shapes differ cannot share an array: each kind is a call of its
+Compressed images that are not decoded yet are decoded into their place in the batch. Observations
+whose keys, dtypes or shapes differ cannot share an array: each kind is a call of its
 own, in the order in which the first of it came.
 """
 
@@ -20,8 +21,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
+from ..wire.images import EncodedImage
 from ..wire.nesting import flattened
 from .answers import ACTIONS
+from .interface import pixels_of
 
 Observation = Mapping[str, Any]
 
@@ -41,7 +44,8 @@ class Group:
 def stack(observations: Sequence[Observation]) -> list[Group]:
     """Observations of equal keys, dtypes and shapes in one group each; one copy of each array.
 
-    Values: arrays of any shape, numbers (which become arrays of shape (B,)) and strings.
+    Values: arrays of any shape, numbers (which become arrays of shape (B,)), compressed images
+    (which become their pixels; WireError names the key of a broken one) and strings.
     """
     kinds: dict[Any, list[int]] = {}
     for index, observation in enumerate(observations):
@@ -78,6 +82,8 @@ class stacked:
     function: takes the batch as `stack` makes it, and after it, where it has another parameter,
     the list of the B contexts; returns what `split` takes. A method or not, sync or async.
     """
+
+    decodes = True  # images may be left compressed for it
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -124,15 +130,37 @@ def _put(answers: list[Any], group: Group, of_all: Any) -> None:
 
 
 def _kind(observation: Observation) -> Any:
-    return tuple(
-        (key, None if isinstance(value, str) else (np.result_type(value), np.shape(value)))
-        for key, value in sorted(observation.items())
-    )
+    return tuple((key, _form(value)) for key, value in sorted(observation.items()))
+
+
+def _form(value: Any) -> Any:
+    if isinstance(value, str):
+        return None
+    if isinstance(value, EncodedImage):
+        return value.dtype, value.pixels_shape
+    return np.result_type(value), np.shape(value)
 
 
 def _stacked(observations: Sequence[Observation]) -> dict[str, Any]:
     batch: dict[str, Any] = {}
     for key, first in observations[0].items():
         column = [observation[key] for observation in observations]
-        batch[key] = column if isinstance(first, str) else np.stack(column)
+        if isinstance(first, str):
+            batch[key] = column
+        elif any(isinstance(value, EncodedImage) for value in column):
+            batch[key] = _pixels(key, column)
+        else:
+            batch[key] = np.stack(column)
     return batch
+
+
+def _pixels(key: str, column: list[Any]) -> np.ndarray:
+    """Images, some of them compressed, as one array."""
+    dtype, shape = _form(column[0])
+    together = np.empty((len(column), *shape), dtype)
+    for value, place in zip(column, together):
+        if isinstance(value, EncodedImage):
+            pixels_of(key, value, place)
+        else:
+            place[...] = value
+    return together

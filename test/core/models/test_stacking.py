@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inferential_core import UsageError, stacked
+from inferential_core import EncodedImage, UsageError, WireError, stacked
 from inferential_core.dispatch.base import InferenceContext
 from inferential_core.models.caller import ModelCaller
 from inferential_core.models.stacking import split, stack
 from inferential_core.request import InferenceRequest
+from inferential_core.wire.images import encode
 
 Observation = dict[str, Any]
 
@@ -148,3 +149,41 @@ def test_one_bad_observation_fails_alone() -> None:
     observations = [observation(at) for at in (1, -1, 3)]
     results = ModelCaller("policy", Picky()).call(observations, contexts(3))
     assert [isinstance(result, ValueError) for result in results] == [False, True, False]
+
+
+# --- compressed images ---
+
+
+def png(value: int, *shape: int) -> EncodedImage:
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    return encode("camera", np.full(shape or (4, 6, 3), value, np.uint8), "png")
+
+
+def test_images_are_decoded_into_their_place_in_the_batch() -> None:
+    decoded = np.full((4, 6, 3), 9, np.uint8)
+    (group,) = stack([{"camera": png(7)}, {"camera": decoded}, {"camera": png(8)}])
+    camera = group.batch["camera"]
+    assert camera.shape == (3, 4, 6, 3) and camera.dtype == np.uint8
+    assert camera[:, 0, 0, 0].tolist() == [7, 9, 8]
+    assert camera.flags.writeable
+
+
+def test_images_of_another_size_are_a_call_of_their_own() -> None:
+    groups = stack([{"camera": png(7)}, {"camera": png(8, 2, 2, 3)}, {"camera": png(9)}])
+    assert [group.indices for group in groups] == [[0, 2], [1]]
+
+
+def test_a_stacked_model_gets_images_compressed_and_a_broken_one_fails_alone() -> None:
+    class Policy:
+        @stacked
+        def infer_batch(self, batch):
+            return {"mean": batch["camera"].mean(axis=(1, 2, 3))}
+
+    good = png(7)
+    broken = EncodedImage(bytes(good.data)[:45], "png")
+    caller = ModelCaller("policy", Policy())
+    first, failed, last = caller.call(
+        [{"camera": each} for each in (good, broken, png(8))], contexts(3)
+    )
+    assert (first["mean"], last["mean"]) == (7.0, 8.0)
+    assert isinstance(failed, WireError) and str(failed).startswith("'camera': broken png")
