@@ -1,4 +1,4 @@
-"""`python -m robustness NAME [OPTION ...]`: fuzz, chaos, soak or isolation."""
+"""`python -m robustness NAME [OPTION ...]`: fuzz, chaos, soak, isolation or slips."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ import sys
 from benchmarks.__main__ import run
 
 if __name__ == "__main__":
-    sys.exit(run("robustness", ("chaos", "fuzz", "isolation", "soak"), sys.argv[1:]))
+    sys.exit(run("robustness", ("chaos", "fuzz", "isolation", "slips", "soak"), sys.argv[1:]))

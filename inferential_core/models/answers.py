@@ -7,6 +7,7 @@ modules that are sent as well, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,8 @@ def one_for_each(answers: Any, count: int) -> list[Any]:
             f"infer_batch returned one {type(answers).__name__}:"
             " return a list with a result for each observation"
         )
+    if not isinstance(answers, (list, tuple, np.ndarray)):
+        answers = islice(answers, count + 1)  # it may have no end
     listed = list(answers)
     if len(listed) != count:
         raise UsageError(f"infer_batch returned {len(listed)} results for {count} observations")
