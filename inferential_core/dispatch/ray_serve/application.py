@@ -59,8 +59,11 @@ class Application:
         limits: CallLimits,
         refresh: Callable[[], Awaitable[None]],
         changed: Callable[[], None],
+        name: str = "",
     ) -> None:
         self.id = model_id
+        self.name = name or model_id  # of the application, as Serve knows it
+        self.calling = 0  # calls that are under way
         self._refresh = refresh  # look at Serve now: `update` follows
         self._changed = changed  # `info` says something else
         self.why_not = "it was not looked for yet"  # why it cannot be called; "" if it can
@@ -85,14 +88,14 @@ class Application:
         """Take in what Serve tells of this application; None: it has none of this name."""
         self.deploying = not self._described and _is_deploying(details)
         if details is None:
-            self.why_not = f"no application {self.id!r} is deployed on Ray Serve"
+            self.why_not = f"no application {self.name!r} is deployed on Ray Serve"
             self._actors.clear()
             self._handles = None
             return
         try:
             await self._find_deployment(details["deployments"])
         except Exception as error:
-            self.why_not = f"application {self.id!r} is {details['status']!s}: {error}"
+            self.why_not = f"application {self.name!r} is {details['status']!s}: {error}"
             self._actors.clear()
             return
         deployment = details["deployments"][self._deployment]
@@ -120,10 +123,10 @@ class Application:
         raised = next((message for message in told if "Traceback" in message), "")
         if raised and raised != self.raised:
             self.raised = raised
-            _log.debug("application %r: %s", self.id, raised)
+            _log.debug("application %r: %s", self.name, raised)
         message = self.raised or (told[-1] if told else "no replica runs")
         status = getattr(details["status"], "value", details["status"])
-        return f"application {self.id!r} is {status}: {in_one_line(message)}"
+        return f"application {self.name!r} is {status}: {in_one_line(message)}"
 
     async def _find_deployment(self, deployments: Mapping[str, Any]) -> None:
         """The handle of the deployment that takes the application's calls."""
@@ -132,7 +135,7 @@ class Application:
         if self._handles is not None and self._deployment in deployments:
             return
         self._handles = None  # what they call is gone
-        handle = await asyncio.to_thread(serve.get_app_handle, self.id)  # asks, and waits
+        handle = await asyncio.to_thread(serve.get_app_handle, self.name)  # asks, and waits
         if handle.deployment_name not in deployments:
             raise LookupError(f"its deployment {handle.deployment_name!r} is not there")
         try:
@@ -272,7 +275,7 @@ class Application:
         known = (exceptions.BackPressureError, exceptions.DeploymentUnavailableError)
         for _ in range(_ATTEMPTS):
             if self.why_not or self._handles is None:
-                raise ModelUnavailable(self.why_not or f"application {self.id!r} is starting")
+                raise ModelUnavailable(self.why_not or f"application {self.name!r} is starting")
             handle = self._handles[packed.size >= BY_REFERENCE_FROM]
             try:
                 if self._described.get("stateful"):
@@ -285,7 +288,7 @@ class Application:
                 cause: Exception = error
             # A replica that has just come and does not know the method yet.
             await self._refresh()
-        raise ModelUnavailable(f"application {self.id!r} cannot be called: {cause}")
+        raise ModelUnavailable(f"application {self.name!r} cannot be called: {cause}")
 
     async def _call_lane(self, handle: Any, lane: int, observations: list[Observation]) -> Answer:
         """A call of one replica and no other: that has the state of these clients."""

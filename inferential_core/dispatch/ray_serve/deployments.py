@@ -62,6 +62,18 @@ class Deployments:
                 self._failed(name, error)
             on_progress()
 
+    async def deploy_one(self, name: str, target: str) -> None:
+        """Deploy one more application; raises what Serve says."""
+        self._deployed.append(name)
+        share = len(self._deployed)
+        await asyncio.to_thread(deploy_model, name, target, self._options, share)
+
+    async def remove_one(self, name: str) -> None:
+        """Take one application off again."""
+        if name in self._deployed:
+            self._deployed.remove(name)
+        await asyncio.to_thread(remove, [name])
+
     async def remove(self) -> None:
         """Take off what was put on."""
         if self._deployed:

@@ -9,12 +9,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, UsageError
 from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from ..worker import Restarts, WorkerProcess
 from ..worker.jobs import unpack_models
 from . import ray_discovery
+from .model_change import Errands, RayChange, Served
 from .ray_discovery import check_target, serve_config_file
 from .stall_detector import StallDetector
 
@@ -99,6 +100,9 @@ class RayServeDispatcher(Dispatcher):
         self._models: Mapping[str, ModelInfo] = {
             name: ModelInfo(name, unavailable=joining, starting=True) for name in names
         }
+        self._served = Served(deploy or {})
+        self._errands = Errands(self._child.notify)
+        self._chooses_all = not names
         self._were_ready: set[str] = set()
         self._why_not = ""
         self._on_done: OnDone = lambda completion: None
@@ -119,8 +123,48 @@ class RayServeDispatcher(Dispatcher):
         self._watchdog.began(due)
 
     def close(self) -> None:
+        self._errands.fail_all("the server stops")
         self._watchdog.close()
         self._child.close()
+
+    def change(
+        self,
+        model_id: str,
+        model: Any = None,
+        options: Mapping[str, Any] | None = None,
+        unload_first: bool = False,
+    ) -> RayChange:
+        if self._chooses_all:
+            raise UsageError(
+                "this server serves whatever is deployed on Ray Serve: change it by Serve's tools"
+            )
+        if options:
+            told = ", ".join(sorted(options))
+            raise UsageError(f"on Ray Serve {told} cannot be given: ray.deployment has options")
+        if model is not None:
+            check_target(model_id, model)
+        parts = self._served, self._errands, self._models, self._switch
+        return RayChange(*parts, model_id, model or "", unload_first)
+
+    def _switch(self, model_id: str, name: str, info: ModelInfo | None) -> None:
+        """A change goes on. name: of the application to call from now on; -: none; "": as is."""
+        models = dict(self._models)
+        if name:
+            models.pop(model_id, None)
+            self._child.notify("switch", {"model": model_id, "name": name})
+        if info is not None:
+            models[model_id] = info
+            self._were_ready.add(model_id)
+        self._child.amend(
+            {
+                "models": list(self._served.targets.keys() | models.keys()),
+                "deploy": dict(self._served.targets),
+                "names": {name: it for name, it in self._served.names.items() if it},
+            }
+        )
+        plain = {name: replace(it, change="") for name, it in models.items()}
+        names = {name: self._served.name_of(name) for name in plain}
+        self._models = self._served.seen(plain, plain, names)
 
     def forget(self, model_id: str, client_id: str, lane: int) -> None:
         self._child.forget(model_id, client_id, lane)
@@ -135,8 +179,12 @@ class RayServeDispatcher(Dispatcher):
             self._models = {
                 name: replace(info, unavailable=reason) for name, info in self._models.items()
             }
+            self._errands.fail_all(reason)
+        elif kind == "done":
+            self._errands.done(fields)
         elif kind == "models":
-            before, self._models = self._models, self._known(unpack_models(fields["models"]))
+            before, known = self._models, self._known(unpack_models(fields["models"]))
+            self._models = self._served.seen(known, before, fields["names"])
             for name, info in self._models.items():
                 _log_change(info, before.get(name))
             if fields["why_not"] != self._why_not:

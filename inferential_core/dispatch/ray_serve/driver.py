@@ -16,7 +16,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from .deployments import Deployments
 _log = logging.getLogger(__name__)
 
 REFRESH_S = 1.0  # how often Serve is asked for its applications and replicas
+_LOOK_S = 0.05  # from one look at what is waited for to the next
 LOST_S = 15.0  # without an answer of Serve or a replica, though the cluster is there: begin anew
 
 Emit = Callable[[str, Mapping[str, Any]], None]
@@ -40,7 +41,8 @@ class RayDriver(Dispatcher):
     """models: ids to serve; none: every application that can. timeout_s: of one call.
 
     deploy: models to put on the cluster, by id: module:attribute. serve_config: what a Serve
-    config file says, likewise. deployment: options of the deployments of `deploy`.
+    config file says, likewise. deployment: options of the deployments of `deploy`. names: of the
+    applications, by id, of models that were replaced before this driver began.
     """
 
     def __init__(
@@ -55,8 +57,11 @@ class RayDriver(Dispatcher):
         deploy: Mapping[str, str] | None = None,
         serve_config: Mapping[str, Any] | None = None,
         deployment: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
-        self._deployments = Deployments(deploy or {}, serve_config, deployment or {})
+        self._names = dict(names or {})
+        named = {self._names.get(name, name): it for name, it in (deploy or {}).items()}
+        self._deployments = Deployments(named, serve_config, deployment or {})
         self._address = address
         self._wanted = tuple(models)
         self._timeout_s = timeout_s
@@ -72,6 +77,8 @@ class RayDriver(Dispatcher):
         self._applications: dict[str, Application] = {
             name: self._application(name) for name in self._wanted
         }
+        self._coming: dict[str, Application] = {}  # not called yet, by the application's name
+        self._errands: set[asyncio.Task[None]] = set()
         self._calls: dict[Batch, asyncio.Task[None]] = {}
         self._answered_at = -math.inf  # when a replica did, lately
         self._emitted: Any = None
@@ -115,6 +122,10 @@ class RayDriver(Dispatcher):
     def cancel(self, batch: Batch) -> None:
         """Nobody waits for it any more."""
         self._loop.call_soon_threadsafe(self._abandon, batch)
+
+    def notified(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """What the server would have changed: see `model_change`."""
+        self._loop.call_soon_threadsafe(self._on_notified, kind, fields)
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -197,16 +208,18 @@ class RayDriver(Dispatcher):
             if name not in self._applications:
                 self._applications[name] = self._application(name)
         known = dict(self._applications)
+        every = [*known.values(), *self._coming.values()]
         # All at once: none waits for the replicas of another.
-        await asyncio.gather(*(each.update(details.get(name)) for name, each in known.items()))
-        for name, application in known.items():
+        await asyncio.gather(*(each.update(details.get(each.name)) for each in every))
+        for model_id, application in known.items():
+            name = application.name
             # An earlier one of this name may have to go before that of this server comes.
             if details.get(name, {}).get("status", "DELETING") == "DELETING":
                 application.deploying = self._deployments.awaits(name)
             if application.why_not and not application.raised:  # which says more
                 application.why_not = self._deployments.failures.get(name, application.why_not)
             if name not in details and not self._wanted:
-                del self._applications[name]
+                del self._applications[model_id]
 
     async def _refresh_now(self) -> None:
         """Look at Serve, and return when that is done."""
@@ -214,12 +227,15 @@ class RayDriver(Dispatcher):
             self._refresh_soon.set()
             await self._refreshed.wait()
 
-    def _application(self, name: str) -> Application:
-        return Application(name, self._limits, self._refresh_now, self._emit_changes)
+    def _application(self, model_id: str, name: str = "") -> Application:
+        name = name or self._names.get(model_id, "")
+        return Application(model_id, self._limits, self._refresh_now, self._emit_changes, name)
 
     def _emit_changes(self) -> None:
         """Tell the server what changed, if anything did."""
-        fields = {"models": pack_models(self.models()), "why_not": self._why_not}
+        names = {model_id: each.name for model_id, each in self._applications.items()}
+        models = pack_models(self.models())
+        fields = {"models": models, "names": names, "why_not": self._why_not}
         if fields != self._emitted:
             self._emitted = fields
             self._emit("models", fields)
@@ -265,8 +281,74 @@ class RayDriver(Dispatcher):
         if self._why_not or application is None:
             raise ModelUnavailable(self._why_not or f"{batch.model_id!r} is not deployed any more")
         packed = payload.pack(batch.requests, self._shared_memory and application.near)
-        _, version, _, outcomes, _ = await application.call(batch.lane, packed)
+        application.calling += 1
+        try:
+            _, version, _, outcomes, _ = await application.call(batch.lane, packed)
+        finally:
+            application.calling -= 1
         return payload.unpack(outcomes), version
+
+    # --- changes of models ---
+
+    def _on_notified(self, kind: str, fields: Mapping[str, Any]) -> None:
+        if kind == "switch":  # at once: batches that come after it go to the other one
+            self._switch(fields["model"], fields["name"])
+            return
+        work = self._deploy_beside if kind == "deploy" else self._take_off
+        errand = self._loop.create_task(self._run_errand(fields, work))
+        self._errands.add(errand)
+        errand.add_done_callback(self._errands.discard)
+
+    def _switch(self, model_id: str, name: str) -> None:
+        old = self._applications.pop(model_id, None)
+        if old is not None:
+            self._coming[old.name] = old  # until it is taken off
+        if name in self._coming:
+            self._applications[model_id] = self._coming.pop(name)
+        self._emit_changes()
+
+    async def _run_errand(
+        self,
+        fields: Mapping[str, Any],
+        work: Callable[[Mapping[str, Any]], Awaitable[dict[str, ModelInfo]]],
+    ) -> None:
+        done: dict[str, Any] = {"number": fields["number"], "error": "", "models": {}}
+        try:
+            done["models"] = pack_models(await work(fields))
+        except Exception as error:
+            done["error"] = f"{type(error).__name__}: {cluster.first_line(error)}"
+        self._emit("done", done)
+
+    async def _deploy_beside(self, fields: Mapping[str, Any]) -> dict[str, ModelInfo]:
+        """Deploy an application, and wait until it can be called."""
+        model_id, name = fields["model"], fields["name"]
+        application = self._coming[name] = self._application(model_id, name)
+        try:
+            await self._deployments.deploy_one(name, fields["target"])
+        except Exception:
+            await self._refresh_now()  # which finds out more of what a replica raised
+            if application.raised:
+                raise ModelUnavailable(application.why_not) from None
+            raise
+        while not (application.fit and application.replicas) or application.why_not:
+            if application.raised or application.why_not and application.fit:
+                raise ModelUnavailable(application.why_not)
+            await self._refresh_now()
+        return {model_id: application.info()}
+
+    async def _take_off(self, fields: Mapping[str, Any]) -> dict[str, ModelInfo]:
+        """Remove an application once nobody calls it, and wait until it is gone."""
+        name = fields["name"]
+        every = [*self._coming.values(), *self._applications.values()]
+        application = next((each for each in every if each.name == name), None)
+        until = time.monotonic() + self._timeout_s
+        while application is not None and application.calling and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_S)
+        await self._deployments.remove_one(name)
+        self._coming.pop(name, None)
+        while name in (await self._controller.applications() or {}):
+            await asyncio.sleep(_LOOK_S)
+        return {}
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

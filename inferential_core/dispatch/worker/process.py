@@ -132,6 +132,10 @@ class WorkerProcess:
         if (run := self._run) is not None:
             run.current.tell("notify", kind, dict(fields))
 
+    def amend(self, options: Mapping[str, Any]) -> None:
+        """Options that hold when the child is started again."""
+        self._begin["options"].update(options)
+
     def forget(self, model_id: str, client_id: str, lane: int) -> None:
         """As `Dispatcher.forget`."""
         if (run := self._run) is not None:
