@@ -31,14 +31,16 @@ from .stream import Stream
 
 MOST_CONNECTIONS = 1024  # of one door
 _HANDSHAKE_S = 10.0  # for a client to say what it wants
-_MESSAGE_S = 30.0  # for a message to arrive whole, from its first byte on
+_MESSAGE_S = 30.0  # for a message to arrive whole, and for an answer to be taken
 _PATIENCE_S = 60.0  # with a full queue: the client waits without a limit
 _CLOSING_S = 2.0  # for a client to confirm that the connection ends
 # Bytes of messages that have not arrived whole, of all connections: so many of the largest ones.
 # Beyond, whoever sends the next part is sent away.
 _MOST_PARTIAL = 16
+_MOST_FRAGMENTS = 4096  # of one message
 _REALTIME = "v1/realtime/robot/openpi"  # the path of other servers that speak openpi's protocol
 
+_log = logging.getLogger(__name__)
 _silent = logging.getLogger(f"{__name__}.websockets")  # strangers fill no log
 _silent.propagate = False
 _silent.addHandler(logging.NullHandler())
@@ -101,9 +103,14 @@ class OpenpiConnection:
         try:
             if events & select.EPOLLOUT:
                 self._stream.flush()
+                if not self._stream.waits:
+                    self._door.call_off(self)
             if events & ~select.EPOLLOUT and not self._gone:
                 self._read()
         except OSError:
+            self.abort()
+        except Exception:  # a fault of ours, which must not come again and again
+            _log.exception("a connection was lost to a fault of the server")
             self.abort()
 
     def _read(self) -> None:
@@ -119,13 +126,13 @@ class OpenpiConnection:
             self._door.read_again(self)
         self._ws.receive_data(data)
         events = self._ws.events_received()
-        if self._ws.state is State.OPEN:
-            self._watch_arrival(len(data), bool(events))
         for event in events:
             if isinstance(event, Request):
                 self._on_request(event)
             elif isinstance(event, Frame):
                 self._on_frame(event)
+        if self._ws.state is State.OPEN:
+            self._watch_arrival(len(data), bool(events) and not self._parts)
         broken = self._ws.parser_exc or (self._ws.handshake_exc if not self._asks else None)
         if broken is not None and not self._broken:
             self._broken = True
@@ -167,6 +174,8 @@ class OpenpiConnection:
             return
         if self._ws.close_expected():
             self._limit(_CLOSING_S, "")
+        elif self._stream.waits:
+            self._limit(_MESSAGE_S, "too slow")
 
     def _limit(self, seconds: float, reason: str) -> None:
         """Abort unless this is called off within so long. reason: as which it is counted."""
@@ -248,6 +257,10 @@ class OpenpiConnection:
         if frame.opcode in (Opcode.BINARY, Opcode.TEXT, Opcode.CONT):
             if not frame.fin:
                 self._parts.append(bytes(frame.data))
+                if len(self._parts) > _MOST_FRAGMENTS:
+                    self._parts.clear()
+                    self._reception.refuse("too many fragments")
+                    self._ws.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
                 return
             data: Any = frame.data
             if self._parts:

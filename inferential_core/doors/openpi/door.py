@@ -114,9 +114,13 @@ class OpenpiDoor(AttendedDoor):
                 connected.close()
                 continue
             if self._context is not None:
-                connected = self._context.wrap_socket(
-                    connected, server_side=True, do_handshake_on_connect=False
-                )
+                try:
+                    connected = self._context.wrap_socket(
+                        connected, server_side=True, do_handshake_on_connect=False
+                    )
+                except OSError:  # it is gone already
+                    connected.close()
+                    continue
             stream = Stream(connected, self._epoll)
             self._connections[connected.fileno()] = OpenpiConnection(
                 self, stream, connected.fileno(), str(peer[0])

@@ -16,6 +16,7 @@ class Stream:
     """One socket, registered with the epoll of its door.
 
     more: whether there may be bytes that the kernel does not tell of, because they lie decrypted.
+    waits: whether it waits for room to send the rest, and reads nothing meanwhile.
     """
 
     def __init__(self, connected: socket.socket, epoll: select.epoll) -> None:
@@ -25,6 +26,7 @@ class Stream:
         self._epoll = epoll
         self._outgoing: deque[memoryview] = deque()
         self._ends = False  # once all is sent
+        self.waits = False
         self._fd = connected.fileno()
         epoll.register(self._fd, select.EPOLLIN)
 
@@ -61,20 +63,20 @@ class Stream:
     def flush(self) -> None:
         """Send on. While something is left nothing is read: whoever does not read is not heard."""
         outgoing = self._outgoing
-        waited = len(outgoing) > 1
         while outgoing:
             try:
                 sent = self._socket.send(outgoing[0])
             except _LATER:
                 self._epoll.modify(self._fd, select.EPOLLOUT)
+                self.waits = True
                 return
             if sent < len(outgoing[0]):
                 outgoing[0] = outgoing[0][sent:]
-                waited = True
             else:
                 outgoing.popleft()
-        if waited:
+        if self.waits:
             self._epoll.modify(self._fd, select.EPOLLIN)
+            self.waits = False
         if self._ends:
             self._socket.shutdown(socket.SHUT_WR)
 

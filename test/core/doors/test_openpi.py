@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -298,6 +299,61 @@ def test_a_message_in_fragments_is_read():
         assert len(client.receive()["actions"]) == 1000
 
 
+def test_a_message_of_too_many_fragments_ends_that_connection_alone():
+    with serve({"pi0": echo}, "openpi") as server, OpenpiClient(address(server)) as client:
+        first = Frame(Opcode.BINARY, b"", fin=False).serialize(mask=True)
+        more = Frame(Opcode.CONT, b"", fin=False).serialize(mask=True)
+        client.socket.socket.sendall(first + 5000 * more)
+        with pytest.raises(ConnectionClosed) as caught:
+            client.receive()
+        assert caught.value.rcvd.code == 1009
+        assert server.doors()[0]["errors"] == {"too many fragments": 1}
+        with OpenpiClient(address(server)) as other:
+            assert other.infer({"state": np.float32([1])})["actions"] == [1]
+
+
+def test_fragments_that_come_too_slowly_are_too_slow(monkeypatch):
+    from inferential_core.doors.openpi import connection
+
+    monkeypatch.setattr(connection, "_MESSAGE_S", 0.1)
+    with serve({"pi0": echo}, "openpi") as server, OpenpiClient(address(server)) as client:
+        client.socket.socket.sendall(Frame(Opcode.BINARY, b"x", fin=False).serialize(mask=True))
+        with pytest.raises(ConnectionClosed):
+            client.receive()
+        assert server.doors()[0]["errors"] == {"too slow": 1}
+
+
+def test_a_client_that_does_not_read_is_not_heard_and_loses_nothing():
+    answer = np.zeros(20_000_000, np.uint8)  # more than the sockets' buffers hold
+    with serve({"pi0": lambda obs: {"actions": answer}}, "openpi") as server:
+        with OpenpiClient(address(server)) as slow, OpenpiClient(address(server)) as other:
+            slow.send(slow.pack({"state": 1}))
+            wait_for(lambda: server.status()["ok"] == 1)
+            slow.send(slow.pack({"state": 1}))
+            assert other.infer({"state": 1})["actions"].nbytes == answer.nbytes
+            for _ in "ab":
+                assert slow.receive()["actions"].nbytes == answer.nbytes
+        assert_balanced(server)
+
+
+def test_a_client_that_never_reads_is_sent_away(monkeypatch):
+    from inferential_core.doors.openpi import connection
+
+    answer = np.zeros(20_000_000, np.uint8)
+    with serve({"pi0": lambda obs: {"actions": answer}}, "openpi") as server:
+        with socket.create_connection(("127.0.0.1", port(server)), 20) as deaf:
+            deaf.sendall(
+                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            assert deaf.recv(65536).startswith(b"HTTP/1.1 101")
+            monkeypatch.setattr(connection, "_MESSAGE_S", 0.1)
+            question = msgpack.packb({"state": 1})
+            deaf.sendall(Frame(Opcode.BINARY, question).serialize(mask=True))
+            wait_for(lambda: server.doors()[0]["errors"] == {"too slow": 1})
+            assert server.doors()[0]["clients"] == 0
+
+
 def test_what_is_larger_than_the_limit_ends_that_connection_alone():
     limits = {"max_message_bytes": 100_000}
     with serve({"pi0": echo}, "openpi", limits=limits) as server:
@@ -440,5 +496,12 @@ def test_a_door_with_a_certificate_is_encrypted(tmp_path):
     with serve({"pi0": echo}, door) as server:
         assert address(server).startswith("wss://")
         with OpenpiClient(address(server), ssl=context) as client:
-            answer = client.infer({"state": np.arange(100_000, dtype=np.float32)})
-            assert len(answer["actions"]) == 100_000
+            answer = client.infer({"state": np.arange(1_000_000, dtype=np.float32)})
+            assert len(answer["actions"]) == 1_000_000
+            with socket.create_connection(("127.0.0.1", port(server)), 20) as plain:
+                plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                plain.settimeout(20)
+                with contextlib.suppress(ConnectionResetError):
+                    while plain.recv(65536):
+                        pass
+            assert len(client.infer({"state": np.zeros(3, np.float32)})["actions"]) == 3
