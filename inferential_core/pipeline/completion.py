@@ -81,7 +81,14 @@ class CompletionHandler:
         call: Call,
         scheduler: BatchScheduler,
     ) -> None:
-        horizon = chunk_length(values) if request.control_period_s else 0
+        horizon, period_s = 0, request.control_period_s
+        if period_s:
+            horizon = chunk_length(values)
+            if trusted := trusted_steps(values, horizon):
+                horizon = trusted
+                lease_ms = 1000.0 * trusted * period_s
+                if not 0.0 < call.valid_for_ms <= lease_ms:
+                    call = call._replace(valid_for_ms=lease_ms)
         now = self._clock.now()
         request.requery_after_steps = scheduler.answered(request, now, horizon)
         try:
@@ -144,3 +151,17 @@ def chunk_length(values: Mapping[str, Any]) -> int:
         if getattr(value, "ndim", 0) == 2:
             return int(value.shape[0])
     return 0
+
+
+def trusted_steps(values: Mapping[str, Any], horizon: int) -> int:
+    """How many actions of its chunk a model trusts, as its answer says; 0 where it does not say.
+
+    One at the least, and `horizon` at the most: what is no number trusts one action only.
+    """
+    said = values.get("trusted_steps")
+    if said is None or not horizon:
+        return 0
+    try:
+        return min(horizon, max(1, int(said)))
+    except (TypeError, ValueError, OverflowError):
+        return 1

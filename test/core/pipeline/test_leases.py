@@ -100,3 +100,38 @@ def test_a_client_reads_the_lease_in_its_reply() -> None:
             model.observe(state=np.zeros(3))
             answer = model.get_reply(SOON_MS)
             assert (answer.status, answer.valid_for_ms) == (Status.OK, 400.0)
+
+
+@pytest.mark.parametrize(
+    ("said", "granted_ms"),
+    [
+        (np.int64(8), 160.0),
+        (np.float32(8.9), 160.0),
+        (0, 20.0),  # what is useless is not executed for long
+        (float("nan"), 20.0),
+        (99, 1000.0),  # the whole chunk, of 50 steps of 20 ms
+        (None, 0.0),
+    ],
+)
+def test_a_model_may_say_how_much_of_its_chunk_can_be_trusted(
+    said: Any, granted_ms: float
+) -> None:
+    values: dict[str, Any] = {"actions": np.zeros((50, 7), np.float32)}
+    if said is not None:
+        values["trusted_steps"] = said
+    assert trusted(values) == pytest.approx(granted_ms)
+
+
+def test_of_a_lease_and_what_is_trusted_the_shorter_one_counts() -> None:
+    values = {"actions": np.zeros((50, 7), np.float32), "trusted_steps": 10}
+    assert trusted(values, lease={"valid_for_ms": 90.0}) == pytest.approx(90.0)
+    assert trusted(values, lease={"valid_for_ms": 900.0}) == pytest.approx(200.0)
+
+
+def trusted(values: dict[str, Any], **config: Any) -> float:
+    """The lease on an answer for a robot whose steps last 20 ms, ms."""
+    house = House(**config)
+    robot = house.client("robot")
+    house.observe(robot, control_period_ms=20.0)
+    house.complete(values)
+    return reply(robot).valid_for_ms
