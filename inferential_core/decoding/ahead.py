@@ -59,7 +59,7 @@ class _Job:
     request: InferenceRequest
     values: dict[str, Any]  # where the pixels belong
     images: deque[str] = field(default_factory=deque)  # keys of those not begun
-    begun: bool = False
+    running: int = 0  # images that are being decoded
     undone: int = 0  # images that are not decoded yet
 
 
@@ -131,7 +131,7 @@ class DecodeAhead(NoDecoding):
             job = jobs.get(request)
             if request.client_id in behind:
                 continue
-            if job is None or (full and not job.begun):
+            if job is None or (full and not job.running):
                 ready.append(request)
             else:
                 behind.add(request.client_id)
@@ -186,7 +186,7 @@ class DecodeAhead(NoDecoding):
                 told, self.full = self.full, place is None
                 if place is not None:
                     job.images.popleft()
-                    job.begun = True
+                    job.running += 1
                     return job, key, place
                 if told:
                     self._more.wait()
@@ -213,7 +213,9 @@ class DecodeAhead(NoDecoding):
                 job.values[key] = pixels
                 self.decoded += 1
             job.undone -= 1
-            if job.undone:
+            job.running -= 1
+            if job.undone and not self.full:
                 return
-            del self._jobs[job.request]
+            if not job.undone:
+                del self._jobs[job.request]
         self._on_ready()

@@ -222,6 +222,16 @@ def test_where_there_is_room_again_decoding_goes_on(make):
     assert site.batches == [["c"]]
 
 
+def test_what_is_half_decoded_when_memory_is_full_goes_as_it_is(make):
+    site = make(room=1)
+    site.observe("a", 1, 2)
+    site.decode()
+    site.await_ready()  # there is no room for the second image, and none will come by itself
+    ((request,),) = [batch.requests for batch in site.house.dispatcher.batches]
+    assert type(request.inputs["camera_0"]) is np.ndarray
+    assert type(request.inputs["camera_1"]) is EncodedImage
+
+
 def test_an_image_larger_than_all_memory_is_left_to_the_model(make):
     site = make(room=0)
     site.observe("a", 1)
