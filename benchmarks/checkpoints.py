@@ -1,6 +1,7 @@
 """One server for a fleet against LeRobot's own, and what a server costs beside the bare policy.
 
-    tools/lerobot.sh -- python -m benchmarks checkpoints [--rounds N] [--seconds S] [--quick]
+    tools/lerobot.sh -- python -m benchmarks checkpoints [--rounds N] [--seconds S]
+                                                         [--only fleet|batches] [--quick]
 
 An ACT of LeRobot's default size with two cameras of 240 x 320, with random weights, on the CPU.
 Four robots ask again as soon as they have their chunk: four policy servers of LeRobot, one for
@@ -164,6 +165,9 @@ def _measure(servers: Servers, seconds: float) -> Callable[[], Figures]:
     return lambda: servers.measure(seconds)
 
 
+PARTS = {"fleet": fleet, "batches": added}
+
+
 def main(arguments: list[str]) -> int:
     """0 if every bar is reached."""
     options = parse(
@@ -173,6 +177,7 @@ def main(arguments: list[str]) -> int:
         rounds=(5, "interleaved rounds"),
         seconds=(12.0, "length of each measurement, s"),
         quick=(False, "two rounds of five seconds: a look, no figure"),
+        only=("", "one part of it", {"choices": ["", *PARTS]}),
     )
     rounds, seconds = (2, 5.0) if options.quick else (options.rounds, options.seconds)
     introduce("One ACT for four robots, and for batches of eight")
@@ -185,8 +190,9 @@ def main(arguments: list[str]) -> int:
             work / "act", "act", cameras=2, size=(240, 320), pretrained_backbone_weights=None
         )
         checks: dict[str, bool] = {}
-        for part in (fleet, added):
-            checks |= part(folder, work, rounds, seconds)
+        for name, part in PARTS.items():
+            if options.only in ("", name):
+                checks |= part(folder, work, rounds, seconds)
     finally:
         shutil.rmtree(work)
     print(verdicts(checks))
