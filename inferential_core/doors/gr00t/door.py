@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 _MOST_CLIENTS = 4096  # known at the same time; the one that was silent for longest is forgotten
 _AT_ONCE = 16  # requests before others get their turn
+_HEARD_OUT = 2  # what is too large is received up to so many times the limit, to say so
 _PATIENCE_S = 10.0  # with a full queue: the newest clients wait for 30 s, others without a limit
 _UNAUTHORIZED = "Unauthorized: Invalid API token"  # as GR00T's own server says it
 
@@ -59,7 +60,7 @@ class Gr00tDoor(AttendedDoor):
         try:
             self._socket = ZmqRouter(
                 f"tcp://{shown}:{port}",
-                max_frame_bytes=self.reception.limits.max_message_bytes,
+                max_frame_bytes=_HEARD_OUT * self.reception.limits.max_message_bytes,
                 max_frames=8,
                 tells="Peer-Address",
             )
@@ -118,8 +119,15 @@ class Gr00tDoor(AttendedDoor):
             if len(frames) > 1:  # who sends an empty frame in front expects one in the answer
                 self._answer(identity, requests.error("a request is one frame of MessagePack"))
             return
-        body = bytes(frames[1])
-        if body.startswith(requests.PICKLED):
+        body, limit = memoryview(frames[1]), self.reception.limits.max_message_bytes
+        if len(body) > limit:
+            self.reception.refuse("too large")
+            self._answer(
+                identity,
+                requests.error(f"REJECTED: a request of {len(body)} bytes, limit {limit}"),
+            )
+            return
+        if body[:4] == requests.PICKLED:
             self.reception.refuse("GR00T N1")
             self._answer(identity, b"ERROR")
             return

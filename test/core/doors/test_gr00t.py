@@ -181,6 +181,15 @@ def test_gr00t_n1_which_pickles_is_told_that_this_is_another_server():
         assert server.doors()[0]["errors"] == {"GR00T N1": 1}
 
 
+def test_a_request_that_is_too_large_is_answered_as_well():
+    with serve({"gr00t": act}, "gr00t", limits={"max_message_bytes": 10_000}) as server:
+        with Gr00tClient(server) as client:
+            told = client.call("get_action", {"state.arm": np.zeros((1, 3000), np.float32)})
+            assert "limit 10000" in told["error"]
+            assert client.act(nested())[0]["arm"].shape == (1, 16, 7)
+            assert server.doors()[0]["errors"] == {"too large": 1}
+
+
 def test_robots_that_do_not_fit_together_are_refused():
     broken = nested(2)
     broken["state"]["arm"] = np.zeros((3, 1, 7), np.float32)
