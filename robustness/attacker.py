@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
 import zmq
@@ -134,14 +135,15 @@ def _at_openpi(address: str) -> Acts:
 
     chance = random.Random(1)
     messages = [broken(chance.choice(openpi_questions()), chance) for _ in range(500)]
-    client = connect(address, compression=None, max_size=None)
+    stack = ExitStack()
+    client = stack.enter_context(connect(address, compression=None, max_size=None))
     client.recv()
 
     def act() -> None:
         client.send(chance.choice(messages))
         client.recv()
 
-    return act, client.close
+    return act, stack.close
 
 
 def _at_lerobot(address: str) -> Acts:

@@ -2,9 +2,9 @@
 
     python -m robustness soak [--minutes M] [--robots N] [--image FILE]
 
-200 robots at 10 Hz, with the page's stream open and /metrics scraped: memory, file descriptors,
-threads, asyncio tasks and latency over time, as a plot (docs/images/soak.png) and a verdict.
-Status 1 if it grew.
+200 robots at 10 Hz and clients of every door, with the page's stream open and /metrics scraped:
+memory, file descriptors, threads, asyncio tasks and latency over time, as a plot
+(docs/images/soak.png) and a verdict. Status 1 if it grew.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ RATE_HZ = 10.0
 WARM_SHARE = 0.2  # of the run: metrics fill their ring buffers, the allocator its arenas
 MOST_MB_PER_10_MIN = 1.0
 COUNTS = ("descriptors", "threads", "tasks")
+DOORS = ("openpi", "gr00t", "lerobot")
+VISITORS_A_DOOR = 2
+TAGGED = {"tagged": True}
 
 
 class Sample(NamedTuple):
@@ -49,6 +52,7 @@ class Sample(NamedTuple):
     scrapes: int  # of /metrics, so far
     events: int  # of the page's stream, so far
     exact: bool  # whether the counters added up
+    unserved: int  # clients of doors that had no answer in those ten seconds
 
 
 TOLD = (
@@ -70,9 +74,13 @@ def soak(minutes: float, robots: int) -> list[Sample]:
     """What was measured every ten seconds; prints some of it."""
     samples: list[Sample] = []
     with ExitStack() as stack:
-        config, models = {"http": {"bind": "127.0.0.1:0"}}, {"policy": {"fresh": True}}
+        doors = [{"kind": kind, "bind": "127.0.0.1:0"} for kind in DOORS]
+        config, models = {"http": {"bind": "127.0.0.1:0"}, "doors": doors}, {"policy": TAGGED}
         server, told = HERE.server(stack, config=config, models=models)
         crowd = HERE.crowd(told["address"], robots, stack)
+        addresses = {each["kind"]: each["address"] for each in server.ask({})["doors"]}
+        visitors = HERE.program("peers/visitors.py", addresses, VISITORS_A_DOOR, stack=stack)
+        visitors.hear()
         viewers = stack.enter_context(Watchers(told["page"], LOOKED_AT_EVERY_S))
         process, begun = psutil.Process(server.pid), time.monotonic()
         while time.monotonic() < begun + 60.0 * minutes:
@@ -87,6 +95,7 @@ def soak(minutes: float, robots: int) -> list[Sample]:
                     *(fleet[name] for name in ("sent", "lost", "failed")),
                     *(viewers.answers[path] for path in ("/metrics", "/api/stream")),
                     inside["exact"],
+                    len(visitors.ask({"live_since": time.monotonic() - EVERY_S})),
                 )
             )
             if len(samples) % 6 == 1:
@@ -105,12 +114,14 @@ def judge(samples: Sequence[Sample]) -> list[Verdict]:
     # machine is busy with something else, what waits too long is expired or dropped.
     answers = f"{last.lost} of {sent} without any, {failed} with another outcome than OK"
     exact = all(each.exact for each in samples)
+    unserved = sum(each.unserved for each in steady)
     looked = f"{last.scrapes} scrapes, {last.events} events of the page"
     return [
         Verdict("memory", f"{slope:+.3f} MB per 10 min, under {most:g}", slope < most),
         *(_flat(name, [getattr(each, name) for each in steady]) for name in COUNTS),
         Verdict("answers", answers, last.lost == 0),
         Verdict("accounts", "added up each time" if exact else "did not", exact),
+        Verdict("doors", f"{unserved} looks at clients without an answer", unserved == 0),
         Verdict("page, metrics", looked, last.scrapes > 0 and last.events > 0),
     ]
 

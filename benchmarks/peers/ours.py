@@ -29,8 +29,9 @@ OUTCOMES = ("ok", "expired", "superseded", "dropped", "rejected", "errors")
 class Policy:
     """Answers with zeros, after fixed_s + each_s * b for b observations.
 
-    fresh: a new array for each, as a real model makes. Called for one observation at a time
-    where `batches` is false.
+    fresh: a new array for each, as a real model makes. tagged: which begins with the first number
+    of the observation's state, if it has one. Called for one observation at a time where `batches`
+    is false.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Policy:
         each_s: float = 0.0,
         fresh: bool = False,
         batches: bool = True,
+        tagged: bool = False,
     ) -> None:
+        self._tagged = tagged
         self._answer, self._fresh = np.zeros(shape, dtype), fresh
         self._fixed_s, self._each_s = fixed_s, each_s
         if batches:
@@ -52,7 +55,16 @@ class Policy:
     def _infer_batch(self, observations: list[Any]) -> list[Any]:
         if self._fixed_s + self._each_s:
             time.sleep(self._fixed_s + self._each_s * len(observations))
+        if self._tagged:
+            return [self._tagged_answer(each) for each in observations]
         return [self._answer.copy() if self._fresh else self._answer for _ in observations]
+
+    def _tagged_answer(self, observation: Any) -> Any:
+        answer = self._answer.copy()
+        state = next((value for key, value in observation.items() if "state" in key), None)
+        if state is not None:
+            answer.flat[0] = np.asarray(state).flat[0]
+        return {"actions": answer}
 
 
 def serve(config: Any = None, models: Any = None, ray: str = "", max_batch: int = 0) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 import msgpack
@@ -36,7 +37,9 @@ class Openpi:
     """As openpi_client's WebsocketClientPolicy."""
 
     def __init__(self, address: str) -> None:
-        self._socket = connect(address, compression=None, max_size=None, open_timeout=PATIENCE_S)
+        self._stack = ExitStack()
+        options = {"compression": None, "max_size": None, "open_timeout": PATIENCE_S}
+        self._socket = self._stack.enter_context(connect(address, **options))
         self._socket.recv(PATIENCE_S)
 
     def ask(self, tag: int) -> Any:
@@ -50,7 +53,7 @@ class Openpi:
         return np.frombuffer(actions[b"data"], actions[b"dtype"])[:1]
 
     def close(self) -> None:
-        self._socket.close()
+        self._stack.close()
 
 
 class Gr00t:
