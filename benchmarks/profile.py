@@ -120,6 +120,7 @@ def _profile(folder: str, most: int) -> dict[str, Any]:
     """What the command says."""
     command = [sys.executable, "-m", "inferential_core.cli", "profile", "sleeping_model:Policy"]
     command += ["--max-batch", str(most), "--calls", "15", "--json"]
+    command += ["--shape", "state=float32[7]"]
     run = subprocess.run(
         command, env=_environment(folder), cwd=folder, stdout=subprocess.PIPE, check=True
     )

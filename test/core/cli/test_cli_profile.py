@@ -107,8 +107,8 @@ def test_the_server_plans_by_the_profile_from_the_first_call(
             latency = server._ran.pipeline.models["arm"].latency
             measured = json.loads((own_folder / "slow_models.Padded.profile.json").read_text())
             one, four = [each["median_s"] for each in measured["profiles"][0]["batches"]]
-            assert latency.predict(1) == pytest.approx(one)
-            assert latency.predict(4) == pytest.approx(four)
+            assert latency.predict(1) == pytest.approx(one, rel=0.02)
+            assert latency.predict(4) == pytest.approx(four, rel=0.02)
             server.load_model("leg", "slow_models:Padded")
             assert server._ran.pipeline.models["leg"].latency.predict(4) == latency.predict(4)
         assert "model 'arm' is planned with by its profile" in caplog.text
@@ -167,7 +167,8 @@ def test_a_broken_profile_is_told_and_not_used(
         (("slow_models:Nobody",), "'slow_models' has no 'Nobody'"),
         (("slow_models:Open",), "the model leaves sizes open: state them with --shape"),
         (("slow_models:Failing",), "the model failed on a batch of 1: MemoryError: the card is"),
-        (("slow_models:alone", "--deadline-ms", "1000"), "is as long as a chunk of 50 steps"),
+        (("slow_models:alone",), "the model does not specify what it takes: state each key"),
+        (("slow_models:Sleeping", "--deadline-ms", "1000"), "is as long as a chunk of 50 steps"),
     ],
 )
 def test_mistakes_are_told(words: tuple[str, ...], told: str, capsys: Any) -> None:
@@ -176,7 +177,8 @@ def test_mistakes_are_told(words: tuple[str, ...], told: str, capsys: Any) -> No
 
 
 def test_a_model_that_takes_one_observation_has_one_size(capsys: Any) -> None:
-    code, out, _ = profiled(capsys, "slow_models:alone", "--no-save", "--json", "--horizon", "5")
+    words = ("slow_models:alone", "--shape", "joints=float32[7]", "--no-save", "--json")
+    code, out, _ = profiled(capsys, *words, "--horizon", "5")
     assert code == 0
     found = json.loads(out)
     assert [each["batch_size"] for each in found["batches"]] == [1]
