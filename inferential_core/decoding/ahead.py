@@ -15,7 +15,7 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,7 @@ class NoDecoding:
 
     active = False
     full = False  # whether there is no memory for the image that is next
-    waiting: bool = False  # whether the images of some observation are yet to be decoded
+    jobs: Mapping[InferenceRequest, Any] = {}  # of observations with images yet to be decoded
     decoded = 0  # images, since the start
     used = 0  # bytes of decoded images
 
@@ -83,7 +83,7 @@ class DecodeAhead(NoDecoding):
         self._count = threads or min(_MOST_THREADS, len(os.sched_getaffinity(0)))
         self._on_ready = on_ready
         self._decode = decoder
-        self._jobs: dict[InferenceRequest, _Job] = {}
+        self.jobs: dict[InferenceRequest, _Job] = {}
         self._order: list[tuple[float, int, _Job]] = []  # a heap, by deadline
         self._numbers = itertools.count()
         self._more = threading.Condition()
@@ -91,9 +91,9 @@ class DecodeAhead(NoDecoding):
         self._closed = False
 
     @property
-    def waiting(self) -> bool:  # type: ignore[override]
+    def waiting(self) -> bool:
         """Whether images wait for a decoder."""
-        return bool(self._jobs)
+        return bool(self.jobs)
 
     @property
     def used(self) -> int:  # type: ignore[override]
@@ -109,15 +109,15 @@ class DecodeAhead(NoDecoding):
         with self._more:
             if not self._threads and not self._closed:
                 self._start()
-            self._jobs[request] = job
+            self.jobs[request] = job
             heapq.heappush(self._order, (request.deadline, next(self._numbers), job))
             self._more.notify(len(keys))
 
     def give_up(self, requests: Iterable[InferenceRequest]) -> None:
         with self._more:
             for request in requests:
-                self._jobs.pop(request, None)
-            if len(self._order) > 2 * len(self._jobs) + _STALE:
+                self.jobs.pop(request, None)
+            if len(self._order) > 2 * len(self.jobs) + _STALE:
                 self._order = [each for each in self._order if self._is_open(each[2])]
                 heapq.heapify(self._order)
             if self.full:  # it may be over: whoever decodes finds out
@@ -125,7 +125,7 @@ class DecodeAhead(NoDecoding):
                 self._more.notify()
 
     def ready(self, requests: Sequence[InferenceRequest]) -> list[InferenceRequest]:
-        jobs, full = self._jobs, self.full
+        jobs, full = self.jobs, self.full
         ready, behind = [], set()  # a client's observations are served in their order
         for request in requests:
             job = jobs.get(request)
@@ -140,7 +140,7 @@ class DecodeAhead(NoDecoding):
     def close(self) -> None:
         with self._more:
             self._closed = True
-            self._jobs.clear()
+            self.jobs.clear()
             self._order.clear()
             self._more.notify_all()
         for thread in self._threads:
@@ -203,7 +203,7 @@ class DecodeAhead(NoDecoding):
         return None
 
     def _is_open(self, job: _Job) -> bool:
-        return self._jobs.get(job.request) is job
+        return self.jobs.get(job.request) is job
 
     def _done(self, job: _Job, key: str, pixels: np.ndarray | None) -> None:
         with self._more:
@@ -217,5 +217,5 @@ class DecodeAhead(NoDecoding):
             if job.undone and not self.full:
                 return
             if not job.undone:
-                del self._jobs[job.request]
+                del self.jobs[job.request]
         self._on_ready()

@@ -167,7 +167,7 @@ class Pipeline:
         scheduler = self.scheduler
         if not (model.free and scheduler.pending.count(model.id)):
             return False
-        if self._decoding.waiting:
+        if self._decoding.jobs:
             eligible = self._ready(model, eligible)
             if eligible is None:
                 return False
@@ -201,7 +201,7 @@ class Pipeline:
     ) -> None:
         for request in requests:
             request.dispatched_at = now
-        if self._decoding.waiting:
+        if self._decoding.jobs:
             self._decoding.give_up(requests)
         model.begin(len(requests))
         if model.placement.by_lane:
@@ -213,7 +213,7 @@ class Pipeline:
 
     def _settle_removed(self) -> None:
         removed = self.scheduler.collect_removed()
-        if removed and self._decoding.waiting:
+        if removed and self._decoding.jobs:
             self._decoding.give_up([request for request, _, _ in removed])
         for each in removed:
             self._outcomes.settle_unserved(*each)

@@ -178,7 +178,7 @@ def test_what_is_rejected_is_never_decoded(make):
     )
     site.observe("a", 1)
     assert site.house.count(Status.REJECTED) == 1
-    assert not site.decoding.waiting
+    assert not site.decoding.jobs
 
 
 def test_a_client_is_served_in_the_order_of_its_observations(make):
