@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--server",
         default=SERVER,
         metavar="URL",
-        help="address of the server's page; default %(default)s",
+        help="address of the server's page, or several with commas between, which are shown as one"
+        " fleet; default %(default)s",
     )
     parser.add_argument(
         "--token-file",
@@ -41,9 +42,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def ask(options: argparse.Namespace) -> dict[str, Any]:
-    """What /api/status tells; Unreachable if nothing does."""
-    server = options.server.rstrip("/")
+def ask(options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
+    """What /api/status of each server tells, and why those that tell nothing do not.
+
+    Unreachable if none does.
+    """
+    told, silent = [], []
+    for server in filter(None, map(str.strip, options.server.split(","))):
+        try:
+            told.append(_ask_one(server, options))
+        except Unreachable as error:
+            silent.append(str(error))
+    if not told:
+        raise Unreachable("; ".join(silent) or "--server names no server")
+    return told, silent
+
+
+def _ask_one(server: str, options: argparse.Namespace) -> dict[str, Any]:
+    server = server.rstrip("/")
     if "://" not in server:
         server = f"http://{server}"
     if not server.startswith(("http://", "https://")):

@@ -15,14 +15,19 @@ OK, TROUBLED = 0, 3  # 1: there is no server; 2: a mistake in the arguments
 def main(argv: Sequence[str]) -> int:
     """Returns the exit code, see --help; Unreachable if there is no server."""
     options = _parser().parse_args(argv)
-    status = server_status.ask(options)
-    troubles = figures.troubles(status)
+    statuses, silent = server_status.ask(options)
+    several = len(statuses) + len(silent) > 1
     if options.json:
-        json.dump(status, sys.stdout, indent=2)
+        json.dump(statuses if several else statuses[0], sys.stdout, indent=2)
         print()
     else:
-        print("\n".join(_lines(status, troubles)))
-    return TROUBLED if troubles else OK
+        if several:
+            print(f"robots of all servers: {figures.robots(figures.merged(statuses))}")
+        for status in statuses:
+            print("\n".join(_lines(status, figures.troubles(status))))
+        for each in silent:
+            print(f"▲ {each}")
+    return TROUBLED if silent or any(map(figures.troubles, statuses)) else OK
 
 
 def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
@@ -50,11 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="inferential status",
         description="Print the state of a running server: its robots, its models, and how its"
         " observations ended.",
-        epilog="exit code: 0: all is well; 1: there is no server; 3: a robot starves, or a model's"
-        " circuit is open",
+        epilog="exit code: 0: all is well; 1: there is no server; 3: a robot starves, a model's"
+        " circuit is open, or one of several servers is not there",
     )
     server_status.add_arguments(parser)
     parser.add_argument(
-        "--json", action="store_true", help="print everything as JSON, as /api/status returns it"
+        "--json",
+        action="store_true",
+        help="print everything as JSON, as /api/status returns it; of several servers a list",
     )
     return parser

@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     console = Console()
-    status = server_status.ask(options)
+    statuses, _ = server_status.ask(options)
+    status = figures.merged(statuses)
     if options.once or not (sys.stdout.isatty() and sys.stdin.isatty()):
         console.print(screen(status, len(status["clients"])))
         return 0
@@ -63,7 +64,8 @@ def _watch(console: Any, options: argparse.Namespace, status: figures.Status) ->
             if _quits(keys, options.every):
                 return
             try:
-                status, lost = server_status.ask(options), ""
+                statuses, silent = server_status.ask(options)
+                status, lost = figures.merged(statuses), "; ".join(silent)
             except server_status.Unreachable as error:
                 lost = str(error)
 

@@ -365,3 +365,37 @@ def test_a_wrong_shape_and_an_open_size_are_told() -> None:
     with pytest.raises(UsageError, match="--shape 'camera="):
         observation(open_size, [])
     assert observation(open_size, ["camera=uint8[8,8,3]"])[1] == "camera uint8[8, 8, 3]"
+
+
+# --- several servers ---
+
+
+def test_several_servers_are_shown_as_one_fleet(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    http = {"bind": "127.0.0.1:0"}
+    config = InferentialConfig(transport={"bind": "tcp://127.0.0.1:*"}, http=http)
+    servers = [
+        Server(config=config, dispatcher=LocalDispatcher({"policy": lambda obs: obs}))
+        for _ in range(2)
+    ]
+    with servers[0] as first, servers[1] as second:
+        for number, server in enumerate((first, second, second)):
+            with Connection(server.address, client_id=f"robot-{number}") as robot:
+                model = robot.model("policy")
+                model.observe(x=np.zeros(1))
+                assert model.get_result(20_000) is not None
+        pages = f"{first.page},{second.page}"
+        assert command.main(["status", "--server", pages]) == 0
+        told = capsys.readouterr().out
+        assert told.startswith("robots of all servers: ")
+        assert first.address in told and second.address in told
+        assert command.main(["status", "--json", "--server", pages]) == 0
+        assert [each["received"] for each in json.loads(capsys.readouterr().out)] == [1, 2]
+        assert command.main(["top", "--once", "--server", pages]) == 0
+        told = capsys.readouterr().out
+        assert "3 received = 3 ok" in told
+        port = first.address.rpartition("/")[2]
+        assert f"policy at {port}" in told
+        assert command.main(["status", "--server", f"{pages},127.0.0.1:1"]) == 3
+        assert "▲ no server at http://127.0.0.1:1" in capsys.readouterr().out
