@@ -18,7 +18,6 @@ import pytest
 SUPPORT = Path(__file__).parent / "support"
 WAIT_S = 20.0  # bound of every wait; far beyond what any of them takes
 sys.path.insert(0, str(SUPPORT))
-sys.path.append(str(Path(__file__).parents[1] / "core"))  # clients of doors
 
 
 class Inbox:
