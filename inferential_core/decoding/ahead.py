@@ -91,11 +91,6 @@ class DecodeAhead(NoDecoding):
         self._closed = False
 
     @property
-    def waiting(self) -> bool:
-        """Whether images wait for a decoder."""
-        return bool(self.jobs)
-
-    @property
     def used(self) -> int:  # type: ignore[override]
         """Bytes of decoded images that are held."""
         return self.memory.used
