@@ -8,11 +8,13 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zmq
-from fleet_keys import Keys
+from fleet_keys import Fleet, Keys
 
 from inferential_core import (
     ConfigError,
@@ -20,6 +22,7 @@ from inferential_core import (
     InferentialConfig,
     LocalDispatcher,
     Server,
+    Status,
     UsageError,
 )
 from inferential_core import cli as command
@@ -444,3 +447,34 @@ def test_two_identities_with_one_token_are_refused(tmp_path: Path) -> None:
     file.write_text("".join(entries))
     with pytest.raises(ConfigError, match="one and two have the same"):
         read_rights(file)
+
+
+def test_a_revoked_key_is_out_soon_though_the_file_of_the_rights_keeps_changing(
+    tmp_path: Path,
+) -> None:
+    keys, ended = Keys(tmp_path), threading.Event()
+
+    def touch() -> None:
+        while not ended.wait(0.005):
+            os.utime(tmp_path / "authorized.yaml")
+
+    touching = threading.Thread(target=touch)
+    with (
+        Fleet(keys) as fleet,
+        Connection(fleet.server.address, "robot_1", **keys.of("robot_1")) as robot,
+    ):
+        model = robot.model("policy")
+        model.observe(x=np.zeros(1))
+        assert model.get_reply(timeout_ms=20_000).status is Status.OK
+        touching.start()
+        try:
+            keys.run("revoke", "robot_1")
+            until = time.monotonic() + 20.0
+            status = Status.OK
+            while status is Status.OK:
+                assert time.monotonic() < until
+                model.observe(x=np.zeros(1))
+                status = model.get_reply(timeout_ms=20_000).status
+        finally:
+            ended.set()
+            touching.join()
