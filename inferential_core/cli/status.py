@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
 def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
     lines = [
         f"server at {status['bind']}, strategy {status['strategy']}, running for"
-        f" {figures.duration(status['uptime_s'])}",
+        f" {figures.duration(status['uptime_s'])}{', draining' if status['draining'] else ''}",
         f"robots: {figures.robots(status)}",
         f"observations: {figures.accounting(status)}",
         f"who is served: {figures.security(status)}",

@@ -51,8 +51,10 @@ def make_app(server: Telemetry, fleet: Fleet, hub: Hub) -> Starlette:
 
     async def readyz(request: Request) -> Response:
         # A model that is added to those that are served makes a server no less ready.
-        models = [it for it in server.status()["models"] if it["change"] != "loading"]
-        ready = server.running and not any(it["unavailable"] for it in models)
+        status = server.status()
+        models = [it for it in status["models"] if it["change"] != "loading"]
+        ready = server.running and not status["draining"]
+        ready = ready and not any(it["unavailable"] for it in models)
         return PlainTextResponse("ready\n" if ready else "not ready\n", _code(ready))
 
     files = [Route(path, _file(*what)) for path, what in _FILES.items()]

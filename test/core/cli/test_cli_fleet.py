@@ -399,3 +399,18 @@ def test_several_servers_are_shown_as_one_fleet(
         assert f"policy at {port}" in told
         assert command.main(["status", "--server", f"{pages},127.0.0.1:1"]) == 3
         assert "▲ no server at http://127.0.0.1:1" in capsys.readouterr().out
+
+
+def test_a_server_that_drains_says_so_and_is_not_ready(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    http = {"bind": "127.0.0.1:0"}
+    config = InferentialConfig(transport={"bind": "tcp://127.0.0.1:*"}, http=http)
+    models = LocalDispatcher({"policy": lambda obs: obs})
+    with Server(config=config, dispatcher=models) as server:
+        assert ask(server.page, "/readyz").status == 200
+        assert server.drain()
+        assert ask(server.page, "/readyz").status == 503
+        assert ask(server.page, "/healthz").status == 200
+        assert command.main(["status", "--server", server.page]) == 0
+        assert ", draining" in capsys.readouterr().out.splitlines()[0]
