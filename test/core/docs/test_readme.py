@@ -28,6 +28,10 @@ RUN_BY = {
     "inferential bench --server tcp://gpu-box:5555 --robots 50 --hz 10"
     " --model policy": "test/core/cli/test_cli_fleet.py",
     "inferential config check server.yaml": "test/core/cli/test_cli_config.py",
+    "inferential profile my_pkg.policy:Policy --shape joints=float32[7] --rate 50 --horizon 50"
+    " --deadline-ms 500": "test/core/cli/test_cli_profile.py",
+    "inferential model replace policy=my_pkg.policy:Policy": "test/core/cli/test_cli_model.py",
+    "inferential drain": "test/core/cli/test_cli_drain.py",
     "pip install .": "test/core/server/test_bare_install.py",
     "pip install '.[server]'": "test/core/server/test_bare_install.py reads the extra",
 }
