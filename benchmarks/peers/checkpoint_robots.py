@@ -47,7 +47,8 @@ def ours(address: str, robot: int) -> Ask:
     def ask() -> None:
         model.observe(**values)
         reply = model.get_reply(1000 * PATIENCE_S)
-        assert reply is not None and reply.result["actions"].shape[1] == DOF, reply
+        assert reply is not None and reply.result is not None, reply
+        assert reply.result["actions"].shape[1] == DOF
 
     return ask
 
