@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-pytest.importorskip("lerobot", reason="LeRobot is not installed: make lerobot")
+if importlib.util.find_spec("lerobot") is None:
+    pytest.skip("LeRobot is not installed: make lerobot", allow_module_level=True)
+os.environ["HF_HUB_OFFLINE"] = "1"  # before it is imported
 sys.path.insert(0, str(Path(__file__).parent))
 
 import tqdm

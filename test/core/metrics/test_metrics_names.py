@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import queue
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,14 @@ from doors_rig import JsonLinesClient, serve
 from house import PUBLISHED, House
 
 from inferential_core.clock import SystemClock
+from inferential_core.decoding.ahead import DecodeAhead
+from inferential_core.dispatch.base import ModelInfo
 from inferential_core.metrics.catalog import CATALOG
 from inferential_core.metrics.store import MetricsStore
 from inferential_core.pipeline import housekeeping
 from inferential_core.security.refusals import HANDSHAKE, OBSERVATION, Refusals
 from inferential_core.tracking.models import BreakerRule
+from inferential_core.wire import images
 
 ROBOT = {"client": "robot", "model": "policy"}
 Named = Callable[[str], list[tuple[float, dict[str, str]]]]
@@ -163,6 +167,20 @@ def test_what_goes_wrong_is_counted_under_its_name() -> None:
     assert set(outcomes) >= {"ok", "rejected", "error", "dropped", "expired"}
 
 
+def with_an_image() -> House:
+    """An observation whose image is decoded while it waits."""
+    pytest.importorskip("PIL.Image", reason="pillow is not installed")
+    ready: queue.Queue[None] = queue.Queue()
+    decoding = DecodeAhead(1 << 20, 1, lambda: ready.put(None))
+    house = House(ModelInfo("policy", reads_pixels=True), decoding=decoding)
+    camera = images.encode("camera", np.zeros((8, 8, 3), np.uint8), "png")
+    house.observe(house.client("robot"), values={"camera": camera})
+    ready.get(timeout=10.0)
+    house.pass_time(1.0)
+    decoding.close()
+    return house
+
+
 def no_descriptor(*_: Any) -> int:
     raise OSError(errno.EMFILE, "too many open files")
 
@@ -185,12 +203,13 @@ def test_the_catalog_names_what_is_recorded_with_its_labels(
     refusals = Refusals(SystemClock(), store.record)
     refusals.add(HANDSHAKE, "no key")
     refusals.add(OBSERVATION, "quota")
+    seeing = with_an_image()
     with serve({}, {"kind": "json_lines_door:JsonLines"}) as server:
         server.metrics.listen(lambda *record: refused.append(record))
         with JsonLinesClient(server) as client:
             client.ask(state=[1.0])
     seen: dict[str, set[str]] = {}
-    records = quiet.records + starving.records + troubled().records + refused
+    records = quiet.records + starving.records + seeing.records + troubled().records + refused
     for name, _, labels in records:
         seen.setdefault(name, set()).update(labels)
     assert seen == known
