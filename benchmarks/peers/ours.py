@@ -84,7 +84,8 @@ def serve(config: Any = None, models: Any = None, ray: str = "", max_batch: int 
     ) as server:
         while any(model.unavailable for model in dispatcher.models().values()):
             time.sleep(0.1)
-        doors = [door["address"] for door in server.doors()]
+        # builds of before the doors have none
+        doors = [door["address"] for door in getattr(server, "doors", list)()]
         tell({"address": server.address, "page": server.page, "doors": doors})
         for question in listen():
             if metrics := question.get("metrics"):

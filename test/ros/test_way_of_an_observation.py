@@ -6,6 +6,7 @@ docs/architecture.md tells them in their order; this fails where the page and th
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from way_tracer import Call, Tracer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
 TIMES = 5  # what is not of the way, such as a status that is due, is not in each of so many
+LONG_S = 20.0  # beyond what any wait takes
 MOST_FILES, MOST_FUNCTIONS = 62, 205  # 58 and 191 when this was written
 
 
@@ -59,9 +61,7 @@ def test_an_observation_passes_the_rooms_of_the_page_in_their_order(
     rig.run()
     rig.expect([0.5], [2.0])
     rig.sensor.silent = True
-    for subscription in list(rig.graph.node.subscriptions):  # of tools, which a robot may lack
-        if subscription.topic_name.endswith("_chunk"):
-            rig.graph.node.destroy_subscription(subscription)
+    drop_tools(rig)
     ways = [one_way(tracer, rig, 3.0 + index) for index in range(TIMES)]
     every_time = set(ways[0]).intersection(*ways[1:])
     way = [call for call in ways[0] if call in every_time]
@@ -76,6 +76,20 @@ def test_an_observation_passes_the_rooms_of_the_page_in_their_order(
     assert not missed, f"not passed in this order: {missed}"
     assert len(files) <= MOST_FILES
     assert len(every_time) <= MOST_FUNCTIONS
+
+
+def drop_tools(rig: Rig) -> None:
+    """End the subscriptions of tools, which a robot may lack; on the thread that waits on them."""
+    dropped = threading.Event()
+
+    def drop() -> None:
+        for subscription in list(rig.graph.node.subscriptions):
+            if subscription.topic_name.endswith("_chunk"):
+                rig.graph.node.destroy_subscription(subscription)
+        dropped.set()
+
+    rig.graph.executor.create_task(drop)
+    assert dropped.wait(LONG_S)
 
 
 def one_way(tracer: Tracer, rig: Rig, value: float) -> list[Call]:
