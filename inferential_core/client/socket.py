@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import zmq
 
 from ..errors import UsageError
-from ..transport.sockets import READABLE, WRITABLE, FrameSocket, Waker
+from ..transport.sockets import READABLE, WRITABLE, FrameSocket, Waker, port_problem
 from ..wire.images import Buffer
 from .absence import Absence
 from .lifetime import Owner, Resources
@@ -120,6 +120,9 @@ class ServerSocket:
         self._filenos = int(self._socket.get(zmq.FD)), self._monitor_fd
         for fd in (*self._filenos, self._waker_fd):
             self._poll.register(fd, select.POLLIN)
+        if problem := port_problem(self.server):
+            self.close()
+            raise UsageError(f"server {server!r}: {problem}")
         try:
             self._socket.connect(self.server)
         except zmq.ZMQError as error:

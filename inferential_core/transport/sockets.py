@@ -26,6 +26,14 @@ _ZERO_COPY_FROM = 256 * 1024
 _LARGE = 32 * 1024
 
 
+def port_problem(address: str) -> str:
+    """What is wrong with the port of an address, or ''; libzmq takes 99999 for 34463."""
+    port = address.rpartition(":")[2]
+    if address.startswith("tcp://") and port.isascii() and port.isdigit() and int(port) > 65535:
+        return f"there is no port {port}: the highest one is 65535"
+    return ""
+
+
 class FrameSocket:
     """A socket's frames, never blocking.
 

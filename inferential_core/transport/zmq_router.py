@@ -15,7 +15,7 @@ from ..process import fork_guard
 from ..wire.images import Buffer
 from .base import Message, Transport
 from .malloc import keep_freed_memory
-from .sockets import READABLE, FrameSocket, Waker
+from .sockets import READABLE, FrameSocket, Waker, port_problem
 
 
 class OpenGate:
@@ -63,6 +63,8 @@ class ZmqRouter(Transport):
         io_threads: int = 1,
         tells: str = "",
     ) -> None:
+        if problem := port_problem(bind):
+            raise ConfigError(f"bind {bind!r}: {problem}")
         keep_freed_memory()
         seconds = max(1, round(heartbeat_ms / 1000))
         self._context = zmq.Context(io_threads)

@@ -79,6 +79,8 @@ def test_an_address_that_cannot_be_used_leaves_nothing_behind() -> None:
     before = descriptors()
     with pytest.raises(UsageError):
         Connection("no such thing://")
+    with pytest.raises(UsageError, match="no port 99999: the highest one is 65535"):
+        Connection("tcp://127.0.0.1:99999")
     gc.collect()
     assert descriptors() == before
 

@@ -140,6 +140,8 @@ def test_an_address_that_cannot_be_bound_is_named():
         ZmqRouter("tcp://nowhere.invalid:1")
     with pytest.raises(ConfigError, match="nonsense"):
         ZmqRouter("nonsense")
+    with pytest.raises(ConfigError, match="no port 99999: the highest one is 65535"):
+        ZmqRouter("tcp://127.0.0.1:99999")  # which libzmq would take for 34463
 
 
 def test_a_client_that_never_reads_costs_bounded_memory():
