@@ -106,6 +106,11 @@ def _run(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        if error.filename is None:
+            raise
+        print(f"inferential {arguments[0]}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # `| head` has read enough; nothing is left to say, nor to flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
@@ -33,6 +34,8 @@ def is_loopback(address: str) -> bool:
 def check_exposure(config: InferentialConfig) -> None:
     """ConfigError with the fix, if a command would listen beyond this machine without keys."""
     bind, security = config.transport.bind, config.security
+    if not re.fullmatch(r"tcp://.+:(\d+|\*)|(ipc|inproc)://.+", bind):
+        raise ConfigError(f"bind {bind!r} is no address: write tcp://HOST:PORT")
     if security.keys or security.allow_insecure or is_local(bind):
         return
     raise ConfigError(

@@ -112,6 +112,8 @@ def test_a_missing_module_of_the_users_own_is_no_package_of_ours_to_install(
         (["--model", "p=math:sqrt", "--config", "/nowhere.yaml"], "/nowhere.yaml: No such file"),
         (["--model", "p=math:sqrt", "--lanes", "0"], "lanes must be at least 1"),
         (["--model", "p=math:sqrt", "--bind", "tcp://nonsense"], "bind 'tcp://nonsense'"),
+        (["--model", "p=math:sqrt", "--bind", "10.0.0.7:5555"], "is no address: write tcp://HOST"),
+        (["--model", "p=math:sqrt", "--bind", "tcp://127.0.0.1:99999"], "there is no port 99999"),
         (["--model", "p=math:pi"], "not callable"),
         (["--model", "p=math:sqrt", "--process", "q"], "model 'q' is none of ['p']"),
         (["--model", "p=math:no", "--process", "p", "--bind", "ipc://x"], "has no 'no'"),
@@ -130,6 +132,14 @@ def test_a_mistake_in_the_arguments_is_one_line_and_exit_code_1(
     assert error.startswith("inferential serve: ")
     assert said in error
     assert "Traceback" not in told
+
+
+def test_a_file_that_cannot_be_written_is_one_line_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ["model", "show", "p=math:sqrt", "--force", "--contract", str(tmp_path)]
+    assert command.main(arguments) == 1
+    assert capsys.readouterr().err.strip() == f"inferential model: {tmp_path}: Is a directory"
 
 
 # --- a server process ---
