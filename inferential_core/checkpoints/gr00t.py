@@ -111,8 +111,5 @@ class Gr00tModel:
             "horizon": len(self._modalities[ACTION].delta_indices),
             "notes": {"framework": "gr00t", "embodiment": self.version, "action_parts": parts},
         }
-        if names.actions:
-            declared["action_names"] = names.actions
-        if names.rate_hz:
-            declared["control_rate_hz"] = names.rate_hz
+        declared |= names.declared()
         return declared

@@ -42,6 +42,15 @@ class Naming(NamedTuple):
                 )
         return self
 
+    def declared(self) -> dict[str, Any]:
+        """What a specification says of the actions, as far as it is known."""
+        told: dict[str, Any] = {}
+        if self.actions:
+            told["action_names"] = list(self.actions)
+        if self.rate_hz:
+            told["control_rate_hz"] = float(self.rate_hz)
+        return told
+
     def needs(self, dataset: str = "") -> list[str]:
         """In words, what is not known and how to say it. dataset: where it was looked for."""
         return [

@@ -125,12 +125,9 @@ class OpenpiPolicy:
             steps, columns = np.shape(self.infer_batch([self._example])[0][ACTIONS])
             declared["horizon"], notes["action_columns"] = steps, columns
             names.checked(columns, 0)
-        if names.actions:
-            declared["action_names"] = names.actions
+        declared |= names.declared()
         if names.state:
             notes["state_names"] = names.state
-        if names.rate_hz:
-            declared["control_rate_hz"] = names.rate_hz
         return declared
 
 

@@ -164,10 +164,7 @@ def _specification(network: Network, skipped: int) -> dict[str, Any]:
     names = network.names.checked(columns, 0)
     if columns:
         notes["action_columns"] = columns
-    if names.actions:
-        declared["action_names"] = names.actions
+    declared |= names.declared()
     if names.state:
         notes["state_names"] = names.state
-    if names.rate_hz:
-        declared["control_rate_hz"] = names.rate_hz
     return {**declared, "notes": notes}

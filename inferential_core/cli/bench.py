@@ -16,6 +16,7 @@ from pathlib import Path
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
 from ..log.waiting import waiting
+from .arguments import count, positive
 from .load import Robots
 from .load_report import plot, report
 from .sample_observation import observation
@@ -124,25 +125,25 @@ def _parser() -> argparse.ArgumentParser:
         "--model", default="policy", metavar="NAME", help="model to ask; default %(default)s"
     )
     parser.add_argument(
-        "--robots", type=_count, default=10, metavar="N", help="number of robots; default 10"
+        "--robots", type=count, default=10, metavar="N", help="number of robots; default 10"
     )
     parser.add_argument(
         "--hz",
-        type=_positive,
+        type=positive,
         default=10.0,
         metavar="F",
         help="observations a second of each robot; default %(default)g",
     )
     parser.add_argument(
         "--seconds",
-        type=_positive,
+        type=positive,
         default=10.0,
         metavar="S",
         help="length of the load; default %(default)g",
     )
     parser.add_argument(
         "--budget-ms",
-        type=_positive,
+        type=positive,
         metavar="MS",
         help="count an answer as in time within this; default: the time to the next observation",
     )
@@ -170,17 +171,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from ..control import caller
+from .arguments import add_own_server
 
 DRAINED, NOT_DRAINED = 0, 3  # 1: no server was found; 2: a mistake in the arguments
 
@@ -39,11 +40,5 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit code: 0: all robots had gone and all was answered; 1: no server was found; 3:"
         " the time was over before. Example: inferential drain --server tcp://127.0.0.1:5555",
     )
-    parser.add_argument(
-        "--server",
-        default="",
-        metavar="ADDRESS",
-        help="address of the server, such as tcp://127.0.0.1:5555; default: the only one that this"
-        " user runs on this machine",
-    )
+    add_own_server(parser)
     return parser

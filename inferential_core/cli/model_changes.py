@@ -10,6 +10,7 @@ from typing import Any
 
 from ..control import caller
 from ..errors import UsageError
+from .arguments import add_own_server
 
 _ABOUT = {
     "load": (
@@ -82,13 +83,7 @@ def parser(action: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"inferential model {action}", description=about, epilog=f"example: {example}"
     )
-    parser.add_argument(
-        "--server",
-        default="",
-        metavar="ADDRESS",
-        help="address of the server, such as tcp://127.0.0.1:5555; default: the only one that this"
-        " user runs on this machine",
-    )
+    add_own_server(parser)
     if action == "unload":
         parser.add_argument("model", metavar="NAME", help="id of the model")
         return parser

@@ -20,6 +20,7 @@ from ..models.profile import Profile
 from ..profiling.capacity import Capacity, Robots, by_size, capacity, workload_of
 from ..profiling.measure import Effort, measure, sizes_of
 from . import profile_report
+from .arguments import count, positive
 from .sample_observation import observation
 
 _DEFAULT_HZ, _DEFAULT_STEPS = 50.0, 50
@@ -147,17 +148,17 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-batch",
-        type=_count,
+        type=count,
         default=8,
         metavar="N",
         help="largest batch; default %(default)s, as scheduling.max_batch_size",
     )
     parser.add_argument(
-        "--calls", type=_count, default=30, metavar="N", help="calls of each size; default 30"
+        "--calls", type=count, default=30, metavar="N", help="calls of each size; default 30"
     )
     parser.add_argument(
         "--seconds",
-        type=_positive,
+        type=positive,
         default=10.0,
         metavar="S",
         help="longest time for the calls of one size; default %(default)g",
@@ -174,25 +175,25 @@ def parser() -> argparse.ArgumentParser:
     robots = parser.add_argument_group("the robots")
     robots.add_argument(
         "--rate",
-        type=_positive,
+        type=positive,
         metavar="HZ",
         help=f"actions a second; default: as the model specifies, else {_DEFAULT_HZ:g}",
     )
     robots.add_argument(
         "--horizon",
-        type=_count,
+        type=count,
         metavar="STEPS",
         help=f"actions in a chunk; default: as the model specifies, else {_DEFAULT_STEPS}",
     )
     robots.add_argument(
         "--deadline-ms",
-        type=_positive,
+        type=positive,
         metavar="MS",
         help="time from asking to running out of actions; default: half a chunk",
     )
     robots.add_argument(
         "--network-ms",
-        type=_positive,
+        type=positive,
         default=2.0,
         metavar="MS",
         help="time on the network, one way; default %(default)g",
@@ -204,17 +205,3 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--plot", metavar="FILE", help="draw the profile into this file")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value

@@ -196,10 +196,7 @@ def _specification(
     speechless = loaded.policy.config.type in SPEECHLESS
     observation[TASK] = {"dtype": "string", "optional": speechless}
     declared: dict[str, Any] = {"observation": observation, "horizon": horizon}
-    if names.actions:
-        declared["action_names"] = list(names.actions)
-    if names.rate_hz:
-        declared["control_rate_hz"] = float(names.rate_hz)
+    declared |= names.declared()
     if names.state:
         notes["state_names"] = list(names.state)
     if needs := names.needs():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from accounting import assert_balanced
 from doors_rig import address, port, serve
+from environments import alone, python_in
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path(door_peers.__file__)
@@ -25,23 +25,7 @@ pytestmark = pytest.mark.timeout(600)  # the first run makes the environments
 @pytest.fixture(scope="session")
 def python_of(pytestconfig: pytest.Config) -> Any:
     """`python_of(environment)` -> its Python; skips where this machine cannot have it."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-
-    def found(environment: str) -> str:
-        command = [sys.executable, ROOT / "tools" / "published.py", environment]
-        with capture.global_and_fixture_disabled():  # making one takes a while: let it be seen
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode == 3:
-            pytest.skip(f"no environment {environment} on this machine, see above")
-        assert done.returncode == 0, f"tools/published.py {environment} failed, see above"
-        return done.stdout.strip()
-
-    return found
-
-
-def alone() -> dict[str, str]:
-    """The surroundings without what would put our packages beside theirs."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return partial(python_in, config=pytestconfig)
 
 
 def told_by(python: str, *arguments: object) -> list[Any]:

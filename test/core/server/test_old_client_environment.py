@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from environments import python_in
 
 from inferential_core import LocalDispatcher, Server
 
@@ -53,14 +54,7 @@ pytestmark = pytest.mark.timeout(600)  # the first run makes the environment
 @pytest.fixture(scope="module")
 def oldest(pytestconfig: pytest.Config) -> str:
     """The Python with the oldest libraries."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    command = [sys.executable, ROOT / "tools" / "published.py", "oldest-client"]
-    with capture.global_and_fixture_disabled():  # making it takes a while: let it be seen
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode == 3:
-        pytest.skip("no environment with the oldest libraries on this machine, see above")
-    assert done.returncode == 0, "tools/published.py oldest-client failed, see above"
-    return done.stdout.strip()
+    return python_in("oldest-client", pytestconfig)
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ name and registers the same protobuf package, so it only ever runs as another pr
 from __future__ import annotations
 
 import json
-import os
 import runpy
 import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from accounting import assert_balanced
+from environments import alone, python_in
 
 import inferential_core
 from inferential_core import LocalDispatcher, Server
@@ -36,23 +36,7 @@ pytestmark = pytest.mark.timeout(600)  # the first run makes the environments
 @pytest.fixture(scope="session")
 def published(pytestconfig: pytest.Config) -> Any:
     """`published(version)` -> its Python; skips where this machine cannot have it."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-
-    def python_of(version: str) -> str:
-        command = [sys.executable, ROOT / "tools" / "published.py", version]
-        with capture.global_and_fixture_disabled():  # making one takes a while: let it be seen
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode == 3:
-            pytest.skip(f"no environment for inferential {version} on this machine, see above")
-        assert done.returncode == 0, f"tools/published.py {version} failed, see above"
-        return done.stdout.strip()
-
-    return python_of
-
-
-def alone() -> dict[str, str]:
-    """The surroundings without what would put our packages beside theirs."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return partial(python_in, config=pytestconfig)
 
 
 def play_published(python: str, version: str, flavour: str, address: str, scenario: str) -> None:
