@@ -182,7 +182,12 @@ class DeadlineAware(BatchScheduler):
             return False
         wait = None
         undecided = allowed is None and not self._scoring.decides
-        if undecided and timing.pace == 1.0 and not timing.harmless:
+        if (
+            undecided
+            and timing.pace == 1.0
+            and not timing.harmless
+            and not any(each.runs_dry_at > now for each in waiting)  # who moves gains nothing
+        ):
             deadlines = (each.deadline for each in waiting if not each.deadline_is_assumed)
             wait = anticipation.wait(len(waiting), deadlines, now, timing.seconds)
         if wait is None:

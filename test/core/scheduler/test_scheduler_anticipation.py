@@ -95,6 +95,15 @@ def test_robots_whose_deadlines_allow_it_are_served_together_too() -> None:
     assert fleet.sizes[80:] == [2] * 40  # before, their intervals are still being learned
 
 
+def test_robots_that_still_move_are_served_at_once() -> None:
+    moving = LockStep(8, steps_remaining=28, control_period_s=0.02)
+    moving.run(60)
+    assert moving.idle_s == 0.0
+    standing = LockStep(8, steps_remaining=0, control_period_s=0.02)
+    standing.run(60)
+    assert standing.sizes[20:] == [8] * 40
+
+
 def test_a_model_that_gains_nothing_by_larger_batches_does_not_wait() -> None:
     anticipation = Anticipation()
     each = [0.0, 0.05, 0.1, 0.15]
