@@ -17,12 +17,14 @@ This module is also sent to Ray's replicas by value: it imports nothing but the 
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 
 MOST_TEXT = 2000  # characters of an error's text that are told; a model may put its weights there
 _MOST_TRACEBACK = 20_000
 _FRAMES = 3  # of a traceback that are told where its end is enough
+_OURS = tuple(f'  File "{path}' for path in (os.path.dirname(__file__), importlib.__file__))
 
 
 class InferentialError(Exception):
@@ -88,12 +90,13 @@ def place_of(error: BaseException) -> str:
 def located_text(error: BaseException) -> str:
     """The text of an error, with the place where it was raised."""
     place = place_of(error)
-    return f"{text_of(error)} ({place})" if place else text_of(error)
+    return f"{text_of(error)} ({place})".strip() if place else text_of(error)
 
 
 def describe(error: BaseException) -> str:
     """An error in one line: its class, its text, and the place where it was raised."""
-    return f"{type(error).__name__}: {located_text(error)}"
+    text = located_text(error)
+    return f"{type(error).__name__}{':' if text_of(error) else ''} {text}".strip()
 
 
 def traceback_of(error: BaseException) -> str:
@@ -110,7 +113,7 @@ def traceback_of(error: BaseException) -> str:
 def last_frames(error: BaseException) -> str:
     """Where what caused an error was raised: the last lines of its traceback, each indented.
 
-    Nothing where no traceback is known.
+    Of what this package called, not of itself. Nothing where no traceback is known.
     """
     while error.__cause__ is not None:
         error = error.__cause__
@@ -118,9 +121,9 @@ def last_frames(error: BaseException) -> str:
     lines = told.partition("\n\nThe above exception was")[0].rstrip().splitlines()
     lines = [line for line in lines if not line.startswith('  File "<frozen ')]
     frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
-    if not frames:
-        return ""
-    return "\n".join(lines[frames[-_FRAMES:][0] :])
+    ours = [number for number in frames if lines[number].startswith(_OURS)]
+    frames = [number for number in frames if number > max(ours, default=-1)]
+    return "\n".join(lines[frames[-_FRAMES:][0] :]) if frames else ""
 
 
 def parts_of(error: BaseException) -> tuple[str, str, str]:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ..config.schema import InferentialConfig
-from ..errors import ConfigError, UsageError
+from ..errors import UsageError
 from ..models import profile as profiles
 from ..models.caller import ModelCaller
 from ..models.loading import load_model
 from ..models.profile import Profile
 from ..profiling.capacity import Capacity, Robots, by_size, capacity, workload_of
 from ..profiling.measure import Effort, measure, sizes_of
+from ..users_code import users_code
 from . import profile_report
 from .arguments import count, positive
 from .sample_observation import observation
@@ -67,10 +68,8 @@ def _measured(
     loaded = time.monotonic()
     values, told = observation(caller.specification, options.key_shape)
     show("warming it up")
-    try:
+    with users_code(f"model {target!r}: warming it up"):
         caller.warm_up()
-    except Exception as error:
-        raise ConfigError(f"model {target!r}: warming it up: {error}") from error
     warm = time.monotonic()
     show.end()
     print(f"an observation has {told}", file=sys.stderr)

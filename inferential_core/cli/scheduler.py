@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from ..errors import UsageError
 from ..scheduler.base import Scheduler
 from ..scheduler.conformance import Finding, check_policy, check_scheduler
 from ..suggestion import nearest
+from ..users_code import imported, users_code
 
 HOLDS, FAILS = 0, 1
 
@@ -49,11 +49,8 @@ def _named(target: str) -> Any:
     module_name, colon, name = target.partition(":")
     if not (module_name and colon and name):
         raise UsageError(f"{target!r}: write module:Class, or module:function for a policy")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        raise UsageError(f"cannot import {module_name!r}: {text}") from None
+    with users_code(f"cannot import {module_name!r}"):
+        module = imported(module_name)
     if not hasattr(module, name):
         known = [each for each in vars(module) if not each.startswith("_")]
         raise UsageError(f"{module_name} has no {name!r}: {nearest(name, known)}")

@@ -141,7 +141,7 @@ def _attend(stream: Any, work: Callable[[], Any]) -> None:
             outcome["done"] = work()
         except InferentialError as error:
             outcome["error"] = str(error)
-        except Exception as error:
+        except BaseException as error:  # also what would end this thread without a word
             _log.exception("what the control socket was asked for failed")
             outcome["error"] = describe(error)
 

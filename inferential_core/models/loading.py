@@ -1,20 +1,18 @@
 """Models named on a command line or in a parameter: `name:=module:attribute`, or a checkpoint's
 scheme in place of the module (see `schemes`).
 
-This module is also sent to Ray's replicas by value: it imports the standard library, `errors` and
-`schemes`, and nothing else.
+This module is also sent to Ray's replicas by value: it imports the standard library, `errors`,
+`users_code` and `schemes`, and nothing else.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from ..errors import ConfigError, describe
+from ..errors import ConfigError
+from ..users_code import imported, users_code
 from . import schemes
 
 
@@ -60,11 +58,8 @@ def load_model(target: str) -> Any:
 def made(found: Any, spec: str = "") -> Any:
     """The model itself, where `found` is a class or a function without parameters: its answer."""
     if inspect.isclass(found) or _is_factory(found):
-        try:
+        with users_code(f"model {spec!r}" if spec else "making the model"):
             return found()
-        except Exception as error:
-            said = f"model {spec!r}: " if spec else ""
-            raise ConfigError(f"{said}{describe(error)}") from error
     return found
 
 
@@ -85,30 +80,13 @@ def _split(spec: str) -> tuple[str, str]:
 
 def _resolve(spec: str, target: str) -> Any:
     module_name, _, path = target.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(
-            f"model {spec!r}: cannot import {module_name!r}: {_why_not(module_name, error)}"
-        ) from error
-    except Exception as error:  # whatever the module does when it is imported
-        raise ConfigError(
-            f"model {spec!r}: importing {module_name!r}: {describe(error)}"
-        ) from error
+    with users_code(f"model {spec!r}: cannot import {module_name!r}"):
+        found: Any = imported(module_name)
     for part in path.split("."):
         if not hasattr(found, part):
             raise ConfigError(f"model {spec!r}: {module_name!r} has no {path!r}")
         found = getattr(found, part)
     return found
-
-
-def _why_not(module_name: str, error: ImportError) -> str:
-    """Why a module cannot be imported: itself was not found, and where, or what it imports."""
-    if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
-        folders = [folder or os.getcwd() for folder in sys.path if "site-packages" not in folder]
-        looked = ", ".join(folder for folder in folders if os.path.isdir(folder))
-        return f"{error}; it was looked for in {looked} and among the installed packages"
-    return describe(error)
 
 
 def _is_factory(found: Any) -> bool:

@@ -7,8 +7,8 @@ A scheme is a function `load(source, options)` that returns a model, as docs/mod
 that is; `options` are texts by name. Those of this package are below. Another package adds one by
 an entry point of the group `inferential.schemes`, and it is imported only when a model names it.
 
-This module is also sent to Ray's replicas by value: it imports the standard library and `errors`,
-and nothing else.
+This module is also sent to Ray's replicas by value: it imports the standard library, `errors`
+and `users_code`, and nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from ..errors import ConfigError, InferentialError, describe
+from ..errors import ConfigError
+from ..users_code import users_code
 
 GROUP = "inferential.schemes"
 _HERE = "inferential_core.checkpoints"
@@ -69,16 +70,8 @@ def read(target: str) -> Checkpoint | None:
 def load(checkpoint: Checkpoint) -> Any:
     """The model of a checkpoint; ConfigError says why there is none."""
     scheme, source, options = checkpoint
-    try:
-        function = _function(scheme)
-    except ImportError as error:
-        raise ConfigError(f"{scheme}:{source}: {describe(error)}") from error
-    try:
-        return function(source, dict(options))
-    except InferentialError as error:
-        raise ConfigError(f"{scheme}:{source}: {error}") from error
-    except Exception as error:  # whatever a framework does
-        raise ConfigError(f"{scheme}:{source}: {describe(error)}") from error
+    with users_code(f"{scheme}:{source}"):  # whatever a framework does
+        return _function(scheme)(source, dict(options))
 
 
 def absolute(target: str) -> str:

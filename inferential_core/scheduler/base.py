@@ -6,7 +6,6 @@ all, so that whoever imports this module finds them registered.
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..errors import ConfigError
 from ..request import InferenceRequest
 from ..suggestion import nearest
+from ..users_code import imported, users_code
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
@@ -91,10 +91,8 @@ def scheduler_class(name: str, modules: Iterable[str] = ()) -> type[Scheduler]:
     modules: imported first, so that they register theirs; ConfigError if one cannot be.
     """
     for module in modules:
-        try:
-            importlib.import_module(module)
-        except Exception as error:
-            raise ConfigError(f"module {module!r} cannot be imported: {error}") from None
+        with users_code(f"module {module!r} cannot be imported"):
+            imported(module)
     return _look_up("strategy", name, _SCHEDULERS)
 
 

@@ -73,7 +73,8 @@ class ModelChanges:
                     change.give_up()
                 self._turn(parts, lambda: None)
                 if isinstance(error, InferentialError):
-                    _log.error("%s", error)
+                    _log.error("%s", str(error).partition("\n")[0])
+                    _log.debug("why no model was changed", exc_info=error)
                 raise
             for change in changes:
                 change.finish()

@@ -7,6 +7,8 @@ import importlib
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 
+from inferential_core.errors import ConfigError
+from inferential_core.users_code import users_code
 from inferential_ros.options.errors import ContractError
 
 GROUP = "inferential.converters"
@@ -27,8 +29,7 @@ def load_announced() -> None:
 
 def _load(module: str, place: str) -> None:
     try:
-        importlib.import_module(module)
-    except Exception as error:  # of any kind: it is the user's code
-        raise ContractError(
-            place, f"cannot import {module}: {type(error).__name__}: {error}"
-        ) from error
+        with users_code(f"cannot import {module}"):
+            importlib.import_module(module)
+    except ConfigError as error:
+        raise ContractError(place, str(error)) from error

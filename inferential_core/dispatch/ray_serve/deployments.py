@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...models import schemes
+from ...users_code import users_code
 from .cluster import first_line
 from .hosted import Hosted
 
@@ -94,7 +95,10 @@ def deploy_model(name: str, target: str, options: Mapping[str, Any], share: int)
     """
     from ray import serve
 
-    found = None if schemes.read(target) else pkgutil.resolve_name(target)
+    found = None
+    if not schemes.read(target):
+        with users_code(f"cannot import {target!r}"):
+            found = pkgutil.resolve_name(target)
     if isinstance(found, serve.Application):
         application = found
     elif isinstance(found, serve.Deployment):

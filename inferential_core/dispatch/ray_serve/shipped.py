@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 
-from ... import errors
+from ... import errors, users_code
 from ...models import answers, context, form, interface, loading, schemes
 from ...wire import arrays, images, jpeg, nesting, rvl
 from . import hosted, replica, replica_memory, replica_values
@@ -40,5 +40,5 @@ def pickle_by_value() -> None:
     """Have Ray send the code of these modules instead of their names."""
     from ray.cloudpickle import register_pickle_by_value
 
-    for module in (*_MODULES, schemes, loading, hosted):
+    for module in (*_MODULES, users_code, schemes, loading, hosted):
         register_pickle_by_value(module)

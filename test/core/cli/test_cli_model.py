@@ -33,6 +33,10 @@ class One:
 class Two(One):
     version = "2"
 
+class Leaving(One):
+    def __init__(self):
+        raise SystemExit(3)
+
 class Broken(One):
     def warm_up(self):
         raise MemoryError("the card holds 24 GB")
@@ -81,12 +85,24 @@ def test_models_are_replaced_loaded_and_unloaded(capsys: Any) -> None:
         assert [model["id"] for model in server.status()["models"]] == ["arm"]
 
 
-def test_why_a_model_cannot_be_loaded_is_told_with_the_last_lines(capsys: Any) -> None:
+def test_why_a_model_cannot_be_loaded_is_told_with_the_last_lines(
+    capsys: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     with serving() as server:
         code, text = said(capsys, "replace", "arm=these_models:Broken", "--unload-first")
         assert code == 1
         assert "model 'arm' is not replaced" in text and "the card holds 24 GB" in text
         assert 'these_models.py", line ' in text and "in warm_up" in text
+        assert "inferential_core" not in text  # where that was called is no help
+        (logged,) = [line for line in caplog.messages if "is not replaced" in line]
+        assert logged.endswith(")") and "\n" not in logged
+        assert version(server) == "1"
+
+
+def test_a_model_that_would_end_the_server_is_told_and_the_server_goes_on(capsys: Any) -> None:
+    with serving() as server:
+        code, text = said(capsys, "load", "leg=these_models:Leaving")
+        assert code == 1 and "SystemExit: 3 (these_models.py:14)" in text
         assert version(server) == "1"
 
 

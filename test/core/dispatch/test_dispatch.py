@@ -605,7 +605,7 @@ def test_several_models_are_loaded_in_order(module: str) -> None:
         ("=models_of_test:Policy", "write name=module:attribute"),
         ("p:=models_of_test:Polcy", "'models_of_test' has no 'Polcy'"),
         ("p:=models_of_test:", "has no ''"),
-        ("p:=:Policy", "importing ''"),
+        ("p:=:Policy", "cannot import ''"),
         ("p:=no_such_module_anywhere:Policy", "cannot import 'no_such_module_anywhere'"),
         ("p:=lacks_of_test:Policy", "not_installed_anywhere"),
         ("p:=broken_of_test:f", "SyntaxError.*broken_of_test.py, line 1"),

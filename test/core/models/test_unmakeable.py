@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from inferential_core import ConfigError, LocalDispatcher
+from inferential_core.cli import main
 from inferential_core.models.loading import load_models
+from inferential_core.users_code import users_code
 
 MODULE = """
 class Broken:
@@ -36,6 +40,11 @@ class Cold(Broken):
 
 def weights():
     raise FileNotFoundError("weights.pt is not there")
+
+
+class Leaving(Broken):
+    def __init__(self):
+        raise SystemExit(7)
 """
 TOLD = r"FileNotFoundError: weights\.pt is not there \(broken_models\.py:23\)"
 
@@ -43,10 +52,12 @@ TOLD = r"FileNotFoundError: weights\.pt is not there \(broken_models\.py:23\)"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "broken_models.py").write_text(MODULE)
+    (tmp_path / "leaves_at_once.py").write_text("import sys\nsys.exit(5)\n")
+    (tmp_path / "interrupts.py").write_text("raise KeyboardInterrupt\n")
     (tmp_path / "needs_more.py").write_text("import numpy\nimport surely_not_installed\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
-    for name in ("broken_models", "needs_more"):
+    for name in ("broken_models", "needs_more", "leaves_at_once", "interrupts"):
         sys.modules.pop(name, None)
 
 
@@ -57,6 +68,30 @@ def test_the_place_is_told(folder: Path, attribute: str, process: bool) -> None:
         models = LocalDispatcher({"p": f"broken_models:{attribute}"}, process=process)
         models.start(lambda completion: None)
     assert "weights()" in "".join(_told_by(caught.value))  # the way there, for the log
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("broken_models:Leaving", r"SystemExit: 7 \(broken_models\.py:28\)"),
+        ("leaves_at_once:P", r"cannot import 'leaves_at_once': SystemExit: 5 \(leaves_at_once"),
+        ("interrupts:P", r"KeyboardInterrupt \(interrupts\.py:1\)"),
+    ],
+)
+def test_a_model_that_would_end_the_process_is_one_that_cannot_be_made(
+    folder: Path, target: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        load_models([f"p:={target}"])
+    for command in (["model", "show", f"p={target}"], ["profile", target]):
+        assert main(command) == 1
+        assert re.search(told, capsys.readouterr().err)
+
+
+def test_a_ctrl_c_while_a_model_is_made_is_no_failure_of_the_model() -> None:
+    with pytest.raises(KeyboardInterrupt), users_code("making the model"):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _told_by(error: BaseException | None) -> Iterator[str]:
