@@ -16,6 +16,7 @@ _LONGEST = 0.5  # of L(1), that a model waits for one batch at most
 _QUICK = 0.25  # of L(1), within which a client asks again that is waited for
 _NEWEST = 0.2  # weight of the newest pause of a client in its average
 _SURE = 3  # pauses that have been seen before one is predicted
+_LONGER = 4.0  # times as late as it usually is, as which a client counts that is later still
 _MARGIN = 3.0  # average errors that a client may come later than it usually does
 _TIMER_S = 0.0005  # and by which the server's timers may be early
 
@@ -43,6 +44,8 @@ class Pause:
         if self.seen == 1:
             self.mean_s = passed
             return
+        # Between two episodes a client pauses once for long, and is as quick as ever after that.
+        passed = min(passed, _LONGER * self.latest_s)
         self.error_s += _NEWEST * (abs(passed - self.mean_s) - self.error_s)
         self.mean_s += _NEWEST * (passed - self.mean_s)
 

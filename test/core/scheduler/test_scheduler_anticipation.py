@@ -69,6 +69,25 @@ def test_clients_in_lock_step_are_served_together(clients: int) -> None:
     assert fleet.sizes[20:] == [clients] * 40
 
 
+def test_clients_that_paused_between_two_episodes_are_soon_served_together_again() -> None:
+    fleet = LockStep(8)
+    fleet.run(30)
+    fleet.asks_at = {f"c{index}": fleet.now + 2.0 + 0.03 * index for index in range(8)}
+    fleet.run(50)
+    assert fleet.sizes[40:] == [8] * 10
+
+
+def test_a_client_that_has_become_slow_is_no_longer_waited_for() -> None:
+    pause, anticipation = Pause(), Anticipation()
+    now = 10.0
+    for passed in [PAUSE_S] * 10 + [0.5] * 10:
+        anticipation.answered("a", pause, now, SECONDS[1])
+        anticipation.asked("a", pause, now + passed)
+        now += 1.0
+    anticipation.answered("a", pause, now, SECONDS[1])
+    assert not anticipation.soon
+
+
 def test_a_client_that_is_alone_never_waits_for_others() -> None:
     fleet = LockStep(1)
     fleet.run(30)
