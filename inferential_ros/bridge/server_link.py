@@ -77,7 +77,7 @@ class LinkHandler(Protocol):
 
 def check_settings(settings: LinkSettings) -> None:
     """InferentialError if a link could not be made of these, such as for a wrong address."""
-    _connect(settings)[0].close()
+    connect(settings)[0].close()
 
 
 class ServerLink:
@@ -91,7 +91,7 @@ class ServerLink:
         self.connected = False
         self.refusal = ""  # why the server does not let this robot in
         self._in_flight: dict[int, Observation] = {}
-        self._connection, self._model = _connect(settings)
+        self._connection, self._model = connect(settings)
         self._moves = 0
         self._thread = threading.Thread(target=self._run, name="bridge-link", daemon=True)
 
@@ -198,7 +198,10 @@ class ServerLink:
         self._handler.on_sent()
 
 
-def _connect(settings: LinkSettings) -> tuple[Connection, Model]:
+def connect(settings: LinkSettings) -> tuple[Connection, Model]:
+    """A connection of the robot's own thread, and the handle on its model; InferentialError if
+    the settings are wrong.
+    """
     connection = Connection(
         server=settings.server,
         client_id=settings.client_id,

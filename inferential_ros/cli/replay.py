@@ -25,7 +25,10 @@ def main(argv: Sequence[str]) -> int:
 
     1 if it could not be replayed, if no plan was executed, or if an observation or a plan failed.
     """
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.compare and options.speed:
+        parser.error("--compare replays in lockstep: leave --speed out")
     sys.path.insert(0, os.getcwd())  # converters of the folder one stands in
     with open_bag(options.bag) as bag:
         settings = _settings(options, bag)
@@ -52,13 +55,14 @@ def _settings(options: argparse.Namespace, bag: Bag) -> Options:
     rules = dict(rule.split(":=", 1) for rule in recorded.remap if ":=" in rule)
     return Options(
         server=options.server,
-        speed=0.0 if options.lockstep else options.speed,
+        speed=0.0 if options.lockstep or options.compare else options.speed or 1.0,
         namespace=recorded.namespace if options.namespace is None else options.namespace,
         remap=rules | dict(options.remap),
         commands=options.commands,
         client_id=options.client_id,
         texts=dict(options.text),
         keys=KeyFiles(options.key, options.server_key),
+        compare=options.compare,
     )
 
 
@@ -106,13 +110,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--speed",
         type=_speed,
-        default=1.0,
         help="pace of the replay; 1 (default) is the recorded pace",
     )
     parser.add_argument(
         "--lockstep",
         action="store_true",
         help="stop the robot's time until each answer is there, instead of keeping a pace",
+    )
+    parser.add_argument(
+        "--compare",
+        default="",
+        metavar="MODEL",
+        help="also ask another model the same, in lockstep, and say how each column differs:"
+        " module:attribute or scheme:source, which this command loads; the id of another model of"
+        " the server; the ADDRESS of another server; or `recorded`: the plans in the recording",
     )
     parser.add_argument("--namespace", help="the robot's namespace; default: as recorded")
     parser.add_argument(

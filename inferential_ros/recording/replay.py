@@ -17,6 +17,8 @@ from inferential_ros.keys import NO_KEYS, KeyFiles
 from inferential_ros.recording.bag import Bag, Recorded
 from inferential_ros.recording.clocks import Clock, PacedClock, SteppedClock
 from inferential_ros.recording.commands import Difference, named_values
+from inferential_ros.recording.comparison import Comparison
+from inferential_ros.recording.counterparts import counterpart
 from inferential_ros.recording.errors import BagError
 from inferential_ros.recording.matching import Names, inputs_of
 from inferential_ros.recording.provenance import Provenance
@@ -44,6 +46,7 @@ class Options:
     wait_s: float = 5.0  # for the server
     texts: Mapping[str, str] = field(default_factory=dict)  # observation key -> its text
     keys: KeyFiles = NO_KEYS
+    compare: str = ""  # with which model's answers; in lockstep only
 
 
 class Replay:
@@ -64,8 +67,14 @@ class Replay:
         self._due_ns = 0  # when the next control tick is due
         self._latest_ns = 0
         self._late_s = 0.0
+        self._comparison = self._compared_with(options, names) if options.compare else None
         self._bridge = ReplayedBridge(
-            contract, options.server, options.client_id, self._robot, options.keys
+            contract,
+            options.server,
+            options.client_id,
+            self._robot,
+            options.keys,
+            keeps_answers=bool(options.compare),
         )
         for name, text in options.texts.items():
             self._bridge.set_text(name, text)
@@ -94,9 +103,24 @@ class Replay:
                     recorded=Provenance.of(self._bag),
                     versions=self._robot.versions,
                     notes=self._bag.notes,
+                    compared=self._comparison.result() if self._comparison else None,
                 )
         finally:
             bridge.stop()
+            if self._comparison:
+                self._comparison.close()
+
+    def _compared_with(self, options: Options, names: Names) -> Comparison:
+        other = counterpart(
+            options.compare,
+            self._contract,
+            self._bag,
+            names,
+            options.server,
+            options.client_id,
+            options.keys,
+        )
+        return Comparison(self._contract.action, other)
 
     def _command_topics(self, names: Names) -> dict[str, list[Output]]:
         """Recorded topic -> the outputs that are compared with what it says."""
@@ -197,6 +221,8 @@ class Replay:
         until_s = time.monotonic() + 2.0 * self._contract.model.answer_timeout_s
         while not self._bridge.idle and time.monotonic() < until_s:
             time.sleep(POLL_S)
+        while self._comparison and self._bridge.answers:
+            self._comparison.add(*self._bridge.answers.popleft())
 
     def _latencies_s(self) -> list[float]:
         if not self._options.speed:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Any
 
+from inferential_core import Reply, Status
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.robot_io import RobotIo
+from inferential_ros.bridge.server_link import Observation
 from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.registry import InputError
@@ -56,19 +58,33 @@ class ReplayedBridge(BridgeCore):
     """The bridge of a robot that is a recording."""
 
     def __init__(
-        self, contract: Contract, server: str, client_id: str, robot: RobotIo, keys: KeyFiles
+        self,
+        contract: Contract,
+        server: str,
+        client_id: str,
+        robot: RobotIo,
+        keys: KeyFiles,
+        keeps_answers: bool = False,
     ) -> None:
         super().__init__(contract, server, client_id, robot, keys)
         self.statistics.latencies_s = deque()  # all of them
         self.counted = CountedInputs(contract)
         self.inputs = self.counted
         self.unsent = 0  # observations that the link would not take
+        # What was answered with a plan, for who takes it from here.
+        self.answers: deque[tuple[Observation, Reply]] = deque(maxlen=None if keeps_answers else 0)
 
     def on_error(self, reason: str) -> None:
         """Also count the observation that was being made, if one was."""
         with self.lock:
             self.unsent += self._under_way > 0
         super().on_error(reason)
+
+    def on_reply(self, observation: Observation, reply: Reply) -> None:
+        """Keep it before it counts as one that has come."""
+        if reply.status is Status.OK:
+            self.answers.append((observation, reply))
+        super().on_reply(observation, reply)
 
     @property
     def idle(self) -> bool:

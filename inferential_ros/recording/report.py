@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from inferential_ros.recording.commands import Difference
+from inferential_ros.recording.comparison import Compared
 from inferential_ros.recording.provenance import Provenance
 from inferential_ros.recording.replayed_bridge import OUTCOMES, ReplayedBridge
 
@@ -51,6 +52,7 @@ class Report:
     recorded_model_version: str  # whose plans are in the recording, '' where it does not say
     model_versions: list[str]  # that answered now
     notes: list[str]  # what of the recording could not be read
+    compared: Compared | None = None  # with another model, where that was asked for
 
     @classmethod
     def of(
@@ -69,6 +71,7 @@ class Report:
         recorded: Provenance,
         versions: Sequence[str],
         notes: Sequence[str],
+        compared: Compared | None = None,
     ) -> Report:
         figures, counted = bridge.statistics, bridge.counted
         budget_ms = budget_ms or DEFAULT_BUDGET_MS
@@ -109,6 +112,7 @@ class Report:
             recorded_model_version=recorded.model_version,
             model_versions=list(versions),
             notes=list(notes),
+            compared=compared,
         )
 
     @property
@@ -119,11 +123,13 @@ class Report:
 
     @property
     def good(self) -> bool:
-        """Whether plans were executed and nothing failed."""
-        return self.executed > 0 and not self.failures
+        """Whether plans were executed, nothing failed, and there was something to compare."""
+        compared = self.compared is None or self.compared.answers > 0
+        return self.executed > 0 and not self.failures and compared
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        compared = self.compared.as_dict() if self.compared else None
+        return asdict(replace(self, compared=None)) | {"compared": compared}
 
     def text(self) -> str:
         """The figures as lines for people; no figure is told of what did not happen."""
@@ -131,7 +137,8 @@ class Report:
             *self._read(),
             *self._asked(),
             *self._executed_plans(),
-            *self._compared(),
+            *self._beside_commands(),
+            *(self.compared.lines() if self.compared else ()),
             *(f"note: {note}" for note in self.notes),
         ]
         return "\n".join(lines)
@@ -183,7 +190,7 @@ class Report:
             f"control ticks on the fallback: {self.fallback_ticks} of {self.action_ticks}",
         ]
 
-    def _compared(self) -> list[str]:
+    def _beside_commands(self) -> list[str]:
         if not self.difference:
             return [
                 "there are no recorded commands to compare with (name their topic with --commands)"

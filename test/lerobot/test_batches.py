@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -108,3 +109,14 @@ def test_half_the_precision_answers_nearly_the_same(folder: Path, model: ChunkPo
     near = rough.infer_batch(asked, contexts(2))[0]["actions"]
     assert near.dtype == np.float32
     assert 0 < np.abs(near - exact).max() < 0.3
+
+
+def test_the_pages_own_answer_is_that_of_the_adapter(act_cameras: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "lerobot.md"
+    (text,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    mine: dict[str, Any] = {}
+    exec(re.sub(r'DIR = ".*"', f"DIR = {str(act_cameras)!r}", text), mine)
+    model = load_model(f"lerobot:{act_cameras}")
+    (asked,) = observations(model, 1)
+    (served,) = model.infer_batch([asked], contexts(1))
+    np.testing.assert_allclose(mine["answer"](asked), served["actions"], atol=CLOSE)
