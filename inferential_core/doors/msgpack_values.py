@@ -75,6 +75,7 @@ class Unpacked:
             # of msgpack: ExtraData, FormatError, StackError, a key that is no text, a wrong length
             told = str(error) or type(error).__name__
             raise RejectedError(f"the message is no MessagePack: {told}") from None
+        _check_depth(self.value, _MOST_DEPTH)
 
     def _count(self, more: int) -> None:
         self._items += more
@@ -87,32 +88,29 @@ class Unpacked:
 
     def _map(self, items: dict[Any, Any]) -> Any:
         self._count(1 + len(items))
-        for key, codec, read in (
-            (b"__ndarray__", Codec.OPENPI, _openpi_array),
-            ("__ndarray__", Codec.OPENPI_TEXT, _openpi_array),
-            (b"__npgeneric__", Codec.OPENPI, _openpi_scalar),
-            ("__npgeneric__", Codec.OPENPI_TEXT, _openpi_scalar),
-            ("__ndarray_class__", Codec.NPY, _npy_array),
-            (b"nd", Codec.MSGPACK_NUMPY, _msgpack_numpy),
-        ):
-            if key in items:
-                self.codec = codec
+        texts = True
+        for key in items:
+            if key in _READERS:
+                self.codec, read = _READERS[key]
                 return read(items, self._limits)
+            texts = texts and type(key) is str
+        if texts:
+            return items
         return {
             key.decode("utf-8", "replace") if type(key) is bytes else key: value
             for key, value in items.items()
         }
 
 
-def depth_of(value: Any, depth: int = 0) -> int:
-    """How deep maps and lists are nested; RejectedError beyond what is allowed."""
-    if depth > _MOST_DEPTH:
+def _check_depth(value: Any, left: int) -> None:
+    """RejectedError where maps and lists are nested more often than is left."""
+    if not isinstance(value, (dict, list)):
+        return
+    if not left:
         raise RejectedError(f"the message is nested more than {_MOST_DEPTH} times")
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return depth
-    return max([depth, *(depth_of(each, depth + 1) for each in value)])
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, (dict, list)):
+            _check_depth(each, left - 1)
 
 
 def packed(value: Any, codec: Codec) -> bytes:
@@ -123,8 +121,8 @@ def packed(value: Any, codec: Codec) -> bytes:
 # --- arrays as they come ---
 
 
-def _field(items: Mapping[Any, Any], name: str) -> Any:
-    return items.get(name.encode(), items.get(name))
+def _field(items: Mapping[Any, Any], key: bytes, name: str) -> Any:
+    return items[key] if key in items else items.get(name)
 
 
 def _array(data: Any, dtype: Any, shape: Any, limits: Limits) -> np.ndarray:
@@ -137,8 +135,9 @@ def _array(data: Any, dtype: Any, shape: Any, limits: Limits) -> np.ndarray:
         raise RejectedError("an array without its bytes or its shape")
     if len(shape) > limits.max_dimensions:
         raise RejectedError(f"an array of {len(shape)} dimensions, limit {limits.max_dimensions}")
-    if any(type(size) is not int or size < 0 for size in shape):
-        raise RejectedError("an array whose shape is no list of sizes")
+    for size in shape:  # no generator: it costs more than the array
+        if type(size) is not int or size < 0:
+            raise RejectedError("an array whose shape is no list of sizes")
     takes = math.prod(shape) * found.itemsize
     if takes != len(data):
         raise RejectedError(f"an array of {takes} bytes by its shape, but {len(data)} bytes came")
@@ -153,14 +152,14 @@ def _text(value: Any) -> str:
 
 
 def _openpi_array(items: Mapping[Any, Any], limits: Limits) -> np.ndarray:
-    shape = _field(items, "shape")
-    return _array(_field(items, "data"), _field(items, "dtype"), shape, limits)
+    shape = _field(items, b"shape", "shape")
+    return _array(_field(items, b"data", "data"), _field(items, b"dtype", "dtype"), shape, limits)
 
 
 def _openpi_scalar(items: Mapping[Any, Any], limits: Limits) -> Any:
     """A scalar of NumPy: its value stands in the message as it is; a text stays a text."""
     del limits
-    value, dtype = _field(items, "data"), _text(_field(items, "dtype"))
+    value, dtype = _field(items, b"data", "data"), _text(_field(items, b"dtype", "dtype"))
     if isinstance(value, str):
         return value
     return _scalar(value, dtype)
@@ -178,7 +177,7 @@ def _scalar(value: Any, dtype: str) -> Any:
 
 def _npy_array(items: Mapping[Any, Any], limits: Limits) -> np.ndarray:
     """An array as numpy.save writes it (numpy.lib.format, versions 1.0 to 3.0)."""
-    data = _field(items, "as_npy")
+    data = _field(items, b"as_npy", "as_npy")
     if not isinstance(data, bytes) or data[:6] != b"\x93NUMPY" or len(data) < 12:
         raise RejectedError("an array that is no NumPy file")
     begin = 10 if data[6] == 1 else 12
@@ -194,16 +193,25 @@ def _npy_array(items: Mapping[Any, Any], limits: Limits) -> np.ndarray:
 
 
 def _msgpack_numpy(items: Mapping[Any, Any], limits: Limits) -> Any:
-    data, dtype = _field(items, "data"), _field(items, "type")
-    if _field(items, "kind") not in (None, b"", ""):
+    data, dtype = _field(items, b"data", "data"), _field(items, b"type", "type")
+    if _field(items, b"kind", "kind") not in (None, b"", ""):
         raise RejectedError("an array of objects or of records: plain numbers are read")
     if items[b"nd"] is True:
-        return _array(data, dtype, _field(items, "shape"), limits)
+        return _array(data, dtype, _field(items, b"shape", "shape"), limits)
     found = _DTYPES.get(_text(dtype))
     if found is None or not isinstance(data, bytes) or len(data) != found.itemsize:
         raise RejectedError("a number of NumPy whose bytes are none")
     return np.frombuffer(data, found)[0]
 
+
+_READERS: dict[Any, tuple[Codec, Callable[[Mapping[Any, Any], Limits], Any]]] = {
+    b"__ndarray__": (Codec.OPENPI, _openpi_array),
+    "__ndarray__": (Codec.OPENPI_TEXT, _openpi_array),
+    b"__npgeneric__": (Codec.OPENPI, _openpi_scalar),
+    "__npgeneric__": (Codec.OPENPI_TEXT, _openpi_scalar),
+    "__ndarray_class__": (Codec.NPY, _npy_array),
+    b"nd": (Codec.MSGPACK_NUMPY, _msgpack_numpy),
+}
 
 # --- arrays as they leave ---
 

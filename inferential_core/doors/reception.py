@@ -108,13 +108,13 @@ class Reception:
         wanted = self.settings.models.get(name, name) or self.settings.model
         if wanted in known:
             return wanted
-        names = ", ".join(sorted(known))
         if wanted:
             raise RejectedError(f"model {wanted!r} is unknown: {nearest(wanted, known)}")
         if len(known) == 1:
             return next(iter(known))
         if not known:
             raise RejectedError("this server serves no models")
+        names = ", ".join(sorted(known))
         raise RejectedError(f"this server serves several models: name one of {names}")
 
     def refuse(self, reason: str) -> None:

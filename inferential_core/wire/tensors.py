@@ -219,8 +219,10 @@ class MessageWriter:
             self._described = alike
         message = self.message
         if strings or message.metadata:
-            message.metadata.clear()
-            message.metadata.update(strings)
+            metadata = message.metadata
+            metadata.clear()
+            for key, text in strings.items():  # protobuf's own update takes five times as long
+                metadata[key] = text
         if len(payload) != 1 and not (one_frame_each and payload):
             payload = [b"".join(payload)]
         envelope = message.SerializeToString()

@@ -26,7 +26,7 @@ import numpy as np
 from ...errors import RejectedError, UsageError
 from ...wire.limits import Limits
 from ...wire.nesting import flattened
-from ..msgpack_values import Codec, Unpacked, depth_of, packed
+from ..msgpack_values import Codec, Unpacked, packed
 from ..reply import Reply
 
 PICKLED = b"PK\x03\x04"  # begins what GR00T N1 sends: torch.save, which is never loaded here
@@ -85,7 +85,6 @@ def read(body: bytes | memoryview, limits: Limits) -> Request:
     said = unpacked.value
     if not isinstance(said, dict):
         raise RejectedError(f"a request is a map with an endpoint, not {type(said).__name__}")
-    depth_of(said)
     request = Request(
         str(said.get("endpoint", GET_ACTION)), _text(said.get("api_token")), codec=unpacked.codec
     )

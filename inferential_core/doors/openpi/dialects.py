@@ -21,7 +21,7 @@ import numpy as np
 
 from ...errors import RejectedError, UsageError
 from ...wire.nesting import flattened, nested
-from ..msgpack_values import Codec, Unpacked, depth_of, packed
+from ..msgpack_values import Codec, Unpacked, packed
 from ..reply import Reply
 
 RESERVED = "inferential/"  # begins the keys by which a client may tell more than the protocol has
@@ -100,7 +100,6 @@ def question(unpacked: Unpacked) -> Question:
     codec = unpacked.codec or Codec.OPENPI
     if not isinstance(said, dict):
         raise RejectedError(f"an observation is a map of keys to values, not {_kind(said)}")
-    depth_of(said)
     if "examples" in said or ("type" in said and {"request_id", "payload"} & said.keys()):
         return _of_starvla(said, codec)
     if _word(said.get("endpoint")) in ("infer", "reset"):
