@@ -135,8 +135,12 @@ class Input:
             return str(error).removeprefix(f"{self.key.path}: ")
         return "its elements are not there yet"
 
-    def check_distance(self, distance_ns: int) -> None:
-        """NotNow if the sample of an `asof` key is too far from the reference."""
+    def check_distance(self, message: Any, stamp_ns: int, reference_ns: int) -> None:
+        """NotNow if a value of an `asof` key's sample is too far from the reference."""
+        newest = message.samples[-1].message if type(message) is Stack else message
+        parts = newest.parts if type(newest) is Collected else ()
+        stamps_ns = [part.stamp_ns for part in parts] or [stamp_ns]
+        distance_ns = max((stamp - reference_ns for stamp in stamps_ns), key=abs)
         if abs(distance_ns) > self.key.tolerance_s * 1e9:
             name = self.key.name.partition("[")[0]
             late = (
@@ -145,7 +149,7 @@ class Input:
             raise NotNow(
                 f"{self.key.path}.tolerance_s",
                 f"the nearest sample is {abs(distance_ns) / 1e9:.3f} s from the reference"
-                + (late if distance_ns < 0 else ""),
+                + (late if distance_ns < 0 and not parts else ""),
             )
 
 
@@ -279,7 +283,7 @@ class Inputs:
         for item, message, stamp_ns in samples:
             try:
                 if message is not None and item.key.align == ASOF:
-                    item.check_distance(stamp_ns - reference_ns)
+                    item.check_distance(message, stamp_ns, reference_ns)
                 found[item.key.name] = item.value(message, stamp_ns, now_ns)
                 item.error = item.misfit = ""
                 item.decoded = True

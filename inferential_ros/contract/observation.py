@@ -98,6 +98,8 @@ def _following(section: Section, given: dict[str, Any]) -> Section:
         raise ContractError(section.at("follows"), "is for a CameraInfo that goes with an image")
     if options.get("bayer", lambda value, _: value, None) == "half":
         raise ContractError(section.at("follows"), "an image with bayer: half is not followed")
+    if any(part.startswith("image_rect") for part in options.get("topic", text).split("/")):
+        section = section.with_default("rectified", True)
     for key in ("crop", "resize", "rotate"):
         if options.has(key):
             section = section.with_default(key, options.get(key, lambda value, _: value))

@@ -3,7 +3,8 @@
 K is of the whole image of the sensor; what the driver cuts out (`roi`) and bins, and what the
 contract makes of the image after that (crop, resize, rotate), moves its centre and scales it. The
 centre of a pixel is at whole coordinates, so that x becomes (x + 0.5) * s - 0.5 where the image is
-scaled by s, as Pillow's filters have it. REP 104 and the comments of CameraInfo say what K is.
+scaled by s, as Pillow's filters have it. Of a rectified image K is the left part of P, where the
+driver gives one. REP 104 and the comments of CameraInfo say what K and P are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from inferential_ros.convert.image_shaping import Geometry, read_geometry
 from inferential_ros.convert.numeric import by_fields
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
-from inferential_ros.options.yaml_values import Section, one_of
+from inferential_ros.options.yaml_values import Section, boolean, one_of
 
 
 @input_converter("sensor_msgs/msg/CameraInfo")
@@ -23,20 +24,26 @@ def camera_info(section: Section, message: type[Any]) -> Decode:
     if section.has("select"):
         return by_fields(section, message, ())
     dtype = section.get("dtype", one_of("float32", "float64"), "float32")
-    return Intrinsics(read_geometry(section), np.dtype(dtype), section.path)
+    rectified = section.get("rectified", boolean, False)
+    return Intrinsics(read_geometry(section), np.dtype(dtype), section.path, rectified)
 
 
 class Intrinsics:
     """Decoder of one camera's matrix."""
 
-    def __init__(self, geometry: Geometry, dtype: np.dtype, path: str) -> None:
+    def __init__(
+        self, geometry: Geometry, dtype: np.dtype, path: str, rectified: bool = False
+    ) -> None:
         self.form = Form(dtype.name, (3, 3))
         self._geometry = geometry
         self._dtype = dtype
         self._path = path
+        self._rectified = rectified
 
     def __call__(self, message: Any) -> np.ndarray:
         matrix = np.array(message.k, dtype=np.float64).reshape(3, 3)
+        if self._rectified and message.p[0] > 0.0:
+            matrix = np.array(message.p, dtype=np.float64).reshape(3, 4)[:, :3]
         if not np.isfinite(matrix).all() or matrix[0, 0] <= 0.0 or matrix[1, 1] <= 0.0:
             raise InputError(self._path, "the camera is not calibrated: its K has no focal length")
         width, height = message.width, message.height

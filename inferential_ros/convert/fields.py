@@ -14,7 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inferential_ros.convert.field_path import Index, Named, Step, parse_path
-from inferential_ros.convert.named import by_place, finder_of, names_of
+from inferential_ros.convert.named import (
+    by_place,
+    finder_among,
+    finder_of,
+    list_of_names,
+    names_of,
+)
 from inferential_ros.options.errors import ContractError, suggestion
 from inferential_ros.options.types import message_class
 
@@ -42,7 +48,7 @@ class Leaf:
     dtype: str  # of numpy, or `string`
     count: int | None  # numbers it gives: None if the message decides
     scalar: bool
-    indexed: bool  # there is an index in the path, so a message may be too short for it
+    indexed: bool  # more than attributes leads to it: a message may be too short for an index
     named: bool = False  # an element is found by its name, so a message may be without it
     warning: str = ""  # what may be meant otherwise
     rotation: bool = False  # one of the four numbers of a quaternion of geometry_msgs, in a row
@@ -64,9 +70,28 @@ def _resolve(message: type[Any], steps: Sequence[Step], path: str, place: str) -
     item = (array["item"] or array["fixed"]) if array else fields[step.name]
     if step.index is not None and array is None:
         raise ContractError(place, f"{path!r}: {step.name!r} is no array")
-    found = _of_item(message, step, rest, item, array, path, place)
+    try:
+        found = _of_item(message, step, rest, item, array, path, place)
+    except ContractError:
+        by_name = _named_here(message, steps, path, place)
+        if by_name is None:
+            raise
+        return [by_name]
     warning = _of_unnamed(message, step, item, path, place) if array else ""
     return [replace(leaf, warning=leaf.warning or warning) for leaf in found]
+
+
+def _named_here(message: type[Any], steps: Sequence[Step], path: str, place: str) -> Leaf | None:
+    """A number in a message below this one, which names it: `points[0].positions[joint=elbow]`."""
+    *way, last = steps
+    names = list_of_names(message, last)
+    if not way or names is None:
+        return None
+    (numbers,) = _resolve(message, [*way, Step(last.name)], path, place)
+    if numbers.dtype == "string" or numbers.scalar:
+        return None
+    get = finder_among(numbers.get, names, last)
+    return Leaf(path, get, numbers.dtype, 1, True, True, named=True)
 
 
 def _of_item(
@@ -89,7 +114,9 @@ def _of_item(
             raise ContractError(place, f"{path!r}: {step.name!r} is a {item} and has no fields")
         dtype = "string" if item.startswith(("string", "wstring")) else NUMBERS[item]
         count = _count(array, index) if many else 1
-        return [Leaf(_told(step), get, dtype, count, not many, indexed, named)]
+        if item == "octet":
+            get = _chain(get, _of_octets)
+        return [Leaf(_told(step), get, dtype, count, not many, indexed or item == "octet", named)]
     if many and index is None:
         raise ContractError(
             place, f"{path!r}: {step.name!r} is an array of {item}; name one, as {step.name}[0]"
@@ -203,6 +230,13 @@ def _getter(
         inner = None if _is_plain(item) else message_of(item, place)
         return finder_of(message, inner, step, path, place)
     return by_place(message, step), []
+
+
+def _of_octets(value: Any) -> Any:
+    """Octets as numbers: rclpy gives each as bytes of length 1, a recording as what it is."""
+    if isinstance(value, list):
+        return [_of_octets(each) for each in value]
+    return value[0] if isinstance(value, bytes) else value
 
 
 def _chain(first: Get, then: Get) -> Get:

@@ -216,7 +216,8 @@ def _decoded_here(section: Section, path: str) -> Decode:
             except InferentialError as error:
                 raise InputError(path, str(error)) from None
         box = shaping.box(*image.shape[:2])
-        return shaping.shape(np.ascontiguousarray(image[box.slices]) if box else image, "")
+        encoding = "" if image.dtype == np.uint8 else "16UC1"  # depth, which no filter may mix
+        return shaping.shape(np.ascontiguousarray(image[box.slices]) if box else image, encoding)
 
     dtype, _ = shaping.form({1, 3}, {"u1", "u2"})
     return formed(decode, dtype, None, **shaping.sending)

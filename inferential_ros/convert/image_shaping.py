@@ -14,6 +14,7 @@ import numpy as np
 
 from inferential_core import EncodedImage
 from inferential_core.wire.images import encodable, encode
+from inferential_ros.convert.casting import saturated
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_values import (
     Section,
@@ -123,11 +124,8 @@ class Shaping:
         if self.send != "raw":
             return self._compressed(array)
         if self.scaled:
-            kind = self.dtype or np.dtype("f4")
-            return (array * kind.type(self.scale) + kind.type(self.offset)).astype(
-                kind, copy=False
-            )
-        return array if self.dtype is None else array.astype(self.dtype, copy=False)
+            array = array * np.float32(self.scale) + np.float32(self.offset)
+        return array if self.dtype is None else saturated(array, self.dtype)
 
     def _compressed(self, array: np.ndarray) -> EncodedImage:
         from inferential_ros.convert.registry import InputError

@@ -143,7 +143,8 @@ class JointVector:
         if known is None:
             unnamed = not key and self._unnamed and any(len(getattr(message, f)) for f in FIELDS)
             columns = {name: index for index, name in enumerate(self._joints if unnamed else key)}
-            found = {i: columns[joint] for i, joint in enumerate(self._joints) if joint in columns}
+            once = [(i, joint) for i, joint in enumerate(self._joints) if key.count(joint) < 2]
+            found = {index: columns[joint] for index, joint in once if joint in columns}
             if len(self._layouts) >= MOST_LAYOUTS:
                 self._layouts.clear()
             known = self._layouts[key] = Presence(found, key)
@@ -192,13 +193,14 @@ class JointVector:
         )
 
     def _finished(self, vector: np.ndarray) -> np.ndarray:
-        if self._checked and not np.isfinite(vector).all():
-            if self._fill is None:
-                raise self._not_finite(vector)
+        if self._fill is not None:
             vector = np.where(np.isfinite(vector), vector, self._fill)
         if self._conversion is not None:
             vector = self._conversion(vector)
-        return vector.astype(self._dtype, copy=False)
+        values = vector.astype(self._dtype, copy=False)
+        if self._checked and not np.isfinite(values).all():
+            raise self._not_finite(values)
+        return values
 
     def _not_finite(self, vector: np.ndarray) -> InputError:
         """A driver that lost a sensor sends NaN, and a model makes motion of it."""
@@ -220,15 +222,14 @@ class JointVector:
             )
         columns = {name: index for index, name in enumerate(present)}
         for index, joint in enumerate(self._joints):
-            if joint not in columns:
+            if present.count(joint) != 1:
                 raise self._without(index, present)
-            if present.count(joint) > 1:
-                raise InputError(f"{self._path}[{index}]", f"the message has {joint!r} twice")
         return np.array([columns[joint] for joint in self._joints], dtype=np.intp)
 
     def _without(self, index: int, present: Sequence[str]) -> InputError:
-        joint = self._joints[index]
+        joint, place = self._joints[index], f"{self._path}[{index}]"
+        if joint in present:
+            return InputError(place, f"the message has {joint!r} twice")
         return InputError(
-            f"{self._path}[{index}]",
-            f"no joint {joint!r} in the message; {suggestion(joint, present)}",
+            place, f"no joint {joint!r} in the message; {suggestion(joint, present)}"
         )

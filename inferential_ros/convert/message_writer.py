@@ -181,7 +181,9 @@ def _converter(kind: str) -> Callable[[Any], Any]:
         return str
     dtype = NUMBERS[kind]
     if dtype == "bool":
-        return bool
+        return lambda value: value >= 0.5
+    if kind == "octet":
+        return lambda value: bytes([min(max(round(value), 0), 255)])
     if dtype.startswith("float"):
         return float
     info = np.iinfo(dtype)
@@ -214,6 +216,8 @@ def _elements(item: str, size: int) -> Any:
     """So many elements of a type, as rosidl takes them."""
     if _is_text(item):
         return [""] * size
+    if item == "octet":
+        return [b"\0"] * size
     if item in NUMBERS:
         code = CODES.get(NUMBERS[item])
         return [False] * size if code is None else array(code, [0] * size)

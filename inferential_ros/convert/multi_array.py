@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from inferential_ros.convert.casting import exactly
 from inferential_ros.convert.numeric import DTYPES, by_fields
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
 from inferential_ros.options.errors import ContractError
@@ -39,6 +40,7 @@ NATURAL = {
     "UInt16": "int32",
     "UInt32": "int64",
     "UInt64": "int64",
+    "Byte": "uint8",
 }
 
 
@@ -96,20 +98,23 @@ class MultiArray:
 
     def __call__(self, message: Any) -> np.ndarray:
         data = np.asarray(message.data)
+        if data.dtype.kind == "S":  # rclpy gives octets as bytes of length 1
+            data = np.frombuffer(b"".join(message.data), np.uint8)
         if not data.size:
             data = data.astype(self._dtype)
         values = self._as_wanted(self._laid_out(data, message.layout))
-        if values.dtype.kind == "f" and not self._allow_nan and not np.isfinite(values).all():
-            if self._fill is None:
-                raise InputError(
-                    self._path,
-                    "a value is not finite; allow_nan: true lets it through,"
-                    " fill: 0.0 replaces it",
-                )
+        if self._fill is not None and values.dtype.kind == "f":
             values = np.where(np.isfinite(values), values, self._fill)
         if self._conversion is not None:
             values = self._conversion(values)
-        return np.array(values, dtype=self._dtype, order="C")
+        values = exactly(values, self._dtype, self._path)
+        if values.dtype.kind == "f" and not self._allow_nan and not np.isfinite(values).all():
+            raise InputError(
+                self._path,
+                f"a value is not finite as {self._dtype}; allow_nan: true lets it through, and"
+                " fill: 0.0 replaces it",
+            )
+        return values
 
     def _laid_out(self, data: np.ndarray, layout: Any) -> np.ndarray:
         """The data behind the offset, in the layout's sizes; InputError if they do not fit it."""

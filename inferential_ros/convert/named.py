@@ -50,6 +50,20 @@ def names_of(message: type[Any], item: type[Any] | None, field: str) -> list[str
     return own + beside
 
 
+def list_of_names(message: type[Any], step: Step) -> str | None:
+    """The list in a message that a step names its element by; None where it is in none."""
+    if not isinstance(step.index, Named) or len(step.index.conditions) != 1:
+        return None
+    return _among(step.index.conditions[0][0], _text_arrays(message))
+
+
+def finder_among(numbers: Get, names: str, step: Step) -> Get:
+    """How to get the number that a list of names in the same message names."""
+    assert isinstance(step.index, Named)
+    ((_, wanted),) = step.index.conditions
+    return _finder(step, numbers, ((names, wanted),), ())
+
+
 def _names(field: str) -> bool:
     return field in ("child_frame_id", "ns", "id", "key") or field.endswith("name")
 
@@ -90,13 +104,16 @@ def finder_of(
                 f"{path!r}: {step.name!r} has no names {field!r};"
                 f" {listing([*known, *_text_arrays(item), *siblings])}",
             )
-    return _finder(step, tuple(beside), tuple(inside)), more
+    return _finder(step, operator.attrgetter(step.name), beside, inside), more
 
 
 def _finder(
-    step: Step, beside: Sequence[tuple[str, str]], inside: Sequence[tuple[Get, str]]
+    step: Step,
+    of_message: Get,
+    beside: Sequence[tuple[str, str]],
+    inside: Sequence[tuple[Get, str]],
 ) -> Get:
-    of_message, wanted = operator.attrgetter(step.name), str(step.index)
+    wanted = str(step.index)
 
     def find(message: Any) -> Any:
         items = of_message(message)

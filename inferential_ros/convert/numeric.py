@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from inferential_ros.convert.casting import exactly
 from inferential_ros.convert.collecting import Collected, Presence
 from inferential_ros.convert.fields import Leaf, resolve
 from inferential_ros.convert.named import NotNamed
@@ -135,6 +136,7 @@ class Vector:
         self._origin = [index for index, group in enumerate(groups) for _ in group]
         self._selected = selected
         self._dtype = dtype
+        self._read_as = np.float64 if dtype.kind == "f" else None  # which has 53 bits
         self._place = place
         self._checked = not allow_nan
         self._fill = fill
@@ -167,7 +169,7 @@ class Vector:
     def __call__(self, message: Any) -> np.ndarray:
         if self._all is not None:  # one call of C for all of them
             found = self._all(message)
-            values = np.array(found if len(self._leaves) > 1 else (found,), dtype=np.float64)
+            values = np.array(found if len(self._leaves) > 1 else (found,), dtype=self._read_as)
             sizes = None
         else:
             parts = (
@@ -177,16 +179,19 @@ class Vector:
             )
             sizes = [part.size for part in parts]
             values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if self._fill is not None and values.dtype.kind == "f":
+            values = np.where(np.isfinite(values), values, self._fill)
         if self._conversion is not None:
             origin = np.array(self._origin if sizes is None else np.repeat(self._origin, sizes))
             values = values * self._conversion.gain[origin] + self._conversion.offset[origin]
-        if self._fill is not None and values.dtype.kind == "f":
-            values = np.where(np.isfinite(values), values, self._fill)
-        elif self._checked and values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise self._not_finite(message)
         if self._rotations is not None:
             values = self._rotations(values)
-        return values.astype(self._dtype)  # a copy: the message may be kept by others
+        if self._dtype.kind != "f":
+            return exactly(values, self._dtype, self._place)
+        values = values.astype(self._dtype)  # a copy: the message may be kept by others
+        if self._checked and not np.isfinite(values).all():
+            raise self._not_finite(message)
+        return values
 
     def presence(self, message: Any) -> Presence:
         """Which of the selected fields a message has; none if it has nothing that is named."""

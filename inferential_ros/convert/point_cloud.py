@@ -56,6 +56,7 @@ class PointCloud:
         ]
         self.form = Form(dtype.name, (points, len(self._columns)))
         self._dtype = dtype
+        self._read_as = np.dtype("f4") if dtype == np.float16 else dtype
         self._nan = nan
         self._points = points
         self._path = path
@@ -64,7 +65,7 @@ class PointCloud:
 
     def __call__(self, message: Any) -> np.ndarray:
         records = self._records(message)
-        values = np.empty((records.size, len(self._columns)), dtype=self._dtype)
+        values = np.empty((records.size, len(self._columns)), dtype=self._read_as)
         for index, (_, _, column) in enumerate(self._columns):
             values[:, index] = records[column].reshape(-1)
         if self._nan != "keep":
@@ -73,7 +74,16 @@ class PointCloud:
                 values = (
                     values[finite.all(axis=1)] if self._nan == "drop" else self._zeroed(values)
                 )
+        values = self._narrowed(values)
         return values if self._points is None else self._exactly(values, self._points)
+
+    def _narrowed(self, values: np.ndarray) -> np.ndarray:
+        if self._read_as == self._dtype:
+            return values
+        most = np.finfo(self._dtype).max
+        if (np.abs(values[np.isfinite(values)]) > most).any():
+            raise InputError(f"{self._path}.dtype", f"values beyond {most:g} do not fit float16")
+        return values.astype(self._dtype)
 
     def _records(self, message: Any) -> np.ndarray:
         described = (
@@ -110,6 +120,8 @@ class PointCloud:
                 raise InputError(
                     place, f"no field {name!r} in the points; {suggestion(name, by_name)}"
                 )
+            if [field[0] for field in fields].count(name) > 1:
+                raise InputError(place, f"the points have {name!r} twice")
             offset, datatype, count = by_name[name]
             if datatype not in DATATYPES or count > 1:
                 raise InputError(place, f"{name!r} is of datatype {datatype}, count {count}")

@@ -72,6 +72,16 @@ def test_a_point_is_where_the_image_shows_it(rotate: int, pad: bool) -> None:
     np.testing.assert_allclose(decoder(INFO, **shaping)(info())[:2, 2], centre, atol=0.05)
 
 
+def test_of_a_rectified_image_it_is_the_left_part_of_p_where_that_is_given() -> None:
+    p = [450.0, 0.0, 22.0, -30.0, 0.0, 440.0, 11.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    matrix = decoder(INFO, rectified=True)(info(p=p))
+    assert matrix.tolist() == [[450, 0, 22], [0, 440, 11], [0, 0, 1]]
+    assert decoder(INFO, rectified=True)(info())[0, 0] == decoder(INFO)(info(p=p))[0, 0] == 500
+    camera = {"topic": "left/image_rect_color", "type": IMAGE}
+    matrix = {"topic": "left/camera_info", "type": INFO, "follows": "camera"}
+    assert contract(camera=camera, matrix=matrix).topics[1].decode(info(p=p))[0, 0] == 450
+
+
 def test_a_camera_without_calibration_is_refused() -> None:
     with pytest.raises(InputError, match="not calibrated"):
         decoder(INFO)(CameraInfo(width=WIDTH, height=HEIGHT))

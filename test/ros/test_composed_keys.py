@@ -97,6 +97,25 @@ def test_each_joint_has_its_own_age() -> None:
         observe(target, 102)
 
 
+def test_each_joint_of_an_aligned_key_is_as_near_to_the_reference_as_that_says() -> None:
+    aligned = {"align": "asof", "tolerance_s": 0.02}
+    target = inputs(
+        {
+            "camera": {"topic": "camera", "type": JOINTS, "joints": ["c"]},
+            "state": {"topic": "state", "type": JOINTS, "joints": ["a", "b"], **aligned},
+        }
+    )
+    feed(target, "state", joints(0, b=9.0), 0)
+    feed(target, "state", joints(100, a=1.0), 100)
+    feed(target, "camera", joints(100, c=0.0), 100)
+    with pytest.raises(NotNow, match="nearest sample is 0.100 s from the reference$"):
+        observe(target, 100)
+    feed(target, "state", joints(195, b=2.0), 195)
+    feed(target, "state", joints(200, a=1.0), 200)
+    feed(target, "camera", joints(200, c=0.0), 200)
+    assert observe(target, 200)["state"].tolist() == [1.0, 2.0]
+
+
 def test_a_new_episode_collects_anew() -> None:
     target = two_publishers()
     feed(target, "joints", joints(0, j1=0.1, j2=0.2, g=0.5), 0)

@@ -245,3 +245,17 @@ def test_packed_colour_becomes_red_green_and_blue(big: bool, datatype: int, name
     assert form_of(decode).shape == (None, 4)
     single = decoder("sensor_msgs/msg/PointCloud2", select=["b", "a"])
     assert single(message).tolist() == [[2, 255], [0, 0]]
+
+
+def test_points_that_a_dtype_cannot_hold_are_refused_and_not_dropped() -> None:
+    fields = [PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate("xyz")]
+    points = np.array([[70000.0, 1.0, 2.0], [np.nan, 1.0, 2.0]], "f4")
+    cloud = PointCloud2(
+        height=1, width=2, fields=fields, point_step=12, row_step=24, data=points.tobytes()
+    )
+    assert decoder("sensor_msgs/msg/PointCloud2")(cloud).tolist() == [[70000.0, 1.0, 2.0]]
+    with pytest.raises(InputError, match="key.dtype: values beyond 65504 do not fit float16"):
+        decoder("sensor_msgs/msg/PointCloud2", dtype="float16")(cloud)
+    cloud.fields = [*fields, PointField(name="x", offset=0, datatype=7, count=1)]
+    with pytest.raises(InputError, match="the points have 'x' twice"):
+        decoder("sensor_msgs/msg/PointCloud2")(cloud)

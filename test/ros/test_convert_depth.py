@@ -171,6 +171,18 @@ def test_what_is_broken_is_refused_with_words(received: CompressedImage, told: s
     assert told in str(refused.value)
 
 
+def test_depth_of_any_topic_is_resized_without_making_up_depths_between() -> None:
+    depth = np.zeros((4, 4), np.uint16)
+    depth[:, 1:] = 4000  # what lies between this and 0, "none", would be an obstacle of no size
+    resized = decoder(COMPRESSED, topic="depth", resize={"width": 2, "height": 2})
+    header = struct.pack("<iff", 0, 0.0, 0.0)
+    for form, data in (
+        ("16UC1; png compressed ", by_png(depth)),
+        ("16UC1; compressedDepth png", header + by_png(depth)),
+    ):
+        assert resized(CompressedImage(format=form, data=data)).tolist() == [[4000, 4000]] * 2
+
+
 def test_a_png_of_8_bits_is_no_depth() -> None:
     picture = by_png(np.zeros((2, 2), np.uint8))
     with pytest.raises(InputError, match="does not have 16 bits"):

@@ -36,6 +36,17 @@ def test_whole_numbers_stay_within_what_the_field_takes() -> None:
     assert [encode(np.array([value])).data for value in (-3.0, 255.7, 1e9)] == [0, 255, 255]
 
 
+def test_a_number_is_true_from_a_half_on_and_an_octet_is_one_byte() -> None:
+    encode = encoder("std_msgs/msg/Bool", names=("a",), fields=["data"])
+    assert [encode(np.array([value])).data for value in (-1.0, 0.02, 0.5, 1.0)] == [
+        *(False, False, True, True)
+    ]
+    octet = encoder("std_msgs/msg/Byte", names=("a",), fields=["data"])
+    assert octet(np.array([300.0])).data == b"\xff"
+    octets = encoder("std_msgs/msg/ByteMultiArray", names=("a",), fields=["data[1]"])
+    assert octets(np.array([7.0])).data == [b"\0", b"\7"]
+
+
 def test_a_servo_of_moveit_is_told_the_names_of_the_joints() -> None:
     pytest.importorskip("control_msgs.msg", reason=NO_PEERS)
     encode = encoder(

@@ -62,6 +62,15 @@ def test_the_newest_value_of_each_joint_is_kept_with_its_own_stamp() -> None:
     assert both.oldest().stamp_ns == 20 and both.oldest().elements == {2}
 
 
+def test_a_joint_that_a_message_has_twice_is_not_taken_from_it() -> None:
+    decode, collector = collecting("ab")
+    collector.add(message("b", 3.0), 10)
+    assert collector.add(message("aa", 1.0, 2.0), 20) is None
+    sample = collector.add(message("aab", 1.0, 2.0, 3.0), 30)
+    with pytest.raises(InputError, match=r"key.joints\[0\]: the message has 'a' twice"):
+        decode(sample)
+
+
 def test_a_message_with_none_of_the_joints_is_not_for_the_key() -> None:
     _, collector = collecting("ab")
     assert collector.add(message("xy", 1.0, 2.0), 10) is None

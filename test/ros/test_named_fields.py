@@ -13,6 +13,7 @@ from converting import decoder
 from geometry_msgs.msg import Transform, TransformStamped, Vector3
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
 
 from inferential_ros.convert import InputError
@@ -65,6 +66,25 @@ def test_several_conditions_hold_together_and_numbers_may_be_among_them() -> Non
     vague = decoder("visualization_msgs/msg/MarkerArray", select=["markers[ns=b].pose.position.x"])
     with pytest.raises(InputError, match=r"2 markers in the message are \[ns=b\]"):
         vague(message)
+
+
+def test_the_numbers_of_a_trajectorys_points_are_found_by_the_names_beside_the_points() -> None:
+    decode = decoder(
+        "trajectory_msgs/msg/JointTrajectory",
+        select=["points[-1].positions[joint=elbow]", "points[0].velocities[joint_names=wrist]"],
+    )
+    point = JointTrajectoryPoint(positions=[1.0, 2.0], velocities=[3.0, 4.0])
+    assert decode(JointTrajectory(joint_names=["elbow", "wrist"], points=[point])).tolist() == [
+        *(1.0, 4.0)
+    ]
+    turned = JointTrajectory(joint_names=["wrist", "elbow"], points=[point])
+    assert decode(turned).tolist() == [2.0, 3.0]
+    with pytest.raises(
+        InputError, match=r"nothing in the message is \[joint=elbow\]; did you mean"
+    ):
+        decode(JointTrajectory(joint_names=["elbwo", "wrist"], points=[point]))
+    with pytest.raises(ContractError, match="'positions' has no names 'joints'"):
+        decoder("trajectory_msgs/msg/JointTrajectoryPoint", select=["positions[joints=elbow]"])
 
 
 @pytest.mark.parametrize(
