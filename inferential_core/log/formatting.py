@@ -176,7 +176,7 @@ def _error(record: logging.LogRecord) -> BaseException | None:
 
 def _places(error: BaseException) -> str:
     """Where it was raised, and who called that."""
-    frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
+    frames = traceback.extract_tb(error.__traceback__, limit=-_PLACES)
     names = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in reversed(frames)]
     return " < ".join(names)
 

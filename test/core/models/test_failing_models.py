@@ -86,6 +86,20 @@ def test_a_traceback_is_bounded_and_can_be_made_of_any_error() -> None:
     assert traceback_of(ValueError("never raised")) == ""
 
 
+def test_the_traceback_of_a_recursion_ends_in_its_error() -> None:
+    def even(number: int) -> bool:
+        return odd(number + 1)
+
+    def odd(number: int) -> bool:
+        return even(number + 1)
+
+    with pytest.raises(RecursionError) as caught:
+        even(0)
+    told = traceback_of(caught.value)
+    assert "in even" in told and "in odd" in told
+    assert told.rstrip().splitlines()[-1].startswith("RecursionError: maximum recursion depth")
+
+
 @pytest.mark.parametrize("formatter", [TextLines(), TextLines(True), JsonLines()])
 def test_any_error_can_be_logged(formatter: logging.Formatter) -> None:
     error = raised(Mute())
