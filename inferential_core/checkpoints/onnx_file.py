@@ -62,6 +62,8 @@ def _session(path: Path, device: str, threads: int) -> Any:
         )
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads  # 0: as many as there are cores
+    # By default they spin for milliseconds after every call, on cores that other models could use.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted: Any = (provider, {"device_id": int(number)}) if number else provider
     return onnxruntime.InferenceSession(str(path), settings, providers=[wanted])
 
