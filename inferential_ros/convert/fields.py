@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from inferential_ros.convert.field_path import Index, Named, Step, parse_path
 from inferential_ros.convert.named import (
     by_place,
@@ -115,7 +117,7 @@ def _of_item(
         dtype = "string" if item.startswith(("string", "wstring")) else NUMBERS[item]
         count = _count(array, index) if many else 1
         if item == "octet":
-            get = _chain(get, _of_octets)
+            get = _chain(get, octets)
         return [Leaf(_told(step), get, dtype, count, not many, indexed or item == "octet", named)]
     if many and index is None:
         raise ContractError(
@@ -232,11 +234,13 @@ def _getter(
     return by_place(message, step), []
 
 
-def _of_octets(value: Any) -> Any:
-    """Octets as numbers: rclpy gives each as bytes of length 1, a recording as what it is."""
+def octets(value: Any) -> Any:
+    """One octet or an array of them as 0 to 255; rclpy gives bytes of length 1, rosbags int8."""
     if isinstance(value, list):
-        return [_of_octets(each) for each in value]
-    return value[0] if isinstance(value, bytes) else value
+        return np.frombuffer(b"".join(value), np.uint8)
+    if isinstance(value, np.ndarray):
+        return value.view(np.uint8)
+    return (value[0] if isinstance(value, bytes) else value) & 0xFF
 
 
 def _chain(first: Get, then: Get) -> Get:

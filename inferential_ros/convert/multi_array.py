@@ -10,11 +10,13 @@ two elements share a number, or it is refused.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from inferential_ros.convert.casting import exactly
+from inferential_ros.convert.fields import octets
 from inferential_ros.convert.numeric import DTYPES, by_fields
 from inferential_ros.convert.registry import Decode, Form, InputError, input_converter
 from inferential_ros.options.errors import ContractError
@@ -53,7 +55,8 @@ def scalar(section: Section, message: type[Any]) -> Decode:
 
 @input_converter(*(f"std_msgs/msg/{name}MultiArray" for name in NATURAL))
 def multi_array(section: Section, message: type[Any]) -> Decode:
-    dtype = NATURAL[message.__name__.removesuffix("MultiArray")]
+    item = message.__name__.removesuffix("MultiArray")
+    dtype = NATURAL[item]
     if section.has("select"):
         return by_fields(section.with_default("dtype", dtype), message, ())
     return MultiArray(
@@ -63,6 +66,7 @@ def multi_array(section: Section, message: type[Any]) -> Decode:
         section.get("allow_nan", boolean, False),
         read_conversion(section, ("data",), writing=False),
         section.get("fill", number, None),
+        octets if item == "Byte" else np.asarray,
     )
 
 
@@ -87,8 +91,10 @@ class MultiArray:
         allow_nan: bool,
         conversion: Conversion,
         fill: float | None,
+        numbers: Callable[[Any], Any],
     ) -> None:
         self.form = Form(dtype.name, shape)
+        self._numbers = numbers
         self._dtype = dtype
         self._shape = shape
         self._path = path
@@ -97,9 +103,7 @@ class MultiArray:
         self._fill = fill
 
     def __call__(self, message: Any) -> np.ndarray:
-        data = np.asarray(message.data)
-        if data.dtype.kind == "S":  # rclpy gives octets as bytes of length 1
-            data = np.frombuffer(b"".join(message.data), np.uint8)
+        data = np.asarray(self._numbers(message.data))
         if not data.size:
             data = data.astype(self._dtype)
         values = self._as_wanted(self._laid_out(data, message.layout))

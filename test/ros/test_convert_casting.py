@@ -11,6 +11,7 @@ pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed 
 
 from converting import decoder
 from geometry_msgs.msg import Vector3
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import (
     Byte,
@@ -79,6 +80,16 @@ def test_octets_are_numbers() -> None:
     many = ByteMultiArray(data=[b"\x01", b"\xff"])
     assert decoded(many).tolist() == decoded(many, select=["data"]).tolist() == [1, 255]
     assert decoded(many, select=["data[1]"]).tolist() == [255]
+
+
+def test_octets_of_a_recording_are_the_same_numbers() -> None:
+    bags = pytest.importorskip("bags", reason="rosbags (PyPI) is not installed")
+    for sent in (Byte(data=b"\xfe"), ByteMultiArray(data=[b"\x01", b"\xff"])):
+        name = f"std_msgs/msg/{type(sent).__name__}"
+        recorded = bags.JAZZY.deserialize_cdr(serialize_message(sent), name)
+        for options in ({}, {"select": ["data"]}):
+            decode = decoder(name, **options)
+            assert decode(recorded).tolist() == decode(sent).tolist()
 
 
 def test_what_replaces_nan_is_in_the_units_of_the_message_for_every_type() -> None:
