@@ -60,7 +60,7 @@ class Target:
     path: str
     steps: Steps
     kind: str
-    owner: str  # the type of the message that it is a field of, '' for the whole message
+    owner: str  # the type of the message that it is a field of, likewise
 
     @property
     def array(self) -> re.Match[str] | None:
@@ -79,7 +79,7 @@ class MessageWriter:
         """The target of a path without slices; ContractError at `place` where there is none."""
         owner: Any = self._message
         steps: Steps = ()
-        kind = owner_kind = ""
+        kind, owner_kind = "", f"{owner.__module__.partition('.')[0]}/{owner.__name__}"
         for part in path.split("."):
             if steps:
                 owner, owner_kind = _owner(kind, path, steps[-1][0], place), kind

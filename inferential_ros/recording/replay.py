@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inferential_ros.contract.key_sources import TREE
 from inferential_ros.contract.schema import Contract, Output
 from inferential_ros.keys import NO_KEYS, KeyFiles
 from inferential_ros.recording.bag import Bag, Recorded
@@ -140,7 +141,8 @@ class Replay:
         return {
             topic
             for topic, indices in self._inputs.items()
-            if any(keys[index].stamp == "header" for index in indices)
+            if any(keys[index].stamp == "header" or keys[index].align == TREE for index in indices)
+            and not any(keys[index].quiet for index in indices)  # static: stamped long before
         }
 
     def _wait_for_server(self) -> None:

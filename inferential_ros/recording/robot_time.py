@@ -74,9 +74,12 @@ def clock_of(bag: Bag, stamped: Collection[str]) -> RobotClock:
 
 
 def stamp_ns(message: Any) -> int:
-    """The stamp of a message's header, 0 where it has none or nobody stamped it."""
-    stamp = getattr(getattr(message, "header", None), "stamp", None)
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec) if stamp is not None else 0
+    """The stamp of a message's header, 0 where it has none or nobody stamped it.
+
+    Of a TFMessage, the newest stamp of its transforms.
+    """
+    stamped = [message] if hasattr(message, "header") else getattr(message, "transforms", [])
+    return max((_ns(each.header.stamp) for each in stamped), default=0)
 
 
 class RecordingClock:
@@ -155,4 +158,8 @@ def _of_one_clock(one: Head, two: Head) -> bool:
 
 
 def _clock_ns(message: Any) -> int:
-    return int(message.clock.sec) * 10**9 + int(message.clock.nanosec)
+    return _ns(message.clock)
+
+
+def _ns(time: Any) -> int:
+    return int(time.sec) * 10**9 + int(time.nanosec)

@@ -68,6 +68,14 @@ def test_an_orientation_is_a_quaternion_without_a_declaration(action: Any, plans
     assert np.abs(np.linalg.norm(found, axis=1) - 1.0).max() < 1e-6
 
 
+def test_a_message_that_is_itself_a_quaternion_is_one() -> None:
+    whole = {**POSE, "type": "geometry_msgs/msg/Quaternion", "fields": list("xyzw")}
+    made = contract(QUATERNION, whole, control_rate_hz=40)
+    rows = np.outer([1, -1], [0.0, 0.0, 0.6, 0.8])
+    lengths = [m.x**2 + m.y**2 + m.z**2 + m.w**2 for m in commanded(made, [rows], 10)]
+    np.testing.assert_allclose(lengths, 1.0, atol=1e-6)
+
+
 def test_a_yaw_alone_is_one_too() -> None:
     yaw = {**POSE, "fields": ["pose.orientation.z", "pose.orientation.w"]}
     made = contract(["z", "w"], yaw, control_rate_hz=100)

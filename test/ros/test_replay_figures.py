@@ -16,6 +16,7 @@ pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
 
 from bags import (
     CLOCK,
+    FRAMES,
     HUMBLE,
     JAZZY,
     RANGE,
@@ -25,6 +26,7 @@ from bags import (
     Mcap,
     clock,
     definition,
+    frame,
     header,
     state,
     states_in,
@@ -202,6 +204,24 @@ def test_a_simulation_recorded_by_the_machines_clock_is_replayed(
     name = "/clock" if with_clock else "the stamps of the messages"
     assert report["clock"] == name
     assert f"the robot's clock is that of {name}" in capsys.readouterr().out
+
+
+def test_frames_of_a_simulation_alone_tell_its_clock_too(
+    model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    pytest.importorskip("tf2_msgs.msg", reason="message packages of others: make peers")
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/tf_static", FRAMES)
+        mcap.channel("/tf", FRAMES)
+        mcap.write("/tf_static", START_NS, frame(0, "tool", "wrist", 1.0))
+        for index in range(25):
+            stamp_ns, time_ns = 10**9 + index * STEP_NS, START_NS + index * STEP_NS
+            mcap.write("/tf", time_ns, frame(stamp_ns, "wrist", "base", index / 100 - 1.0))
+    state = "{topic: joint_states, type: sensor_msgs/msg/JointState, joints: [a, b]}"
+    contract = CONTRACT.replace(state, "{tf: {frame: tool, in: base}}")
+    status, report = replay(tmp_path / "bag.mcap", "--lockstep", text=contract)
+    assert (status, report["executed"], report["clock"]) == (0, 25, "the stamps of the messages")
+    assert model.asked == list(range(25))
 
 
 @pytest.mark.parametrize("pace", [["--lockstep"], ["--speed", "4"]])

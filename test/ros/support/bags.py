@@ -11,11 +11,13 @@ from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.typesys import Stores, get_typestore
 
 JAZZY, HUMBLE = get_typestore(Stores.ROS2_JAZZY), get_typestore(Stores.ROS2_HUMBLE)
-STATE, CLOCK, RANGE = (
+STATE, CLOCK, RANGE, FRAMES = (
     "sensor_msgs/msg/JointState",
     "rosgraph_msgs/msg/Clock",
     "sensor_msgs/msg/Range",
+    "tf2_msgs/msg/TFMessage",
 )
+TRANSFORM = ("TransformStamped", "Transform", "Vector3", "Quaternion")
 START_NS = 1_700_000_000 * 10**9
 STEP_NS = 20_000_000
 # How writers of MCAP differ: with or without chunks, compression, indexes and a summary.
@@ -56,6 +58,16 @@ def state(stamp_ns: int, *positions: float, names: tuple[str, ...] = ("a", "b"))
 def clock(time_ns: int) -> bytes:
     """A message of /clock, serialized."""
     return bytes(JAZZY.serialize_cdr(JAZZY.types[CLOCK](time_of(JAZZY, time_ns)), CLOCK))
+
+
+def frame(stamp_ns: int, child: str, parent: str, x: float) -> bytes:
+    """A TFMessage of one frame that is x metres along its parent's x, serialized."""
+    kinds = (JAZZY.types[f"geometry_msgs/msg/{name}"] for name in TRANSFORM)
+    stamped, transform, vector, quaternion = kinds
+    place = transform(vector(x, 0.0, 0.0), quaternion(0.0, 0.0, 0.0, 1.0))
+    head = JAZZY.types["std_msgs/msg/Header"](time_of(JAZZY, stamp_ns), parent)
+    message = JAZZY.types[FRAMES]([stamped(head, child, place)])
+    return bytes(JAZZY.serialize_cdr(message, FRAMES))
 
 
 def definition(name: str, store: Any = JAZZY) -> bytes:
