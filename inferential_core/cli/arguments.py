@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 import argparse
+import math
+
+_LONGEST_S = 1e9
 
 
 def positive(text: str) -> float:
     """A finite number above 0."""
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
+    value = _number(text)
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
     return value
+
+
+def seconds(text: str) -> float:
+    """A time above 0 s that a clock can count, of at most 30 years."""
+    value = positive(text)
+    if value > _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"must be at most {_LONGEST_S:g} s, not {text!r}")
+    return value
+
+
+def seconds_or_0(text: str) -> float:
+    """As `seconds`, or 0."""
+    return 0.0 if _number(text) == 0.0 else seconds(text)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        said = f"must be a whole number of at least {least}, not {text!r}"
+        raise argparse.ArgumentTypeError(said)
+    return int(text)
+
+
+def _number(text: str) -> float:
+    """NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def count(text: str) -> int:
     """A whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+    return _whole(text, 1)
+
+
+def count_or_0(text: str) -> int:
+    """A whole number of at least 0."""
+    return _whole(text, 0)
 
 
 def add_own_server(parser: argparse.ArgumentParser) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
-from ..log.waiting import waiting
-from .arguments import count, positive
+from .arguments import count, positive, seconds
 from .load import Robots
 from .load_report import plot, report
+from .progress import progress
 from .sample_observation import observation
 
 _PATIENCE_MS = 5000.0
@@ -51,7 +51,7 @@ async def _run(options: argparse.Namespace) -> Robots:
         model = probe.model(options.model)
         asking = f"asking {options.server} what the model {options.model!r} takes"
         try:
-            with waiting(_note, asking):
+            with progress(asking):
                 declared = await model.specification(timeout_ms=_PATIENCE_MS)
         except TimeoutError:
             why = probe.problem or "it is there, but does not say what the model takes"
@@ -78,10 +78,6 @@ async def _run(options: argparse.Namespace) -> Robots:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, robots.stop)
     await robots.ask_for(options.seconds)
     return robots
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _check_picture(path: Path) -> None:
@@ -136,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seconds",
-        type=positive,
+        type=seconds,
         default=10.0,
         metavar="S",
         help="length of the load; default %(default)g",

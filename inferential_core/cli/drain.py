@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 
 from ..control import caller
 from .arguments import add_own_server
+from .progress import progress
 
 DRAINED, NOT_DRAINED = 0, 3  # 1: no server was found; 2: a mistake in the arguments
 
@@ -17,12 +17,9 @@ def main(argv: Sequence[str]) -> int:
     """Returns the exit code, see --help; CannotControl says why no server was drained."""
     options = _parser().parse_args(argv)
     begun = time.monotonic()
-
-    def waiting() -> None:
-        print(f"draining for {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-
     server = caller.find(options.server)
-    drained = caller.call(server, {"do": "drain"}, waiting if sys.stderr.isatty() else None)
+    with progress("the server takes leave of its robots"):
+        drained = caller.call(server, {"do": "drain"})
     passed = time.monotonic() - begun
     if drained:
         print(f"drained in {passed:.1f} s: the server ends")

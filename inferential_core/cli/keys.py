@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..security.keyfiles import PUBLIC, SECRET, SERVER, make_keys, read_public
+from .arguments import count_or_0, positive
 
 RIGHTS = ("clients", "models", "priority", "rate_hz", "bytes_per_s")  # as in authorized.yaml
 
@@ -111,14 +112,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--priority",
-        type=int,
+        type=count_or_0,
         metavar="TIER",
         help="its most important tier (default 1; 0 is more important)",
     )
     group.add_argument(
-        "--rate", dest="rate_hz", type=float, metavar="HZ", help="observations a second, at most"
+        "--rate",
+        dest="rate_hz",
+        type=positive,
+        metavar="HZ",
+        help="observations a second, at most",
     )
-    group.add_argument("--bytes-per-s", type=float, metavar="N", help="bytes a second, at most")
+    group.add_argument("--bytes-per-s", type=positive, metavar="N", help="bytes a second, at most")
 
     parser = argparse.ArgumentParser(
         prog="inferential keys",

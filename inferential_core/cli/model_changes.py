@@ -10,7 +10,8 @@ from typing import Any
 
 from ..control import caller
 from ..errors import UsageError
-from .arguments import add_own_server
+from .arguments import add_own_server, count, seconds_or_0
+from .progress import progress
 
 _ABOUT = {
     "load": (
@@ -37,21 +38,13 @@ def main(action: str, argv: Sequence[str]) -> int:
     options = parser(action).parse_args(argv)
     request = request_of(action, options)
     begun = time.monotonic()
-
-    def waiting() -> None:
-        passed = time.monotonic() - begun
-        doing = f"{_DOING[action]} {request['model']} for {passed:.0f} s"
-        print(f"\r{doing}", end="", file=sys.stderr, flush=True)
-
-    shows = waiting if sys.stderr.isatty() else None
+    server = caller.find(options.server)
     try:
-        caller.call(caller.find(options.server), request, shows)
+        with progress(f"the server is {_DOING[action]} {request['model']}"):
+            caller.call(server, request)
     except KeyboardInterrupt:
-        print("\nthe server goes on with it; inferential status shows it", file=sys.stderr)
+        print("the server goes on with it; inferential status shows it", file=sys.stderr)
         raise
-    finally:
-        if shows is not None and time.monotonic() - begun > 1.0:
-            print(file=sys.stderr)
     passed = time.monotonic() - begun
     print(f"model {request['model']} is {_DONE[action]}, in {passed:.1f} s")
     return 0
@@ -93,9 +86,9 @@ def parser(action: str) -> argparse.ArgumentParser:
         help="id and model, as inferential serve --model has it; the server imports the module",
     )
     stays = "default: as before" if action == "replace" else "default 1"
-    parser.add_argument("--lanes", type=int, help=f"calls that it works on at once; {stays}")
+    parser.add_argument("--lanes", type=count, help=f"calls that it works on at once; {stays}")
     parser.add_argument(
-        "--max-batch", type=int, metavar="N", help="most observations in one call of infer_batch"
+        "--max-batch", type=count, metavar="N", help="most observations in one call of infer_batch"
     )
     parser.add_argument(
         "--process",
@@ -103,7 +96,10 @@ def parser(action: str) -> argparse.ArgumentParser:
         help="whether it runs in processes of its own, one for each lane",
     )
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="longest time of a call; 0: no limit"
+        "--timeout",
+        type=seconds_or_0,
+        metavar="SECONDS",
+        help="longest time of a call; 0: no limit",
     )
     if action == "replace":
         parser.add_argument(

@@ -13,14 +13,16 @@ from ..errors import ConfigError
 from ..models.caller import ModelCaller
 from ..models.loading import load_models
 from .contract_skeleton import skeleton
+from .progress import progress
 
 
 def main(name: str, argv: Sequence[str]) -> int:
     """Load the model, print what it is like, and write a contract if asked; returns 0."""
     options = _parser().parse_args(argv)
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
-    ((model_id, model),) = load_models([options.model]).items()
-    caller = ModelCaller(model_id, model)
+    with progress("loading the model"):
+        ((model_id, model),) = load_models([options.model]).items()
+        caller = ModelCaller(model_id, model)
     if options.json:
         print(json.dumps(as_data(caller), indent=2))
     else:

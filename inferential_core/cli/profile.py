@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config.schema import InferentialConfig
 from ..errors import UsageError
@@ -18,13 +20,16 @@ from ..models.caller import ModelCaller
 from ..models.loading import load_model
 from ..models.profile import Profile
 from ..profiling.capacity import Capacity, Robots, by_size, capacity, workload_of
-from ..profiling.measure import Effort, measure, sizes_of
+from ..profiling.measure import Effort, Progress, measure, sizes_of
 from ..users_code import users_code
 from . import profile_report
-from .arguments import count, positive
+from .arguments import count, positive, seconds
+from .progress import progress
 from .sample_observation import observation
 
 _DEFAULT_HZ, _DEFAULT_STEPS = 50.0, 50
+
+T = TypeVar("T")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,11 +38,10 @@ def main(argv: Sequence[str]) -> int:
     if options.plot and find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib: pip install matplotlib")
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in, as for serve
-    show = _Progress()
-    profile, specification = _measured(_target(options), options, show)
-    robots = _robots(options, specification)
-    found = _capacities(profile, robots, options, show)
-    show.end()
+    with progress("loading the model") as doing:
+        profile, specification = _measured(_target(options), options, doing)
+        robots = _robots(options, specification)
+        found = _capacities(profile, robots, options, doing)
     if options.json:
         print(json.dumps(profile_report.as_data(profile, robots, found), indent=2))
     else:
@@ -59,22 +63,20 @@ def _target(options: argparse.Namespace) -> str:
 
 
 def _measured(
-    target: str, options: argparse.Namespace, show: _Progress
+    target: str, options: argparse.Namespace, doing: Progress
 ) -> tuple[Profile, dict[str, Any]]:
     """The profile of a model, and what it specifies."""
     begun = time.monotonic()
-    show("loading the model")
     caller = ModelCaller(target, load_model(target))
     loaded = time.monotonic()
     values, told = observation(caller.specification, options.key_shape)
-    show("warming it up")
+    doing("warming the model up")
     with users_code(f"model {target!r}: warming it up"):
-        caller.warm_up()
+        _on_a_thread(caller.warm_up)
     warm = time.monotonic()
-    show.end()
     print(f"an observation has {told}", file=sys.stderr)
-    effort = Effort(options.calls, options.seconds)
-    batches = measure(caller, values, sizes_of(caller, options.max_batch), effort, show)
+    effort, sizes = Effort(options.calls, options.seconds), sizes_of(caller, options.max_batch)
+    batches = _on_a_thread(lambda: measure(caller, values, sizes, effort, doing))
     profile = Profile(
         profiles.name_of(target),
         profiles.this_machine(),
@@ -100,34 +102,29 @@ def _robots(options: argparse.Namespace, specification: dict[str, Any]) -> Robot
 
 
 def _capacities(
-    profile: Profile, robots: Robots, options: argparse.Namespace, show: _Progress
+    profile: Profile, robots: Robots, options: argparse.Namespace, doing: Progress
 ) -> dict[bool, Capacity]:
     """How many robots fit that obey the server's hints, and that do not."""
     workload = workload_of(by_size(profile.seconds, options.max_batch), robots)
     strategy = InferentialConfig().scheduling.strategy
     return {
-        obey: capacity(workload, strategy, obey_hints=obey, jitter=profile.jitter, progress=show)
+        obey: capacity(workload, strategy, obey_hints=obey, jitter=profile.jitter, progress=doing)
         for obey in (True, False)
     }
 
 
-class _Progress:
-    """One line that is written over, on a terminal."""
+def _on_a_thread(work: Callable[[], T]) -> T:
+    """What `work` returns or raises, done where a server does it, so that a Ctrl-C ends it."""
+    future: Future[T] = Future()
 
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
-        self._width = 0
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
 
-    def __call__(self, text: str) -> None:
-        if self._shown:
-            print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
-            self._width = len(text)
-
-    def end(self) -> None:
-        """Leave the line empty."""
-        if self._width:
-            print(f"\r{'':<{self._width}}\r", end="", file=sys.stderr, flush=True)
-            self._width = 0
+    threading.Thread(target=run, name="inferential-profile", daemon=True).start()
+    return future.result()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -157,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seconds",
-        type=positive,
+        type=seconds,
         default=10.0,
         metavar="S",
         help="longest time for the calls of one size; default %(default)g",

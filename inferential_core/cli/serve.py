@@ -10,7 +10,6 @@ import math
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,12 +17,15 @@ from ..config import LOOPBACK
 from ..dispatch.factory import DISPATCHERS, local_options
 from ..errors import InferentialError, UsageError
 from ..log import formatting
+from ..log.waiting import waiting
 from ..process.hangup import on_hangup
 from ..process.interpreter import keep_time
 from ..process.supervisor import Supervisor
 from ..server.assembly import assemble
 from ..server.off_loop import off_loop
 from ..server.server import Server
+from .arguments import count, seconds, seconds_or_0
+from .patience import Patience
 
 TOLD = (
     "bind",
@@ -36,7 +38,6 @@ TOLD = (
 
 _log = logging.getLogger("inferential")
 
-_PROGRESS_S = 2.0  # from one line that says what is waited for to the next
 _LOOK_S = 0.1
 
 
@@ -45,49 +46,54 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     with formatting.setup(options.log_format, options.log_level):
         try:
-            return _run(options)
+            _run(options)
         except InferentialError as error:
             if error.__cause__ is not None:  # what went wrong in a user's own code
                 _log.debug("%s", error, exc_info=error)
             raise
+    return 0
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in
-    server, dispatcher, where, empty = assemble(
-        options.config,
-        {name: getattr(options, name) for name in TOLD},
-        dispatcher=options.dispatcher,
-        models=options.model,
-        ray_address=options.ray_address,
-        serve_config=options.serve_config,
-        replicas=options.replicas,
-        local=local_options(options.lanes, options.process, options.timeout),
-    )
+    patience = Patience(options.wait)
+    with patience.until_over("a model is still being made"):
+        server, dispatcher, where, empty = assemble(
+            options.config,
+            {name: getattr(options, name) for name in TOLD},
+            dispatcher=options.dispatcher,
+            models=options.model,
+            ray_address=options.ray_address,
+            serve_config=options.serve_config,
+            replicas=options.replicas,
+            local=local_options(options.lanes, options.process, options.timeout),
+        )
     if empty:
         raise UsageError("there is no model to serve: name one with --model NAME=MODULE:ATTRIBUTE")
     on_hangup(server.reload)
-    server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
+    with patience.until_over("a model still warms up"):
+        server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
     keep_time()
     _log.info("%s", where)
     what = ", ".join(dispatcher.models()) or "what Ray Serve has"
-    return asyncio.run(_serve(server, what, options.wait))
+    asyncio.run(_serve(server, what, patience))
 
 
-async def _serve(server: Server, what: str, wait_s: float) -> int:
-    """Serve until a signal, or until the server fails, which raises; returns the exit code."""
+async def _serve(server: Server, what: str, patience: Patience) -> None:
+    """Serve until a signal. Raises why the server fails, or NotReady."""
     running = asyncio.ensure_future(server.run())
     supervisor = Supervisor()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, running.cancel)
     loop.add_signal_handler(signal.SIGTERM, _drain, server, running, supervisor)
-    ready = asyncio.ensure_future(_announce(server, what, wait_s, supervisor))
-    ready.add_done_callback(lambda _: None if _is_ready(ready) else running.cancel())
+    ready = asyncio.ensure_future(_announce(server, what, patience, supervisor))
+    ready.add_done_callback(lambda _: running.cancel() if _failed(ready) else None)
     with contextlib.suppress(asyncio.CancelledError):
         await running
     supervisor.stopping()
     supervisor.end()
-    return 0 if ready.cancel() or _is_ready(ready) else 1
+    if not ready.cancel():
+        ready.result()  # raises NotReady, if that ended it
 
 
 def _drain(server: Server, running: asyncio.Future[None], supervisor: Supervisor) -> None:
@@ -97,26 +103,22 @@ def _drain(server: Server, running: asyncio.Future[None], supervisor: Supervisor
     off_loop(server.drain, "inferential-drain").add_done_callback(lambda _: running.cancel())
 
 
-def _is_ready(announced: asyncio.Future[bool]) -> bool:
-    return announced.cancelled() or announced.result()
+def _failed(announced: asyncio.Future[None]) -> bool:
+    return not announced.cancelled() and announced.exception() is not None
 
 
-async def _announce(server: Server, what: str, wait_s: float, supervisor: Supervisor) -> bool:
-    """Say that it serves once no model is starting; False if one is not ready after `wait_s`."""
-    begun = time.monotonic()
-    told = begun + _PROGRESS_S
-    while models := [model for model in server.status()["models"] if model["unavailable"]]:
-        passed = time.monotonic() - begun
-        why = "; ".join(f"model {model['id']!r}: {model['unavailable']}" for model in models)
-        if passed >= wait_s:
-            _log.error("not ready after %.0f s: %s", passed, why)
-            return False
-        if wait_s == math.inf and not any(model["circuit"] == "starting" for model in models):
-            break  # what is wrong with it, the log has told
-        if time.monotonic() >= told:
-            told += _PROGRESS_S
-            _log.info("starting on %s for %.0f s now: %s", server.address, passed, why)
-        await asyncio.sleep(_LOOK_S)
+async def _announce(server: Server, what: str, patience: Patience, supervisor: Supervisor) -> None:
+    """Say that it serves once no model is starting; NotReady if one is not ready in time."""
+    with waiting(_log.info, f"starting on {server.address}") as doing:
+        while models := [model for model in server.status()["models"] if model["unavailable"]]:
+            why = "; ".join(f"model {model['id']!r}: {model['unavailable']}" for model in models)
+            if patience.left() <= 0.0:
+                raise patience.over(why)
+            starting = any(model["circuit"] == "starting" for model in models)
+            if patience.left() == math.inf and not starting:
+                break  # what is wrong with it, the log has told
+            doing(f"starting on {server.address}: {why}")
+            await asyncio.sleep(_LOOK_S)
     lines = [f"serving {what} on {server.address}"]
     lines += [f"door for clients of {each['kind']}: {each['address']}" for each in server.doors()]
     if server.page:
@@ -124,7 +126,6 @@ async def _announce(server: Server, what: str, wait_s: float, supervisor: Superv
     _tell(lines)
     supervisor.ready(lines[0])
     supervisor.feed_while(server.takes_turns)
-    return True
 
 
 def _tell(lines: list[str]) -> None:
@@ -189,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=seconds,
         default=math.inf,
         metavar="SECONDS",
         help="end with an error unless every model is ready so soon; default: wait for ever",
@@ -207,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         "--serve-config", default="", metavar="FILE", help="Ray Serve config file to deploy"
     )
     on_ray.add_argument(
-        "--replicas", type=int, default=0, help="replicas of each model (default 1)"
+        "--replicas", type=count, default=0, help="replicas of each model (default 1)"
     )
     here = parser.add_argument_group("in this process")
     here.add_argument("--lanes", type=int, help="calls that a model works on at once (default 1)")
@@ -220,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     here.add_argument(
         "--timeout",
-        type=float,
+        type=seconds_or_0,
         metavar="SECONDS",
         help="longest time that a call of a model may take (default 30); 0: no limit",
     )

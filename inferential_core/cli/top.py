@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import figures, server_status
+from .arguments import seconds
 
 ROBOTS = ("", "robot", "Hz", "p50", "p95", "on time", "runway", "what is wrong")
 MODELS = (
@@ -168,8 +169,8 @@ def _quits(terminal: int, seconds: float) -> bool:
     return False
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
+def _period(text: str) -> float:
+    value = seconds(text)
     if not _SHORTEST_S <= value <= _LONGEST_S:
         raise argparse.ArgumentTypeError(f"must be from {_SHORTEST_S:g} to {_LONGEST_S:g}")
     return value
@@ -186,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="print the tables once and end")
     parser.add_argument(
         "--every",
-        type=_seconds,
+        type=_period,
         default=1.0,
         metavar="SECONDS",
         help="time from one update to the next; default %(default)g",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,8 @@ def find(address: str = "") -> Path:
     raise CannotControl(f"several servers run here, name one with --server: {known}")
 
 
-def call(path: Path, request: Mapping[str, Any], waiting: Callable[[], None] | None = None) -> Any:
-    """What comes of a request; `waiting` is called about once a second until then.
-
-    CannotControl where nothing does, with the server's reason.
-    """
+def call(path: Path, request: Mapping[str, Any]) -> Any:
+    """What comes of a request; CannotControl where nothing does, with the server's reason."""
     with _connected(path) as stream:
         stream.write(json.dumps(request).encode() + b"\n")
         stream.flush()
@@ -53,8 +50,6 @@ def call(path: Path, request: Mapping[str, Any], waiting: Callable[[], None] | N
                 raise CannotControl(answer["error"])
             if "done" in answer:
                 return answer["done"]
-            if waiting is not None:
-                waiting()
     raise CannotControl("the server ended before it was done")
 
 

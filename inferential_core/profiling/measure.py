@@ -59,7 +59,7 @@ def _of_size(
     taken: list[float] = []
     begun = time.monotonic()
     while len(taken) < effort.calls:
-        progress(f"batches of {size}: {len(taken)} of {effort.calls} calls")
+        progress(f"measuring batches of {size}: {len(taken)} of {effort.calls} calls")
         taken.append(_call(caller, observation, size))
         if time.monotonic() - begun > effort.seconds and len(taken) >= _LEAST_CALLS:
             break

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from inferential_core.log.waiting import waiting
+from inferential_core.cli.arguments import seconds
+from inferential_core.cli.progress import progress
 from inferential_ros.contract.describe import describe
 from inferential_ros.contract.draft import Seen, check_namespace, draft
 from inferential_ros.contract.finding import find_contract
@@ -104,7 +105,7 @@ def _seen(options: argparse.Namespace) -> list[Seen]:
     if options.bag:
         from inferential_ros.recording.bag import topics_of
 
-        with waiting(_note, f"reading {options.bag}"):
+        with progress(f"reading {options.bag}"):
             return topics_of(options.bag, lambda note: _note(f"note: {note}"))
     from inferential_ros.discovery.topics import look
 
@@ -146,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument(
         "--wait",
-        type=float,
+        type=seconds,
         default=2.0,
         metavar="S",
         help="seconds to wait for the server, and for the robot's topics; default %(default)g",
@@ -173,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     two.add_argument("--robot", default="robot", help="the robot's name")
     two.add_argument(
-        "--wait", type=float, default=3.0, metavar="S", help="seconds to listen for topics"
+        "--wait", type=seconds, default=3.0, metavar="S", help="seconds to listen for topics"
     )
     two.add_argument("--bag", metavar="BAG", help="read the topics of this recording instead")
     two.set_defaults(run=new)

@@ -14,6 +14,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from inferential_core.cli.arguments import seconds
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.schema import Contract
@@ -111,6 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--use-sim-time", action="store_true", help="take the time from /clock")
     parser.add_argument(
-        "--duration", type=float, metavar="S", help="seconds to record; default: until Ctrl-C"
+        "--duration", type=seconds, metavar="S", help="seconds to record; default: until Ctrl-C"
     )
     return parser

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inferential_core.cli.arguments import positive
+from inferential_core.cli.progress import progress
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.keys import KeyFiles, add_key_options
 from inferential_ros.options.errors import ContractError
 from inferential_ros.recording.bag import Bag, open_bag
-from inferential_ros.recording.progress import ProgressLine
 from inferential_ros.recording.provenance import Provenance, contract_for
 from inferential_ros.recording.replay import Options, Replay
 
@@ -38,11 +39,8 @@ def main(argv: Sequence[str]) -> int:
         except ContractError as error:
             print(error, file=sys.stderr)
             return 1
-        line = ProgressLine()
-        try:
-            report = Replay(contract, bag, settings).run(line.show)
-        finally:
-            line.end()
+        with progress(f"replaying {options.bag}") as doing:
+            report = Replay(contract, bag, settings).run(doing)
     print(report.text())
     if options.json:
         Path(options.json).write_text(json.dumps(report.as_dict(), indent=2), encoding="utf-8")
@@ -76,13 +74,6 @@ def _pair(separator: str) -> Callable[[str], tuple[str, str]]:
     return read
 
 
-def _speed(text: str) -> float:
-    speed = float(text)
-    if not 0.0 < speed < float("inf"):
-        raise argparse.ArgumentTypeError("a number greater than 0")
-    return speed
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="inferential replay",
@@ -109,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--speed",
-        type=_speed,
+        type=positive,
         help="pace of the replay; 1 (default) is the recorded pace",
     )
     parser.add_argument(

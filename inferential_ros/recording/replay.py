@@ -31,7 +31,7 @@ from inferential_ros.recording.robot_time import Moment, clock_of, moments
 POLL_S = 0.0005
 GAP_NS = 60 * 10**9  # nothing was recorded for longer: that time is skipped
 
-Progress = Callable[[int, int, int], None]  # messages done, of how many, observations
+Progress = Callable[[str], None]  # told how much is done, in words
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Replay:
         for name, text in options.texts.items():
             self._bridge.set_text(name, text)
 
-    def run(self, progress: Progress = lambda done, total, observations: None) -> Report:
+    def run(self, progress: Progress = lambda told: None) -> Report:
         """Replay it all; BagError if there is no server."""
         bridge = self._bridge
         bridge.start()
@@ -168,7 +168,9 @@ class Replay:
                 count += 1
             for output in self._compared.get(recorded.topic, ()):
                 self._compare(recorded, output)
-            progress(done + 1, total, self._bridge.statistics.observations)
+            share = 100 * (done + 1) // max(total, 1)
+            asked = self._bridge.statistics.observations
+            progress(f"{share} % of the recording, {asked} observations")
         return count
 
     def _go_to(self, moment: Moment) -> None:

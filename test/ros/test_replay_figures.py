@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,8 +33,8 @@ from bags import (
 
 from inferential_core import InferenceContext, LocalDispatcher, Server
 from inferential_core.cli import main
+from inferential_core.log import waiting
 from inferential_ros.recording.bag import BagError, open_bag
-from inferential_ros.recording.progress import ProgressLine
 from inferential_ros.recording.provenance import Provenance, attach_contract, contract_for
 from inferential_ros.recording.writing import BagWriter
 
@@ -257,6 +256,22 @@ def test_an_hour_without_messages_is_skipped(
     assert report["wall_s"] < 60 and model.asked[-1] == 5 and report["action_ticks"] < 60
 
 
+def test_a_long_replay_says_how_far_it_is(
+    replay: Callable[..., tuple[int, Any]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "EVERY_S", 0.01)
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/joint_states", STATE)
+        for index in range(4):
+            time_ns = START_NS + index * 2 * STEP_NS
+            mcap.write("/joint_states", time_ns, state(time_ns, index / 100, 0.0))
+    replay(tmp_path / "bag.mcap", "--speed", "1")
+    assert "75 % of the recording, " in capsys.readouterr().err
+
+
 def test_a_topic_that_cannot_be_decoded_is_refused_with_the_reason(
     replay: Callable[..., tuple[int, Any]], tmp_path: Path, capsys: Any
 ) -> None:
@@ -334,15 +349,3 @@ def test_limits_of_the_robots_own_description_come_with_the_recording(
     with open_bag(recorded(tmp_path / "without", LIMITED)) as opened:
         with pytest.raises(BagError, match="/robot_description is not in the recording"):
             contract_for(opened, "", "/arm")
-
-
-def test_a_long_replay_says_how_far_it_is() -> None:
-    log, short = io.StringIO(), io.StringIO()
-    line = ProgressLine(log, every_s=0.0)
-    line.show(50, 200, 7)
-    line.end()
-    assert log.getvalue() == "25 % of the recording, 7 observations\n"
-    line = ProgressLine(short)
-    line.show(1, 200, 0)
-    line.end()
-    assert short.getvalue() == ""

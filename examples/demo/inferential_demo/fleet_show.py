@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inferential_core import InferentialConfig, LocalDispatcher, Server
+from inferential_core.cli.arguments import count
 from inferential_core.process.interpreter import keep_time
 from inferential_demo.fleet_model import CALL_TIME, TimedPolicy
 from inferential_demo.fleet_report import write_report
@@ -213,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
         "--report", default=os.path.join("demo", "report.png"), help="file for the picture"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the wind and the pushes")
-    parser.add_argument("--most", type=int, default=MOST_ROBOTS, help="largest number of robots")
+    parser.add_argument("--most", type=count, default=MOST_ROBOTS, help="largest number of robots")
     parser.add_argument(
         "--keep",
         action="store_true",

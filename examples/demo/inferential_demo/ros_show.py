@@ -10,6 +10,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from inferential_core.cli.arguments import count, seconds
 from inferential_demo.page_address import free_port, page_address
 from inferential_ros.bringup import process_list
 from inferential_ros.bringup.supervisor import Supervisor
@@ -83,8 +84,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Six simulated robots with a ROS 2 bridge each, balanced by one server.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--robots", type=_at_least_one, default=6, help="number of robots")
-    parser.add_argument("--seconds", type=float, default=30.0, help="length of the run in s")
+    parser.add_argument("--robots", type=count, default=6, help="number of robots")
+    parser.add_argument("--seconds", type=seconds, default=30.0, help="length of the run in s")
     parser.add_argument(
         "--report", default=os.path.join("demo", "report.png"), help="file for the picture"
     )
@@ -100,10 +101,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--plain", action="store_true", help="print lines instead of a live table")
     return parser
-
-
-def _at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value

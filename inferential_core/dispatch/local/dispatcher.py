@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...errors import ModelUnavailable, UsageError
+from ...log.waiting import waiting
 from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from .model_change import LocalChange, Served
 from .options import Lanes, ModelOptions, options_by_id
+
+_log = logging.getLogger(__name__)
 
 
 class LocalDispatcher(Dispatcher):
@@ -70,7 +74,8 @@ class LocalDispatcher(Dispatcher):
                 assert served.lanes is not None
                 served.lanes.start(on_done, self._watchdog, self.leadership)
             for model_id, served in list(self._served.items()):
-                self.put(model_id, served.ready())
+                with waiting(_log.info, f"the server waits until model {model_id!r} is ready"):
+                    self.put(model_id, served.ready())
             if self.on_change is not None:  # what is in a process is known only now
                 self.on_change()
         except BaseException:  # also a Ctrl-C while models get ready

@@ -289,6 +289,57 @@ def test_a_model_that_takes_long_to_make_is_told_meanwhile(
     assert "the server is making its models (policy), for 2 s now" in said
 
 
+@pytest.mark.parametrize("where", [[], ["--process=policy"]], ids=["thread", "process"])
+@pytest.mark.parametrize("attribute", ["Made", "Warmed"])
+def test_who_will_not_wait_is_obeyed_while_a_model_gets_ready(
+    serve: Callable[..., Process], tmp_path: Path, attribute: str, where: list[str]
+) -> None:
+    (tmp_path / "never.py").write_text(
+        "import time\n"
+        "class Made:\n"
+        "    def __init__(self): time.sleep(3600)\n"
+        "    def infer(self, obs): ...\n"
+        "class Warmed:\n"
+        "    def infer(self, obs): ...\n"
+        "    def warm_up(self): time.sleep(3600)\n"
+    )
+    process = serve(f"--model=policy=never:{attribute}", ANY_PORT, "--wait=0.5", *where)
+    code, said = process.wait()
+    assert code == 1
+    made = attribute == "Made" and not where
+    why = "a model is still being made" if made else "a model still warms up"
+    assert said.splitlines()[-1] == f"inferential serve: not ready after 0.5 s: {why}"
+
+
+def test_a_library_that_takes_no_notice_ends_with_the_process() -> None:
+    script = (
+        "import contextlib, time\n"
+        "from inferential_core.cli import patience\n"
+        "patience._GRACE_S = 0.1\n"
+        "with patience.Patience(0.1).until_over('a model is still being made'):\n"
+        "    while True:\n"
+        "        with contextlib.suppress(KeyboardInterrupt):\n"
+        "            time.sleep(3600)\n"
+    )
+    words = [sys.executable, "-c", script]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=SOON_S, check=False)
+    told = "inferential: not ready after 0.1 s: a model is still being made\n"
+    assert (ended.returncode, ended.stderr) == (1, told)
+
+
+def test_a_model_that_warms_up_long_is_told_meanwhile(
+    serve: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "slow_to_warm.py").write_text(
+        "import time\nclass Policy:\n"
+        "    def warm_up(self): time.sleep(2.5)\n    def infer(self, obs): ...\n"
+    )
+    process = serve("--model=policy=slow_to_warm:Policy", ANY_PORT)
+    process.address()
+    _, said = process.end(signal.SIGINT)
+    assert "the server waits until model 'policy' is ready, for 2 s now" in said
+
+
 def test_a_ctrl_c_of_the_terminal_leaves_the_process_of_a_model_to_its_server(
     serve: Callable[..., Process], tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from inferential_core import cli as command
 from inferential_core.models import profile as profiles
 
 MODEL = """
+import os
+import signal
 import time
 import numpy as np
 
@@ -42,6 +44,14 @@ class Failing(Sleeping):
 
     def infer_batch(self, observations):
         raise MemoryError("the card is full")
+
+class Interrupted(Failing):
+    def infer_batch(self, observations):
+        if Sleeping.calls == 0:
+            Sleeping.calls = 1
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+        raise ValueError("after a Ctrl-C")
 
 def alone(observation):
     time.sleep(0.05)
@@ -77,6 +87,12 @@ def test_it_measures_each_size_and_says_how_many_robots_fit(capsys: Any) -> None
         assert each["host_bytes"] > 10e6 and each["device_bytes"] is None
     assert found["warm_up_s"] >= 0.05
     assert 5 < found["robots"]["fit_without_hints"] <= found["robots"]["fit"]
+
+
+def test_a_ctrl_c_is_no_failure_of_the_model(capsys: Any) -> None:
+    code, out, err = profiled(capsys, "slow_models:Interrupted")
+    assert (code, out) == (130, "")
+    assert "failed" not in err and "Ctrl-C" not in err
 
 
 def test_a_table_for_people_and_a_picture(capsys: Any, own_folder: Path) -> None:
