@@ -1,10 +1,11 @@
-"""The fleets W1 to W9, of robots and models as the field has them, and two of a peer's.
+"""The fleets W1 to W9, of robots and models as the field has them, and some of a peer's.
 
 A model serves b observations in `fixed_s + each_s * b` seconds, or as its curve lists.
 
 W9 is Armory's workload with one fast arm, as FleetVLA states it (ffe9ffe,
-benchmarks/armory-one-fast-l40s.json); KINDS has three kinds of robots and that curve, STEPS the
-curve of a model that pads its batches. These have a fixed number of robots: `OF_A_SIZE`.
+benchmarks/armory-one-fast-l40s.json); KINDS has three kinds of robots and that curve, STEPS and
+STEPS20 the curve of a model that pads its batches, and chunks of 10 and 20 actions. These have
+a fixed number of robots: `OF_A_SIZE`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _THREE = (
 )
 
 # of those with a fixed number of robots: the load that makes that number
-OF_A_SIZE = {"W9": 1.305, "KINDS": 1.915, "STEPS": 1.27}
+OF_A_SIZE = {"W9": 1.305, "KINDS": 1.915, "STEPS": 1.27, "STEPS20": 0.564}
 
 WORKLOADS = {
     each.name: each
@@ -61,5 +62,6 @@ WORKLOADS = {
         _of_curve("W9", "one fast arm of ten", _ONE_FAST, _L40S, 3),
         _of_curve("KINDS", "three kinds, 8 each", _THREE, _L40S, 5),
         _of_curve("STEPS", "14 robots, padded batches", _alike(20, 10, 0.2), _PADDED, 8),
+        _of_curve("STEPS20", "the same with chunks of 20", _alike(20, 20, 0.1), _PADDED, 8),
     )
 }

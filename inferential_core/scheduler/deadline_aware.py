@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..clock import Clock
 from ..request import InferenceRequest
+from ..status import Status
 from ..tracking.latency import LatencyModel, batch_seconds
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
@@ -16,7 +17,7 @@ from .fair_share import Calendar, record_answer, record_service
 from .fleet_state import FleetState
 from .headroom import headroom
 from .model_queue import ClientQueue, ModelQueue
-from .motion import Rule
+from .motion import Rule, needless
 from .policy_order import ByPolicy
 from .same_client_fill import fill_from_same_clients
 from .scoring import NoScoring, Scoring
@@ -26,6 +27,8 @@ from .utility import Utility
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
+
+_OVERTAKEN = "the answer to the one before it overtook it, and serves its robot nearly as long"
 
 
 @register_scheduler("deadline_aware")
@@ -233,7 +236,11 @@ class DeadlineAware(BatchScheduler):
         if not horizon or not request.control_period_s:
             return 0
         calendar = self._calendars[request.model_id]
-        return record_answer(queue, calendar, client, request, now, horizon)
+        hint = record_answer(queue, calendar, client, request, now, horizon)
+        if needless(client, request):
+            assert client.head is not None
+            self.pending.remove(client.head, Status.SUPERSEDED, _OVERTAKEN)
+        return hint
 
     def headroom(self, model_id: str, now: float, latency: LatencyModel) -> float:
         queue = self._queues.get(model_id)

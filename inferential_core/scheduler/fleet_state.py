@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _NEWEST = 0.02  # weight of the newest observation in the share of those that came dry
 _TOO_MANY = 0.13  # that share, above which the fleet is overloaded
 _FEW_ENOUGH = 0.07  # and below which it no longer is
 _STOOD_S = 0.7  # standing so long, one robot suffices
+_COUNTED_S = 0.5  # the demand is counted so often
 
 
 @dataclass(eq=False, slots=True)
@@ -18,6 +20,9 @@ class FleetState:
     dry_share: of the observations, but for the first one of each robot and for those of clients
     that ask too much, the share whose robot had run dry; the newest count most.
 
+    A fleet that asks for less than full batches can answer is never overloaded, whoever runs dry:
+    those few have short chunks, and are better protected.
+
     That share enters high and leaves low, so that what is done about an overload does not end it
     at once: robots that are kept moving tell of fewer dry ones.
     """
@@ -25,15 +30,27 @@ class FleetState:
     watched: bool = True
     dry_share: float = 0.0
     overloaded: bool = False
+    asks_too_much: bool = True  # as far as is known
+    _counted_at: float = -math.inf
+
+    def count(self, rates: Callable[[float], Iterable[float]], most: float, now: float) -> None:
+        """See what robots ask for (`rates` at a time, 1/s), where a model answers `most` a second.
+
+        O(robots), twice a second.
+        """
+        if now >= self._counted_at + _COUNTED_S:
+            self._counted_at = now
+            self.asks_too_much = sum(rates(now)) > most
+            self.overloaded = self.overloaded and self.asks_too_much
 
     def note(self, dry: bool) -> None:
         """An observation came, or was served, whose robot was dry by then, or was not."""
         self.dry_share += _NEWEST * (dry - self.dry_share)
         limit = _FEW_ENOUGH if self.overloaded else _TOO_MANY
-        self.overloaded = self.watched and self.dry_share > limit
+        self.overloaded = self.watched and self.asks_too_much and self.dry_share > limit
 
     def note_standing(self, seconds: float) -> None:
         """A robot stands still for so long already, and waits."""
-        if self.watched and _STOOD_S < seconds < math.inf:
+        if self.watched and self.asks_too_much and _STOOD_S < seconds < math.inf:
             self.overloaded = True
             self.dry_share = max(self.dry_share, _TOO_MANY)

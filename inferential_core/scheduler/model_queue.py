@@ -55,10 +55,12 @@ class ClientQueue:
 
     @property
     def rate(self) -> float:
-        """Observations per second that it needs answered; NaN where unknown."""
-        if self.natural_steps and self.period_s:
-            return 1.0 / (self.natural_steps * self.period_s)
-        return 1.0 / self.interval if self.interval > 0 else math.nan
+        """Observations per second that it needs answered; NaN where unknown.
+
+        Where it is not known when the robot asks by itself: one for each chunk.
+        """
+        asks_after_s = (self.natural_steps or self.horizon) * self.period_s or self.interval
+        return 1.0 / asks_after_s if asks_after_s > 0 else math.nan
 
     @property
     def since(self) -> float:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from heapq import nsmallest
 from typing import NamedTuple
 
+from ..request import InferenceRequest
 from .model_queue import ClientQueue, ModelQueue
 
 _AHEAD_S = 1.0  # a tier stands before the next one as if it had waited so much longer
+_FRESH = 0.15  # of a chunk, that a robot had left when its observation was made
 _SIZES = 16  # of batches that are compared, where more could be formed: as many in even steps
 
 
@@ -28,6 +30,21 @@ def crossed(client: ClientQueue) -> bool:
     head = client.head
     assert head is not None
     return head.steps_remaining == 0 and head.received_at <= client.knows_at
+
+
+def needless(client: ClientQueue, answered: InferenceRequest) -> bool:
+    """Whether the refresh of a client crossed an answer that brings nearly as much motion.
+
+    That is one to a robot that had few actions left: it holds nearly a whole chunk of new ones.
+    """
+    if client.head is None or not client.head.supersede or not crossed(client):
+        return False
+    return 0 < (answered.steps_remaining or 0) < _FRESH * client.horizon
+
+
+def without_crossed(clients: list[ClientQueue]) -> list[ClientQueue]:
+    """Those whose observation did not cross an answer; all where there are no others."""
+    return [each for each in clients if not crossed(each)] or clients
 
 
 def most_moving(

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from operator import attrgetter
 
 from .model_queue import ClientQueue, ModelQueue
-from .motion import Rule, crossed, most_moving
+from .motion import Rule, crossed, most_moving, without_crossed
 from .planning import Candidate, all_in_time, densest, largest_in_time
 from .starvation_guard import StarvationGuard
 from .utility import Utility
@@ -43,6 +43,8 @@ class Selection:
         """
         if all(map(_is_assumed, chain(queue.in_time, queue.late))):
             return _oldest(queue, len(seconds) - 1)
+        limit = len(seconds) - 1
+        queue.fleet.count(queue.rates, limit / (queue.timing.pace * seconds[limit]), now)
         if not queue.fleet.overloaded and queue.late:
             queue.fleet.note_standing(now - min(map(_stands_since, queue.late)))
         if not queue.fleet.overloaded:
@@ -90,7 +92,7 @@ class Selection:
         ):
             queue.reason = "all can be in time"
             size = largest_in_time(entries[0][0] - now, seconds[: len(entries) + 1])
-            return queue.in_time.first(size)
+            return without_crossed(queue.in_time.first(size))
         return _oldest(queue, len(seconds) - 1)
 
     def by_worth(
@@ -206,7 +208,8 @@ def refreshes_at(client: ClientQueue, soonest_s: float) -> float:
 def _oldest(queue: ModelQueue, limit: int) -> list[ClientQueue]:
     """Those who have waited longest; those who are charged where there is room."""
     queue.reason = "the oldest first"
-    clients = nsmallest(limit, chain(queue.in_time, queue.late), key=_since)
+    waiting = without_crossed([*queue.in_time, *queue.late])
+    clients = nsmallest(limit, waiting, key=_since)
     return clients + queue.charged.first(limit - len(clients))
 
 

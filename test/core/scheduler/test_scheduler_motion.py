@@ -11,6 +11,7 @@ from inferential_core.config.schema import SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.deadline_aware import DeadlineAware
 from inferential_core.scheduler.fleet_state import FleetState
+from inferential_core.status import Status
 from inferential_core.tracking.latency import LatencyModel
 
 PERIOD_S = 0.02
@@ -62,6 +63,7 @@ class Fleet:
 
     def overload(self) -> None:
         self.state.dry_share, self.state.overloaded = 0.5, True
+        self.state.count(lambda now: [math.inf], 1.0, now=math.inf)  # robots ask for more
 
 
 # --- when a fleet counts as overloaded ---
@@ -152,6 +154,29 @@ def test_a_robot_that_does_not_refresh_is_dry_where_its_answer_comes_late() -> N
     assert fleet.state.overloaded
 
 
+def test_a_fleet_that_asks_for_no_more_than_the_model_can_answer_is_not_overloaded() -> None:
+    state = FleetState()
+    for now, asked, overloaded in ((1.0, 9.0, False), (2.0, 11.0, True), (3.0, 9.0, False)):
+        state.count(lambda _, rate=asked: [rate], 10.0, now)  # type: ignore[misc]
+        for _ in range(60):
+            state.note(True)
+        state.note_standing(1.5)
+        assert state.overloaded is overloaded
+    state.count(lambda _: [11.0], 10.0, 3.1)  # counted a moment ago
+    assert not state.asks_too_much
+
+
+def test_what_a_robot_asks_for_does_not_shrink_while_it_stands_still() -> None:
+    fleet = Fleet()
+    for _ in range(20):
+        asked = fleet.ask("a", 0)
+        fleet.pick()
+        fleet.scheduler.answered(asked, fleet.now + 0.03, CHUNK)
+        fleet.now += 2.5  # of which it moves for one second
+    fleet.ask("a", 0)
+    assert fleet.scheduler._queues["policy"].rates(fleet.now) == [pytest.approx(1.0)]
+
+
 # --- what is done about it ---
 
 
@@ -184,7 +209,7 @@ def test_a_robot_with_a_long_way_to_go_is_left_out_where_it_would_keep_dry_ones_
 def test_a_refresh_that_crossed_its_answer_takes_no_place_while_others_wait() -> None:
     fleet = Fleet()
     fleet.meet("crossed", "a", "b")
-    asked = fleet.ask("crossed", 5)
+    asked = fleet.ask("crossed", 20)
     fleet.pick()
     fleet.now += 0.03
     fleet.ask("crossed", 0)
@@ -193,6 +218,47 @@ def test_a_refresh_that_crossed_its_answer_takes_no_place_while_others_wait() ->
     fleet.now += 0.01
     fleet.ask("a", 25)
     fleet.ask("b", 25)
+    assert fleet.names() == "a b"
+    assert fleet.names() == "crossed"
+
+
+@pytest.mark.parametrize("left, ends", [(5, True), (20, False)])
+def test_a_refresh_ends_where_the_answer_it_crossed_is_nearly_as_good(
+    left: int, ends: bool
+) -> None:
+    fleet = Fleet()
+    fleet.meet("a")
+    asked = fleet.ask("a", left)
+    fleet.pick()
+    fleet.now += 0.03
+    refresh = fleet.ask("a", 0)
+    fleet.scheduler.answered(asked, fleet.now, CHUNK)
+    removed = fleet.scheduler.collect_removed()
+    assert [(each, status) for each, status, _ in removed] == [(refresh, Status.SUPERSEDED)] * ends
+    assert fleet.names() == ("" if ends else "a")
+
+
+def test_what_waits_of_a_robot_that_does_not_refresh_never_ends_like_this() -> None:
+    fleet = Fleet()
+    fleet.meet("a")
+    asked = fleet.ask("a", 5)
+    fleet.pick()
+    fleet.ask("a", 0, supersede=False)
+    fleet.scheduler.answered(asked, fleet.now + 0.03, CHUNK)
+    assert fleet.names() == "a"
+
+
+def test_in_mode_fair_a_refresh_that_crossed_its_answer_waits_for_the_others() -> None:
+    fleet = Fleet(mode="fair")
+    fleet.meet("crossed", "a", "b")
+    asked = fleet.ask("crossed", 20)
+    fleet.pick()
+    fleet.now += 0.03
+    fleet.ask("crossed", 0)
+    fleet.scheduler.answered(asked, fleet.now, CHUNK)
+    fleet.now += 0.4  # it would be the oldest
+    fleet.ask("a", 0)
+    fleet.ask("b", 1)
     assert fleet.names() == "a b"
     assert fleet.names() == "crossed"
 
