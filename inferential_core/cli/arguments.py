@@ -54,6 +54,12 @@ def count_or_0(text: str) -> int:
     return _whole(text, 0)
 
 
+def add_key(parser: argparse.ArgumentParser, whose: str) -> None:
+    """The options of a key and of the server's public one."""
+    parser.add_argument("--key", metavar="FILE", help=f"key of {whose}: a NAME.key_secret")
+    parser.add_argument("--server-key", metavar="FILE", help="the server's public key")
+
+
 def add_own_server(parser: argparse.ArgumentParser) -> None:
     """The option that names one of the servers that this user runs on this machine."""
     parser.add_argument(

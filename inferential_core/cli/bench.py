@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
-from .arguments import count, positive, seconds
+from .arguments import add_key, count, positive, seconds
 from .load import Robots
 from .load_report import plot, report
 from .progress import progress
@@ -157,8 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="let a robot's newer observation replace the one that waits",
     )
-    parser.add_argument("--key", metavar="FILE", help="key of these robots: a NAME.key_secret")
-    parser.add_argument("--server-key", metavar="FILE", help="the server's public key")
+    add_key(parser, "these robots")
     parser.add_argument(
         "--prefix", default="bench-", help="beginning of the client ids; default %(default)s"
     )

@@ -12,7 +12,8 @@ from ..errors import UsageError
 from ..security.keyfiles import PUBLIC, SECRET, SERVER, make_keys, read_public
 from .arguments import count_or_0, positive
 
-RIGHTS = ("clients", "models", "priority", "rate_hz", "bytes_per_s")  # as in authorized.yaml
+# as in authorized.yaml
+RIGHTS = ("clients", "models", "priority", "rate_hz", "bytes_per_s", "changes")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -124,6 +125,14 @@ def _parser() -> argparse.ArgumentParser:
         help="observations a second, at most",
     )
     group.add_argument("--bytes-per-s", type=positive, metavar="N", help="bytes a second, at most")
+    group.add_argument(
+        "--change",
+        dest="changes",
+        action="append",
+        metavar="PATTERN",
+        help="models that it may load, replace and unload over the network, from the server's"
+        " control.folders (default none); may be repeated",
+    )
 
     parser = argparse.ArgumentParser(
         prog="inferential keys",

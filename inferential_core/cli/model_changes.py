@@ -5,27 +5,29 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from ..control import caller
+from ..control.operator import OperatorConnection
 from ..errors import UsageError
-from .arguments import add_own_server, count, seconds_or_0
+from .arguments import add_key, add_own_server, count, seconds_or_0
 from .progress import progress
 
 _ABOUT = {
     "load": (
-        "Have a running server of this machine serve one more model. Others are served meanwhile.",
+        "Have a running server serve one more model. Others are served meanwhile.",
         "inferential model load arm=my_package.policy:Policy",
     ),
     "replace": (
-        "Have a running server of this machine serve another model under an id. The new one loads"
+        "Have a running server serve another model under an id. The new one loads"
         " beside the old one and takes over between two batches; if it cannot be loaded, nothing"
         " changes.",
         "inferential model replace arm=my_package.policy:Policy",
     ),
     "unload": (
-        "Have a running server of this machine serve a model no more, and free its memory.",
+        "Have a running server serve a model no more, and free its memory.",
         "inferential model unload arm",
     ),
 }
@@ -38,16 +40,27 @@ def main(action: str, argv: Sequence[str]) -> int:
     options = parser(action).parse_args(argv)
     request = request_of(action, options)
     begun = time.monotonic()
-    server = caller.find(options.server)
     try:
         with progress(f"the server is {_DOING[action]} {request['model']}"):
-            caller.call(server, request)
+            _carry_out(request, options)
     except KeyboardInterrupt:
         print("the server goes on with it; inferential status shows it", file=sys.stderr)
         raise
     passed = time.monotonic() - begun
     print(f"model {request['model']} is {_DONE[action]}, in {passed:.1f} s")
     return 0
+
+
+def _carry_out(request: Mapping[str, Any], options: argparse.Namespace) -> None:
+    """By the key of an operator, where one is given; else as a user of this machine."""
+    if not options.key:
+        caller.call(caller.find(options.server), request)
+        return
+    if "," in options.server:
+        raise UsageError("--server: name one server to change")
+    keys = {"key": options.key, "server_key": options.server_key}
+    with closing(OperatorConnection(options.server or None, **keys)) as server:
+        server.change(request)
 
 
 def request_of(action: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -77,6 +90,7 @@ def parser(action: str) -> argparse.ArgumentParser:
         prog=f"inferential model {action}", description=about, epilog=f"example: {example}"
     )
     add_own_server(parser)
+    add_key(parser, "an operator, where the server runs elsewhere")
     if action == "unload":
         parser.add_argument("model", metavar="NAME", help="id of the model")
         return parser

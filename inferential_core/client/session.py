@@ -40,7 +40,7 @@ _DOUBT_S = 1.0
 
 
 class Question(NamedTuple):
-    """A request for a specification: whose reply to wait for, and what to send."""
+    """A question beside the observations: whose reply to wait for, and what to send."""
 
     handle: ModelSession
     message: tuple[int, list[Buffer]]
@@ -180,6 +180,12 @@ class ClientSession:
         """Ask for the specification of a handle's model, apart from its observations."""
         aside = self._handle(handle.model_id, ModelOptions(), aside=True)
         return Question(aside, self.observe(aside, {}))
+
+    def control(self, request: str) -> Question:
+        """Ask the server itself for something, see `inferential_core.control`."""
+        handle = self._handle("", ModelOptions())
+        handle.writer.message.control = request
+        return Question(handle, self.observe(handle, {}))
 
     def reset(self, handle: ModelSession) -> int:
         """Begin a new epoch: what is pending is abandoned. Returns the epoch."""

@@ -146,6 +146,7 @@ class ControlConfig(Section):
     )
     folders: list[str] = setting(
         list,
-        "folders from which the server node's service change_model may load models; empty: the"
-        " node has no such service",
+        "folders from which models may be loaded over the network, by keys with that right and by"
+        " the server node's service change_model; empty: none may, and the node has no such"
+        " service",
     )

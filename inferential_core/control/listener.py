@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ConfigError, InferentialError, describe
+from ..errors import ConfigError, describe
 from . import place
+from .jobs import ChangesModels, Job, change_of
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ _MOST_BYTES = 1 << 20  # of a request
 _CREDENTIALS = struct.Struct("3i")  # pid, uid and gid, see unix(7)
 
 
-class Controlled(Protocol):
+class Controlled(ChangesModels, Protocol):
     """What a listener needs of its server."""
 
     @property
@@ -40,17 +41,6 @@ class Controlled(Protocol):
 
     def stop(self) -> None:
         """End."""
-
-    def load_model(self, model_id: str, model: Any, **options: Any) -> None:
-        """Serve one more model."""
-
-    def replace_model(
-        self, model_id: str, model: Any, *, unload_first: bool = False, **options: Any
-    ) -> None:
-        """Serve another model under an id."""
-
-    def unload_model(self, model_id: str) -> None:
-        """Serve a model no more."""
 
 
 class NoControl:
@@ -134,26 +124,11 @@ def _serve(server: Controlled, caller: socket.socket) -> None:
 
 def _attend(stream: Any, work: Callable[[], Any]) -> None:
     """Do the work on another thread, and say that it goes on until it is done."""
-    outcome: dict[str, Any] = {}
-
-    def run() -> None:
-        try:
-            outcome["done"] = work()
-        except InferentialError as error:
-            outcome["error"] = str(error)
-        except BaseException as error:  # also what would end this thread without a word
-            _log.exception("what the control socket was asked for failed")
-            outcome["error"] = describe(error)
-
-    thread = threading.Thread(target=run, name="inferential-control-work", daemon=True)
-    thread.start()
-    while True:
-        thread.join(_TELL_S)
-        if not thread.is_alive():
-            break
+    job = Job(work)
+    while not job.is_over_in(_TELL_S):
         with contextlib.suppress(OSError):  # whoever asked has gone: it is done all the same
             _tell(stream, {"doing": True})
-    _tell(stream, outcome)
+    _tell(stream, job.outcome)
 
 
 def _work(server: Controlled, request: Mapping[str, Any]) -> Callable[[], Any]:
@@ -166,16 +141,7 @@ def _work(server: Controlled, request: Mapping[str, Any]) -> Callable[[], Any]:
         }
     if kind == "drain":
         return server.drain
-    name = str(request["model"])
-    if kind == "unload":
-        return lambda: server.unload_model(name)
-    target, options = str(request["target"]), dict(request.get("options") or {})
-    if kind == "load":
-        return lambda: server.load_model(name, target, **options)
-    if kind == "replace":
-        first = bool(request.get("unload_first"))
-        return lambda: server.replace_model(name, target, unload_first=first, **options)
-    raise ValueError(f"{kind!r} is none of about, drain, load, replace, unload")
+    return change_of(server, request)
 
 
 def _tell(stream: Any, message: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MalformedError, RejectedError
@@ -22,7 +22,13 @@ from ..tracking.clients import Client, ClientRegistry
 from ..tracking.models import ModelRecord
 from ..tracking.quota import Quota
 from ..wire.images import Buffer
-from ..wire.messages import cut_names, decode_values, parse_observation
+from ..wire.messages import (
+    STATUS_TO_WIRE,
+    cut_names,
+    decode_values,
+    parse_observation,
+    response_writer,
+)
 from .drain import Drain
 from .outcome import Outcomes
 
@@ -57,6 +63,7 @@ class Admission:
         self._throttled = throttled
         self._authorization = authorization
         self.drain = Drain(outcomes, clients, models)
+        self.control: Callable[[str, str], str] = _nothing_is_done
         self.configure(config)
 
     def configure(self, config: InferentialConfig) -> None:
@@ -89,7 +96,7 @@ class Admission:
         """
         # parse
         limits = self._limits
-        message = self._parse(identity, frames, now)
+        message = self._parse(identity, frames, key, now)
         if message is None:
             return None
         size = sum(map(len, frames))
@@ -157,7 +164,7 @@ class Admission:
             self._outcomes.keep_in_order(request)
         return request
 
-    def _parse(self, identity: bytes, frames: Sequence[Buffer], now: float) -> Any:
+    def _parse(self, identity: bytes, frames: Sequence[Buffer], key: str, now: float) -> Any:
         """The observation in a message; None if there is none, as in a farewell or a ping."""
         try:
             message = parse_observation(frames, self._limits)
@@ -172,6 +179,9 @@ class Admission:
             return None
         if message.ping:
             self.drain.pong(message, identity, now)
+            return None
+        if message.control:
+            self._on_control(message, identity, key)
             return None
         return message
 
@@ -304,6 +314,14 @@ class Admission:
             for model in self._models.values():
                 model.placement.begin_anew(client.id)
 
+    def _on_control(self, message: Any, identity: bytes, key: str) -> None:
+        """An operator asks something of the server itself, which no client id stands for."""
+        writer = response_writer("-")
+        writer.message.request_id = message.request_id
+        writer.message.status = STATUS_TO_WIRE[Status.OK]
+        answer = self.control(message.control, key)
+        self._outcomes.tell(identity, writer.frames({"answer": answer}))
+
     def _recognize(self, client: Client, said: Any, pending: Pending, now: float) -> None:
         """See whether the same connection speaks, and whether it was elsewhere meanwhile."""
         if said.session and said.session != client.session:
@@ -337,6 +355,11 @@ class Admission:
             for model in self._models.values():
                 model.placement.begin_anew(client.id)
         client.session = session
+
+
+def _nothing_is_done(request: str, key: str) -> str:
+    """The answer to an operator where nobody listens to any."""
+    return json.dumps({"error": "this server is controlled by its own program only"})
 
 
 def unknown_model(model_id: str, models: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ tests: the event loop calls it, one thread at a time. Every observation ends in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,10 @@ class Pipeline:
         )
         self._set_scheduler(scheduler)
         self._set_leases()
+
+    def listen_to(self, operator: Callable[[str, str], str]) -> None:
+        """Have `operator` answer what operators ask; it gets the request, and by which key."""
+        self._admission.control = operator
 
     # --- the way of an observation ---
 

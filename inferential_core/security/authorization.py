@@ -36,6 +36,13 @@ class Authorization:
         """
         return _EVERYTHING
 
+    def why_no_change(self, key: str, model_id: str) -> str:
+        """Why the holder of `key` may not load, replace or unload this model; empty: it may.
+
+        Nobody may over the network, where there are no keys.
+        """
+        return "models are changed over the network by a key's right only: this server has no keys"
+
 
 class KeyAuthorization(Authorization):
     """Grants what the rights in `keyring` say."""
@@ -53,6 +60,20 @@ class KeyAuthorization(Authorization):
         refusal = self._refusal(identity, said.client.id, routing_id)
         rejection = "" if refusal else self._rejection(identity, said.model_id, size, now)
         return Grant(identity.name, refusal, rejection, identity.priority)
+
+    def why_no_change(self, key: str, model_id: str) -> str:
+        identity = self._keyring.find(key)
+        if identity is None or identity.revoked:
+            told = "this key is not authorized any more"
+            return self._refuse("revoked key" if identity else "unknown key", told)
+        if identity.may_change(model_id):
+            return ""
+        name = identity.name
+        told = (
+            f"the key of {name!r} may not change the model {model_id!r};"
+            f" inferential keys authorize {name} --change {model_id}, on the server, lets it"
+        )
+        return self._refuse("model change not granted", told)
 
     def _refusal(self, identity: Identity, client_id: str, routing_id: bytes) -> str:
         name = identity.name

@@ -8,6 +8,7 @@
       priority: 1                 # the most important tier it may claim; 0 is above all
       rate_hz: 60                 # observations a second; unset: no limit
       bytes_per_s: 2.0e+8         # unset: no limit
+      changes: []                 # models it may load, replace and unload; unset: none
       revoked: false
 
 `inferential keys` writes it; it may be edited by hand as well.
@@ -46,6 +47,7 @@ class Identity(Section):
     priority: int = Field(default=1, ge=0)
     rate_hz: float | None = Field(default=None, gt=0)
     bytes_per_s: float | None = Field(default=None, gt=0)
+    changes: tuple[str, ...] = ()
     revoked: bool = False
     name: str = Field(default="", exclude=True)  # that of the entry
 
@@ -67,6 +69,10 @@ class Identity(Section):
     def may_ask(self, model_id: str) -> bool:
         """Whether it may ask a model."""
         return _matches(model_id, self.models)
+
+    def may_change(self, model_id: str) -> bool:
+        """Whether it may load, replace and unload a model of this id."""
+        return _matches(model_id, self.changes)
 
 
 def digest_of(token: str) -> str:

@@ -20,6 +20,7 @@ from ..config.live_settings import Settings
 from ..config.loading import load_config
 from ..config.schema import InferentialConfig
 from ..control.listener import NO_CONTROL, open_control
+from ..control.network import NetworkControl
 from ..dispatch.base import LOADING, REPLACING, UNLOADING, Dispatcher
 from ..dispatch.ray_serve import RayServeDispatcher
 from ..errors import UsageError
@@ -171,6 +172,9 @@ class Server:
         except BaseException:  # a model that cannot be loaded, a Ctrl-C meanwhile
             parts.transport.close()
             raise
+        authorization = parts.security.authorization
+        control = NetworkControl(self, authorization, lambda: self.config.control.folders)
+        pipeline.listen_to(control.answer)
         self._started_at = self._clock.now()
         parts.loop.start()
         self._parts = parts

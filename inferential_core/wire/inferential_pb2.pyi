@@ -115,6 +115,7 @@ class Observation(Message):
     PING_FIELD_NUMBER: ClassVar[int]
     MOVES_ON_FIELD_NUMBER: ClassVar[int]
     MOVES_FIELD_NUMBER: ClassVar[int]
+    CONTROL_FIELD_NUMBER: ClassVar[int]
     client: Client
     timestamp_ns: int
     urgency: float
@@ -139,6 +140,7 @@ class Observation(Message):
     ping: str
     moves_on: bool
     moves: int
+    control: str
     def __init__(
         self,
         *,
@@ -166,6 +168,7 @@ class Observation(Message):
         ping: str | None = ...,
         moves_on: bool | None = ...,
         moves: int | None = ...,
+        control: str | None = ...,
     ) -> None: ...
 
 class ModelResponse(Message):

@@ -74,7 +74,8 @@ def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS)
     """The protobuf message in `frames` (identity taken off); MalformedError where there is none.
 
     An observation counts as received from here on: it has a client (its socket's identity, if it
-    names none) and a model. A farewell or a ping needs no model, and is no observation.
+    names none) and a model. A farewell, a ping and what an operator asks need no model, and are
+    no observations.
     """
     if not frames:
         raise MalformedError("more frames than any observation has")
@@ -88,7 +89,7 @@ def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS)
         message = pb.Observation.FromString(bytes(frames[1]))
     except DecodeError:
         raise MalformedError(f"the envelope of {len(frames[1])} bytes is no Observation") from None
-    if not (message.model_id or message.farewell or message.ping):
+    if not (message.model_id or message.farewell or message.ping or message.control):
         raise MalformedError("the observation names no model")
     return message
 

@@ -34,14 +34,17 @@ def test_the_steps_lead_to_a_robot_that_is_let_in(
         if line == "inferential keys authorize robot_1":
             for program in blocks(PAGE, "python"):
                 exec(program.replace("gpu-box", "127.0.0.1"), {})
-    assert len(done) == 6
-    (robot,) = read_rights(Path("keys/authorized.yaml")).values()
+    assert len(done) == 7
+    rights = {each.name: each for each in read_rights(Path("keys/authorized.yaml")).values()}
+    assert set(rights) == {"robot_1", "operator"}
+    robot, operator = rights["robot_1"], rights["operator"]
+    assert operator.may_change("arm") and not robot.may_change("arm")
     assert robot.revoked and (robot.rate_hz, robot.models) == (60.0, ("policy-*",))
     assert "revoked" in capsys.readouterr().out
 
 
 def test_the_entry_shown_can_be_read_and_names_every_right(tmp_path: Path) -> None:
-    (entry,) = blocks(PAGE, "yaml")
+    entry, _ = blocks(PAGE, "yaml")
     path = tmp_path / "authorized.yaml"
     path.write_text(entry)
     ((identity),) = read_rights(path).values()
@@ -66,7 +69,7 @@ def test_every_reason_shown_is_one_that_is_given() -> None:
     part = PAGE.partition("## When somebody is refused")[2].partition("\n## ")[0]
     rows = [line.rpartition(" | ")[2] for line in part.splitlines() if line.startswith("| ")]
     reasons = [each for row in rows[1:] for each in re.findall(r"`([a-z ,]+)`", row)]
-    assert len(reasons) == 9
+    assert len(reasons) == 10
     for reason in reasons:
         assert f'"{reason}"' in source, reason
     assert InferentialConfig(security={"allow_insecure": True}).security.allow_insecure
