@@ -70,7 +70,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Without `argv`, the process is the command's own, and ends soon after this returned.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    code = _run(arguments)
+    name = " ".join(["inferential", *arguments[:1]])
+    try:
+        try:
+            code = _run(arguments)
+        finally:  # also where argparse ends the process
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except (InferentialError, MemoryError, OSError, ModuleNotFoundError) as error:
+        code = _failed(name, error)
+    except KeyboardInterrupt:
+        code = 130
     if argv is None and arguments[:1] == ["serve"]:
         from ..process.ending import end_within
 
@@ -89,31 +99,28 @@ def _run(arguments: list[str]) -> int:
         print(f"inferential: there is no command {arguments[0]!r}\n\n{_usage()}", file=sys.stderr)
         return 2
     module, _, function = COMMANDS[arguments[0]][0].partition(":")
-    try:
-        command = getattr(importlib.import_module(module), function)
-        with speaking(ON_THE_COMMAND_LINE):
-            code = int(command(arguments[1:]))
-        sys.stdout.flush()
-        return code
-    except InferentialError as error:
-        print(f"inferential {arguments[0]}: {error}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:  # also of an import that a command makes when it needs it
-        told = _missing(arguments[0], error)
+    command = getattr(importlib.import_module(module), function)
+    with speaking(ON_THE_COMMAND_LINE):
+        return int(command(arguments[1:]))
+
+
+def _failed(name: str, error: Exception) -> int:
+    """Say in a line what ended a command; the exit code. Raises what is a fault of ours."""
+    told = str(error)
+    if isinstance(error, ModuleNotFoundError):  # also where a command imports what it needs
+        told = _missing(error)
         if not told:
-            raise
-        print(told, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        if error.filename is None:
-            raise
-        print(f"inferential {arguments[0]}: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `| head` has read enough; nothing is left to say, nor to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13
+            raise error
+    elif isinstance(error, OSError):
+        if error.filename is None:  # most likely stdout's: whatever is left to write, is not
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):  # `| head` has read enough
+            return 128 + 13
+        told = ": ".join(map(str, filter(None, (error.filename, error.strerror or error))))
+    elif isinstance(error, MemoryError):
+        told = f"there is not enough memory: {error}".removesuffix(": ")
+    print(f"{name}: {told}", file=sys.stderr)
+    return 1
 
 
 def _usage() -> str:
@@ -140,8 +147,8 @@ _BRINGS = {
 }
 
 
-def _missing(command: str, error: ModuleNotFoundError) -> str:
+def _missing(error: ModuleNotFoundError) -> str:
     """What to install; '' where the module is none that a command of ours asks for."""
     name = (error.name or "").partition(".")[0]
     fix = _BRINGS.get(name)
-    return f"inferential {command}: {name!r} is not installed: {fix}" if fix else ""
+    return f"{name!r} is not installed: {fix}" if fix else ""

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import UsageError
 
 _LONGEST_S = 1e9
 
@@ -58,6 +63,29 @@ def add_key(parser: argparse.ArgumentParser, whose: str) -> None:
     """The options of a key and of the server's public one."""
     parser.add_argument("--key", metavar="FILE", help=f"key of {whose}: a NAME.key_secret")
     parser.add_argument("--server-key", metavar="FILE", help="the server's public key")
+
+
+def check_writable(option: str, path: Path) -> None:
+    """UsageError before a long work, not after it, where its result cannot be written."""
+    there = path.is_file() or path.parent.is_dir() and not path.is_dir()
+    if not (there and os.access(path if path.exists() else path.parent, os.W_OK)):
+        raise UsageError(f"{option} {path}: this file cannot be written")
+
+
+def picture_file(text: str) -> Path:
+    """The file of `--plot`, a PNG where its name says nothing else; UsageError as above."""
+    if find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install matplotlib")
+    from matplotlib.figure import Figure
+
+    path = Path(text)
+    if not path.is_dir() and not path.suffix:
+        path = path.with_suffix(".png")
+    kinds = Figure().canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in ("", *kinds):
+        raise UsageError(f"--plot {path}: its name must end in one of {', '.join(sorted(kinds))}")
+    check_writable("--plot", path)
+    return path
 
 
 def add_own_server(parser: argparse.ArgumentParser) -> None:

@@ -10,12 +10,10 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
 
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
-from .arguments import add_key, count, positive, seconds
+from .arguments import add_key, count, picture_file, positive, seconds
 from .load import Robots
 from .load_report import plot, report
 from .progress import progress
@@ -28,8 +26,7 @@ _FILES_A_ROBOT = 4
 def main(argv: Sequence[str]) -> int:
     """0 if something was answered, else 1; 130 after Ctrl-C, which reports what there is."""
     options = _parser().parse_args(argv)
-    if options.plot:
-        _check_picture(Path(options.plot))
+    picture = picture_file(options.plot) if options.plot else None
     _allow_sockets(options.robots)
     robots = asyncio.run(_run(options))
     found = robots.load
@@ -37,9 +34,9 @@ def main(argv: Sequence[str]) -> int:
         print(json.dumps(found.figures(), indent=2))
     else:
         print("\n".join(report(found)))
-    if options.plot:
-        plot(found, Path(options.plot))
-        print(f"the picture is in {options.plot}", file=sys.stderr if options.json else sys.stdout)
+    if picture:
+        plot(found, picture)
+        print(f"the picture is in {picture}", file=sys.stderr if options.json else sys.stdout)
     if robots.stopped:
         return 130
     return 0 if found.outcomes.get("ok") else 1
@@ -78,19 +75,6 @@ async def _run(options: argparse.Namespace) -> Robots:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, robots.stop)
     await robots.ask_for(options.seconds)
     return robots
-
-
-def _check_picture(path: Path) -> None:
-    """UsageError before the load, not after it, where there could be no picture of it."""
-    if find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib: pip install matplotlib")
-    from matplotlib.figure import Figure
-
-    kinds = Figure().canvas.get_supported_filetypes()
-    if path.suffix and path.suffix[1:].lower() not in kinds:
-        raise UsageError(f"--plot {path}: its name must end in one of {', '.join(sorted(kinds))}")
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"--plot {path}: this file cannot be written")
 
 
 def _allow_sockets(robots: int) -> None:

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +22,7 @@ from ..profiling.capacity import Capacity, Robots, by_size, capacity, workload_o
 from ..profiling.measure import Effort, Progress, measure, sizes_of
 from ..users_code import users_code
 from . import profile_report
-from .arguments import count, positive, seconds
+from .arguments import check_writable, count, picture_file, positive, seconds
 from .progress import progress
 from .sample_observation import observation
 
@@ -35,8 +34,10 @@ T = TypeVar("T")
 def main(argv: Sequence[str]) -> int:
     """Returns the exit code; ConfigError or UsageError says why a model cannot be measured."""
     options = parser().parse_args(argv)
-    if options.plot and find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib: pip install matplotlib")
+    picture = picture_file(options.plot) if options.plot else None
+    output = Path(options.output) if options.output else None
+    if output is not None:
+        check_writable("--output", output)
     sys.path.insert(0, str(Path.cwd()))  # models of the folder one stands in, as for serve
     with progress("loading the model") as doing:
         profile, specification = _measured(_target(options), options, doing)
@@ -47,11 +48,11 @@ def main(argv: Sequence[str]) -> int:
     else:
         print("\n".join(profile_report.lines(profile, robots, found)))
     if options.save:
-        path = profiles.save(profile, Path(options.output) if options.output else None)
+        path = profiles.save(profile, output)
         print(f"saved in {path}, which the server reads at its start", file=sys.stderr)
-    if options.plot:
-        profile_report.plot(profile, robots, found, Path(options.plot))
-        print(f"the picture is in {options.plot}", file=sys.stderr)
+    if picture:
+        profile_report.plot(profile, robots, found, picture)
+        print(f"the picture is in {picture}", file=sys.stderr)
     return 0
 
 

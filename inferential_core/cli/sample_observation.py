@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from ..errors import UsageError
 from ..models.specification import compile_specification
 from ..wire.arrays import SUPPORTED
+from ..wire.limits import MOST_BYTES
 
 _FORM = re.compile(r"(?P<key>[^=]+)=(?P<dtype>\w+)(\[(?P<sizes>[\d,\s]*)\])?")
 
@@ -55,6 +57,8 @@ def _value(text: str) -> tuple[str, Any]:
             f" {SUPPORTED}"
         )
     sizes = [int(size) for size in (found["sizes"] or "").split(",") if size.strip()]
+    if math.prod(sizes) > MOST_BYTES:
+        raise UsageError(f"--shape {text!r}: no message is so large")
     return found["key"], _filled(np.zeros(sizes, found["dtype"]))
 
 

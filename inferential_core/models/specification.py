@@ -33,6 +33,7 @@ from ..errors import UsageError
 from ..suggestion import nearest
 from ..wire.arrays import SUPPORTED
 from ..wire.images import FILTERS, Resizing
+from ..wire.limits import MOST_BYTES
 from .validation import TEXT, Entry, Specification
 
 _DTYPES = tuple(SUPPORTED.split(", "))
@@ -76,6 +77,8 @@ def _entry(key: Any, declared: Any) -> Entry:
         raise UsageError(
             f"{where}.shape must be a list of sizes, with None for any size, not {shape!r}"
         )
+    if math.prod(filter(None, shape or ())) > MOST_BYTES:
+        raise UsageError(f"{where}.shape: {shape!r} has more elements than a message has bytes")
     if not isinstance(declared.get("optional", False), bool):
         raise UsageError(f"{where}.optional must be true or false, not {declared['optional']!r}")
     resizing = _resizing(where, declared, names)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+MOST_BYTES = 2 * 1024**3  # of an observation, whatever is configured
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inferential_core.cli.arguments import positive
+from inferential_core.cli.arguments import check_writable, positive
 from inferential_core.cli.progress import progress
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.keys import KeyFiles, add_key_options
@@ -30,6 +30,8 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     if options.compare and options.speed:
         parser.error("--compare replays in lockstep: leave --speed out")
+    if options.json:
+        check_writable("--json", Path(options.json))
     sys.path.insert(0, os.getcwd())  # converters of the folder one stands in
     with open_bag(options.bag) as bag:
         settings = _settings(options, bag)

@@ -142,6 +142,31 @@ def test_a_file_that_cannot_be_written_is_one_line_and_exit_code_1(
     assert capsys.readouterr().err.strip() == f"inferential model: {tmp_path}: Is a directory"
 
 
+@pytest.mark.parametrize("words", ["--help", "--version", "config show"])
+@pytest.mark.parametrize(
+    ("where", "code", "said"),
+    [
+        (">/dev/full", 1, "inferential.*: No space left on device\n"),
+        ("| true", 128 + signal.SIGPIPE, ""),
+        ("2>/dev/null >&-", 0, ""),
+    ],
+)
+def test_a_stdout_that_takes_nothing_is_no_traceback(
+    words: str, where: str, code: int, said: str
+) -> None:
+    command = f"{sys.executable} -m inferential_core.cli {words} {where}"
+    ran = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=SOON_S,
+        check=False,
+    )
+    assert ran.returncode == code
+    assert re.fullmatch(said, ran.stderr)
+
+
 # --- a server process ---
 
 

@@ -38,6 +38,9 @@ class Padded(Sleeping):
 class Open(Sleeping):
     specification = {"observation": {"camera": {"dtype": "uint8", "shape": [None, None, 3]}}}
 
+class Endless(Sleeping):
+    specification = {"observation": {"camera": {"dtype": "uint8", "shape": [10**9, 10**9, 3]}}}
+
 class Failing(Sleeping):
     def warm_up(self):
         pass
@@ -192,6 +195,34 @@ def test_a_broken_profile_is_told_and_not_used(
 def test_mistakes_are_told(words: tuple[str, ...], told: str, capsys: Any) -> None:
     code, _, err = profiled(capsys, *words, "--max-batch", "1")
     assert code == 1 and told in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--plot", "p.foo"), "its name must end in one of"),
+        (("--plot", "/dev/null/p.png"), "this file cannot be written"),
+        (("--plot", "folder"), "this file cannot be written"),
+        (("--output", "folder"), "this file cannot be written"),
+        (("--output", "not/there.json"), "this file cannot be written"),
+        (("--shape", "joints=float32[9999999,9999999,99999]"), "no message is so large"),
+    ],
+)
+def test_what_cannot_be_is_told_before_the_measuring(
+    words: tuple[str, ...], told: str, capsys: Any, own_folder: Path
+) -> None:
+    if words[0] == "--plot":
+        pytest.importorskip("matplotlib")
+    (own_folder / "folder").mkdir()
+    code, out, err = profiled(capsys, "slow_models:Sleeping", *words)
+    assert (code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith(f"inferential profile: {words[0]} ") and told in line
+
+
+def test_a_specification_larger_than_any_message_is_told(capsys: Any) -> None:
+    code, _, err = profiled(capsys, "slow_models:Endless")
+    assert code == 1 and "observation.camera.shape" in err and len(err.splitlines()) == 1
 
 
 def test_a_model_that_takes_one_observation_has_one_size(capsys: Any) -> None:
