@@ -199,10 +199,10 @@ class Inputs:
         on = [key for key in keys if key.name in self.contract.trigger.on]
         waited_for = {s.name for key in on for s in key.sources if not s.quiet} or {reference}
         self._waited_for = [item for item in self.topics if item.key.name in waited_for]
+        self._poses_asof = [key for key in keys if key.transform and key.align == ASOF]
+        aligned = [item.key for item in self.topics if item.key.align == ASOF]
         tolerances_ns = {
-            item.key.name: round(item.key.tolerance_s * 1e9)
-            for item in self.topics
-            if item.key.align == ASOF
+            key.name: round(key.tolerance_s * 1e9) for key in (*aligned, *self._poses_asof)
         }
         self._alignment = Alignment(tolerances_ns) if tolerances_ns else None
 
@@ -213,6 +213,9 @@ class Inputs:
             sample = Sample(item.message, item.stamp_ns, now_ns)
             is_reference = item is self.reference
             self._alignment.add(item.key.name, sample, is_reference=is_reference)
+            for key in self._poses_asof if item.key.align == TREE else ():
+                until_ns = self._tree.known_until_ns(key.transform)
+                self._alignment.add(key.name, Sample(None, until_ns, now_ns), is_reference=False)
 
     def new_episode(self, *, clock_went_back: bool = False) -> None:
         """What is stacked or collected begins anew, and after another clock also what moves."""

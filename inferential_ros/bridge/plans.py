@@ -4,7 +4,7 @@ that jump.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,20 +67,9 @@ def _absolute(action: Action, actions: np.ndarray, observed: Mapping[str, Any]) 
     if actions.ndim != 2 or actions.shape[1] != len(action.names):
         return actions  # of another shape: refused by whoever executes it
     absolute = actions.astype(np.float64)
-    for column, state in _states(action, observed):
-        absolute[:, column] += state
-    return absolute
-
-
-def _states(action: Action, observed: Mapping[str, Any]) -> Iterator[tuple[int, float]]:
-    """The state that each relative column counts from, in the units of the actions."""
     for item in action.relative:
-        if item.key not in observed:
-            name = action.names[item.column]
-            raise PlanRefused(f"{name!r} is relative to {item.key!r}, which was not observed")
-        newest = np.asarray(observed[item.key])
-        newest = newest[-1] if newest.ndim > 1 else newest  # with a history, the last sample
-        yield item.column, float(newest[item.index]) * item.gain + item.offset
+        item.make_absolute(absolute, observed)
+    return absolute
 
 
 def left_over_values(
@@ -94,8 +83,8 @@ def left_over_values(
     if left_over is None:
         return {}
     rows, steps = left_over
-    for column, state in _states(action, observed):
-        rows[:, column] -= state
+    for item in action.relative:
+        item.make_relative(rows, observed)
     delay = min(executor.delay_steps, steps)
     return {LEFT_OVER: rows, LEFT_OVER_STEPS: np.int32(steps), DELAY: np.int32(delay)}
 

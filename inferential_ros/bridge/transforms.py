@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from inferential_ros.contract.schema import Transform
 from inferential_ros.geometry import inverse, multiply, rotate, slerp, unit
 from inferential_ros.options.errors import suggestion
 
 KEPT_NS = 10 * 10**9  # as tf2 keeps them
 MOST = 5000  # of one frame
+FOREVER = 2**62
 DEEPEST = 1000  # frames between one and its root; more are a circle
 
 
@@ -74,6 +76,11 @@ class Frame:
         while self._stamps[0] < stamp_ns - KEPT_NS:
             self._stamps.popleft()
             self._poses.popleft()
+
+    @property
+    def until_ns(self) -> int:
+        """The newest stamp."""
+        return FOREVER if self.static else self._stamps[-1]
 
     def at(self, stamp_ns: int) -> tuple[Pose, int]:
         """The pose at a moment, and how long before it the newest known one is, in ns."""
@@ -141,6 +148,14 @@ class TransformBuffer:
             for child in reversed(down):
                 pose = self._at(child, at_ns, max_age_s).inverted().then(pose)
         return Pose(pose.position, unit(pose.rotation))
+
+    def known_until_ns(self, asked: Transform) -> int:
+        """Until when a pose is known: the newest stamp of the frame on the way that lags most."""
+        with self._lock:
+            up, down, met = self._way(asked.frame, asked.parent)
+            if not met:
+                return 0
+            return min((self._frames[child].until_ns for child in (*up, *down)), default=FOREVER)
 
     def forget(self) -> None:
         """Another clock: what moved is unknown, what is static stays."""

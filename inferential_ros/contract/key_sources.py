@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,15 @@ from inferential_ros.contract.schema import (
     Transform,
 )
 from inferential_ros.contract.topics import read_topic
-from inferential_ros.convert.registry import TEXT, Form, InputError, form_of, input_type
+from inferential_ros.convert.registry import (
+    TEXT,
+    Form,
+    InputError,
+    Located,
+    form_of,
+    input_type,
+    located,
+)
 from inferential_ros.convert.rotation import FORMS, QUATERNION, Rotations
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.types import message_class
@@ -79,6 +88,7 @@ def joined_key(name: str, section: Section) -> ObservationKey:
     listed = section.get("parts", sequence)
     if len(listed) < 2:
         raise ContractError(section.at("parts"), "needs at least two topics; one is a key itself")
+    history = section.get("history", _history, None)
     parts = []
     for index, value in enumerate(listed):
         part = Section(value, f"{section.at('parts')}[{index}]")
@@ -90,26 +100,48 @@ def joined_key(name: str, section: Section) -> ObservationKey:
             raise ContractError(
                 part.path, "a part is a vector of numbers, there in every observation"
             )
-        parts.append(found)
+        parts.append(replace(found, history=history))
     join = Joined(parts, section.get("dtype", one_of(*DTYPES), "float32"), section.path)
-    return ObservationKey(name, section.path, parts=tuple(parts), join=join, max_age_s=None)
+    return ObservationKey(
+        name, section.path, parts=tuple(parts), join=join, max_age_s=None, history=history
+    )
 
 
 class Joined:
-    """The values of the parts of a key, one after the other."""
+    """The values of the parts of a key, one after the other; stacked ones at each moment."""
 
     def __init__(self, parts: list[ObservationKey], dtype: str, path: str) -> None:
+        self._parts = parts
         shapes = [form_of(part.decode).shape for part in parts]
         sizes = [shape[0] for shape in shapes if shape is not None and shape[0] is not None]
         self.form = Form(dtype, (sum(sizes) if len(sizes) == len(parts) else None,))
         self._dtype = np.dtype(dtype)
         self._path = path
 
+    def located(self) -> dict[str, Located]:
+        """The elements of each part, by themselves and behind its number: `elbow`, `[1].elbow`.
+
+        What several parts have is there by its number only.
+        """
+        found: dict[str, Located] = {}
+        start, taken = 0, Counter(name for part in self._parts for name in located(part.decode))
+        for index, part in enumerate(self._parts):
+            for name, place in located(part.decode).items():
+                here = place._replace(index=start + place.index)
+                found[f"[{index}].{name}"] = here
+                if taken[name] == 1:
+                    found[name] = here
+            shape = form_of(part.decode).shape
+            if shape is None or shape[0] is None:
+                break
+            start += shape[0]
+        return found
+
     def __call__(self, values: list[Any]) -> np.ndarray:
-        for index, value in enumerate(values):
-            if np.ndim(value) != 1:
+        for index, (value, part) in enumerate(zip(values, self._parts)):
+            if np.ndim(value) != (1 if part.history is None else 2):
                 raise InputError(f"{self._path}.parts[{index}]", "is no vector")
-        return np.concatenate(values).astype(self._dtype, copy=False)
+        return np.concatenate(values, axis=-1).astype(self._dtype, copy=False)
 
 
 def transform_key(name: str, section: Section) -> ObservationKey:
@@ -139,18 +171,25 @@ def transform_key(name: str, section: Section) -> ObservationKey:
         qos=Qos(reliable=True, transient_local=True, depth=TREE_DEPTH),
         quiet=True,
     )
-    max_age_s = section.get("max_age_s", positive, 1.0)
+    align = section.get("align", one_of(NEWEST, ASOF), NEWEST)
+    limit = "tolerance_s" if align == ASOF else "max_age_s"
+    for key in {"tolerance_s", "max_age_s"} - {limit}:
+        if section.has(key):
+            raise ContractError(section.at(key), f"is not for align: {align}, but {limit}")
+    max_age_s = section.get(limit, positive, *(() if align == ASOF else (1.0,)))
     return ObservationKey(
         name,
         section.path,
         parts=(source, static),
         join=pose,
+        align=align,
+        tolerance_s=max_age_s if align == ASOF else 0.0,
         transform=Transform(
             asked.get("frame", text).removeprefix("/"),
             asked.get("in", text).removeprefix("/"),
             max_age_s,
         ),
-        max_age_s=max_age_s,
+        max_age_s=max_age_s if align == NEWEST else None,
         history=section.get("history", _history, None),
     )
 
@@ -162,6 +201,11 @@ class Posed:
         self._rotations = Rotations([3], QUATERNION, rotation, 7, path)
         self._dtype = np.dtype(dtype)
         self.form = Form(dtype, (self._rotations.size,))
+
+    def located(self) -> dict[str, Located]:
+        """x, y and z, and the rotation."""
+        rotation = Located(3, form=self._rotations.target)
+        return {**{axis: Located(index) for index, axis in enumerate("xyz")}, "rotation": rotation}
 
     def __call__(self, pose: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         return self._rotations(np.concatenate(pose)).astype(self._dtype, copy=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.key_sources import TREE, joined_key, topic_key, transform_key
-from inferential_ros.contract.schema import NEWEST, ObservationKey, Trigger
+from inferential_ros.contract.schema import ASOF, NEWEST, ObservationKey, Trigger
 from inferential_ros.options.errors import ContractError, suggestion
 from inferential_ros.options.yaml_values import (
     Section,
@@ -44,8 +44,11 @@ def read_observation(
     reference = section.get("reference", one_of(*topics), (*trigger.on, *topics)[0])
     for key in keys:
         first = key.sources[0] if key.sources else key
-        if key.name == reference and first.align not in (NEWEST, TREE):
-            raise ContractError(f"{first.path}.align", "others are aligned to this, the reference")
+        if key.name == reference and (key.align == ASOF or first.align not in (NEWEST, TREE)):
+            raise ContractError(
+                f"{key.path if key.transform else first.path}.align",
+                "others are aligned to this, the reference",
+            )
     return keys, trigger, reference
 
 

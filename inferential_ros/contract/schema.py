@@ -14,6 +14,7 @@ from inferential_core.client.handle import RESTART
 from inferential_ros.convert.registry import EVERY_TICK, TEXT, Decode, Encode, Form, form_of
 from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZEROS
 from inferential_ros.execution.modes import Execution
+from inferential_ros.execution.relative import Relative
 from inferential_ros.options.units import Conversion
 
 VELOCITY, EFFORT, TWIST = "velocity", "effort", "twist"
@@ -72,7 +73,7 @@ class Transform:
 
     frame: str
     parent: str  # the frame that it is expressed in
-    max_age_s: float | None
+    max_age_s: float  # from the observation, of each transform on the way
 
 
 @dataclass(frozen=True)
@@ -167,20 +168,6 @@ class Output:
 
 
 @dataclass(frozen=True)
-class RelativeTo:
-    """A column that a model gives relative to a state, which is an element of an observation.
-
-    Absolute is the column + gain * observed + offset, in the units of the actions.
-    """
-
-    column: int
-    key: str  # of the observation
-    index: int  # in the key's vector
-    gain: float
-    offset: float
-
-
-@dataclass(frozen=True)
 class Action:
     """How the model's answer is executed."""
 
@@ -193,7 +180,7 @@ class Action:
     execution: Execution
     publish_on_arrival: bool
     outputs: tuple[Output, ...]
-    relative: tuple[RelativeTo, ...] = ()
+    relative: tuple[Relative, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,12 @@ from inferential_ros.convert.registry import (
     Located,
     input_converter,
 )
-from inferential_ros.convert.rotation import Rotations, read_rotation
+from inferential_ros.convert.rotation import (
+    QUATERNION,
+    Rotations,
+    quaternions_among,
+    read_rotation,
+)
 from inferential_ros.options.errors import ContractError, suggestion
 from inferential_ros.options.units import Conversion, read_conversion
 from inferential_ros.options.yaml_values import Section, boolean, names, number, one_of
@@ -153,16 +158,24 @@ class Vector:
         self.warnings = tuple(dict.fromkeys(leaf.warning for leaf in self._leaves if leaf.warning))
 
     def located(self) -> dict[str, Located]:
-        """The numbers at paths whose place in the vector does not depend on the message."""
+        """The numbers at paths whose place in the vector does not depend on the message.
+
+        A rotation is called as the message that it is, such as `pose.orientation`.
+        """
         found: dict[str, Located] = {}
-        if self._rotations is not None:
-            return found
+        changed = self._rotations
+        starts = quaternions_among(self._leaves) if changed is None else changed.starts
         index = 0
         for leaf, origin in zip(self._leaves, self._origin):
             if leaf.count is None:
                 break
-            if leaf.scalar:
-                found[leaf.path] = located_at(index, self._conversion, origin)
+            place = index if changed is None else changed.place(index)
+            here = located_at(place, self._conversion, origin)
+            if index in starts and here == Located(place):
+                form = QUATERNION if changed is None else changed.target
+                found[leaf.path.rpartition(".")[0] or "rotation"] = here._replace(form=form)
+            if leaf.scalar and (changed is None or not changed.within(index)):
+                found[leaf.path] = here
             index += leaf.count
         return found
 

@@ -177,11 +177,15 @@ class Listening(NamedTuple):
 
 
 class Located(NamedTuple):
-    """Where an element of a decoded vector is, and what it is there: x * gain + offset."""
+    """Where an element of a decoded vector is, and what it is there: x * gain + offset.
+
+    form: of a rotation, which begins there.
+    """
 
     index: int
     gain: float = 1.0
     offset: float = 0.0
+    form: str = ""
 
 
 def located(decode: Decode | None) -> Mapping[str, Located]:

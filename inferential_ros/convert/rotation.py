@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,16 +30,26 @@ class Rotations:
     """
 
     def __init__(self, starts: list[int], source: str, target: str, size: int, path: str) -> None:
-        self._starts = starts
+        self.starts = starts
+        self.target = target
         self._width, self._to_quaternion, _ = FORMS[source]
         width, _, self._from_quaternion = FORMS[target]
-        self.size = size + len(starts) * (width - self._width)
+        self._growth = width - self._width
+        self.size = size + len(starts) * self._growth
         self._path = path
+
+    def place(self, index: int) -> int:
+        """Where a number is afterwards that is none of a rotation, or the first of one."""
+        return index + self._growth * sum(start < index for start in self.starts)
+
+    def within(self, index: int) -> bool:
+        """Whether a number is one of a rotation."""
+        return any(start <= index < start + self._width for start in self.starts)
 
     def __call__(self, vector: np.ndarray) -> np.ndarray:
         """The vector with its rotations in the other form; InputError for what is none."""
         parts, begun = [], 0
-        for start in self._starts:
+        for start in self.starts:
             end = start + self._width
             parts += [vector[begun:start], self.changed(vector[start:end])]
             begun = end
@@ -76,7 +86,7 @@ def read_rotation(
     if isinstance(value, str):
         target = one_of(*FORMS)(value, path)
         leaves = [leaf for group in groups for leaf in group]
-        starts = _quaternions(leaves)
+        starts = quaternions_among(leaves)
         if not starts:
             raise ContractError(
                 path, "no quaternion of geometry_msgs is selected: give of, from and to"
@@ -100,7 +110,7 @@ def read_rotation(
     return Rotations([sum(sizes[:first])], source, target, sum(sizes), path)
 
 
-def _quaternions(leaves: list[Leaf]) -> list[int]:
+def quaternions_among(leaves: Sequence[Leaf]) -> list[int]:
     """Where each quaternion begins, in the vector of all leaves."""
     starts, at, index = [], 0, 0
     while index < len(leaves):

@@ -150,6 +150,21 @@ def test_one_key_is_read_from_several_topics_with_their_fields_interleaved() -> 
     assert values["state"].dtype == np.float32
 
 
+def test_past_samples_of_parts_stand_side_by_side_at_each_moment() -> None:
+    parts = [{"topic": topic, "type": JOINTS, "joints": [topic]} for topic in ("a", "b")]
+    state = {"parts": parts, "history": {"steps": 3, "every_s": 0.1}}
+    target = inputs({"state": state}, trigger={"on": "state"})
+    assert target.contract.observation[0].form.shape == (3, 2)
+    for at_ms in range(0, 500, 20):
+        feed(target, "a", joints(at_ms, a=float(at_ms)), at_ms)
+        feed(target, "b", joints(at_ms + 3, b=-float(at_ms)), at_ms + 3)
+    assert observe(target, 490)["state"].tolist() == [[280, -280], [380, -380], [480, -480]]
+    target.new_episode()
+    feed(target, "a", joints(600, a=6.0), 600)
+    feed(target, "b", joints(600, b=7.0), 600)
+    assert observe(target, 601)["state"].tolist() == [[6, 7]] * 3
+
+
 def test_a_part_that_is_missing_is_named() -> None:
     target = inputs({"state": ARMS})
     feed(target, "left", joints(0, a=1.0, b=2.0), 0)
@@ -311,6 +326,46 @@ def test_the_pose_of_a_frame_is_that_of_the_observations_time() -> None:
     np.testing.assert_allclose(values["cup"], [-1.5, 0, 0, 1, 0, 0, 0, 1, 0])
     assert list(values) == ["state", "tool", "cup"]
     assert target.contract.observation[2].form.shape == (9,)
+
+
+def test_a_pose_may_be_waited_for_until_it_is_known_at_the_observations_time() -> None:
+    target = frames(align="asof", tolerance_s=0.05)
+    feed(target, "/tf_static", moved(0, 0.5, "cup"), 0)
+    feed(target, "/tf", moved(100, 1.0), 100)
+    feed(target, "joints", joints(140, a=1.0), 140)
+    assert not target.due(NOW + 141 * MS, 0.0), "a transform that is nearer may come"
+    feed(target, "/tf", moved(180, 3.0), 180)
+    assert target.due(NOW + 181 * MS, 0.0)
+    np.testing.assert_allclose(observe(target, 181)["tool"][0], 2.0)
+    feed(target, "joints", joints(220, a=1.0), 220)
+    assert not target.due(NOW + 221 * MS, 0.0)
+    assert target.due(NOW + 271 * MS, 0.0), "but nothing is waited for longer than the tolerance"
+    np.testing.assert_allclose(observe(target, 271)["tool"][0], 3.0)
+    feed(target, "joints", joints(240, a=1.0), 275)
+    with pytest.raises(NotNow, match="tool.tf: the nearest transform of 'tool0' is 0.060 s from"):
+        observe(target, 330)
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "told"),
+    [
+        ({"align": "asof"}, "tool.tolerance_s", "is missing"),
+        ({"align": "asof", "tolerance_s": 1, "max_age_s": 1}, "tool.max_age_s", "not for align"),
+        ({"tolerance_s": 1}, "tool.tolerance_s", "not for align: hold, but max_age_s"),
+        ({"align": "drop"}, "tool.align", "unknown value 'drop'"),
+    ],
+)
+def test_what_a_pose_cannot_be_is_named(options: Any, path: str, told: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        frames(**options)
+    assert caught.value.path == f"observation.keys.{path}" and told in caught.value.problem
+
+
+def test_a_pose_that_waits_for_others_is_not_what_they_wait_for() -> None:
+    pytest.importorskip("tf2_msgs.msg", reason="tf2_msgs is not built: make peers")
+    tool = {"tf": {"frame": "a", "in": "b"}, "align": "asof", "tolerance_s": 0.1}
+    with pytest.raises(ContractError, match="keys.tool.align: others are aligned to this"):
+        inputs({"tool": tool})
 
 
 def test_a_pose_that_is_not_known_is_told_of_as_what_is_missing() -> None:
