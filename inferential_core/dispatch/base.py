@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..models.answers import Result
 from ..models.context import InferenceContext
 from ..request import InferenceRequest
+
+if TYPE_CHECKING:
+    from ..config.schema import InferentialConfig
 
 __all__ = [
     "LOADING",
@@ -150,7 +153,7 @@ class Dispatcher(ABC):
     """
 
     on_change: Callable[[], None] | None = None  # set by the server before `start`
-    changes_models: ClassVar[bool] = False  # whether `change` can be called
+    changes_models: bool = False  # whether `change` can be called
     leadership: Leadership = NO_LEADERSHIP  # likewise; to be ignored where models run elsewhere
 
     @abstractmethod
@@ -185,6 +188,10 @@ class Dispatcher(ABC):
         new one is loaded. UsageError where this cannot be done.
         """
         raise UsageError(f"{type(self).__name__} cannot change its models while it runs")
+
+    def options_in(self, config: InferentialConfig, model_id: str) -> Mapping[str, Any]:
+        """The options of a model that a configuration names, as `change` takes them."""
+        return {}
 
     def forget(self, model_id: str, client_id: str, lane: int) -> None:  # noqa: B027  may be empty
         """A client of a stateful model left, or was placed anew: its state is of no more use."""

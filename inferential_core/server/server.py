@@ -416,7 +416,7 @@ class Server:
             parts.tracing.limit(self.config.metrics.traces_per_s)
             return waits + parts.beyond_the_socket(self.config)
 
-        if changed := list(wishes(self.config, holds, self._dispatcher.models())):
+        if changed := list(wishes(self.config, holds, self._dispatcher)):
             return self._model_changes.make(parts, changed, change)
         return parts.loop.between_turns(change)
 

@@ -6,14 +6,17 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelUnavailable, UsageError
 from ...log.waiting import waiting
 from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from .model_change import LocalChange, Served
-from .options import Lanes, ModelOptions, options_by_id
+from .options import Lanes, ModelOptions, options_by_id, options_of
+
+if TYPE_CHECKING:
+    from ...config.schema import InferentialConfig
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +113,13 @@ class LocalDispatcher(Dispatcher):
         before = ModelOptions() if served is None else served.options
         changed = before.changed(model_id, options or {})
         return LocalChange(self, model_id, model, changed, unload_first)
+
+    def options_in(self, config: InferentialConfig, model_id: str) -> Mapping[str, Any]:
+        it = config.local
+        options = options_of(
+            model_id, it.lanes, it.max_batch, it.process, it.timeout_s, it.warm_up
+        )
+        return options._asdict()
 
     def close(self) -> None:
         self._on_done = None

@@ -37,7 +37,8 @@ class Served:
         """The same, which `source` names; its profile is expected to hold."""
         if not source:
             return self
-        return replace(self, source=source, info=profile.expected(self.info, source))
+        expected = profile.expected(self.info.id, source)
+        return replace(self, source=source, info=replace(self.info, **expected))
 
     def ready(self) -> Served:
         """The same once its lanes, which were started, are; ConfigError says why they are not."""

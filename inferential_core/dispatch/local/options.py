@@ -64,17 +64,29 @@ def options_by_id(
     chosen = (process,) if isinstance(process, str) else process
     if not isinstance(chosen, bool):
         _check_ids("process", chosen, models)
-    default = ModelOptions()
     return {
-        model_id: ModelOptions(
-            _of(lanes, model_id, default.lanes),
-            _of(max_batch, model_id, default.max_batch),
-            chosen if isinstance(chosen, bool) else model_id in chosen,
-            _of(timeout_s, model_id, default.timeout_s),
-            warm_up,
-        ).checked(model_id)
+        model_id: options_of(model_id, lanes, max_batch, chosen, timeout_s, warm_up)
         for model_id in models
     }
+
+
+def options_of(
+    model_id: str,
+    lanes: int | Mapping[str, int],
+    max_batch: int | Mapping[str, int],
+    process: bool | Collection[str],
+    timeout_s: float | Mapping[str, float | None] | None,
+    warm_up: bool,
+) -> ModelOptions:
+    """The options of one model, likewise."""
+    default = ModelOptions()
+    return ModelOptions(
+        _of(lanes, model_id, default.lanes),
+        _of(max_batch, model_id, default.max_batch),
+        process if isinstance(process, bool) else model_id in process,
+        _of(timeout_s, model_id, default.timeout_s),
+        warm_up,
+    ).checked(model_id)
 
 
 def make_lanes(model_id: str, model: Any, options: ModelOptions) -> tuple[Lanes, ModelInfo]:

@@ -102,7 +102,7 @@ class RayServeDispatcher(Dispatcher):
         }
         self._served = Served(deploy or {})
         self._errands = Errands(self._child.notify)
-        self._chooses_all = not names
+        self.changes_models = bool(names)  # else what is deployed decides
         self._were_ready: set[str] = set()
         self._why_not = ""
         self._on_done: OnDone = lambda completion: None
@@ -134,7 +134,7 @@ class RayServeDispatcher(Dispatcher):
         options: Mapping[str, Any] | None = None,
         unload_first: bool = False,
     ) -> RayChange:
-        if self._chooses_all:
+        if not self.changes_models:
             raise UsageError(
                 "this server serves whatever is deployed on Ray Serve: change it by Serve's tools"
             )

@@ -15,6 +15,7 @@ from typing import Any
 
 from ...errors import ConfigError, InferentialError, UsageError, describe
 from ...suggestion import nearest
+from .. import profile
 from ..base import LOADING, REPLACING, UNLOADING, ModelChange, ModelInfo
 from ..worker.jobs import unpack_models
 
@@ -30,6 +31,7 @@ class Served:
         self.names: dict[str, str] = {}  # of applications, by model id, where another one
         self.targets = dict(targets)  # of the applications that are this server's, by model id
         self._generations: dict[str, int] = {}
+        self._expected = {name: profile.expected(name, it) for name, it in targets.items()}
         self._changes: dict[str, tuple[str, ModelInfo | None]] = {}
 
     def name_of(self, model_id: str) -> str:
@@ -48,12 +50,14 @@ class Served:
         """Another application serves it now; its generation."""
         self.names[model_id] = name
         self.targets[model_id] = target
+        self._expected[model_id] = profile.expected(model_id, target)
         self._generations[model_id] = self._generations.get(model_id, 0) + 1
         return self._generations[model_id]
 
     def forget(self, model_id: str) -> None:
         """It is served no more."""
         self.targets.pop(model_id, None)
+        self._expected.pop(model_id, None)
         self.names[model_id] = ""
 
     def seen(
@@ -67,7 +71,8 @@ class Served:
         for model_id, info in infos.items():
             if names.get(model_id, model_id) == self.name_of(model_id):
                 generation = self._generations.get(model_id, 0)
-                found[model_id] = replace(info, generation=generation)
+                expected = self._expected.get(model_id, {})
+                found[model_id] = replace(info, generation=generation, **expected)
             elif model_id in before and self.name_of(model_id):
                 found[model_id] = before[model_id]
         for model_id, (change, hollow) in self._changes.items():

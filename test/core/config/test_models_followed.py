@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inferential_core import Connection, InferentialConfig, Server
+from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server
 from inferential_core.config import command_config
 from inferential_core.dispatch.factory import choose
 from inferential_core.server.model_wishes import wishes
@@ -101,7 +101,8 @@ def test_a_model_that_cannot_be_loaded_refuses_the_whole_file(server: Server, fi
 
 
 def wished(before: dict[str, Any], after: dict[str, Any], *served: str) -> list[tuple[Any, ...]]:
-    found = wishes(InferentialConfig(**before), InferentialConfig(**after), served)
+    dispatcher = LocalDispatcher({model_id: lambda obs: obs for model_id in served})
+    found = wishes(InferentialConfig(**before), InferentialConfig(**after), dispatcher)
     return [(each.kind, each.model_id, each.model, dict(each.options)) for each in found]
 
 
@@ -127,4 +128,5 @@ def test_models_that_a_command_line_names_win_over_the_file(file: Path) -> None:
     file.write_text("dispatch: {models: {arm: 'yaml_models:One'}}\nlocal: {lanes: 5}\n")
     after = command_config(file, **told)
     assert before.dispatch.models == {"arm": "yaml_models:Two"} == after.dispatch.models
-    assert list(wishes(before, after, ["arm"])) == []
+    dispatcher = LocalDispatcher({"arm": lambda obs: obs})
+    assert list(wishes(before, after, dispatcher)) == []

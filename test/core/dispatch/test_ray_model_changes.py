@@ -15,7 +15,10 @@ import pytest
 pytest.importorskip("ray")
 
 from inferential_core import ConfigError, Connection, Server, UsageError
+from inferential_core.config import command_config
+from inferential_core.dispatch.factory import choose
 from inferential_core.dispatch.ray_serve import RayServeDispatcher
+from inferential_core.models import profile
 from inferential_core.status import Status
 
 sys.path.append(str(Path(__file__).parent))
@@ -105,3 +108,36 @@ def test_a_driver_that_starts_again_calls_the_model_that_replaced_another(
     while dispatcher._child.pid in (before, None) or record(server)["unavailable"]:
         threading.Event().wait(0.05)
     assert ask(server).model_version == "2"
+
+
+def test_a_saved_configuration_changes_the_models_and_profiles_are_planned_with(
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile, "read", lambda target: measured(target, tmp_path))
+    file = tmp_path / "server.yaml"
+    told = {"bind": "tcp://127.0.0.1:0", "http": "off"}
+    ray = f"ray: {{address: '{ray_cluster.address}'}}\n"
+    file.write_text(f"dispatch: {{models: {{arm: 'changing_models:One'}}}}\n{ray}")
+    config = command_config(file, **told)
+    dispatcher = choose(config, dispatcher="ray").dispatcher
+    with Server(config=config, dispatcher=dispatcher) as server:
+        while record(server)["unavailable"]:
+            threading.Event().wait(0.05)
+        assert dispatcher.models()["arm"].expected_s == {1: 0.125}
+        models = "{arm: 'changing_models:Two', leg: 'changing_models:One'}"
+        file.write_text(f"dispatch: {{models: {models}}}\n{ray}")
+        assert server.reconfigure(command_config(file, **told)) == []
+        assert ask(server).model_version == "2" and ask(server, "leg").model_version == "1"
+        assert dispatcher.models()["arm"].expected_s == {}
+        file.write_text(f"dispatch: {{models: {{arm: 'changing_models:Two'}}}}\n{ray}")
+        assert server.reconfigure(command_config(file, **told)) == []
+        assert [each["id"] for each in server.status()["models"]] == ["arm"]
+
+
+def measured(target: str, folder: Path) -> Any:
+    """A profile of the first model, and none of others."""
+    if target != "changing_models:One":
+        return None
+    batches = (profile.BatchProfile(1, 9, 0.2, 0.125, 0.13),)
+    machine = profile.this_machine()
+    return profile.Profile(target, machine, batches, 0.0, 0.0), folder / "profile.json"
