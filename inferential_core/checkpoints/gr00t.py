@@ -106,10 +106,6 @@ class Gr00tModel:
         for name in self._modalities[LANGUAGE].modality_keys:
             observation[name] = {"dtype": "string"}
         parts = [f"{ACTION}.{name}" for name in self._modalities[ACTION].modality_keys]
-        declared: dict[str, Any] = {
-            "observation": observation,
-            "horizon": len(self._modalities[ACTION].delta_indices),
-            "notes": {"framework": "gr00t", "embodiment": self.version, "action_parts": parts},
-        }
-        declared |= names.declared()
-        return declared
+        horizon = len(self._modalities[ACTION].delta_indices)
+        notes = {"framework": "gr00t", "embodiment": self.version, "action_parts": parts}
+        return names.declared({"observation": observation, "horizon": horizon}, notes)

@@ -42,13 +42,15 @@ class Naming(NamedTuple):
                 )
         return self
 
-    def declared(self) -> dict[str, Any]:
-        """What a specification says of the actions, as far as it is known."""
-        told: dict[str, Any] = {}
+    def declared(self, what: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any]:
+        """A specification of `what`, with these notes and what is known of the columns."""
+        told = {**what, "notes": dict(notes)}
         if self.actions:
             told["action_names"] = list(self.actions)
         if self.rate_hz:
             told["control_rate_hz"] = float(self.rate_hz)
+        if self.state:
+            told["notes"]["state_names"] = list(self.state)
         return told
 
     def needs(self, dataset: str = "") -> list[str]:

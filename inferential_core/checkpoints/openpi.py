@@ -118,17 +118,14 @@ class OpenpiPolicy:
         notes: dict[str, Any] = {"framework": "openpi", "policy": self.version}
         if not self._together:
             notes["batches"] = "no: this openpi has other names inside, a call takes one"
-        declared: dict[str, Any] = {"notes": notes}
+        declared: dict[str, Any] = {}
         if self._example is not None:
             flat = flattened(self._example, "example")
             declared["observation"] = {key: _entry(value) for key, value in flat.items()}
             steps, columns = np.shape(self.infer_batch([self._example])[0][ACTIONS])
             declared["horizon"], notes["action_columns"] = steps, columns
             names.checked(columns, 0)
-        declared |= names.declared()
-        if names.state:
-            notes["state_names"] = names.state
-        return declared
+        return names.declared(declared, notes)
 
 
 def example_of(policy: Any) -> dict[str, Any] | None:

@@ -164,7 +164,4 @@ def _specification(network: Network, skipped: int) -> dict[str, Any]:
     names = network.names.checked(columns, 0)
     if columns:
         notes["action_columns"] = columns
-    declared |= names.declared()
-    if names.state:
-        notes["state_names"] = names.state
-    return {**declared, "notes": notes}
+    return names.declared(declared, notes)

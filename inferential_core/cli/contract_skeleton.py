@@ -39,7 +39,8 @@ def skeleton(model_id: str, declared: Mapping[str, Any]) -> str:
         "  trigger: {runway: 0.5}          # ask again when half of the chunk is left",
         "  keys:",
     ]
-    state_names = notes.get("state_names") or []
+    several = sum(map(_is_joints, needed, needed.values())) > 1
+    state_names = [] if several else notes.get("state_names") or []
     for key, entry in (needed or {"state": {"shape": [1]}}).items():
         lines += [f"    {_quoted(key)}:", *_key(key, entry, state_names)]
     return "\n".join([*lines, "", *_action(declared, notes)]) + "\n"
@@ -60,7 +61,7 @@ def _key(key: str, entry: Mapping[str, Any], state_names: Sequence[str]) -> list
         if len(shape) == 4:  # of several times
             lines.append(f"      history: {{steps: {shape[0]}, every_s: 0.1}}  # every_s: a guess")
         return lines
-    if len(shape) == 1 and _JOINTS.search(key) and "environment" not in key:
+    if _is_joints(key, entry):
         joints = [name.removesuffix(_MOTOR) for name in state_names]
         guess = "" if joints else "      # a guess: the model does not name the columns\n"
         return [
@@ -76,6 +77,12 @@ def _key(key: str, entry: Mapping[str, Any], state_names: Sequence[str]) -> list
         f"      shape: [{sizes}]",
         *([] if dtype == "float32" else [f"      dtype: {dtype}"]),
     ]
+
+
+def _is_joints(key: str, entry: Mapping[str, Any]) -> bool:
+    """Whether a key looks like the joints of a robot."""
+    flat = len(entry.get("shape") or [None]) == 1 and entry.get("dtype") != _TEXT
+    return flat and bool(_JOINTS.search(key)) and "environment" not in key
 
 
 def _action(declared: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:

@@ -195,10 +195,6 @@ def _specification(
         }
     speechless = loaded.policy.config.type in SPEECHLESS
     observation[TASK] = {"dtype": "string", "optional": speechless}
-    declared: dict[str, Any] = {"observation": observation, "horizon": horizon}
-    declared |= names.declared()
-    if names.state:
-        notes["state_names"] = list(names.state)
     if needs := names.needs():
         notes["needs"] = needs
-    return {**declared, "notes": notes}
+    return names.declared({"observation": observation, "horizon": horizon}, notes)

@@ -105,6 +105,13 @@ def test_it_specifies_keys_and_history(checkpoint: Path) -> None:
     assert declared["notes"]["action_parts"] == ["action.arm", "action.hand"]
 
 
+def test_the_names_of_columns_are_noted_as_other_checkpoints_note_them(checkpoint: Path) -> None:
+    options = "embodiment=gr1&state_names=a,b&action_names=c&control_rate_hz=20"
+    declared = load_model(f"gr00t:{checkpoint}?{options}").specification
+    assert declared["notes"]["state_names"] == ["a", "b"]
+    assert (declared["action_names"], declared["control_rate_hz"]) == (["c"], 20.0)
+
+
 def test_an_embodiment_that_is_unknown_is_told_with_the_known_ones(checkpoint: Path) -> None:
     with pytest.raises(ConfigError, match="embodiment=g1: it must be one of GR1, NEW_EMBODIMENT"):
         load_model(f"gr00t:{checkpoint}?embodiment=g1")
