@@ -9,6 +9,7 @@ and nothing else.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -36,7 +37,12 @@ def users_code(doing: str) -> Iterator[None]:
 
 
 def imported(module: str) -> ModuleType:
-    """A module of a user's; ConfigError says where one that is not there was looked for."""
+    """A module of a user's, by its name or as the path of a .py file.
+
+    ConfigError says where one that is not there was looked for.
+    """
+    if module.endswith(".py"):
+        return _of_file(os.path.abspath(os.path.expanduser(module)))
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -47,6 +53,30 @@ def imported(module: str) -> ModuleType:
         raise ConfigError(
             f"{error}; it was looked for in {looked} and among the installed packages"
         ) from error
+
+
+def _of_file(path: str) -> ModuleType:
+    """The module of a file, by its plain name from then on, with its folder's modules beside it."""
+    folder, name = os.path.split(path)
+    stem = name.removesuffix(".py")
+    known = sys.modules.get(stem)
+    if known is not None and getattr(known, "__file__", None) == path:
+        return known
+    if known is not None:
+        raise ConfigError(f"another module is called {stem!r}: rename {path}")
+    if not os.path.isfile(path):
+        raise ConfigError(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(stem, path)
+    assert spec is not None and spec.loader is not None  # as there are for every .py file
+    if folder not in sys.path:
+        sys.path.append(folder)
+    module = sys.modules[stem] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[stem]
+        raise
+    return module
 
 
 @contextmanager

@@ -1,5 +1,5 @@
-"""Models named on a command line or in a parameter: `name:=module:attribute`, or a checkpoint's
-scheme in place of the module (see `schemes`).
+"""Models named on a command line or in a parameter: `name:=module:attribute`, where the module may
+be the path of a .py file, or a checkpoint's scheme stands in its place (see `schemes`).
 
 This module is also sent to Ray's replicas by value: it imports the standard library, `errors`,
 `users_code` and `schemes`, and nothing else.

@@ -37,7 +37,10 @@ def check_permitted(target: str, folders: Iterable[str]) -> None:
 
 
 def _file_of(module: str, allowed: list[Path]) -> Path | None:
-    """Where Python finds the outermost package of a module, or has found it."""
+    """Where Python finds the outermost package of a module, or has found it; a .py file itself."""
+    if module.endswith(".py"):
+        file = Path(module).expanduser()
+        return file.resolve() if file.is_file() else None
     top = module.partition(".")[0]
     loaded = sys.modules.get(top)
     if loaded is not None:

@@ -75,12 +75,14 @@ def load(checkpoint: Checkpoint) -> Any:
 
 
 def absolute(target: str) -> str:
-    """The same checkpoint wherever it is loaded, if its source is a path that exists here.
+    """The same model wherever it is loaded, if its source is a path that exists here.
 
     Anything else is returned as it is.
     """
     if read(target) is None:
-        return target
+        module, _, attribute = target.partition(":")
+        is_file = module.endswith(".py") and os.path.isfile(module)
+        return f"{os.path.abspath(module)}:{attribute}" if is_file else target
     scheme, _, rest = target.partition(":")
     source, mark, query = rest.partition("?")
     before, at, path = source.rpartition("@")  # openpi:CONFIG@DIR

@@ -28,7 +28,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "target", ["permitted_policies:Policy", "lerobot:{0}/allowed/act?device=cpu"]
+    "target",
+    [
+        "permitted_policies:Policy",
+        "{0}/allowed/permitted_policies.py:Policy",
+        "lerobot:{0}/allowed/act?device=cpu",
+    ],
 )
 def test_what_lies_in_a_folder_is_permitted(folder: Path, target: str) -> None:
     check_permitted(target.format(folder), [str(folder / "allowed")])
@@ -45,6 +50,9 @@ def test_what_lies_in_a_folder_is_permitted(folder: Path, target: str) -> None:
         "no_such_module:Policy",
         "permitted_policies:subprocess.getoutput",
         ":Policy",
+        "{0}/outside/other_policies.py:Policy",
+        "{0}/allowed/linked_policies.py:Policy",
+        "{0}/allowed/permitted_policies.py:subprocess.getoutput",
         "lerobot:{0}/outside/act",
         "lerobot:{0}/allowed/../outside/act",
         "lerobot:{0}/allowed/linked",
