@@ -56,7 +56,7 @@ def imported(module: str) -> ModuleType:
 
 
 def _of_file(path: str) -> ModuleType:
-    """The module of a file, by its plain name from then on, with its folder's modules beside it."""
+    """The module of a file, by its plain name from then on; it finds the modules beside it."""
     folder, name = os.path.split(path)
     stem = name.removesuffix(".py")
     known = sys.modules.get(stem)

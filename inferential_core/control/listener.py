@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 _numbers = itertools.count(1)
 _TELL_S = 1.0  # from one word that a change goes on to the next
+_REFUSE_S = 2.0  # within which a stranger says what it wants
 _MOST_BYTES = 1 << 20  # of a request
 _CREDENTIALS = struct.Struct("3i")  # pid, uid and gid, see unix(7)
 
@@ -109,6 +110,8 @@ def _serve(server: Controlled, caller: socket.socket) -> None:
     """One request of one caller."""
     with caller, caller.makefile("rwb") as stream, contextlib.suppress(OSError, ValueError):
         if not _is_trusted(caller):
+            caller.settimeout(_REFUSE_S)
+            stream.readline(_MOST_BYTES)  # or the system throws the answer away with what is unread
             _tell(stream, {"error": "only the server's own user and root may control it"})
             return
         try:
