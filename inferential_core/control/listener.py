@@ -111,7 +111,9 @@ def _serve(server: Controlled, caller: socket.socket) -> None:
     with caller, caller.makefile("rwb") as stream, contextlib.suppress(OSError, ValueError):
         if not _is_trusted(caller):
             caller.settimeout(_REFUSE_S)
-            stream.readline(_MOST_BYTES)  # or the system throws the answer away with what is unread
+            stream.readline(
+                _MOST_BYTES
+            )  # or the system throws the answer away with what is unread
             _tell(stream, {"error": "only the server's own user and root may control it"})
             return
         try:
