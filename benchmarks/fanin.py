@@ -1,6 +1,6 @@
 """A fleet on one server: latency, losses, processor and memory.
 
-    python -m benchmarks fanin [--clients N ...] [--seconds S] [--batch] [--idle]
+    python -m benchmarks fanin [--clients N ...] [--seconds S] [--batch] [--idle] [--bare]
 
 Every client sends 28 bytes of state at 10 Hz to an identity model that returns float32 [50, 7].
 All of them live in one generator process (peers/crowd.py), whose own share of a core and lateness
@@ -12,13 +12,14 @@ fleet's latency and the server's share of a core with those of an older build.
 
 from __future__ import annotations
 
+import statistics
 import time
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 from .builds import HERE, Build, Cases, Figures
-from .comparison import compare
+from .comparison import compare, interleave
 from .machine import ProcessorShare, introduce, rss_mb
 from .options import AGAINST, parse, yes
 from .processes import Program
@@ -26,6 +27,7 @@ from .processes import Program
 CLIENTS = (1, 10, 100, 500, 1000)
 RATE_HZ = 10.0
 IDLE_CLIENTS = 500
+BARE = 1.5  # x the processor time of a bare ROUTER that answers with as many bytes, at most
 BARS = {"p99_ms": 20.0, "growth_mb": 2.0, "idle_cpu": 0.01}
 HEAD = f"""{"":54}{"server":>9}{"server":>9}{"2nd half":>9}{"crowd":>9}{"late":>9}
 clients{"sent":>9}{"p50":>9}{"p99":>9}{"p99.9":>9}  lost  failed      cpu\
@@ -62,6 +64,34 @@ def serve_crowd(clients: int, seconds: float, batches: bool) -> None:
     good = good and not (judged and growth >= BARS["growth_mb"])
     row = [clients, sent, *trips.values(), lost, failed, share, memory[1], growth, crowds, late]
     print(ROW.format(*row, yes(good)), flush=True)
+
+
+def beside_bare(clients: int, rounds: int) -> None:
+    """The server's processor time for an observation, and a bare ROUTER's for the same bytes."""
+    with ExitStack() as stack:
+        bare = HERE.program("peers/echo.py", "server", stack=stack)
+        pairs = {
+            "ours": start(clients, stack),
+            "bare": (bare, HERE.crowd(bare.hear(), clients, stack)),
+        }
+        measures = {who: partial(_microseconds, *pair) for who, pair in pairs.items()}
+        found = interleave(measures, rounds)
+    ours, bares = (statistics.median(each["us"] for each in found[who]) for who in measures)
+    ratio = statistics.median(
+        each["us"] / other["us"] for each, other in zip(found["ours"], found["bare"])
+    )
+    print(
+        f"{clients} clients: {ours:.0f} us of processor an observation, a bare ROUTER {bares:.0f};"
+        f" {ratio:.2f}x, at most {BARE}x: {yes(ratio <= BARE)}"
+    )
+
+
+def _microseconds(server: Program, crowd: Program) -> Figures:
+    processor, begun = ProcessorShare(server.pid), time.monotonic()
+    heard = crowd.ask({"seconds": 5.0, "rate_hz": RATE_HZ})
+    # the crowd settles first, at the same rate: what that costs is divided by as much time
+    seconds = time.monotonic() - begun
+    return {"us": 1e6 * processor() * seconds / (heard["sent"] * seconds / 5.0)}
 
 
 def rest(clients: int, seconds: float) -> None:
@@ -102,10 +132,15 @@ def main(arguments: list[str]) -> int:
         seconds=(60.0, "a row; default 60"),
         batch=(False, "a model with infer_batch"),
         idle=(False, "only the idle server"),
-        rounds=(7, "of --against"),
+        bare=(False, "processor time beside that of a bare ROUTER"),
+        rounds=(7, "of --against and --bare"),
         against=AGAINST,
     )
     introduce(f"clients at {RATE_HZ:.0f} Hz, {options.seconds:.0f} s, ms, shares of one core")
+    if options.bare:
+        for clients in options.clients or (IDLE_CLIENTS,):
+            beside_bare(clients, options.rounds)
+        return 0
     if options.against:
         return compare(options.against, partial(cases_of, options), options.rounds)
     if not options.idle:

@@ -4,12 +4,14 @@
                                   [--loop open|closed] [--contestant NAME ...] [--plot FOLDER]
     python -m benchmarks schedule --real [--seconds S]
     python -m benchmarks schedule --cost
+    python -m benchmarks schedule --robots
     python -m benchmarks schedule --trace FILE --workload W --load L --contestant NAME [--loop L]
     python -m benchmarks schedule --replay FILE
     python -m benchmarks schedule [--cost] --against REVISION [--contestant NAME ...] ...
 
 The same seed gives the same figures on every machine. `--real` plays some rows through a real
-server and sockets as well, in real time; `--cost` measures the schedulers themselves.
+server and sockets as well, in real time; `--cost` measures the schedulers themselves; `--robots`
+says how many robots of W10 each order serves.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from .machine import introduce
 from .options import AGAINST, parse
 from .scheduling import trace
 from .scheduling.campaign import BOUND, Run, play_all
+from .scheduling.carried import CARRIED, print_robots
 from .scheduling.contestants import CONTESTANTS
 from .scheduling.cost import print_costs
 from .scheduling.plots import draw
@@ -64,6 +67,7 @@ def main(arguments: list[str]) -> int:
         plot=(Path, "folder for the pictures"),
         real=(False, "simulation against a real server"),
         cost=(False, "what the schedulers cost"),
+        robots=(False, "how many robots of W10 are served"),
         rounds=(7, "of --cost --against"),
         against=AGAINST,
     )
@@ -82,6 +86,8 @@ def main(arguments: list[str]) -> int:
     if options.cost:
         introduce("Cost of scheduling")
         return 0 if print_costs() else 1
+    if options.robots:
+        return 0 if print_robots(options.seconds or 60.0) else 1
     if options.real:
         introduce("Simulation and reality")
         return 0 if print_comparison(options.seconds or 20.0) else 1
@@ -120,6 +126,8 @@ def _runs(loop: str, names: Iterable[str], options: Any) -> list[Run]:
 
 def _loads_of(workload: str, loop: str, options: Any) -> list[float]:
     """Those that were asked for; of a fleet that has its number of robots only that one."""
+    if workload == CARRIED:
+        return []
     if workload not in OF_A_SIZE:
         loads: list[float] = options.load
         return loads

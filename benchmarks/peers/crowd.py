@@ -47,6 +47,7 @@ class Crowd:
             self.by_fd[fd] = index
             self.poll.register(fd, select.EPOLLIN | select.EPOLLET)
         self.next_id = 1
+        self.newest = [0] * count  # id of what each asked last, for a server that tells none
         self.waiting: dict[int, float] = {}  # request id -> when it was sent
         self.trips: list[float] = []
         self.failed = 0
@@ -54,6 +55,7 @@ class Crowd:
     def send(self, index: int) -> None:
         socket, (empty, envelope, payload) = self.sockets[index], self.frames[index]
         number, self.next_id = self.next_id, self.next_id + 1
+        self.newest[index] = number
         self.waiting[number] = time.perf_counter()
         socket.send(empty, zmq.SNDMORE)
         # Of a field that a message has twice, protobuf takes the last one.
@@ -68,7 +70,7 @@ class Crowd:
             frames = socket.recv_multipart()
             now = time.perf_counter()
             reply = pb.ModelResponse.FromString(frames[1])
-            sent = self.waiting.pop(reply.request_id, None)
+            sent = self.waiting.pop(reply.request_id or self.newest[index], None)
             if sent is None or reply.status != pb.OK:
                 self.failed += 1
             else:

@@ -8,6 +8,7 @@ import numpy as np
 import zmq
 from measuring import ANSWER, PATIENCE_MS, answer_questions, dealer, say
 
+from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.messages import ObservationHeader, encode_observation
 
 ZERO_COPY_FROM = 64 * 1024
@@ -17,7 +18,8 @@ def serve() -> None:
     socket = zmq.Context().socket(zmq.ROUTER)
     port = socket.bind_to_random_port("tcp://127.0.0.1")
     say(f"tcp://127.0.0.1:{port}")
-    answer = [b"", bytes(100), ANSWER.tobytes()]
+    header = pb.ModelResponse(status=pb.OK, error=" " * 90).SerializeToString()
+    answer = [b"", header, ANSWER.tobytes()]
     while True:
         identity = socket.recv()
         while socket.recv(copy=False).more:

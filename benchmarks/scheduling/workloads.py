@@ -5,7 +5,8 @@ A model serves b observations in `fixed_s + each_s * b` seconds, or as its curve
 W9 is Armory's workload with one fast arm, as FleetVLA states it (ffe9ffe,
 benchmarks/armory-one-fast-l40s.json); KINDS has three kinds of robots and that curve, STEPS and
 STEPS20 the curve of a model that pads its batches, and chunks of 10 and 20 actions. These have
-a fixed number of robots: `OF_A_SIZE`.
+a fixed number of robots: `OF_A_SIZE`. W10 is Robion's protocol: robots that ask twice a second,
+each at its own phase, and have to be answered within 156 ms; what counts is how many are served.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ _THREE = (
     Kind(20, 20, 0.3, share=1 / 3),
     Kind(10, 16, 0.3125, share=1 / 3),
 )
+_EVERY_500_MS = Kind(1000, 656, 156 / 656)  # of which 156 ms are left when it asks
 
 # of those with a fixed number of robots: the load that makes that number
 OF_A_SIZE = {"W9": 1.305, "KINDS": 1.915, "STEPS": 1.27, "STEPS20": 0.564}
@@ -63,5 +65,8 @@ WORKLOADS = {
         _of_curve("KINDS", "three kinds, 8 each", _THREE, _L40S, 5),
         _of_curve("STEPS", "14 robots, padded batches", _alike(20, 10, 0.2), _PADDED, 8),
         _of_curve("STEPS20", "the same with chunks of 20", _alike(20, 20, 0.1), _PADDED, 8),
+        Workload(
+            "W10", "as many as can be", (_EVERY_500_MS,), 0.04, 0.008, 8, 0.0, 0.0, pace_jitter=0.0
+        ),
     )
 }

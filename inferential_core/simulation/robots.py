@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from .workload import Kind, Workload
 
-JITTER = 0.1  # an open-loop robot asks this share of its interval early or late, uniformly
 REACTION_S = 0.001  # a closed-loop robot notices that late that it has to ask, or is dry
 PATIENCE_S = 5.5  # without any answer a robot asks again: a little more than the TTL of a queue
 
@@ -100,7 +99,8 @@ class OpenRobot(Robot):
         self.wake_at = pace.uniform(0.0, self._interval_s)
 
     def wake(self, now: float) -> Observation:
-        self.wake_at += self._interval_s * (1 + JITTER * self._pace.uniform(-1, 1))
+        jitter = self._workload.pace_jitter
+        self.wake_at += self._interval_s * (1 + jitter * self._pace.uniform(-1, 1))
         return self._observe(now, self._left_s, supersede=not self.kind.rogue)
 
 

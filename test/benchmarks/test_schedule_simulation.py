@@ -180,3 +180,12 @@ def test_the_same_seed_gives_the_same_figures_in_every_process() -> None:
         told.append([json.loads(line) for line in done.stdout.splitlines()])
     assert told[0] == told[1]
     assert len(told[0]) == 4 and told[0][0]["asked"] > 1000
+
+
+def test_without_jitter_a_robot_asks_like_a_clock() -> None:
+    workload, pace = WORKLOADS["W10"], Random(1)
+    robot = OpenRobot(0, workload.kinds[0], workload, Random(0), pace)
+    asked = [robot.wake(robot.wake_at) for _ in range(5)]
+    gaps = [after.sent_s - before.sent_s for before, after in zip(asked, asked[1:])]
+    assert gaps == pytest.approx([0.5] * 4)
+    assert asked[0].dry_s - asked[0].sent_s == pytest.approx(0.156)
