@@ -34,13 +34,6 @@ def seconds_or_0(text: str) -> float:
     return 0.0 if _number(text) == 0.0 else seconds(text)
 
 
-def _whole(text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        said = f"must be a whole number of at least {least}, not {text!r}"
-        raise argparse.ArgumentTypeError(said)
-    return int(text)
-
-
 def _number(text: str) -> float:
     """NaN where it is none."""
     try:
@@ -49,14 +42,18 @@ def _number(text: str) -> float:
         return math.nan
 
 
+def given(text: str) -> str:
+    """Anything but '', which an unset variable of a script leaves."""
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
 def count(text: str) -> int:
     """A whole number of at least 1."""
-    return _whole(text, 1)
-
-
-def count_or_0(text: str) -> int:
-    """A whole number of at least 0."""
-    return _whole(text, 0)
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
 
 
 def add_key(parser: argparse.ArgumentParser, whose: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
+from ..security.keyfiles import SECRET, name_of_key
 from .arguments import add_key, count, picture_file, positive, seconds
 from .load import Robots
 from .load_report import plot, report
@@ -21,12 +22,16 @@ from .sample_observation import observation
 
 _PATIENCE_MS = 5000.0
 _FILES_A_ROBOT = 4
+_PREFIX = "bench-"
 
 
 def main(argv: Sequence[str]) -> int:
     """0 if something was answered, else 1; 130 after Ctrl-C, which reports what there is."""
     options = _parser().parse_args(argv)
     picture = picture_file(options.plot) if options.plot else None
+    if options.prefix is None:
+        name = name_of_key(options.key)
+        options.prefix = f"{name}/" if name else _PREFIX
     _allow_sockets(options.robots)
     robots = asyncio.run(_run(options))
     found = robots.load
@@ -52,9 +57,7 @@ async def _run(options: argparse.Namespace) -> Robots:
                 declared = await model.specification(timeout_ms=_PATIENCE_MS)
         except TimeoutError:
             why = probe.problem or "it is there, but does not say what the model takes"
-            raise UsageError(
-                f"no server answers at {options.server}: {why}; start one with inferential serve"
-            ) from None
+            raise UsageError(f"no server answers at {options.server}: {why}") from None
     values, told = observation(declared, options.key_shape)
     if not options.json:
         print(
@@ -143,7 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_key(parser, "these robots")
     parser.add_argument(
-        "--prefix", default="bench-", help="beginning of the client ids; default %(default)s"
+        "--prefix",
+        help=f"beginning of the client ids; default {_PREFIX}, with a key NAME{SECRET} NAME/",
     )
     parser.add_argument(
         "--plot", metavar="FILE", help="draw the latencies over time into this file"

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..errors import UsageError
 from ..security.keyfiles import PUBLIC, SECRET, SERVER, make_keys, read_public
-from .arguments import count_or_0, positive
 
 # as in authorized.yaml
 RIGHTS = ("clients", "models", "priority", "rate_hz", "bytes_per_s", "changes")
@@ -30,8 +29,9 @@ def _new(options: argparse.Namespace) -> None:
     if not options.authorize and _given(options):
         raise UsageError("grant rights with --authorize, or with inferential keys authorize")
     if options.authorize:
-        from ..security import rights_file  # noqa: F401  missing packages are told before keys are made
+        from ..security.rights_file import check_rights
 
+        check_rights(options.folder, options.name, _given(options))  # before there are keys
     public, secret = make_keys(options.folder, options.name)
     print(f"{secret}  secret: keep it on {_whom(options.name)}, where nobody else can read it")
     print(f"{public}  public" + (": give it to every client" if options.name == SERVER else ""))
@@ -113,18 +113,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--priority",
-        type=count_or_0,
+        type=int,
         metavar="TIER",
         help="its most important tier (default 1; 0 is more important)",
     )
     group.add_argument(
         "--rate",
         dest="rate_hz",
-        type=positive,
+        type=float,
         metavar="HZ",
         help="observations a second, at most",
     )
-    group.add_argument("--bytes-per-s", type=positive, metavar="N", help="bytes a second, at most")
+    group.add_argument("--bytes-per-s", type=float, metavar="N", help="bytes a second, at most")
     group.add_argument(
         "--change",
         dest="changes",

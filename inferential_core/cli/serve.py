@@ -24,7 +24,7 @@ from ..process.supervisor import Supervisor
 from ..server.assembly import assemble
 from ..server.off_loop import off_loop
 from ..server.server import Server
-from .arguments import count, seconds, seconds_or_0
+from .arguments import count, given, seconds, seconds_or_0
 from .patience import Patience
 
 TOLD = (
@@ -159,11 +159,11 @@ def _parser() -> argparse.ArgumentParser:
         help="where models run: on Ray Serve (default if Ray is installed) or in this process",
     )
     parser.add_argument(
-        "--bind", default="", metavar="ADDRESS", help=f"address to listen on; default {LOOPBACK}"
+        "--bind", type=given, metavar="ADDRESS", help=f"address to listen on; default {LOOPBACK}"
     )
     parser.add_argument(
         "--keys",
-        default="",
+        type=given,
         metavar="DIR",
         help="folder with the server's keys and authorized.yaml: see inferential keys",
     )
@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--http",
-        default="",
+        type=given,
         metavar="HOST:PORT",
         help="address of the fleet's page; off: no page; default 127.0.0.1:5580 or the next free"
         " port",
@@ -187,7 +187,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KIND=HOST:PORT[/MODEL]",
         help="let clients of another server in, such as openpi=127.0.0.1:8000; may be repeated",
     )
-    parser.add_argument("--config", metavar="FILE", help="server configuration, YAML or JSON")
+    parser.add_argument(
+        "--config", type=given, metavar="FILE", help="server configuration, YAML or JSON"
+    )
     parser.add_argument(
         "--wait",
         type=seconds,
@@ -195,17 +197,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="end with an error unless every model is ready so soon; default: wait for ever",
     )
-    parser.add_argument("--strategy", default="", metavar="NAME", help="scheduling strategy")
+    parser.add_argument("--strategy", type=given, metavar="NAME", help="scheduling strategy")
     on_ray = parser.add_argument_group("on Ray Serve")
     on_ray.add_argument(
         "--ray-address",
-        default="",
+        type=given,
         metavar="HOST:PORT",
         help="cluster to join; local: start one; default: the one that runs on this machine, else"
         " local",
     )
     on_ray.add_argument(
-        "--serve-config", default="", metavar="FILE", help="Ray Serve config file to deploy"
+        "--serve-config", type=given, metavar="FILE", help="Ray Serve config file to deploy"
     )
     on_ray.add_argument(
         "--replicas", type=count, default=0, help="replicas of each model (default 1)"

@@ -11,6 +11,14 @@ _PATIENCE_S = 2.0  # for a machine to accept or to refuse
 _ANEW_S = 1.0  # so old is a finding before it is looked again
 
 
+_GREETING = b"\xff"  # begins what both sides of a ZeroMQ link send first (ZMTP 3.1, RFC 37)
+_STRANGER = (
+    "the server has not let this client in yet: what listens on port {port} of {host!r} does not"
+    " greet as an inference server does. It hangs, or it is another program, such as the server's"
+    " page: robots connect to the address that inferential serve prints first"
+)
+
+
 class Absence:
     """What is wrong with a TCP address, as far as a connection of our own can tell.
 
@@ -44,8 +52,8 @@ def why_absent(address: str) -> str:
     host, _, port = address.removeprefix("tcp://").rpartition(";")[2].rpartition(":")
     host = host.strip("[]")
     try:
-        with socket.create_connection((host, int(port)), _PATIENCE_S):
-            return ""
+        with socket.create_connection((host, int(port)), _PATIENCE_S) as peer:
+            return "" if _greets(peer) else _STRANGER.format(port=port, host=host)
     except socket.gaierror as error:
         return f"the name {host!r} does not resolve ({error.strerror})"
     except TimeoutError:
@@ -54,3 +62,10 @@ def why_absent(address: str) -> str:
         if error.errno == errno.ECONNREFUSED:
             return f"nothing listens on port {port} of {host!r}: no server runs there"
         return f"{host!r} cannot be reached ({error.strerror or error})"
+
+
+def _greets(peer: socket.socket) -> bool:
+    try:
+        return peer.recv(1) == _GREETING
+    except OSError:
+        return False

@@ -35,7 +35,10 @@ def find(address: str = "") -> Path:
             " that a Python program starts needs InferentialConfig(control={'socket': 'auto'})"
         )
     if address:
-        raise CannotControl(f"no server of this user is at {address}; there is {known}")
+        known = f"there is {known}"
+        if not address.startswith(("tcp://", "ipc://")):
+            known = f"write the address that robots connect to, such as tcp://HOST:PORT; {known}"
+        raise CannotControl(f"no server of this user is at {address}; {known}")
     raise CannotControl(f"several servers run here, name one with --server: {known}")
 
 

@@ -34,6 +34,15 @@ SCHEMES = {
     "gr00t": f"{_HERE}.gr00t:load",
 }
 
+# What to do where the framework of a scheme is not installed.
+_NEEDS = {
+    "lerobot": "pip install 'lerobot[smolvla]', into Python 3.12 (docs/lerobot.md)",
+    "onnx": "pip install 'inferential[onnx]'",
+    "torch": "pip install torch (pytorch.org says which build fits a GPU)",
+    "openpi": "install openpi from its repository (docs/openpi.md)",
+    "gr00t": "install Isaac GR00T from its repository (docs/gr00t.md)",
+}
+
 Load = Callable[[str, dict[str, str]], Any]
 
 
@@ -71,7 +80,21 @@ def load(checkpoint: Checkpoint) -> Any:
     """The model of a checkpoint; ConfigError says why there is none."""
     scheme, source, options = checkpoint
     with users_code(f"{scheme}:{source}"):  # whatever a framework does
-        return _function(scheme)(source, dict(options))
+        try:
+            function = _function(scheme)
+        except ModuleNotFoundError as error:
+            if scheme not in _NEEDS:
+                raise
+            raise ConfigError(f"{error}: {_NEEDS[scheme]}{_absent(source)}") from error
+        return function(source, dict(options))
+
+
+def _absent(source: str) -> str:
+    """What else is wrong: neither folder nor file is there."""
+    path = source.rpartition("@")[2]
+    return (
+        "" if os.path.exists(os.path.expanduser(path)) else f"; and there is no {path!r}, either"
+    )
 
 
 def absolute(target: str) -> str:

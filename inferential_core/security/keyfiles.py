@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import ConfigError
+from .variables import KEY_VARIABLE
 
 SECRET, PUBLIC = ".key_secret", ".key"
 SERVER = "server"  # name of the server's own pair
@@ -63,6 +64,12 @@ def _secret_of(path: str | os.PathLike[str]) -> str:
     return beside if name.endswith(PUBLIC) and os.path.exists(beside) else f"NAME{SECRET}"
 
 
+def name_of_key(path: str | os.PathLike[str] | None) -> str:
+    """Whose key a file NAME.key_secret is, by its name, or that of the environment; '' if none."""
+    name = os.path.basename(path or os.environ.get(KEY_VARIABLE, ""))
+    return name.removesuffix(SECRET) if name.endswith(SECRET) else ""
+
+
 def is_key(text: str) -> bool:
     """Whether this is a key, as 40 characters of Z85."""
     return _Z85.fullmatch(text) is not None
@@ -72,7 +79,13 @@ def read_public(key: str | os.PathLike[str]) -> bytes:
     """The public key in a file, or `key` itself where it is one; ConfigError otherwise."""
     if not os.path.exists(key) and is_key(os.fspath(key)):
         return os.fspath(key).encode()
-    return _read(key)[0]
+    public, secret = _read(key)
+    if secret:
+        raise ConfigError(
+            f"{key}: this is a secret key, which stays on its own machine; the public one is in"
+            f" NAME{PUBLIC}"
+        )
+    return public
 
 
 def check_mode(path: str | os.PathLike[str], forbidden: int, problem: str, fix: str) -> None:

@@ -24,7 +24,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -34,6 +34,7 @@ from ..errors import ConfigError
 from .keyfiles import check_mode, is_key
 
 TOKEN = "sha256:"  # begins what a token is found by; no public key begins so
+Pattern = Annotated[str, Field(min_length=1)]  # * and ? as in file names
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -42,12 +43,12 @@ class Identity(Section):
 
     key: str = ""
     token_sha256: str = ""
-    clients: tuple[str, ...] = ()
-    models: tuple[str, ...] = ("*",)
+    clients: tuple[Pattern, ...] = ()
+    models: tuple[Pattern, ...] = ("*",)
     priority: int = Field(default=1, ge=0)
-    rate_hz: float | None = Field(default=None, gt=0)
-    bytes_per_s: float | None = Field(default=None, gt=0)
-    changes: tuple[str, ...] = ()
+    rate_hz: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    bytes_per_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    changes: tuple[Pattern, ...] = ()
     revoked: bool = False
     name: str = Field(default="", exclude=True)  # that of the entry
 

@@ -46,6 +46,11 @@ def _authorize(path: Path, name: str, public_key: str, rights: Mapping[str, Any]
     return identity
 
 
+def check_rights(folder: Path, name: str, rights: Mapping[str, Any]) -> None:
+    """ConfigError where an identity could not be given these rights."""
+    as_identity(name, {"key": "0" * 40, **rights}, folder / AUTHORIZED)
+
+
 def give_token(folder: Path, name: str, rights: Mapping[str, Any]) -> tuple[Identity, str]:
     """A new token for an identity, in place of one that it had; it is kept nowhere else."""
     if name == SERVER:

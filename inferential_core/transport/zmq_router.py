@@ -95,7 +95,13 @@ class ZmqRouter(Transport):
             gate.close(self._socket)
             self._socket.close(0)
             self._context.term()
-            raise ConfigError(f"bind {bind!r}: {error.strerror or error}") from None
+            told = error.strerror or error
+            if error.errno in (errno.ENODEV, errno.EADDRNOTAVAIL):
+                told = (
+                    "this machine has no such address: tcp://0.0.0.0:PORT stands for all of its"
+                    " addresses, tcp://127.0.0.1:PORT for programs of its own"
+                )
+            raise ConfigError(f"bind {bind!r}: {told}") from None
         self._address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._place = fork_guard.place_of(self._address)
         fork_guard.guard(self._place)

@@ -11,6 +11,7 @@ from typing import Any
 
 from inferential_core.cli.arguments import seconds
 from inferential_core.cli.progress import progress
+from inferential_core.security.keyfiles import SECRET, name_of_key
 from inferential_ros.contract.describe import describe
 from inferential_ros.contract.draft import Seen, check_namespace, draft
 from inferential_ros.contract.finding import find_contract
@@ -45,7 +46,7 @@ def check(options: argparse.Namespace) -> int:
     if options.server:
         specification, reason = fetch_specification(
             options.server,
-            options.client_id,
+            options.client_id or name_of_key(options.key) or "contract",
             contract.model.id,
             options.wait,
             KeyFiles(options.key, options.server_key),
@@ -154,9 +155,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument(
         "--client-id",
-        default="contract",
         metavar="ID",
-        help="client id to ask with, as ID/check; a key must grant it",
+        help=f"client id to ask with, as ID/check; default contract, with a key NAME{SECRET} NAME",
     )
     add_key_options(one)
     one.set_defaults(run=check)

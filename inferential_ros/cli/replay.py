@@ -11,6 +11,7 @@ from pathlib import Path
 
 from inferential_core.cli.arguments import check_writable, positive
 from inferential_core.cli.progress import progress
+from inferential_core.security.keyfiles import SECRET, name_of_key
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.keys import KeyFiles, add_key_options
 from inferential_ros.options.errors import ContractError
@@ -59,7 +60,8 @@ def _settings(options: argparse.Namespace, bag: Bag) -> Options:
         namespace=recorded.namespace if options.namespace is None else options.namespace,
         remap=rules | dict(options.remap),
         commands=options.commands,
-        client_id=options.client_id,
+        client_id=options.client_id
+        or "/".join(filter(None, (name_of_key(options.key), f"replay-{os.getpid()}"))),
         texts=dict(options.text),
         keys=KeyFiles(options.key, options.server_key),
         compare=options.compare,
@@ -142,7 +144,9 @@ def _parser() -> argparse.ArgumentParser:
         help="text of an observation key that is a parameter of the node",
     )
     parser.add_argument(
-        "--client-id", default=f"replay-{os.getpid()}", metavar="ID", help="client id to ask with"
+        "--client-id",
+        metavar="ID",
+        help=f"client id to ask with; default replay-PID, with a key NAME{SECRET} NAME/replay-PID",
     )
     add_key_options(parser)
     parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")

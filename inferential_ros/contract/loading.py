@@ -56,6 +56,13 @@ def parse_contract(values: Any, description: str | None = None, folder: Path = P
         for source in key.sources
         for warning in getattr(source.decode, "warnings", ())
     )
+    heard = {source.topic: key.path for key in keys for source in key.sources}
+    warnings += tuple(
+        f"{output.path}.topic: the bridge publishes {output.topic} and {heard[output.topic]} reads"
+        " it, so the model observes its own commands; is it the topic of the robot's state?"
+        for output in action.outputs
+        if output.topic in heard
+    )
     return Contract(robot, model, trigger, keys, action, warnings, reference)
 
 

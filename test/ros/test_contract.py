@@ -248,6 +248,13 @@ def test_zeros_under_position_control_and_holding_a_velocity_are_warned_of() -> 
     assert "keeps moving" in hold.warnings[0]
 
 
+def test_a_topic_that_is_published_and_observed_is_warned_of() -> None:
+    contract = parse_contract(changed("action.outputs[1].topic", "joint_states"))
+    (warning,) = contract.warnings
+    assert warning.startswith("action.outputs[1].topic: the bridge publishes joint_states and")
+    assert "observation.keys.state reads it" in warning
+
+
 @pytest.mark.parametrize(
     "path", sorted((Path(__file__).parents[2] / "config").rglob("contracts/*.yaml")), ids=str
 )

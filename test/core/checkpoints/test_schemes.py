@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,18 @@ def test_a_text_that_begins_with_no_scheme_is_a_module() -> None:
         "some/folder",
         {"device": "cuda", "hub": "true"},
     )
+
+
+def test_a_missing_framework_is_told_with_what_brings_it_and_what_else_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "inferential_core.checkpoints.torch_file", raising=False)
+    with pytest.raises(ConfigError, match="pip install torch .*; and there is no '/not/there.pt'"):
+        load_model("torch:/not/there.pt")
+    (tmp_path / "x.pt").touch()
+    with pytest.raises(ConfigError, match=r"pip install torch [^;]*$"):
+        load_model(f"torch:{tmp_path}/x.pt")
 
 
 @pytest.mark.parametrize("target", ["lerobot:x?device", "lerobot:x?a=1&a=2", "lerobot:x?=1"])

@@ -1,4 +1,4 @@
-"""Numbers on the command line: what no clock and no count can be is told, with its option."""
+"""What no clock, no count and no address can be is told, with its option."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ NUMBERS = [
     ("profile a:B", "--seconds"),
     ("profile a:B", "--rate"),
     ("top", "--every"),
-    ("keys new a", "--rate"),
-    ("keys new a", "--priority"),
-    ("keys new a", "--bytes-per-s"),
     ("contract check a.yaml", "--wait"),
     ("contract new", "--wait"),
     ("replay bag", "--speed"),
@@ -53,3 +50,13 @@ def test_a_number_that_cannot_be_is_told_with_its_option(
     assert ended.value.code == 2
     told = capsys.readouterr().err
     assert f"argument {option}: must be " in told
+
+
+@pytest.mark.parametrize("option", ["--bind", "--keys", "--http", "--config", "--strategy"])
+def test_an_option_that_a_script_left_empty_is_told(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--model", "p=math:sqrt", option, ""])
+    assert ended.value.code == 2
+    assert f"argument {option}: must not be empty" in capsys.readouterr().err

@@ -114,6 +114,10 @@ def test_a_missing_module_of_the_users_own_is_no_package_of_ours_to_install(
         (["--model", "p=math:sqrt", "--bind", "tcp://nonsense"], "bind 'tcp://nonsense'"),
         (["--model", "p=math:sqrt", "--bind", "10.0.0.7:5555"], "is no address: write tcp://HOST"),
         (["--model", "p=math:sqrt", "--bind", "tcp://127.0.0.1:99999"], "there is no port 99999"),
+        (
+            ["--model", "p=math:sqrt", "--bind", "tcp://203.0.113.7:5555", "--allow-insecure"],
+            "this machine has no such address",
+        ),
         (["--model", "p=math:pi"], "not callable"),
         (["--model", "p=math:sqrt", "--process", "q"], "model 'q' is none of ['p']"),
         (["--model", "p=math:no", "--process", "p", "--bind", "ipc://x"], "has no 'no'"),

@@ -116,6 +116,8 @@ def test_mistakes_are_told(capsys: Any) -> None:
         assert code == 1 and one.address in text and other.address in text
         code, text = said(capsys, "unload", "arm", "--server", "tcp://127.0.0.1:1")
         assert "no server of this user is at tcp://127.0.0.1:1; there is" in text
+        code, text = said(capsys, "unload", "arm", "--server", "nonsense")
+        assert "write the address that robots connect to" in text and one.address in text
         code, text = said(capsys, "unload", "arn", "--server", one.address)
         assert "did you mean 'arm'" in text
 

@@ -17,6 +17,7 @@ from embedded import ending, program
 from inferential_core import (
     AsyncConnection,
     Connection,
+    InferentialConfig,
     LocalDispatcher,
     Server,
     Status,
@@ -87,6 +88,16 @@ def test_whoever_listens_there_but_says_nothing_is_told(closed_port: int) -> Non
     with socket.create_server(("127.0.0.1", 0)) as mute:
         with Connection(f"tcp://127.0.0.1:{mute.getsockname()[1]}") as connection:
             told(connection, "the server has not let this client in yet")
+
+
+def test_a_port_of_another_program_is_named() -> None:
+    models = LocalDispatcher({"policy": lambda obs: obs})
+    config = InferentialConfig(http={"bind": "127.0.0.1:0"})
+    with Server("tcp://127.0.0.1:0", config=config, dispatcher=models) as server:
+        page = server.page.rpartition(":")[2]
+        with Connection(f"tcp://127.0.0.1:{page}") as connection:
+            told(connection, f"what listens on port {page} of '127.0.0.1' does not greet as an")
+        assert why_absent(server.address) == ""
 
 
 def test_get_result_stays_none_and_warns_with_the_reason(

@@ -207,6 +207,11 @@ def test_a_door_that_cannot_be_is_told_with_the_fix(door, sections, told):
         serve({"policy": double}, door, **sections).start()
 
 
+def test_a_door_to_a_model_that_is_not_served_is_warned_of(caplog):
+    with serve({"policy": double}, {"kind": "openpi", "model": "polcy"}):
+        assert "door 'openpi': model 'polcy' is not served: did you mean 'policy'" in caplog.text
+
+
 def test_a_door_beyond_loopback_is_open_to_all_only_where_that_is_said():
     door = {"kind": "openpi", "bind": "0.0.0.0:0"}
     with serve({"policy": double}, door, security={"allow_insecure": True}) as server:

@@ -160,6 +160,22 @@ def test_a_message_names_what_its_reader_can_change(
     assert variables.names() is variables.IN_PYTHON
 
 
+def test_the_secret_half_of_the_servers_key_is_told(keys: Keys) -> None:
+    files = {**keys.of("robot_1"), "server_key": keys.folder / "server.key_secret"}
+    with pytest.raises(ConfigError, match="this is a secret key, which stays"):
+        Connection("tcp://127.0.0.1:1", **files)
+
+
+def test_bench_uses_ids_that_its_key_grants(
+    keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"--{option.replace('_', '-')}={path}" for option, path in keys.of("robot_1").items()]
+    load = ["--robots=2", "--seconds=0.2", "--shape=x=float32[1]"]
+    with Fleet(keys) as fleet:
+        assert command.main(["bench", f"--server={fleet.server.address}", *words, *load]) == 0
+        assert "robot_1/1" in {client["id"] for client in fleet.server.status()["clients"]}
+
+
 def test_a_public_key_may_be_given_as_text(keys: Keys) -> None:
     text = read_public(keys.folder / "server.key").decode()
     assert read_public(text) == text.encode()
@@ -320,6 +336,11 @@ def test_the_list_says_who_may_do_what(keys: Keys, capsys: pytest.CaptureFixture
         (["new", "robot_4", "--rate", "5"], "with --authorize"),
         (["authorize", "robot_1", "--rate", "0"], "rate_hz"),
         (["authorize", "robot_3", "--public-key", "FOLDER/robot_1.key"], "robot_1 has this key"),
+        (["authorize", "a", "--public-key", "FOLDER/stranger.key_secret"], "this is a secret key"),
+        (["new", "robot_5", "--authorize", "--rate", "nan"], "rate_hz"),
+        (["new", "robot_5", "--authorize", "--bytes-per-s", "inf"], "bytes_per_s"),
+        (["new", "robot_5", "--authorize", "--priority", "-1"], "priority"),
+        (["new", "robot_5", "--authorize", "--model", ""], "models"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(
@@ -330,6 +351,7 @@ def test_a_mistake_on_the_command_line_is_one_line(
     said = capsys.readouterr().err.strip()
     assert told in said and said.count("\n") == 0
     assert (keys.folder / "authorized.yaml").read_text() == before
+    assert not list(keys.folder.glob("robot_[45]*"))
 
 
 def test_a_server_without_its_pair_says_how_to_make_one(tmp_path: Path) -> None:
