@@ -248,7 +248,7 @@ class DeadlineAware(BatchScheduler):
             return math.nan
         seconds = batch_seconds(latency, len(queue.timing.seconds) - 1)
         lanes = self.lanes.get(model_id, 1)
-        return headroom(queue.rates(now), queue.windows, seconds, lanes)
+        return headroom(queue.demands(now), seconds, lanes)
 
     def reason(self, model_id: str) -> str:
         queue = self._queues.get(model_id)

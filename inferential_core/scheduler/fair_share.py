@@ -12,6 +12,7 @@ _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut ou
 _FILL = 0.9  # share of the model's time that is promised
 _BATCHES = 2.0  # an observation waits for the batch at hand and then for its own
 _LOST = 0.25  # share of a chunk that an overloaded fleet asks before it is used up, at most
+_AT_ONCE = 2.0  # steps after its answer was there, within which a robot asks because of it
 _EARLY = 2  # steps before a hint says so, at which still those ask who go by it
 
 
@@ -53,10 +54,12 @@ def record_answer(
     begins = now + away if stood else observed  # what stands still loses no action
     runs_dry = begins + horizon * period
     passed = observed - client.observed_at
+    # What it asks as soon as it is answered, it would have asked before.
+    at_once = request.received_at <= client.knows_at + _AT_ONCE * period
     client.horizon, client.observed_at = horizon, observed
     queue.record_supply(client, observed + horizon * period - away, now + 2 * away)
     if steps:
-        _learn_when_it_asks(client, horizon, steps, passed / period)
+        _learn_when_it_asks(client, horizon, steps, passed / period, at_once)
     client.hinted_steps = 0
     if not client.natural_steps or not (steps or stood):
         return 0
@@ -78,8 +81,12 @@ def record_answer(
     return client.hinted_steps
 
 
-def _learn_when_it_asks(client: ClientQueue, horizon: int, steps: int, passed: float) -> None:
+def _learn_when_it_asks(
+    client: ClientQueue, horizon: int, steps: int, passed: float, at_once: bool
+) -> None:
     """It asked when so many steps were left, `passed` steps after its observation before.
+
+    at_once: it asked as soon as it was answered, so at the latest moment at which it would have.
 
     Whole steps are told: it asked up to one sooner. The time that passed tells the rest.
     """
@@ -88,6 +95,8 @@ def _learn_when_it_asks(client: ClientQueue, horizon: int, steps: int, passed: f
         asked_after = max(passed, asked_after - 1.0)
     if client.hinted_steps and asked_after + _EARLY < client.hinted_steps:
         client.follows_hints = False
+    if at_once and 0.0 < client.natural_steps <= asked_after:
+        return
     if not client.hinted_steps or not client.follows_hints:
         client.natural_steps = asked_after
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from .headroom import Demand
 
 _NEWEST = 0.02  # weight of the newest observation in the share of those that came dry
 _TOO_MANY = 0.13  # that share, above which the fleet is overloaded
@@ -33,14 +35,14 @@ class FleetState:
     asks_too_much: bool = True  # as far as is known
     _counted_at: float = -math.inf
 
-    def count(self, rates: Callable[[float], Iterable[float]], most: float, now: float) -> None:
-        """See what robots ask for (`rates` at a time, 1/s), where a model answers `most` a second.
+    def count(self, demands: Callable[[float], list[Demand]], most: float, now: float) -> None:
+        """See what robots ask for (`demands` at a time), where a model answers `most` a second.
 
         O(robots), twice a second.
         """
         if now >= self._counted_at + _COUNTED_S:
             self._counted_at = now
-            self.asks_too_much = sum(rates(now)) > most
+            self.asks_too_much = sum(each.rate for each in demands(now)) > most
             self.overloaded = self.overloaded and self.asks_too_much
 
     def note(self, dry: bool) -> None:

@@ -16,6 +16,7 @@ from ..request import InferenceRequest
 from ..tracking.latency import Timing
 from .anticipation import Anticipation, Pause
 from .fleet_state import FleetState
+from .headroom import Demand
 from .pending import Pending
 from .ranking import Ranking
 from .utility import Utility
@@ -46,6 +47,7 @@ class ClientQueue:
     horizon: int = 0  # actions in the newest answer, 0 where unknown
     period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
     observed_at: float = math.nan  # when the observation was made that was answered last
+    budget_s: float = math.inf  # to a deadline that is no moment at which it runs dry
     natural_steps: float = 0.0  # steps between its observations while nobody hints, 0: unknown
     hinted_steps: int = 0  # the newest hint it was given
     follows_hints: bool = True  # it asked no sooner than a hint said
@@ -63,6 +65,17 @@ class ClientQueue:
         return 1.0 / asks_after_s if asks_after_s > 0 else math.nan
 
     @property
+    def window_s(self) -> float:
+        """From the arrival of an observation that it sends by itself to its deadline; inf where
+        that is not known.
+        """
+        if not self.natural_steps:
+            return self.budget_s
+        away_s = self.uplink_s if self.uplink_s == self.uplink_s else 0.0
+        left_s = (self.horizon - self.natural_steps) * self.period_s - 2.0 * away_s
+        return min(self.budget_s, left_s)
+
+    @property
     def since(self) -> float:
         """Since when it has had nothing although it waits."""
         assert self.head is not None
@@ -76,6 +89,8 @@ class ClientQueue:
             usual = self.interval
             self.interval = usual + _SLOW * (passed - usual) if usual == usual else passed
         self.arrived_at = received
+        runs_dry = request.deadline == request.runs_dry_at
+        self.budget_s = math.inf if runs_dry else request.deadline - received
         self.period_s = request.control_period_s
         away = received - request.sent_at
         if away == away:  # the client knows our clock
@@ -303,14 +318,14 @@ class ModelQueue:
         assert head is not None
         return client if self.serves_lone(client, head, now, self.timing.seconds[1]) else None
 
-    def rates(self, now: float) -> list[float]:
-        """Observations per second of each client that still asks; O(clients)."""
-        rates = []
+    def demands(self, now: float) -> list[Demand]:
+        """What each client that still asks needs; O(clients)."""
+        demands = []
         for client in self.clients.values():
             rate = client.rate
             if rate == rate and now - client.arrived_at < max(_ASKS_S, 3.0 / rate):
-                rates.append(rate)
-        return rates
+                demands.append(Demand(rate, client.window_s))
+        return demands
 
     def waiting(self) -> int:
         """How many clients wait for something."""

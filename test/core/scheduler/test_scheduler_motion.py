@@ -11,6 +11,7 @@ from inferential_core.config.schema import SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.deadline_aware import DeadlineAware
 from inferential_core.scheduler.fleet_state import FleetState
+from inferential_core.scheduler.headroom import Demand
 from inferential_core.status import Status
 from inferential_core.tracking.latency import LatencyModel
 
@@ -63,7 +64,9 @@ class Fleet:
 
     def overload(self) -> None:
         self.state.dry_share, self.state.overloaded = 0.5, True
-        self.state.count(lambda now: [math.inf], 1.0, now=math.inf)  # robots ask for more
+        self.state.count(
+            lambda _: [Demand(math.inf, 1.0)], 1.0, now=math.inf
+        )  # robots ask for more
 
 
 # --- when a fleet counts as overloaded ---
@@ -157,12 +160,12 @@ def test_a_robot_that_does_not_refresh_is_dry_where_its_answer_comes_late() -> N
 def test_a_fleet_that_asks_for_no_more_than_the_model_can_answer_is_not_overloaded() -> None:
     state = FleetState()
     for now, asked, overloaded in ((1.0, 9.0, False), (2.0, 11.0, True), (3.0, 9.0, False)):
-        state.count(lambda _, rate=asked: [rate], 10.0, now)  # type: ignore[misc]
+        state.count(lambda _, rate=asked: [Demand(rate, 1.0)], 10.0, now)  # type: ignore[misc]
         for _ in range(60):
             state.note(True)
         state.note_standing(1.5)
         assert state.overloaded is overloaded
-    state.count(lambda _: [11.0], 10.0, 3.1)  # counted a moment ago
+    state.count(lambda _: [Demand(11.0, 1.0)], 10.0, 3.1)  # counted a moment ago
     assert not state.asks_too_much
 
 
@@ -174,7 +177,21 @@ def test_what_a_robot_asks_for_does_not_shrink_while_it_stands_still() -> None:
         fleet.scheduler.answered(asked, fleet.now + 0.03, CHUNK)
         fleet.now += 2.5  # of which it moves for one second
     fleet.ask("a", 0)
-    assert fleet.scheduler._queues["policy"].rates(fleet.now) == [pytest.approx(1.0)]
+    (demand,) = fleet.scheduler._queues["policy"].demands(fleet.now)
+    assert demand.rate == pytest.approx(1.0)
+
+
+def test_a_robot_that_asks_because_it_was_answered_late_would_have_asked_before() -> None:
+    fleet = Fleet()
+    fleet.meet("a")  # which asks when half of its chunk is left
+    fleet.scheduler.answered(fleet.ask("a", 25), fleet.now, CHUNK)
+    for _ in range(3):
+        asked = fleet.ask("a", 10)
+        fleet.pick()
+        fleet.scheduler.answered(asked, fleet.now, CHUNK)
+        fleet.now += PERIOD_S
+    (demand,) = fleet.scheduler._queues["policy"].demands(fleet.now)
+    assert demand.rate == pytest.approx(2.0)
 
 
 # --- what is done about it ---

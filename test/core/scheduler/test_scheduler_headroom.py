@@ -1,0 +1,69 @@
+"""How many more robots a model can carry, while robots come, leave and run dry."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+
+from inferential_core.scheduler.headroom import Demand, capacity, headroom
+from inferential_core.simulation.robots import HINTED, PLAIN, ClosedRobot, Habits
+from inferential_core.simulation.serving import MODEL, OurServer
+from inferential_core.simulation.simulation import Model, Simulation
+from inferential_core.simulation.workload import Kind, Workload
+
+SECONDS = [0.0, *(0.02 + 0.01 * size for size in range(1, 9))]
+PI05 = Workload("T", "pi0.5-like", (Kind(50, 50, 0.5),), 0.02, 0.01, 8, 0.005, 0.002)
+
+
+class Guest(ClosedRobot):
+    """Asks from when it came until it leaves, s."""
+
+    leaves_at = math.inf
+
+    @property
+    def wake_at(self) -> float:  # type: ignore[override]
+        at = super().wake_at
+        return at if at < self.leaves_at else math.inf
+
+
+def fleet(habits: Habits, stays: dict[tuple[float, float], int]) -> list[Guest]:
+    """(comes, leaves) -> how many robots do so."""
+    robots: list[Guest] = []
+    for (comes, leaves), count in stays.items():
+        for _ in range(count):
+            index = len(robots)
+            start = comes + Random(index).uniform(0.0, 0.5)
+            robots.append(Guest(index, PI05.kinds[0], PI05, Random(-index), habits, start))
+            robots[-1].leaves_at = leaves
+    return robots
+
+
+@pytest.mark.parametrize("habits", [PLAIN, HINTED], ids=["plain", "hinted"])
+def test_ten_seconds_after_a_change_of_the_fleet_headroom_is_exact_to_one_robot(
+    habits: Habits,
+) -> None:
+    stays = {(0.0, math.inf): 10, (0.0, 20.0): 14, (10.0, 30.0): 26}
+    server = OurServer(PI05, "deadline_aware", {}, supersedes=True)
+    simulation = Simulation(fleet(habits, stays), server, Model(PI05))
+    for seconds, robots in ((10.0, 24), (20.0, 50), (30.0, 36), (40.0, 10)):
+        simulation.run(seconds, drain=False)
+        room = server.scheduler.headroom(MODEL, seconds, server.model.latency)
+        assert robots + room == pytest.approx(36, abs=1)  # 90 % of 80 answers a second
+
+
+def test_the_tightest_tenth_of_what_is_asked_sets_the_batch() -> None:
+    tight, wide = Demand(1.0, 0.1), Demand(1.0, 1.0)
+    most, fewer = (capacity([window], SECONDS) for window in (1.0, 0.1))
+    assert most == pytest.approx(0.9 * 8 / 0.1)
+    assert headroom([wide] * 19 + [tight], SECONDS) == math.floor(most - 20)
+    assert headroom([wide] * 17 + [tight] * 3, SECONDS) == math.floor(fewer - 20)
+    often = Demand(3.0, 0.1)  # one robot of twenty asks for more than a tenth
+    spare = (fewer - 22) / (22 / 20)
+    assert headroom([wide] * 19 + [often], SECONDS) == math.floor(spare)
+
+
+def test_nothing_is_known_before_somebody_asks_or_the_model_was_called() -> None:
+    assert math.isnan(headroom([], SECONDS))
+    assert math.isnan(headroom([Demand(1.0, 1.0)], [0.0, 1e-6]))
