@@ -13,7 +13,7 @@ def exactly(values: np.ndarray, dtype: np.dtype, path: str) -> np.ndarray:
     InputError with this path where a whole number does not fit. A float that is too large becomes
     infinite, which is for the caller to find.
     """
-    if dtype.kind != "f" and values.dtype != dtype and values.size:
+    if dtype.kind != "f" and values.size and not np.can_cast(values.dtype, dtype):
         least, most = (-np.inf, np.inf) if dtype.kind == "b" else _ends(dtype)
         values = np.rint(values) if values.dtype.kind == "f" else values
         for extreme in (values.min().item(), values.max().item()):

@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parents[2]))  # behind the packages under tes
 
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 messages are not installed here")
 
-from benchmarks.requery import BAR, DEFAULT, SETTINGS, Cell, grid, play, play_for_real
+from benchmarks.requery import BAR, DEFAULT, REAL, SETTINGS, Cell, grid, play, play_for_real
 
 # Where a chunk is neither over before any answer nor lasts for many.
 TELLING = [
@@ -36,6 +36,6 @@ def test_a_robot_with_long_chunks_asks_no_more_often_than_it_needs() -> None:
     assert outcome.dry == 0.0 and outcome.rate_hz < 0.6
 
 
-def test_in_real_time_the_default_does_as_in_simulated_time() -> None:
-    cell = Cell(16, 30, 300, 1)
-    assert abs(play_for_real(cell, DEFAULT, 3.0).dry - play(cell, DEFAULT).dry) < 0.1
+@pytest.mark.parametrize("cell", REAL, ids=str)
+def test_in_real_time_the_default_does_as_in_simulated_time(cell: Cell) -> None:
+    assert abs(play_for_real(cell, DEFAULT, 2.0).dry - play(cell, DEFAULT).dry) < 0.1
