@@ -106,10 +106,11 @@ class JumpWatch:
         """Columns that jump for the first time, with how far they do."""
         if plan.horizon < 2:
             return []
-        steps = np.abs(plan.actions[1:] - plan.actions[:-1]).max(axis=0)
+        steps = np.abs(plan.actions[1:] - plan.actions[:-1])
         far = steps > self._largest
         if not far.any():
             return []
+        steps, far = steps.max(axis=0), far.any(axis=0)
         columns = far.nonzero()[0]
         self._largest = np.where(far, np.inf, self._largest)
         self.watching = bool(np.isfinite(self._largest).any())

@@ -25,9 +25,11 @@ def stamp_header(message: Any, time: Any) -> None:
 def multi_array(section: Section, context: OutputContext) -> Encode:
     """As forward_command_controller takes it: the values in the order of `select`."""
     code, dtype = ("f", "f4") if "Float32" in context.message.__name__ else ("d", "f8")
+    layout = context.message().layout  # an empty one, which all messages share
 
     def encode(values: np.ndarray) -> Any:
-        return context.message(data=array(code, np.asarray(values, dtype=dtype).tobytes()))
+        data = array(code, np.asarray(values, dtype=dtype).tobytes())
+        return context.message(layout=layout, data=data)
 
     return encode
 

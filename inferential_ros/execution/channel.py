@@ -55,6 +55,7 @@ class OutputChannel:
         self.held_back = 0  # how often a limit or a largest step changed what a plan wanted
         self._lower = np.array(rule.lower)
         self._upper = np.array(rule.upper)
+        self._bounded = bool(np.isfinite((self._lower, self._upper)).any())
         self._max_step = None if rule.max_step is None else np.array(rule.max_step)
         self._fallback = rule.fallback
         self._position = rule.kind == POSITION
@@ -70,7 +71,8 @@ class OutputChannel:
         self._start, self._since_ns = None, now_ns
         wanted = self._as_before(row[self.columns])
         values = self._publish(self.limited(wanted), on_time, self._max_step)
-        self.held_back += not np.array_equal(values, wanted)
+        if values is not wanted:
+            self.held_back += bool((values != wanted).any())
         return values
 
     def begin_at(self, values: np.ndarray) -> None:
@@ -78,8 +80,10 @@ class OutputChannel:
         self._last = self._ticked = values
 
     def limited(self, values: np.ndarray) -> np.ndarray:
-        """Values (..., n) within the limits."""
-        return np.clip(values, self._lower, self._upper)
+        """Values (..., n) within the limits; themselves where there are none."""
+        if not self._bounded:
+            return values
+        return np.minimum(np.maximum(values, self._lower), self._upper)
 
     def fall_back(
         self, now_ns: int, on_time: bool, plan: Plan | None, step: int
@@ -144,7 +148,7 @@ class OutputChannel:
 
     def _stepped(self, before: np.ndarray, values: np.ndarray, max_step: np.ndarray) -> np.ndarray:
         """The values, or what lies towards them no further than a step."""
-        return np.clip(values, before - max_step, before + max_step)
+        return np.minimum(np.maximum(values, before - max_step), before + max_step)
 
     def _publish(
         self, values: np.ndarray, on_time: bool, max_step: np.ndarray | None
