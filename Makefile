@@ -11,7 +11,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help env build demo test coverage check lint lines proto docs installs peers published
-.PHONY: bench faults endurance chaos soak isolation fuzz torch lerobot lock clean
+.PHONY: bench faults endurance chaos soak isolation fuzz torch lerobot kilted lock clean
 export PYTHON
 
 help:    ## this list
@@ -88,8 +88,13 @@ torch:   ## the PyTorch example, and tensors as answers, in an environment of it
 lerobot: ## the adapter for LeRobot's policies against LeRobot itself, in an environment of its own (3 GB)
 	@tools/lerobot.sh $(ARGS)
 
+kilted: export ROS_WHEELS = kilted
+kilted:  ## build and test on ROS 2 Kilted, in an environment of its own (ARGS as with test; else test/ros)
+	@tools/build.sh
+	@tools/test.sh $(or $(ARGS),test/ros)
+
 lock:    ## resolve requirements/*.in into requirements/lock.txt (needs uv)
 	@tools/lock.sh
 
 clean:   ## remove the environment and everything built
-	rm -rf .venv .venv-published .venv-torch .venv-lerobot .venv-fuzz .coverage .fuzz .bench .peers build install log demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .coverage .fuzz .bench .peers .peers-* build install log *-kilted demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,13 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
-from lifecycle_msgs.srv import ChangeState
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.guard_condition import GuardCondition
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
@@ -26,8 +22,8 @@ from inferential_core.process.interpreter import keep_time
 from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
 from inferential_core.process.supervisor import Supervisor
 from inferential_core.security.variables import OF_A_NODE, speaking
+from inferential_ros.distributions import refuse_what_does_not_fit, steady_clock
 
-RCLError = rclpy_implementation.RCLError
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -84,24 +80,7 @@ class ManagedNode(LifecycleNode):
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
-        # The service of rclpy 7.1 (Jazzy) lets the error of a transition that does not fit the
-        # state out of the executor, which ends the process; that of 9.1 (Kilted) answers False.
-        self._change_state = self._service_change_state.callback
-        self._service_change_state.callback = self._on_change_state
-
-    def _on_change_state(
-        self, request: ChangeState.Request, response: ChangeState.Response
-    ) -> ChangeState.Response:
-        state = self._state_machine.current_state[1]
-        try:
-            return self._change_state(request, response)
-        except RCLError:
-            asked = request.transition.label or request.transition.id
-            self.get_logger().warning(
-                f"transition {asked!r} is refused: none of that name leads on from {state!r}"
-            )
-            response.success = False
-            return response
+        refuse_what_does_not_fit(self)
 
     def configure(self) -> None:
         raise NotImplementedError
@@ -211,8 +190,7 @@ def _supervise(node: ManagedNode, supervisor: Supervisor) -> None:
     """Tell systemd that the node is ready, and go on telling that its executor turns."""
     supervisor.ready(f"{node.get_fully_qualified_name()} runs")
     if supervisor.period_s:
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(supervisor.period_s, supervisor.feed, clock=steady)
+        node.create_timer(supervisor.period_s, supervisor.feed, clock=steady_clock())
 
 
 class _Stop:

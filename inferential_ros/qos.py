@@ -6,11 +6,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from inferential_ros.contract.schema import Qos
-
-try:
-    from rclpy.event_handler import PublisherEventCallbacks
-except ImportError:  # before Iron
-    from rclpy.qos_event import PublisherEventCallbacks
+from inferential_ros.distributions import PublisherEventCallbacks
 
 
 def qos_profile(qos: Qos) -> QoSProfile:

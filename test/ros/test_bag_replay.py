@@ -129,6 +129,8 @@ def test_every_recorded_observation_reaches_the_model_and_its_answer_the_action_
     contract.write_text(CONTRACT.format(joints=f"[{listed}]", names=listed, camera=CAMERA))
 
     start("inferential_ros.server_node", bind=address, models=["mirror:=robot_models:Mirror"])
+    served = graph.inbox(ServerStatus, "/server_status", LATCHED)
+    served.wait(lambda m: True)  # it listens: a bridge that finds no server asks for no model
     for robot in ROBOTS:
         start(
             "inferential_ros.bridge_node",
@@ -169,7 +171,6 @@ def test_every_recorded_observation_reaches_the_model_and_its_answer_the_action_
     for robot in ROBOTS:
         stamps = {(m.header.stamp.sec, m.header.stamp.nanosec) for m in chunks[robot].messages}
         assert len(stamps) == len(recording)
-    served = graph.inbox(ServerStatus, "/server_status", LATCHED)
     total = len(recording) * len(ROBOTS) + len(ROBOTS)  # each asked for the specification once
     report = served.wait(lambda m: m.received >= total)
     assert (report.received, report.ok, report.malformed) == (total, total, 0)

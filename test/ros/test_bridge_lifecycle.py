@@ -142,7 +142,7 @@ def test_a_node_that_could_not_activate_can_be_tried_again(
     footprint.settles_at(before)
     with monkeypatch.context() as broken:
         # the last thing it makes
-        broken.setattr("inferential_ros.bridge.ros_interfaces.Clock", fail)
+        broken.setattr("inferential_ros.bridge.ros_interfaces.steady_clock", fail)
         with pytest.raises(AssertionError):
             rig.change(Transition.TRANSITION_CONFIGURE)
     footprint.settles_at(before)
