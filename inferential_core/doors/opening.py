@@ -83,7 +83,7 @@ def door_class(kind: str) -> type[Door]:
     if not name:
         if kind not in _KINDS:
             raise ConfigError(
-                f"doors.kind {kind!r}: {nearest(kind, _KINDS)}, or module:Class of your own"
+                f"doors.kind {kind!r}: {nearest(kind, _KINDS)} (one of your own: module:Class)"
             )
         module, name, extra = _KINDS[kind]
     try:

@@ -42,12 +42,7 @@ class Keyring:
         self.problem = ""  # why the file's newest state does not hold
         self._lock = threading.Lock()
         self._seen = state_of(self.path)
-        if self._seen is None:
-            _log.warning(
-                "no client is authorized yet in %s: inferential keys authorize NAME lets one in",
-                folder,
-            )
-        else:
+        if self._seen is not None:
             self.rights = read_rights(self.path)
 
     def find(self, key: str) -> Identity | None:

@@ -35,6 +35,12 @@ class ServerSecurity:
             self.mode = KEYS
             self._guarded = True
             self.authorization = KeyAuthorization(self.keyring, self.refusals)
+            if not self.keyring.path.exists():
+                _log.warning(
+                    "no client is authorized yet in %s: inferential keys authorize NAME lets one"
+                    " in",
+                    self.keyring.path.parent,
+                )
         elif is_local(bind):
             self.mode = THIS_MACHINE
         elif allow_insecure:

@@ -10,7 +10,7 @@ from ..dispatch.base import Dispatcher
 from ..dispatch.factory import choose
 from ..dispatch.local.dispatcher import LocalDispatcher
 from ..models.loading import targets
-from ..security.exposure import check_exposure
+from . import preflight
 from .server import Server
 
 
@@ -43,7 +43,7 @@ def assemble(
     """
     told = {**settings, "models": targets(models), "local": local}
     config = command_config(config_file, **told)
-    check_exposure(config)
+    preflight.check(config)
     dispatcher, where = choose(config, models=models, local=local, **dispatch)
     server = Server(config=config, dispatcher=dispatcher)
     if config_file:

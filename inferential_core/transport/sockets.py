@@ -4,6 +4,7 @@ a descriptor that ends another thread's poll.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -32,6 +33,17 @@ def port_problem(address: str) -> str:
     if address.startswith("tcp://") and port.isascii() and port.isdigit() and int(port) > 65535:
         return f"there is no port {port}: the highest one is 65535"
     return ""
+
+
+def why_not_bound(number: int | None) -> str:
+    """What the error number of a failed bind means for who chose the address."""
+    if number in (errno.ENODEV, errno.EADDRNOTAVAIL):
+        return (
+            "this machine has no such address: 0.0.0.0 stands for all of its addresses, 127.0.0.1"
+            " for programs of its own"
+        )
+    reason = zmq.strerror(number or 0)
+    return f"{reason}: another program has it" if number == errno.EADDRINUSE else reason
 
 
 class FrameSocket:

@@ -15,7 +15,7 @@ from ..process import fork_guard
 from ..wire.images import Buffer
 from .base import Message, Transport
 from .malloc import keep_freed_memory
-from .sockets import READABLE, FrameSocket, Waker, port_problem
+from .sockets import READABLE, FrameSocket, Waker, port_problem, why_not_bound
 
 
 class OpenGate:
@@ -95,13 +95,7 @@ class ZmqRouter(Transport):
             gate.close(self._socket)
             self._socket.close(0)
             self._context.term()
-            told = error.strerror or error
-            if error.errno in (errno.ENODEV, errno.EADDRNOTAVAIL):
-                told = (
-                    "this machine has no such address: tcp://0.0.0.0:PORT stands for all of its"
-                    " addresses, tcp://127.0.0.1:PORT for programs of its own"
-                )
-            raise ConfigError(f"bind {bind!r}: {told}") from None
+            raise ConfigError(f"bind {bind!r}: {why_not_bound(error.errno)}") from None
         self._address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._place = fork_guard.place_of(self._address)
         fork_guard.guard(self._place)

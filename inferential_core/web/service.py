@@ -40,6 +40,16 @@ def open_web(config: HttpConfig) -> NoWeb:
     return WebServer(config)
 
 
+def check_reach(config: HttpConfig, host: str) -> None:
+    """ConfigError where other machines reach the page and need no token for that."""
+    if not (is_loopback(host) or config.token_file):
+        raise ConfigError(
+            f"http.bind {config.bind!r} can be reached from other machines: set http.token_file (a"
+            " file with a secret), or bind 127.0.0.1 and forward the port:"
+            " ssh -L 5580:127.0.0.1:5580 THIS_MACHINE"
+        )
+
+
 class NoWeb:
     """Serves no page."""
 
@@ -65,14 +75,13 @@ class WebServer(NoWeb):
         self.url = address.url(self._listener)
         self._port = self._listener.getsockname()[1]
         fork_guard.guard(self._port)
-        self._loopback = is_loopback(self._listener.getsockname()[0])
-        if not self._loopback and self._token is None:
+        host = self._listener.getsockname()[0]
+        self._loopback = is_loopback(host)
+        try:
+            check_reach(config, host)
+        except ConfigError:
             self._listener.close()
-            raise ConfigError(
-                f"http.bind {config.bind!r} can be reached from other machines: set"
-                " http.token_file (a file with a secret), or bind 127.0.0.1 and forward the port:"
-                " ssh -L 5580:127.0.0.1:5580 THIS_MACHINE"
-            )
+            raise
         self._throttled = ThrottledLog(_log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving: asyncio.Event | None = None

@@ -1,0 +1,60 @@
+"""Finds what a server's settings cannot be before its models are made, which may take minutes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+from ..config.doors import split_address
+from ..config.schema import InferentialConfig
+from ..doors import opening
+from ..errors import ConfigError
+from ..scheduler.base import create_scheduler
+from ..security.exposure import check_exposure
+from ..security.keyring import Keyring
+from ..transport.sockets import why_not_bound
+from ..web.address import AUTO, OFF, parsed
+from ..web.service import check_reach
+
+
+def check(config: InferentialConfig) -> None:
+    """ConfigError names the first thing that cannot be, with the fix. Nothing listens for it."""
+    check_exposure(config)
+    create_scheduler(config.scheduling)
+    if config.security.keys:
+        Keyring(config.security.keys)
+    for door in config.doors:
+        opening.check_exposure(door, opening.door_class(door.kind), config)
+    places = list(_places(config))
+    of: dict[tuple[str, int], str] = {}
+    for bind, host, port in places:
+        if port and (other := of.setdefault((host, port), bind)) != bind:
+            raise ConfigError(f"{bind}: {other} is the same address; give each a port of its own")
+    for bind, host, port in places:
+        _check_free(bind, host, port)
+
+
+def _places(config: InferentialConfig) -> Iterator[tuple[str, str, int]]:
+    """What is to be listened on: as it is written, host and port."""
+    bind = config.transport.bind
+    with contextlib.suppress(ValueError):  # ipc://, a port to choose, the name of an interface
+        yield f"bind {bind!r}", *split_address(bind.removeprefix("tcp://"))
+    if config.http.bind not in ("", AUTO, OFF):
+        host, port = parsed(config.http.bind)
+        check_reach(config.http, host)
+        yield f"http.bind {config.http.bind!r}", host, port
+    for door in config.doors:
+        yield f"door {door.kind!r}: bind {door.bind!r}", *split_address(door.bind)
+
+
+def _check_free(bind: str, host: str, port: int) -> None:
+    """ConfigError where another program listens there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if not isinstance(error, socket.gaierror):  # maybe the name of an interface
+                raise ConfigError(f"{bind}: {why_not_bound(error.errno)}") from None
