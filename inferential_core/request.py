@@ -44,6 +44,7 @@ class InferenceRequest:
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     control_period_s: float = 0.0  # time one step of the robot lasts; 0: unknown
     waiting_since: float = 0.0  # received_at of the oldest observation this one supersedes
+    ready_at: float = 0.0  # when its images are decoded, about; 0: they are, or nobody knows
     dispatched_at: float = math.nan
     size: int = 0  # bytes, as received
     requery_after_steps: int = 0  # the hint that goes back with its answer, 0: none

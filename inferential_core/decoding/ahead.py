@@ -14,6 +14,7 @@ import itertools
 import math
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from ..wire.images import EncodedImage, decode
 from .memory import PixelMemory
 
 _MOST_THREADS = 8
+_SHORTER = 0.98  # of the longest that decoding took lately, which each newer one leaves
 _STALE = 64  # entries of the order whose observation is gone, beside as many as are not
 
 
@@ -58,6 +60,7 @@ class _Job:
 
     request: InferenceRequest
     values: dict[str, Any]  # where the pixels belong
+    begun: float  # monotonic s
     images: deque[str] = field(default_factory=deque)  # keys of those not begun
     running: int = 0  # images that are being decoded
     undone: int = 0  # images that are not decoded yet
@@ -88,6 +91,7 @@ class DecodeAhead(NoDecoding):
         self._numbers = itertools.count()
         self._more = threading.Condition()
         self._threads: list[threading.Thread] = []
+        self._longest_s = 0.0  # that an observation took lately, until it was ready
         self._closed = False
 
     @property
@@ -100,7 +104,8 @@ class DecodeAhead(NoDecoding):
         keys = [key for key, value in values.items() if self._takes(value)]
         if not keys:
             return
-        job = _Job(request, values, deque(keys), undone=len(keys))
+        job = _Job(request, values, time.monotonic(), deque(keys), undone=len(keys))
+        request.ready_at = request.received_at + self._longest_s
         with self._more:
             if not self._threads and not self._closed:
                 self._start()
@@ -213,4 +218,7 @@ class DecodeAhead(NoDecoding):
                 return
             if not job.undone:
                 del self.jobs[job.request]
+                job.request.ready_at = 0.0
+                took = time.monotonic() - job.begun
+                self._longest_s = max(took, _SHORTER * self._longest_s)
         self._on_ready()

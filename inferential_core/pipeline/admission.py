@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..config.schema import ClientEntry, InferentialConfig
 
 
+_IN_LOCK_STEP = 3  # observations in a row that came right after an answer
 _LONGEST_MS = 3.6e6  # that a robot's plan, or its patience, lasts
 
 
@@ -149,10 +150,12 @@ class Admission:
 
         # deadline
         next_at = self._clients.observed(client, request.model_id, now).expected()
-        # Who came by a door and tells no runway waits for each answer before it asks again: its
-        # cadence is made by our answers, so it says nothing of when they stop being useful.
+        # Who came by a door and tells no runway waits for each answer before it asks again, and so
+        # does who keeps in lock-step with our answers. These make its cadence then, so it says
+        # nothing of when they stop being useful.
         client.asks_when_dry = bool(door) and request.steps_remaining is None
-        if now < next_at < math.inf and not client.asks_when_dry:
+        waits = client.asks_when_dry or client.in_lock_step >= _IN_LOCK_STEP
+        if now < next_at < math.inf and not waits:
             request.time_until_next = next_at - now
         stated = 0.0 < message.latency_budget_ms < math.inf
         stated = stated or (entry is not None and entry.latency_budget_ms is not None)

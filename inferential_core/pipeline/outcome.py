@@ -83,6 +83,7 @@ class Outcomes:
             return
         client.open -= 1
         client.open_bytes -= request.size
+        client.answered_at = now
         client.settle(status, error)
         if call is not None and status is Status.OK:
             if request.in_time(now):

@@ -16,7 +16,7 @@ _LONGEST = 0.5  # of L(1), that a model waits for one batch at most
 _QUICK = 0.25  # of L(1), within which a client asks again that is waited for
 _NEWEST = 0.2  # weight of the newest pause of a client in its average
 _SURE = 3  # pauses that have been seen before one is predicted
-_LONGER = 4.0  # times as late as it usually is, as which a client counts that is later still
+_LONGER = 4.0  # times its usual pause, and error, as which a pause counts that is longer still
 _MARGIN = 3.0  # average errors that a client may come later than it usually does
 _TIMER_S = 0.0005  # and by which the server's timers may be early
 
@@ -45,7 +45,7 @@ class Pause:
             self.mean_s = passed
             return
         # Between two episodes a client pauses once for long, and is as quick as ever after that.
-        passed = min(passed, _LONGER * self.latest_s)
+        passed = min(passed, _LONGER * (self.mean_s + self.error_s + _TIMER_S))
         self.error_s += _NEWEST * (abs(passed - self.mean_s) - self.error_s)
         self.mean_s += _NEWEST * (passed - self.mean_s)
 
@@ -84,9 +84,16 @@ class Anticipation:
         self.soon.pop(client_id, None)
 
     def wait(
-        self, waiting: int, deadlines: Iterable[float], now: float, seconds: Sequence[float]
+        self,
+        waiting: int,
+        deadlines: Iterable[float],
+        now: float,
+        seconds: Sequence[float],
+        coming: Iterable[float] = (),
     ) -> Wait | None:
         """For how long a free model should wait, with so many observations there; None: not.
+
+        coming: when others will be ready that are here, but for their images, monotonic s.
 
         It waits for k more that will be there in d seconds, beside w that wait, where one batch of
         all is done before two batches would be:
@@ -99,11 +106,12 @@ class Anticipation:
         O(k log k).
         """
         room = len(seconds) - 1 - waiting
-        if room <= 0 or not self.soon:
+        if room <= 0:
             return None
         since = now if math.isnan(self.waits_since) else self.waits_since
         longest = since + _LONGEST * seconds[1]
-        times = self._expected(now, longest)
+        decoded = (at for at in coming if now < at <= longest)
+        times = sorted([*self._expected(now, longest), *decoded])
         best, least = None, 0.0
         for more, at in enumerate(times[:room], 1):
             both = waiting + more
@@ -147,4 +155,4 @@ class Anticipation:
                 del self.soon[client_id]
             elif at <= longest:
                 times.append(at)
-        return sorted(times)
+        return times

@@ -178,13 +178,19 @@ class DeadlineAware(BatchScheduler):
         now: float,
         allowed: Allowed | None,
     ) -> bool:
-        """Whether the model had better wait for robots that are about to ask."""
+        """Whether the model had better wait for robots that are about to ask, and for images."""
         anticipation, timing = queue.anticipation, queue.timing
-        if not anticipation.soon:
+        coming: list[float] = []
+        ready = len(waiting)
+        if allowed is not None:
+            coming = [each.ready_at for each in waiting if each not in allowed]
+            ready -= len(coming)
+        if not (anticipation.soon or coming):
             anticipation.ends(now)
             return False
         wait = None
-        undecided = allowed is None and not self._scoring.decides
+        # Of those that it may not be given now it is known when it may, if that is for images.
+        undecided = not self._scoring.decides and (not coming or min(coming) > 0.0)
         if (
             undecided
             and timing.pace == 1.0
@@ -192,7 +198,7 @@ class DeadlineAware(BatchScheduler):
             and not any(each.runs_dry_at > now for each in waiting)  # who moves gains nothing
         ):
             deadlines = (each.deadline for each in waiting if not each.deadline_is_assumed)
-            wait = anticipation.wait(len(waiting), deadlines, now, timing.seconds)
+            wait = anticipation.wait(ready, deadlines, now, timing.seconds, coming)
         if wait is None:
             anticipation.ends(now)
             return False

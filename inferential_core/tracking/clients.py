@@ -12,6 +12,8 @@ from .quota import Quota
 from .silence import Silence
 from .takeovers import Takeovers
 
+_AT_ONCE = 0.25  # of the time that an answer took, within which a client in lock-step asks again
+
 
 class Cadence:
     """Exponential moving average of the interval between events.
@@ -69,6 +71,8 @@ class Client:
     type: str = ""
     door: str = ""  # kind of the door by which it came in; empty: the socket
     asks_when_dry: bool = False  # it does not tell when its actions run out, and waits for answers
+    answered_at: float = math.nan  # when the newest of its observations ended
+    in_lock_step: int = 0  # its newest observations in a row that came right after an answer
     last_seen: float = -math.inf
     connected: bool = True
     announced: bool = False  # reported by a sweep
@@ -160,10 +164,16 @@ class ClientRegistry:
         return client
 
     def observed(self, client: Client, model_id: str, now: float) -> Cadence:
-        """Count an observation for a model that exists; its cadence, the new one counted in."""
+        """Count an observation for a model that exists; its cadence, the new one counted in.
+
+        client.open counts it already.
+        """
         if now > client.overdue_at and not client.reported_overdue:
             self._late[client.id] = client
         client.reported_overdue = False
+        took = client.answered_at - client.cadence.last  # NaN at first
+        at_once = client.open == 1 and now - client.answered_at <= _AT_ONCE * took
+        client.in_lock_step = client.in_lock_step + 1 if at_once else 0
         client.cadence.event(now)
         client.silence.event(now)
         allowed = client.silence.allowed(client.cadence.interval, self._overdue_multiplier)

@@ -129,6 +129,19 @@ def test_a_free_model_takes_those_that_are_ready_and_leaves_the_others(make):
     assert site.batches == [["a"]]
 
 
+def test_it_is_known_about_when_an_observation_is_ready(make):
+    site = make(ModelInfo("policy", max_batch=1, reads_pixels=True))
+    site.observe("a", 1)
+    site.decode()
+    site.await_ready()
+    site.observe("b", 2)
+    (waiting,) = site.house.pipeline.scheduler.pending.of("policy")
+    assert waiting.ready_at > waiting.received_at
+    site.decode()
+    site.await_ready()
+    assert waiting.ready_at == 0.0
+
+
 def test_the_observation_that_is_due_first_is_decoded_first(make):
     site = make()
     site.observe("first", 1)

@@ -6,6 +6,7 @@ import logging
 import math
 
 import pytest
+from house import House
 
 from inferential_core import InferentialConfig
 from inferential_core.clock import FakeClock
@@ -86,6 +87,22 @@ def test_the_next_observation_makes_this_one_stale_where_nothing_better_is_known
     assert due_in(arrives_every=0.2) == pytest.approx(0.05)
     assert due_in(arrives_every=0.2, latency_budget_ms=1000.0) == pytest.approx(0.2)
     assert due_in(arrives_every=0.02, **DRY_IN_500_MS) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("answered_after", "deadline"), [(0.099, 2.0), (0.050, 0.1)])
+def test_the_cadence_of_a_client_in_lock_step_with_its_answers_is_no_deadline(
+    answered_after: float, deadline: float
+) -> None:
+    """It asks 100 ms after it asked before: because it was answered then, or by its own clock."""
+    house = House()
+    peer = house.client("a")
+    for _ in range(6):
+        house.observe(peer, latency_budget_ms=2000.0)
+        (request,) = house.dispatcher.batches[0].requests
+        house.clock.advance(answered_after)
+        house.complete()
+        house.clock.advance(0.1 - answered_after)
+    assert request.deadline - request.received_at == pytest.approx(deadline)
 
 
 def test_a_cadence_is_known_from_the_second_observation_on() -> None:

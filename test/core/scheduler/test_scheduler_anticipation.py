@@ -94,6 +94,24 @@ def test_a_client_that_is_alone_never_waits_for_others() -> None:
     assert fleet.idle_s == 0.0
 
 
+@pytest.mark.parametrize(
+    ("ready_in_s", "waits"), [(0.005, True), (0.5, False), (-0.001, False), (None, False)]
+)
+def test_a_model_waits_for_images_that_are_nearly_decoded(
+    ready_in_s: float | None, waits: bool
+) -> None:
+    """None: those may not be given for another reason, such as belonging to another lane."""
+    fleet = LockStep(0)
+    for client in "abcdefgh":
+        fleet.ask(client, at=0.0)
+    waiting = list(fleet.scheduler.pending.of("policy"))
+    for request in waiting[5:]:
+        request.ready_at = 0.0 if ready_in_s is None else 1.0 + ready_in_s
+    batch = fleet.scheduler.pick("policy", 8, 1.0, fleet.latency, lambda all: waiting[:5])
+    assert len(batch) == (0 if waits else 5)
+    assert not waits or fleet.scheduler.hold_until("policy") == 1.0 + ready_in_s
+
+
 def test_a_model_never_waits_where_a_deadline_would_suffer() -> None:
     anticipation = Anticipation()
     answer_of("b", anticipation)
