@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here")
 pytest.importorskip("control_msgs.action", reason="control_msgs is not built: make peers")
 
+from bridge_rig import OUTPUTS
 from control_msgs import action as actions
 from inferential.msg import BridgeStatus
 from lifecycle_msgs.msg import Transition
@@ -20,14 +21,6 @@ from rclpy.task import Future
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.options.errors import ContractError
 
-OUTPUTS = """
-    - topic: arm
-      type: std_msgs/msg/Float64MultiArray
-      kind: position
-      select: [arm]
-      limits: [-1, 1]
-    - {topic: gripper, type: std_msgs/msg/Float64MultiArray, kind: effort, select: [gripper]}
-"""
 ARM = """
     - topic: arm_controller/follow_joint_trajectory
       type: control_msgs/action/FollowJointTrajectory

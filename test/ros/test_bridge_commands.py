@@ -10,17 +10,10 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here")
 pytest.importorskip("control_msgs.msg", reason="control_msgs is not built: make peers")
 
+from bridge_rig import OUTPUTS
 from control_msgs.msg import DynamicInterfaceGroupValues, JointJog
 from geometry_msgs.msg import PoseStamped
 
-OUTPUTS = """
-    - topic: arm
-      type: std_msgs/msg/Float64MultiArray
-      kind: position
-      select: [arm]
-      limits: [-1, 1]
-    - {topic: gripper, type: std_msgs/msg/Float64MultiArray, kind: effort, select: [gripper]}
-"""
 SERVO_AND_GPIO = """
     - topic: servo
       type: control_msgs/msg/JointJog

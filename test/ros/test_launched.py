@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 
+from bridge_rig import CONTRACT
 from inferential.msg import BridgeStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
@@ -22,20 +23,6 @@ from std_msgs.msg import Float64MultiArray
 
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PATIENCE_S = 20.0
-CONTRACT = """
-robot: two_joints
-model: {id: policy}
-observation:
-  trigger: {on: state}
-  keys:
-    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [arm, gripper]}
-action:
-  names: [arm, gripper]
-  rate_hz: 50
-  outputs:
-    - {topic: arm, type: std_msgs/msg/Float64MultiArray, kind: position, select: [arm]}
-    - {topic: gripper, type: std_msgs/msg/Float64MultiArray, kind: effort, select: [gripper]}
-"""
 ROS2 = """
 import subprocess, sys
 subprocess.run([sys.executable, "-m", "inferential_ros.bridge_node", *sys.argv[1:]])

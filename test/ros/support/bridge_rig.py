@@ -22,17 +22,7 @@ from inferential_core import InferentialConfig, LocalDispatcher, Server
 from inferential_ros.bridge_node import BridgeNode
 
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-CONTRACT = """
-robot: arm
-model: {id: policy, latency_budget_ms: 1000}
-observation:
-  trigger: {on: state}
-  keys:
-    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [arm, gripper]}
-action:
-  names: [arm, gripper]
-  rate_hz: 50
-  outputs:
+OUTPUTS = """
     - topic: arm
       type: std_msgs/msg/Float64MultiArray
       kind: position
@@ -40,6 +30,17 @@ action:
       limits: [-1, 1]
     - {topic: gripper, type: std_msgs/msg/Float64MultiArray, kind: effort, select: [gripper]}
 """
+CONTRACT = f"""
+robot: arm
+model: {{id: policy, latency_budget_ms: 1000}}
+observation:
+  trigger: {{on: state}}
+  keys:
+    state: {{topic: joint_states, type: sensor_msgs/msg/JointState, joints: [arm, gripper]}}
+action:
+  names: [arm, gripper]
+  rate_hz: 50
+  outputs:{OUTPUTS}"""
 GOOD = np.tile(np.float32([0.5, 2.0]), (10, 1))
 
 
