@@ -253,7 +253,7 @@ class BridgeCore:
     # --- inside, with the lock held ---
 
     def _use_reply(self, observation: Observation, reply: Reply) -> None:
-        self.statistics.count(reply.status)
+        self.statistics.replies[reply.status] += 1
         if reply.status in (Status.ERROR, Status.REJECTED):
             self.asking.backoff.failed(self._robot.steady_s())
         if reply.status is not Status.OK:

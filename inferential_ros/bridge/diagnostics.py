@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from inferential_core import Status
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Input
 from inferential_ros.bridge.outputs import Outputs
@@ -68,8 +69,8 @@ def _link(bridge: BridgeCore) -> DiagnosticStatus:
         "link",
         server=bridge.link.server,
         observations=statistics.observations,
-        ok=statistics.ok,
-        lost=statistics.lost,
+        ok=statistics.replies[Status.OK],
+        lost=statistics.replies[Status.LOST],
         last_error=statistics.last_error,
     )
     if bridge.link.connected:

@@ -26,7 +26,6 @@ from inferential_ros.bridge.status import status_message
 from inferential_ros.contract.schema import Contract, Qos
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.distributions import steady_clock
-from inferential_ros.execution.executor import Tick
 from inferential_ros.execution.plan import Plan
 from inferential_ros.keys import NO_KEYS, KeyFiles
 from inferential_ros.qos import CHUNKS, DIAGNOSTICS, QUIET, STATUS, matching_qos, qos_profile
@@ -68,6 +67,7 @@ class RosInterfaces:
         group = MutuallyExclusiveCallbackGroup()
         self._outputs = Outputs(node, contract, group)
         made.callback(self._outputs.destroy)
+        self.publish_actions = self._outputs.publish
         self._instructions = Instructions(node, contract, self._set_text)
         made.callback(self._instructions.destroy)
         chunks = []
@@ -233,10 +233,6 @@ class RosInterfaces:
     def steady_s(self) -> float:
         """The time of a clock that a simulation leaves alone."""
         return time.monotonic()
-
-    def publish_actions(self, tick: Tick) -> None:
-        """Publish on the topics of the contract's outputs."""
-        self._outputs.publish(tick)
 
     def publish_chunk(self, plan: Plan) -> None:
         """Publish on `action_chunk`."""

@@ -92,6 +92,7 @@ class ServerLink:
         self.refusal = ""  # why the server does not let this robot in
         self._in_flight: dict[int, Observation] = {}
         self._connection, self._model = connect(settings)
+        self.wake = self._connection.wake  # there may be something to send
         self._moves = 0
         self._thread = threading.Thread(target=self._run, name="bridge-link", daemon=True)
 
@@ -113,10 +114,6 @@ class ServerLink:
 
     def start(self) -> None:
         self._thread.start()
-
-    def wake(self) -> None:
-        """There may be something to send."""
-        self._connection.wake()
 
     def reset(self, epoch: int) -> None:
         """Episode `epoch` begins: replies to what was sent so far never come out."""

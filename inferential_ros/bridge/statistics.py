@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from inferential_core import Status
 from inferential_core.status import OUTCOMES
 
-COUNTERS = {status: status.value for status in OUTCOMES} | {Status.ERROR: "errors"}
+# As BridgeStatus has them.
+OUTCOME_NAMES = {status: status.value for status in OUTCOMES} | {Status.ERROR: "errors"}
 LATENCY_WINDOW = 500  # newest samples, 10 s at 50 Hz: a percentile of now, not of always
 
 
@@ -18,13 +19,7 @@ class Statistics:
     """Counters since the last activation, named as in BridgeStatus, and the latency window."""
 
     observations: int = 0
-    ok: int = 0
-    expired: int = 0
-    superseded: int = 0
-    dropped: int = 0
-    rejected: int = 0
-    errors: int = 0
-    lost: int = 0
+    replies: Counter[Status] = field(default_factory=Counter)
     invalid_plans: int = 0
     plans_in_time: int = 0  # arrived before the actions ran out: `deadline_hits` there
     plans_late: int = 0  # arrived after it: `deadline_misses` there
@@ -36,10 +31,10 @@ class Statistics:
     action_rate: float = math.nan
     _before: tuple[float, int, int] | None = None
 
-    def count(self, status: Status) -> None:
-        """One more reply with that status."""
-        name = COUNTERS[status]
-        setattr(self, name, getattr(self, name) + 1)
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How the observations ended, by the names of BridgeStatus."""
+        return {name: self.replies[status] for status, name in OUTCOME_NAMES.items()}
 
     def fail(self, reason: str) -> None:
         """An observation or a plan failed."""

@@ -10,13 +10,6 @@ from inferential_ros.convert.chunk import duration_message, time_message
 
 COUNTERS = (
     "observations",
-    "ok",
-    "expired",
-    "superseded",
-    "dropped",
-    "rejected",
-    "errors",
-    "lost",
     "invalid_plans",
     "fallback_ticks",
     "last_error",
@@ -37,6 +30,8 @@ def status_message(bridge: BridgeCore, client_id: str, model: str, now_ns: int) 
         message.runway = duration_message(bridge.executor.runway_ns(now_ns))
         for name in COUNTERS:
             setattr(message, name, getattr(statistics, name))
+        for name, count in statistics.outcomes.items():
+            setattr(message, name, count)
         message.deadline_hits = statistics.plans_in_time
         message.deadline_misses = statistics.plans_late
         samples, p50, p95 = statistics.latency_percentiles()

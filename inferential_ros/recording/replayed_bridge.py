@@ -10,12 +10,9 @@ from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.robot_io import RobotIo
 from inferential_ros.bridge.server_link import Observation
-from inferential_ros.bridge.statistics import Statistics
 from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.registry import InputError
 from inferential_ros.keys import KeyFiles
-
-OUTCOMES = ("ok", "expired", "superseded", "dropped", "rejected", "errors", "lost")
 
 
 class CountedInputs(Inputs):
@@ -90,7 +87,7 @@ class ReplayedBridge(BridgeCore):
     def idle(self) -> bool:
         """Whether every observation has ended, and none is to be made."""
         with self.lock:
-            answered = ended(self.statistics) >= self.statistics.observations
+            answered = self.statistics.replies.total() >= self.statistics.observations
             return answered and not self._under_way and not self.observation_due
 
     @property
@@ -99,8 +96,3 @@ class ReplayedBridge(BridgeCore):
         counted = self.counted
         given_up = counted.not_ready + counted.refused.total() + self.unsent
         return counted.begun - self.statistics.observations - given_up
-
-
-def ended(figures: Statistics) -> int:
-    """How many observations have ended, in whatever way."""
-    return sum(getattr(figures, name) for name in OUTCOMES)

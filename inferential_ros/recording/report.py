@@ -11,7 +11,7 @@ import numpy as np
 from inferential_ros.recording.commands import Difference
 from inferential_ros.recording.comparison import Compared
 from inferential_ros.recording.provenance import Provenance
-from inferential_ros.recording.replayed_bridge import OUTCOMES, ReplayedBridge
+from inferential_ros.recording.replayed_bridge import ReplayedBridge
 
 REASONS = 5  # told at most
 FAILURES = ("rejected", "errors", "lost")  # outcomes that no robot should see
@@ -85,7 +85,7 @@ class Report:
             reference=counted.reference.key.name,
             samples=counted.reference.received,
             observations=figures.observations,
-            outcomes={name: getattr(figures, name) for name in OUTCOMES},
+            outcomes=figures.outcomes,
             not_ready=counted.not_ready,
             refused=counted.refused.total(),
             refusals=dict(counted.refused.most_common(REASONS)),
