@@ -85,6 +85,7 @@ class Input:
         return {} if report is None else dict(report())
 
     def age_s(self, now_ns: int) -> float:
+        """How old the newest sample is."""
         return (now_ns - self.stamp_ns) / 1e9
 
     def value(self, message: Any, stamp_ns: int, now_ns: int) -> Any:
