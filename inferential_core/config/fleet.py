@@ -30,6 +30,20 @@ class ClientEntry(Section):
     priority: int | None = setting(None, "replaces what the client states", ge=0, le=1_000_000)
 
 
+class AdmissionConfig(Section):
+    """Whether there is a place for one more robot."""
+
+    RELOADS: ClassVar[bool] = True
+
+    keep: float | None = setting(
+        None,
+        "share of answers in time that the robots which are served keep: a new robot that would"
+        " push it below is REJECTED; unset: nobody is",
+        gt=0,
+        lt=1,
+    )
+
+
 class ClientsConfig(Section):
     """Who may ask, and how soon each needs its answers."""
 

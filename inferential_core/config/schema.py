@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .doors import DoorConfig
 from .fleet import (
+    AdmissionConfig,
     ClientDefaults,
     ClientEntry,
     ClientsConfig,
@@ -35,6 +36,9 @@ class InferentialConfig(Section):
     )
     clients: ClientsConfig = setting(
         ClientsConfig(), "who may ask, and how soon each client needs an answer"
+    )
+    admission: AdmissionConfig = setting(
+        AdmissionConfig(), "whether there is a place for one more robot"
     )
     response_tracking: ResponseTrackingConfig = setting(
         ResponseTrackingConfig(), "how the server learns the clients' pace"
@@ -69,6 +73,7 @@ class InferentialConfig(Section):
 
 
 __all__ = [
+    "AdmissionConfig",
     "BatchConfig",
     "ClientDefaults",
     "ClientEntry",

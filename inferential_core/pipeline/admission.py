@@ -1,6 +1,6 @@
 """Turns the frames of a message into a request that may wait, or ends it.
 
-parse > authorize > limits > specification > health > deadline
+parse > authorize > limits > specification > place > health > deadline
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ..wire.messages import (
 )
 from .drain import Drain
 from .outcome import Outcomes
+from .places import Places
 
 if TYPE_CHECKING:
     from ..config.schema import ClientEntry, InferentialConfig
@@ -76,6 +77,7 @@ class Admission:
         self._limits = limits = config.limits.as_limits()
         self._rates = (limits.max_rate_hz_per_client, limits.max_bytes_per_s_per_client)
         self._has_rates = self._rates != (None, None)
+        self.places = Places(config, self._clients.by_id)
         self._known: dict[str, list[ClientEntry]] = {}
         for entry in config.clients.known:
             self._known.setdefault(str(entry.id), []).append(entry)
@@ -134,6 +136,9 @@ class Admission:
                 model.takes.check(request.inputs)
                 if model.takes.resizes:
                     model.takes.resize(request.inputs)
+
+                # place
+                self.places.admit(client, request, model, now)
         except Exception as error:
             self._reject(request, error, now)
             return None

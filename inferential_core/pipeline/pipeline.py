@@ -324,6 +324,7 @@ class Pipeline:
         tracking = config.response_tracking
         self._config = config
         self._admission.configure(config)
+        self._admission.places.scheduler = self.scheduler
         self.clients.configure(
             tracking.cadence_alpha, tracking.disconnect_timeout_s, tracking.overdue_multiplier
         )
@@ -349,7 +350,7 @@ class Pipeline:
             self._outcomes.settle(request, Status.DROPPED, reason)
 
     def _set_scheduler(self, scheduler: BatchScheduler) -> None:
-        self.scheduler = scheduler
+        self.scheduler = self._admission.places.scheduler = scheduler
         self._bypass = NoBypass(scheduler)
         if scheduler.may_bypass_queue:
             self._bypass = Bypass(scheduler, self.models, self._clock, self._give)

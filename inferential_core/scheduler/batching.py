@@ -114,6 +114,14 @@ class BatchScheduler(Scheduler):
         """How many more robots like those it has a model can carry; NaN where that is unknown."""
         return math.nan
 
+    def share_in_time(
+        self, model_id: str, more: int, tier: int, now: float, latency: LatencyModel
+    ) -> float:
+        """The share of answers in time that robots of this tier and more important ones would
+        have, with so many more of them; NaN where that is unknown.
+        """
+        return math.nan
+
     def reason(self, model_id: str) -> str:
         """Why its newest decision for a model was as it was, in a few words; empty: unknown."""
         return ""

@@ -15,7 +15,7 @@ from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .fair_share import Calendar, record_answer, record_service
 from .fleet_state import FleetState
-from .headroom import headroom
+from .headroom import headroom, share_in_time
 from .model_queue import ClientQueue, ModelQueue
 from .motion import Rule, needless
 from .policy_order import ByPolicy
@@ -252,9 +252,21 @@ class DeadlineAware(BatchScheduler):
         queue = self._queues.get(model_id)
         if queue is None:
             return math.nan
-        seconds = batch_seconds(latency, len(queue.timing.seconds) - 1)
-        lanes = self.lanes.get(model_id, 1)
-        return headroom(queue.demands(now), seconds, lanes)
+        return headroom(queue.demands(now), *self._capability(model_id, latency))
+
+    def share_in_time(
+        self, model_id: str, more: int, tier: int, now: float, latency: LatencyModel
+    ) -> float:
+        queue = self._queues.get(model_id)
+        if queue is None:
+            return math.nan
+        demands = [each for each in queue.demands(now) if each.tier <= tier]
+        return share_in_time(demands, more, *self._capability(model_id, latency))
+
+    def _capability(self, model_id: str, latency: LatencyModel) -> tuple[list[float], int]:
+        """How long batches of 0, 1, ... take, and how many run at once."""
+        limit = len(self._queues[model_id].timing.seconds) - 1
+        return batch_seconds(latency, limit), self.lanes.get(model_id, 1)
 
     def reason(self, model_id: str) -> str:
         queue = self._queues.get(model_id)

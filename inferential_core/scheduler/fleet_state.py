@@ -42,7 +42,8 @@ class FleetState:
         """
         if now >= self._counted_at + _COUNTED_S:
             self._counted_at = now
-            self.asks_too_much = sum(each.rate for each in demands(now)) > most
+            known = (each.rate for each in demands(now) if each.rate == each.rate)
+            self.asks_too_much = sum(known) > most
             self.overloaded = self.overloaded and self.asks_too_much
 
     def note(self, dry: bool) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+_USUAL_RATE = 1.0  # observations per second of a robot, where nobody is known
 _PROMISED = 0.9  # share of the model's time that robots may count on
 
 
@@ -22,8 +23,9 @@ def capacity(windows: Iterable[float], seconds: Sequence[float], lanes: int = 1)
 class Demand(NamedTuple):
     """What a robot asks for."""
 
-    rate: float  # observations per second
+    rate: float  # observations per second; NaN: it is new, and nobody knows
     window_s: float  # from the arrival of one to its deadline; inf where unknown
+    tier: int = 1
 
 
 def headroom(demands: Sequence[Demand], seconds: Sequence[float], lanes: int = 1) -> float:
@@ -31,12 +33,33 @@ def headroom(demands: Sequence[Demand], seconds: Sequence[float], lanes: int = 1
 
     Negative: so many too many. NaN where nobody asks or the model's latency is not known yet.
     """
-    demand = sum(each.rate for each in demands)
-    if not demand or seconds[-1] <= 1e-5:
+    known = [each for each in demands if each.rate == each.rate]
+    if not known or seconds[-1] <= 1e-5:
         return math.nan
-    windows = [(each.window_s, each.rate) for each in demands]
-    spare = _capacity(windows, seconds, lanes) - demand
-    return float(math.floor(spare / (demand / len(demands)) + 1e-9))
+    usual = usual_rate(known)
+    spare = _capacity([(each.window_s, each.rate) for each in known], seconds, lanes)
+    return float(math.floor(spare / usual - len(demands) + 1e-9))
+
+
+def share_in_time(
+    demands: Sequence[Demand], more: int, seconds: Sequence[float], lanes: int = 1
+) -> float:
+    """The share of answers in time, with so many more robots like those that ask now.
+
+    What the model can answer in time, of what they would ask for; NaN where the model's latency
+    is not known yet.
+    """
+    if seconds[-1] <= 1e-5:
+        return math.nan
+    known = [each for each in demands if each.rate == each.rate]
+    usual = usual_rate(known) if known else _USUAL_RATE
+    windows = [(each.window_s, each.rate) for each in known]
+    return min(1.0, _capacity(windows, seconds, lanes) / (usual * (len(demands) + more)))
+
+
+def usual_rate(known: Sequence[Demand]) -> float:
+    """Observations per second of a robot, on average; what is taken of a new one."""
+    return sum(each.rate for each in known) / len(known)
 
 
 def _capacity(

@@ -47,6 +47,7 @@ class ClientQueue:
     horizon: int = 0  # actions in the newest answer, 0 where unknown
     period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
     observed_at: float = math.nan  # when the observation was made that was answered last
+    tier: int = 1
     budget_s: float = math.inf  # to a deadline that is no moment at which it runs dry
     natural_steps: float = 0.0  # steps between its observations while nobody hints, 0: unknown
     hinted_steps: int = 0  # the newest hint it was given
@@ -92,6 +93,7 @@ class ClientQueue:
         runs_dry = request.deadline == request.runs_dry_at
         self.budget_s = math.inf if runs_dry else request.deadline - received
         self.period_s = request.control_period_s
+        self.tier = request.priority
         away = received - request.sent_at
         if away == away:  # the client knows our clock
             usual = self.uplink_s
@@ -323,8 +325,9 @@ class ModelQueue:
         demands = []
         for client in self.clients.values():
             rate = client.rate
-            if rate == rate and now - client.arrived_at < max(_ASKS_S, 3.0 / rate):
-                demands.append(Demand(rate, client.window_s))
+            asks_s = max(_ASKS_S, 3.0 / rate) if rate == rate else _ASKS_S
+            if now - client.arrived_at < asks_s:
+                demands.append(Demand(rate, client.window_s, client.tier))
         return demands
 
     def waiting(self) -> int:

@@ -78,6 +78,7 @@ class OurServer(Server):
         outcomes = Outcomes(MemoryTransport(), self.clients, self.clock, recorder, throttled)
         about = (self.config, self.clients, {MODEL: self.model}, outcomes)
         self.admission = Admission(*about, recorder, throttled, Authorization())
+        self.admission.places.scheduler = self.scheduler
         self.longest_wait_s = 0.0
         self._supersedes = supersedes
         self._asked: dict[InferenceRequest, Observation] = {}

@@ -94,6 +94,7 @@ class Client:
     takeovers: Takeovers = field(default_factory=Takeovers)
     cadences: dict[str, Cadence] = field(default_factory=dict)  # per model
     epochs: dict[str, int] = field(default_factory=dict)  # newest epoch seen per model
+    places: set[str] = field(default_factory=set)  # models that it was admitted to
 
     def overdue(self, now: float) -> bool:
         """Whether its next observation should have come by now; one that is gone owes none."""
@@ -190,6 +191,7 @@ class ClientRegistry:
         client.left = True
         client.session = 0
         client.epochs.clear()
+        client.places.clear()
         self._left[client.id] = client
 
     def sweep(self, now: float) -> Changes:

@@ -150,7 +150,7 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         ("d.yaml", "\nscheduling: [1, 2]", ":2: scheduling: [1, 2] is not a mapping"),
         ("e.yaml", "a: b: c", ":1:5: this is no YAML: mapping values are not allowed here"),
         ("f.yaml", "- a\n- b", ": a mapping of sections is expected, not list"),
-        ("g.yaml", "7: 8", ":1: 7: unknown key: known: clients, "),
+        ("g.yaml", "7: 8", ":1: 7: unknown key: known: admission"),
         ("h.yaml", "scheduling: {7: 8}", ":1: scheduling.7: unknown key: known: batch"),
         ("i.json", '{"scheduling": ', ":1:16: this is no JSON: Expecting value"),
         ("j.json", "[]", ": a mapping of sections is expected, not list"),

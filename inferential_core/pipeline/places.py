@@ -1,0 +1,84 @@
+"""Who has a place with which model, where the operator keeps answers in time (`admission`).
+
+A robot gets its place with its first observation, and keeps it until it says goodbye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import RejectedError
+from ..request import InferenceRequest
+from ..scheduler.batching import BatchScheduler
+from ..tracking.clients import Client
+from ..tracking.models import ModelRecord
+
+if TYPE_CHECKING:
+    from ..config.schema import InferentialConfig
+
+_REMEMBERED_S = 0.2  # a refusal, as finding it out takes a look at every robot
+
+
+class Known(NamedTuple):
+    """A client whose place is kept for it."""
+
+    name: str
+    model: str | None  # None: all of them
+    tier: int
+
+
+class Places:
+    """The places of all models. clients: everybody, by id.
+
+    `scheduler` has to be set to whoever knows what the robots ask for that have a place.
+    """
+
+    scheduler: BatchScheduler
+
+    def __init__(self, config: InferentialConfig, clients: Mapping[str, Client]) -> None:
+        self.keep = config.admission.keep
+        usual = config.clients.defaults.priority
+        self._known = [
+            Known(str(each.id), each.model, usual if each.priority is None else each.priority)
+            for each in config.clients.known
+        ]
+        self._clients = clients
+        self._refused: dict[tuple[str, int], tuple[float, str]] = {}  # until when, and why
+
+    def admit(
+        self, client: Client, request: InferenceRequest, model: ModelRecord, now: float
+    ) -> None:
+        """Give a client its place with this model; RejectedError if there is none.
+
+        Known clients always have one. A robot takes nothing from those of more important tiers,
+        and those of less important ones give way to it.
+        """
+        if model.id in client.places:
+            return
+        if self.keep is not None:
+            self._check(self.keep, client, model, request.priority, now)
+        client.places.add(model.id)
+
+    def _check(
+        self, keep: float, client: Client, model: ModelRecord, tier: int, now: float
+    ) -> None:
+        known = [each for each in self._known if each.model in (None, model.id)]
+        if any(each.name == client.id for each in known):
+            return
+        until, why = self._refused.get((model.id, tier), (now, ""))
+        if now < until:
+            raise RejectedError(why)
+        more = 1 + sum(each.tier <= tier and self._is_absent(each.name, model) for each in known)
+        share = self.scheduler.share_in_time(model.id, more, tier, now, model.latency)
+        if share < keep:  # False for NaN, as nothing is known yet
+            why = (
+                f"model {model.id!r} has no place for one more robot: {100 * share:.1f} % of the"
+                f" answers would be in time, and admission.keep is {100 * keep:g} %"
+            )
+            self._refused[model.id, tier] = now + _REMEMBERED_S, why
+            raise RejectedError(why)
+
+    def _is_absent(self, name: str, model: ModelRecord) -> bool:
+        client = self._clients.get(name)
+        return client is None or not client.connected or model.id not in client.places
