@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -206,3 +207,40 @@ def test_compressed_video_of_foxglove_has_a_stamp_of_its_own():
 def test_a_packet_of_ffmpeg_image_transport_names_its_codec_in_several_ways(encoding):
     array, sample = of_type("ffmpeg_image_transport_msgs/msg/FFMPEGPacket", encoding=encoding)
     assert abs(np.median(array) - (40 + 3 * 11)) < 3 and sample.stamp_ns == stamp_ns(11)
+
+
+def test_over_dds_a_model_sees_the_video_and_nothing_made_up_after_a_loss(graph, make_rig):
+    camera = "camera: {topic: camera, type: sensor_msgs/msg/Image, encodings: [h264]}"
+    rig = make_rig(changes={"  keys:\n": f"  keys:\n    {camera}\n"})
+    publisher = graph.publisher(Image, "/r/camera", 50)
+    rig.run()
+    graph.matched(publisher)
+    packets = encoded(*STREAMS["h264"])
+
+    def publish(indices) -> None:
+        for index in indices:
+            image = message(packets[index], index)
+            image.header.stamp = graph.node.get_clock().now().to_msg()
+            publisher.publish(image)
+            threading.Event().wait(0.02)  # the camera's period
+
+    def seen() -> set[int]:
+        levels = (float(np.median(each["camera"][:, :, 1])) for each in list(rig.seen))
+        return {round((level - 40) / 3) for level in levels}
+
+    publish(index for index in range(40) if index != 13)
+    shown = seen()
+    for _ in range(20):
+        if 39 in shown:
+            break
+        publish(range(30, 40))
+        shown = seen()
+    assert 39 in shown
+    assert not shown & {*range(13, 20)}
+    rig.diagnostics.wait(
+        lambda report: any(
+            pair.key == "losses" and int(pair.value) >= 1
+            for status in report.status
+            for pair in status.values
+        )
+    )

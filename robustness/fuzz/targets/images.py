@@ -1,6 +1,6 @@
-"""The size in a JPEG's or PNG's header, and decoding the pixels: a shape or a WireError.
+"""The size in the header of a JPEG, PNG or RVL, and decoding the pixels: a shape or a WireError.
 
-The first byte of an input says which of the two; the rest is the file.
+The first byte of an input says which of them; the rest is the file.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import random
 import numpy as np
 
 from inferential_core.errors import WireError
+from inferential_core.wire import rvl
 from inferential_core.wire.images import EncodedImage, decode, read_shape
 
-ENCODINGS = ("jpeg", "png")
+ENCODINGS = ("jpeg", "png", "rvl")
 DECODED_UP_TO = 100_000  # pixels: more only takes longer
 MARKERS = (0x00, 0x01, 0xC0, 0xC2, 0xC4, 0xCC, 0xD0, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0, 0xFF)
 
@@ -25,13 +26,14 @@ def seeds() -> list[bytes]:
     for mode, shape in (("RGB", (8, 12, 3)), ("L", (8, 12)), ("RGBA", (4, 4, 4)), ("P", (4, 4))):
         picture = Image.fromarray(np.arange(np.prod(shape), dtype=np.uint8).reshape(shape))
         picture = picture.convert(mode)
-        for kind, encoding in enumerate(ENCODINGS):
+        for kind, encoding in enumerate(ENCODINGS[:2]):
             if encoding == "jpeg" and mode in ("RGBA", "P"):
                 continue
             file = io.BytesIO()
             picture.save(file, encoding)
             made.append(bytes([kind]) + file.getvalue())
-    return made
+    depth = np.array([[0, 0, 900, 905], [65535, 1, 0, 0], [700, 700, 0, 3]], np.uint16)
+    return [*made, b"\x02" + rvl.file_of(depth), b"\x02" + rvl.file_of(0 * depth)]
 
 
 def mutate(data: bytes, chance: random.Random) -> bytes:
@@ -46,7 +48,7 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
 
 
 def check(data: bytes) -> None:
-    encoding, content = ENCODINGS[data[0] % 2 if data else 0], data[1:]
+    encoding, content = ENCODINGS[data[0] % 3 if data else 0], data[1:]
     try:
         shape = read_shape(content, encoding)
     except WireError as error:
