@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-MOST_CONNECTIONS = 100  # further ones are closed at once
+from ..log.throttled import ThrottledLog
+from .guard import ADMITTED
+
+MOST_CONNECTIONS = 100  # then one goes for each that comes
 REQUEST_S = 10.0  # a connection that asks nothing for as long, or twice that, is closed
 LEAVE_S = 0.3  # for answers that are on their way when it stops
 LOOK_S = 0.02
+
+
+_throttled = ThrottledLog(logging.getLogger(__name__))
+_numbers = itertools.count()
 
 
 class BoundedProtocol(H11Protocol):
@@ -20,10 +30,25 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
-            transport.abort()
-            return
+        self.number = next(_numbers)
+        standing = [each for each in self.connections if not each.transport.is_closing()]
+        if len(standing) > MOST_CONNECTIONS:
+            self._make_room(standing)
         self.loop.call_later(REQUEST_S, self._end_if_silent, None)
+
+    def _make_room(self, standing: list[Any]) -> None:
+        """The oldest of those that asked for nothing they may have goes; otherwise this one.
+
+        So who opens connections and says nothing does not lock out who has a right to ask.
+        """
+        idle = [each for each in standing if not (each.scope or {}).get(ADMITTED)]
+        going = min(idle, key=lambda each: each.number)  # of which this one is the newest
+        going.transport.abort()
+        _throttled.log(
+            time.monotonic(),
+            f"the page has {MOST_CONNECTIONS} connections, so one was closed: "
+            + ("the newest, as all others are in use" if going is self else "the oldest idle one"),
+        )
 
     def _end_if_silent(self, answered: object) -> None:
         """answered: the request it had been given an answer to, and nothing since, last time."""

@@ -22,6 +22,8 @@ from .token import Token
 # For orchestrators, which know no token and ask by whatever address they have. One word each.
 PROBES = ("/healthz", "/readyz")
 
+ADMITTED = "inferential.admitted"  # in the scope of a request that may be answered
+
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
@@ -66,7 +68,9 @@ class RequestGuard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        app = self._refusal(scope) or self._app
+        refusal = self._refusal(scope)
+        scope[ADMITTED] = refusal is None and scope["path"] not in PROBES
+        app = refusal or self._app
         await app(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import socket
 import threading
@@ -18,6 +19,7 @@ from web_client import PATIENCE_S, Stream, ask
 
 from inferential_core import ConfigError, Connection, LocalDispatcher, Server
 from inferential_core.config import InferentialConfig, command_config
+from inferential_core.log.throttled import ThrottledLog
 from inferential_core.web import service
 from inferential_core.web.address import listen, parsed
 
@@ -417,24 +419,43 @@ def test_a_token_that_others_can_read_or_guess_is_refused(token_file: Path) -> N
         make_server(token_file=str(token_file) + "x").start()
 
 
-def test_connections_beyond_the_bound_are_closed_and_the_others_served(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+def test_silent_connections_beyond_the_bound_lock_nobody_out(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from inferential_core.web import connections
 
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(connections, "_throttled", ThrottledLog(logging.getLogger("web")))
     where = parsed(server.page)
     with contextlib.ExitStack() as stack:
-        idle = [stack.enter_context(socket.create_connection(where)) for _ in range(8)]
-        closed = 0
-        for each in idle[5:]:
+        watching = stack.enter_context(Stream(server.page)).events()
+        next(watching)
+        idle = [stack.enter_context(socket.create_connection(where)) for _ in range(7)]
+        for each in idle[:3]:  # the oldest ones, which have asked nothing
             each.settimeout(PATIENCE_S)
             with contextlib.suppress(ConnectionResetError):
                 assert each.recv(1) == b""
-            closed += 1
-        assert closed == 3
-    with robot(server) as connection:
-        answered(connection)
+        assert ask(server.page, "/api/status").status == 200
+        next(watching)  # it goes on
+        with robot(server) as connection:
+            answered(connection)
+    assert caplog.text.count("the page has 5 connections") == 1
+
+
+def test_a_connection_beyond_the_bound_is_closed_where_all_others_are_in_use(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inferential_core.web import connections
+
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 2)
+    with Stream(server.page) as one, Stream(server.page) as other:
+        watching = one.events()
+        assert next(watching) and next(other.events())
+        with socket.create_connection(parsed(server.page)) as late:
+            late.settimeout(PATIENCE_S)
+            with contextlib.suppress(ConnectionResetError):
+                assert late.recv(1) == b""
+        assert next(watching)
 
 
 def test_what_asyncio_complains_of_hundreds_of_times_is_logged_once(
