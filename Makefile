@@ -63,8 +63,9 @@ published: env  ## environments of published releases and of others' clients, wh
 bench: build  ## what the figures in the README come from (ARGS=transport: one of them)
 	@tools/run.sh python -m benchmarks $(ARGS)
 
-faults: build  ## Ray Serve with replicas and clusters dying under load, at full length: minutes
-	@INFERENTIAL_FAULTS=6 WORKERS=0 tools/test.sh --capture=no --timeout=600 test/core/dispatch/test_ray_faults.py $(ARGS)
+faults: build  ## Ray Serve with replicas, nodes and clusters dying under load, at full length: minutes
+	@INFERENTIAL_FAULTS=6 WORKERS=0 tools/test.sh --capture=no --timeout=600 \
+	  test/core/dispatch/test_ray_faults.py test/core/dispatch/test_ray_nodes.py $(ARGS)
 
 endurance: build  ## a hundred lives of a bridge, a robot that walks five times for 20 s: minutes
 	@INFERENTIAL_LIVES=100 INFERENTIAL_GO1_STARTS=5 INFERENTIAL_GO1_SECONDS=20 WORKERS=1 \

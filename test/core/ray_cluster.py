@@ -79,7 +79,10 @@ class Cluster:
 
 
 class Head:
-    """A Ray cluster of one node that can be stopped and started again at the same address."""
+    """A Ray cluster that can be stopped and started again at the same address.
+
+    Nodes may join it, and be taken away: raylets of their own, as on other machines.
+    """
 
     def __init__(self) -> None:
         with socket.socket() as probe:
@@ -87,21 +90,47 @@ class Head:
             self.port = probe.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self._folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
-        self.process: subprocess.Popen[bytes] | None = None
+        self._nodes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self) -> None:
+    def start(self, cpus: int = 2) -> None:
+        options = {"port": self.port, "include-dashboard": "false", "temp-dir": self._folder}
+        head = self._start("head", "--head", num_cpus=cpus, **options)
+        end = time.monotonic() + START_S
+        while socket.socket().connect_ex(("127.0.0.1", self.port)):
+            if time.monotonic() > end or head.poll() is not None:
+                raise RuntimeError("the head node did not start")
+            time.sleep(0.1)
+
+    def join(self, name: str) -> None:
+        """Start a node with two resources of one: its name, and `seat`.
+
+        Deployments can ask for them. Two nodes do not start at once: Ray mixes up their files.
+        """
+        self._start(
+            name,
+            address=self.address,
+            num_cpus=1,
+            resources=json.dumps({name: 1, "seat": 1}),
+            min_worker_port=0,  # any, as the nodes share a machine
+            max_worker_port=0,
+            dashboard_agent_listen_port=0,
+        )
+
+    def pids(self) -> set[int]:
+        """Of what starts the nodes."""
+        return {node.pid for node in self._nodes.values()}
+
+    def runs(self, name: str, pid: int) -> bool:
+        """Whether a process is one of a node's."""
+        return pid in descendants(self._nodes[name].pid)
+
+    def _start(self, name: str, *switches: str, **options: object) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-        arguments = {
-            "node-ip-address": "127.0.0.1",
-            "port": self.port,
-            "num-cpus": 2,
-            "include-dashboard": "false",
-            "object-store-memory": 200_000_000,
-            "temp-dir": self._folder,
-        }
+        options |= {"node-ip-address": "127.0.0.1", "object-store-memory": 200_000_000}
         command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start"]
-        command += ["--head", "--block", *(f"--{key}={value}" for key, value in arguments.items())]
-        self.process = subprocess.Popen(
+        command += ["--block", *switches]
+        command += [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
+        self._nodes[name] = subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -109,20 +138,26 @@ class Head:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        end = time.monotonic() + START_S
-        while socket.socket().connect_ex(("127.0.0.1", self.port)):
-            if time.monotonic() > end or self.process.poll() is not None:
-                raise RuntimeError("the head node did not start")
-            time.sleep(0.1)
+        return self._nodes[name]
+
+    def take_away(self, name: str) -> None:
+        """A node takes its leave, and ends everything that runs on it."""
+        node = self._nodes.pop(name)
+        node.terminate()
+        node.wait(START_S)
+
+    def kill(self, name: str) -> None:
+        """As when a machine dies: everything of a node is killed at once."""
+        node = self._nodes.pop(name)
+        for pid in [node.pid, *descendants(node.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        node.wait()
 
     def stop(self) -> None:
-        """As a crash: everything of it is killed at once."""
-        if self.process is not None:
-            for pid in [self.process.pid, *descendants(self.process.pid)]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+        """As a crash of the whole cluster."""
+        for name in list(self._nodes):
+            self.kill(name)
 
     def close(self) -> None:
         self.stop()

@@ -38,12 +38,14 @@ class Load:
 
 
 @contextmanager
-def load(address: str, model: str, robots: int, **observation: Any) -> Iterator[Load]:
+def load(
+    address: str, model: str, robots: int, named: str = "robot", **observation: Any
+) -> Iterator[Load]:
     """Robots at work; when the block ends each of them finishes its last observation."""
     result, stop = Load(), threading.Event()
 
     def drive(number: int) -> None:
-        with Connection(address, client_id=f"robot-{number}") as connection:
+        with Connection(address, client_id=f"{named}-{number}") as connection:
             handle = connection.model(model, latency_budget_ms=PATIENCE_MS)
             while not stop.is_set():
                 begun = time.monotonic()

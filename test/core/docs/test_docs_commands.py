@@ -88,6 +88,9 @@ def test_a_command_is_understood(line: str, parsing: None) -> None:
     elif words[0] == "export":
         name, _, value = words[1].partition("=")
         load_config(environ={name: value})
+    elif words[0] == "ray":
+        cli = pytest.importorskip("ray.scripts.scripts", reason="Ray is not installed").cli
+        cli.commands[words[1]].make_context(words[1], words[2:])
     else:
         pytest.fail("nobody looks after this command")
 

@@ -56,15 +56,20 @@ def delete(app: str) -> None:
 
 
 def replicas(app: str) -> list[dict]:
-    """Of the application: pid and state each."""
+    """Of the application: pid and state each; one that waits for a node has no pid yet."""
     controller = ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
     details = ray.get(controller.get_serve_instance_details.remote())
     found = details["applications"].get(app, {"deployments": {}})["deployments"]
     return [
-        {"pid": each["pid"], "state": each["state"]}
+        {"pid": each.get("pid"), "state": each["state"]}
         for deployment in found.values()
         for each in deployment["replicas"]
     ]
+
+
+def nodes() -> list[str]:
+    """The resources of all nodes that are alive."""
+    return [name for node in ray.nodes() if node["Alive"] for name in node["Resources"]]
 
 
 def kill(pid: int) -> None:
