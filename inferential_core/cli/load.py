@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from ..client.aio import AsyncConnection, AsyncModel
 from ..client.reply import Reply
 
+_TIME = re.compile(r"\d+(\.\d+)? m?s\b")
 _CONNECT_S = 0.5
 _DRAIN_S = 10.0  # longer than an observation waits in a queue
 
@@ -28,7 +30,8 @@ class Load:
     answers: list[tuple[float, float]] = field(default_factory=list)  # s since begin, round trip s
     in_time: int = 0
     batched: int = 0  # sum of the sizes of the batches that answers came from
-    errors: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)  # those that differ in a time are one
+    _alike: dict[str, str] = field(default_factory=dict)  # without its times: the first of them
     seconds: float = 0.0  # of asking
     cpu_share: float = 0.0  # of a core, that asking took here
     latest_s: float = 0.0  # how late an observation was sent, at most
@@ -36,7 +39,8 @@ class Load:
     def take(self, reply: Reply, begun: float, budget_s: float) -> None:
         self.outcomes[str(reply.status)] += 1
         if reply.result is None:
-            self.errors[reply.error] += 1
+            alike = _TIME.sub("", reply.error)
+            self.errors[self._alike.setdefault(alike, reply.error)] += 1
             return
         took = reply.received_at - reply.sent_at
         self.answers.append((reply.sent_at - begun, took))

@@ -45,7 +45,14 @@ def main(argv: Sequence[str]) -> int:
         writer.close()
     for topic, count in sorted(counts.items()):
         print(f"{count:8d}  {topic}")
-    return 0 if any(counts.values()) else 1
+    if any(counts.values()):
+        return 0
+    print(
+        "Nothing came on these topics: does the robot run, in this ROS_DOMAIN_ID, and are its"
+        " topics in the namespace that --namespace names?",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _record(options: argparse.Namespace, contract: Contract, writer: BagWriter) -> None:

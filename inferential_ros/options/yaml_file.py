@@ -38,7 +38,9 @@ def located(error: ContractError, path: str | Path) -> ContractError:
 def _read(path: str | Path) -> Source:
     try:
         return _parsed(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ContractError("", f"cannot be read: {error.strerror}", str(path)) from None
+    except UnicodeDecodeError as error:
         raise ContractError("", f"cannot be read: {error}", str(path)) from None
     except ContractError as error:
         raise ContractError("", error.problem, str(path), error.line) from None

@@ -31,6 +31,8 @@ from inferential_ros.recording.robot_time import Moment, clock_of, moments
 POLL_S = 0.0005
 GAP_NS = 60 * 10**9  # nothing was recorded for longer: that time is skipped
 
+_LOOK_S = 0.25  # from one look at why no server is there to the next
+
 Progress = Callable[[str], None]  # told how much is done, in words
 
 
@@ -149,10 +151,10 @@ class Replay:
         until_s = time.monotonic() + self._options.wait_s
         while not self._bridge.link.connected:
             left_s = until_s - time.monotonic()
+            why = self._bridge.link.problem  # looked into while it is asked for
             if left_s <= 0:
-                why = f": {problem}" if (problem := self._bridge.link.problem) else ""
-                raise BagError(f"no server at {self._options.server}{why}")
-            self._robot.changed.wait(left_s)
+                raise BagError(f"no server at {self._options.server}: {why}")
+            self._robot.changed.wait(min(left_s, _LOOK_S))
             self._robot.changed.clear()
 
     def _feed(self, progress: Progress) -> int:

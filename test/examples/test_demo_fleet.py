@@ -37,6 +37,23 @@ def test_the_show_ends_with_two_fleets_and_a_picture(
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_show_that_can_draw_no_picture_says_so_at_its_beginning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stand(act: Act, *_: object) -> None:
+        act.joined_s, act.mean_batch = [0.0, 1.0], 1.0
+
+    monkeypatch.setattr(fleet_show, "find_spec", lambda name: None)
+    monkeypatch.setattr(fleet_show, "play", stand)
+    picture = tmp_path / "report.png"
+    main(["--http", "off", "--plain", "--report", str(picture)])
+    lines = capfd.readouterr().out.splitlines()
+    assert (
+        lines[1] == "There will be no picture: pip install 'inferential[demo]' brings matplotlib."
+    )
+    assert "times as many robots" in lines[-1] and not picture.exists()
+
+
 def test_a_model_too_slow_for_two_has_the_first_one_fall(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from inferential_core import InferentialConfig, LocalDispatcher, Server
@@ -72,6 +73,9 @@ def main(argv: Sequence[str]) -> int:
     )
     if page != "off":
         print(f"The fleet's page, while it runs: http://{page}", flush=True)
+    picture = find_spec("matplotlib") is not None
+    if not picture:
+        print("There will be no picture: pip install 'inferential[demo]' brings matplotlib.")
     keep_time()
     show = _Lines() if options.plain or not sys.stdout.isatty() else _Line()
     try:
@@ -79,8 +83,9 @@ def main(argv: Sequence[str]) -> int:
             play(act, options.seed, page, options.most, show)
         for line in verdict(acts):
             print(line, flush=True)
-        write_report(acts, options.report)
-        print(f"The picture is in {options.report}", flush=True)
+        if picture:
+            write_report(acts, options.report)
+            print(f"The picture is in {options.report}", flush=True)
         if options.keep:
             print(f"{_keeps(acts[1])} robots continue until Ctrl-C.", flush=True)
             keep(acts[1], options.seed, page)

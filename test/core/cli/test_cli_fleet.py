@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 from web_client import ask
 
-from inferential_core import Connection, LocalDispatcher, Server, UsageError
+from inferential_core import Connection, LocalDispatcher, Reply, Server, Status, UsageError
 from inferential_core import cli as command
+from inferential_core.cli.load import Load
 from inferential_core.cli.sample_observation import observation
 from inferential_core.config import InferentialConfig
 
@@ -302,6 +303,13 @@ def test_bench_says_before_the_load_that_there_can_be_no_picture(
     address = "tcp://127.0.0.1:1"  # nobody: it is not asked
     assert command.main(["bench", "--server", address, "--plot", str(tmp_path / name)]) == 1
     assert told in capsys.readouterr().err
+
+
+def test_bench_counts_errors_as_one_that_differ_in_a_time() -> None:
+    load = Load()
+    for reason in ("no weights, next try in 0.9 s", "no weights, next try in 0.8 s", "other"):
+        load.take(Reply(1, "policy", Status.ERROR, 0.0, 1.0, reason), 0.0, 1.0)
+    assert load.errors == {"no weights, next try in 0.9 s": 2, "other": 1}
 
 
 def test_bench_reports_what_there_is_at_ctrl_c(server: Server) -> None:
