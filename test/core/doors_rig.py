@@ -6,6 +6,7 @@ import io
 import json
 import socket
 import time
+from contextlib import ExitStack
 
 import msgpack
 import numpy as np
@@ -69,9 +70,9 @@ class OpenpiClient:
 
     def __init__(self, url: str, as_key=str.encode, **options) -> None:
         self._key = as_key
-        self._socket = connect(
-            url, legacy=True, compression=None, max_size=None, open_timeout=BOUND_S, **options
-        )
+        self._stack = ExitStack()  # entered, it is the same in every release of websockets
+        opened = connect(url, compression=None, max_size=None, open_timeout=BOUND_S, **options)
+        self._socket = self._stack.enter_context(opened)
         self.metadata = msgpack.unpackb(self._socket.recv(BOUND_S))
 
     def pack(self, value) -> bytes:
@@ -111,7 +112,7 @@ class OpenpiClient:
         return self._socket
 
     def close(self) -> None:
-        self._socket.close()
+        self._stack.close()
 
     def __enter__(self) -> OpenpiClient:
         return self
