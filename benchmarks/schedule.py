@@ -27,13 +27,14 @@ from .comparison import compare
 from .machine import introduce
 from .options import AGAINST, parse
 from .scheduling import trace
+from .scheduling.bars import closed_bars, open_bars, print_bars
 from .scheduling.campaign import BOUND, Run, play_all
 from .scheduling.carried import CARRIED, print_robots
 from .scheduling.contestants import CONTESTANTS
 from .scheduling.cost import print_costs
 from .scheduling.plots import draw
 from .scheduling.real import print_comparison
-from .scheduling.report import closed_bars, open_bars, print_bars, print_closed, print_open
+from .scheduling.report import print_closed, print_open
 from .scheduling.results import Results
 from .scheduling.workloads import LOADS, OF_A_SIZE, WORKLOADS
 
@@ -119,7 +120,7 @@ def _runs(loop: str, names: Iterable[str], options: Any) -> list[Run]:
         for workload in options.workload
         for load in _loads_of(workload, loop, options)
         for name in names
-        if (loop == "open" if name == BOUND else CONTESTANTS[name].runs_in(loop))
+        if (loop == "open" if name == BOUND else CONTESTANTS[name].runs_in(loop, workload))
         for seed in range(2 if options.quick else options.seeds)
     ]
 

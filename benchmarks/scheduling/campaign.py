@@ -129,6 +129,9 @@ def _punctual(robots: list[Robot], since: float, until: float, seconds: float) -
     in_time = sum(each.on_time for each in asked)
     figures = {"asked": float(len(asked)), "on_time": in_time / max(1, len(asked))}
     figures["on_time_per_s"] = in_time / seconds
+    trips = [each.answered_s - each.sent_s for each in asked if each.answered_s == each.answered_s]
+    if trips:
+        figures["trip_p99_s"] = float(np.percentile(trips, 99))
     return figures | _by_tier("on_time", [(each.robot.kind.tier, each.on_time) for each in asked])
 
 
@@ -136,6 +139,7 @@ def _motion(robots: list[Robot], since: float, until: float) -> Figures:
     """How the closed-loop robots moved in that time."""
     closed = [robot for robot in robots if isinstance(robot, ClosedRobot)]
     shares, ages, longest = [], [], 0.0
+    ticks = actions = 0.0
     for robot in closed:
         moved = 0.0
         for part in robot.motion.executed:
@@ -144,6 +148,8 @@ def _motion(robots: list[Robot], since: float, until: float) -> Figures:
                 moved += end - begin
                 ages.append(np.arange(begin, end, robot.kind.period_s) - part.observed_s)
         shares.append(moved / (until - since))
+        ticks += (until - since) * robot.kind.rate_hz
+        actions += moved * robot.kind.rate_hz
         for begin, end in robot.motion.stalls:
             longest = max(longest, min(end, until) - max(begin, since))
     share = np.array(shares)
@@ -152,6 +158,8 @@ def _motion(robots: list[Robot], since: float, until: float) -> Figures:
         "least_moving": float(share.min()),
         "jain": float(share.sum() ** 2 / (len(share) * (share**2).sum() or 1.0)),
         "longest_stall_s": longest,
+        "executed_actions": actions,
+        "starved": 1.0 - actions / ticks,
     }
     if ages:
         figures["age_p99_s"] = float(np.percentile(np.concatenate(ages), 99))

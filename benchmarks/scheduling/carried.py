@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from statistics import mean
 
+from .bars import Bar, print_bars
 from .campaign import BOUND, Run, play_all
-from .report import Bar, print_bars, print_table
+from .report import print_table
 from .workloads import WORKLOADS
 
 CARRIED = "W10"

@@ -109,13 +109,14 @@ class Contestant:
     other: Callable[[Workload], Server] | None = None  # makes what is none of this package
     supersedes: bool = True  # a newer observation takes the place of an older one that waits
     habits: Habits = PLAIN  # of the robots; others than plain ones exist in a closed loop only
+    only: str = ""  # the only workload it runs with; empty: all of them
 
     @property
     def ours(self) -> bool:
         return self.strategy == "deadline_aware"
 
-    def runs_in(self, loop: str) -> bool:
-        return loop == "closed" or self.habits == PLAIN
+    def runs_in(self, loop: str, workload: str) -> bool:
+        return self.only in ("", workload) and (loop == "closed" or self.habits == PLAIN)
 
     def make(self, workload: Workload) -> Server:
         if self.other is not None:
@@ -128,9 +129,21 @@ PROTECT: dict[str, Any] = {"deadline_aware": {"mode": "protect"}}
 FIVE_TO_ONE: dict[str, Any] = {"options": {"weights": (5.0, 1.0)}}
 STRICT: dict[str, Any] = {"deadline_aware": {"strict_tiers": True}}
 
+# Between the default and strict tiers of W9: how many times more the first tier is worth.
+CURVE = [
+    Contestant(
+        f"strict x{1 + weight:g}",
+        "deadline_aware",
+        {"deadline_aware": {"strict_tiers": True, "priority_weight": weight}},
+        only="W9",
+    )
+    for weight in (1.0, 1.2, 1.4)
+]
+
 CONTESTANTS = {
     each.name: each
     for each in (
+        *CURVE,
         Contestant("fifo-1", "benchmark_fifo", {"max_batch_size": 1}, supersedes=False),
         Contestant("fifo-8-wait", "batch_optimized", supersedes=False),
         Contestant("fifo-8", "benchmark_fifo", supersedes=False),

@@ -30,6 +30,7 @@ class Observation:
     up_s: float  # time on the network to the server
     down_s: float  # and back
     reference_s: float = 0.0  # what the actions of the answer are counted from
+    answered_s: float = math.nan  # when the answer was back, if there was one
     on_time: bool = False
 
     @property
@@ -69,6 +70,8 @@ class Robot:
         hint: steps after which the server would like to be asked again, 0 without one.
         """
         observation.on_time = answered and now <= observation.dry_s
+        if answered:
+            observation.answered_s = now
 
     def finish(self, now: float) -> None:
         """The run is over."""
