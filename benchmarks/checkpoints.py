@@ -7,7 +7,9 @@ An ACT of LeRobot's default size with two cameras of 240 x 320, with random weig
 Four robots ask again as soon as they have their chunk: four policy servers of LeRobot, one for
 each robot as that server is made, against one `inferential serve --model arm=lerobot:DIR`. Then
 sixteen robots ask our server for batches of eight, against the policy called directly with batches
-of eight. All run on the same cores, in interleaved rounds; who is not measured is stopped.
+of eight: the median over pairs of measurements that follow each other, of wall time, and of the
+processor time of a chunk. All run on the same cores, in interleaved rounds; who is not measured is
+stopped.
 """
 
 from __future__ import annotations
@@ -17,31 +19,48 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
 
-from .comparison import Figures, middles
-from .machine import introduce
+from .builds import Figures, Measure
+from .comparison import interleave, interval_of_median, medians, middles
+from .machine import cpu_s, introduce
 from .options import parse, verdicts
 from .processes import PEERS, ROOT, Program, descendants
 
 ROBOTS, BATCH = 4, 8
-CHUNKS, P50, P95 = "chunks/s", "p50 ms", "p95 ms"
+CHUNKS, P50, P95, SIZE, CPU = "chunks/s", "p50 ms", "p95 ms", "batch", "cpu ms/chunk"
 CHUNKS_AT_LEAST, MEMORY_AT_MOST, P95_AT_MOST, ADDED_AT_LEAST = 1.3, 0.4, 0.8, 0.93
 OURS, THEIRS = "inferential", "LeRobot"
 SOCKETS, DIRECT = "by sockets", "directly"
+NO_SETTINGS: Mapping[str, str] = {}
+# A call on the CPU takes as long as its observations do one by one, so that batches stay small.
+FULL_BATCHES = {
+    "INFERENTIAL_SCHEDULING__STRATEGY": "batch_optimized",
+    "INFERENTIAL_SCHEDULING__BATCH_OPTIMIZED__MAX_WAIT_MS": "20000",
+}
 
 
 class Servers:
     """Commands that serve, and a program with the robots that ask them."""
 
-    def __init__(self, commands: Sequence[Sequence[object]], robots: Program, log: Path) -> None:
+    def __init__(
+        self,
+        commands: Sequence[Sequence[object]],
+        robots: Program,
+        log: Path,
+        settings: Mapping[str, str] = NO_SETTINGS,
+    ) -> None:
         self.robots = robots
-        self._served = [psutil.Popen([*map(str, each)], **_quiet(log)) for each in commands]
+        self._served = [
+            psutil.Popen([*map(str, each)], **_quiet(log, settings)) for each in commands
+        ]
 
     def pids(self) -> list[int]:
         """Of the servers and of what they started."""
@@ -77,11 +96,12 @@ class Servers:
             process.wait()
 
 
-def _quiet(log: Path) -> dict[str, Any]:
+def _quiet(log: Path, settings: Mapping[str, str]) -> dict[str, Any]:
     written = log.open("ab")
     # No observation expires, however long a batch takes on a busy machine.
-    patient = {**os.environ, "INFERENTIAL_SCHEDULING__REQUEST_TTL_MS": "300000"}
-    return {"stdout": written, "stderr": written, "cwd": log.parent, "env": patient}
+    patient = {"INFERENTIAL_SCHEDULING__REQUEST_TTL_MS": "300000"}
+    environment = {**os.environ, **patient, **settings}
+    return {"stdout": written, "stderr": written, "cwd": log.parent, "env": environment}
 
 
 def free_port() -> int:
@@ -90,12 +110,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def ours(folder: Path, robots: int, log: Path, stack: ExitStack) -> Servers:
+def ours(
+    folder: Path,
+    robots: int,
+    log: Path,
+    stack: ExitStack,
+    settings: Mapping[str, str] = NO_SETTINGS,
+) -> Servers:
     address = f"tcp://127.0.0.1:{free_port()}"
     serve = [sys.executable, "-m", "inferential_core.cli", "serve", "--dispatcher", "local"]
     serve += ["--model", f"arm=lerobot:{folder}", "--bind", address, "--http", "off"]
     asking = Program(sys.executable, PEERS / "checkpoint_robots.py", "ours", robots, address)
-    return _started(Servers([serve], stack.enter_context(asking), log), stack)
+    return _started(Servers([serve], stack.enter_context(asking), log, settings), stack)
 
 
 def theirs(folder: Path, robots: int, log: Path, stack: ExitStack) -> Servers:
@@ -146,7 +172,7 @@ def fleet(folder: Path, work: Path, rounds: int, seconds: float) -> dict[str, bo
 def added(folder: Path, work: Path, rounds: int, seconds: float) -> dict[str, bool]:
     """Batches of eight by our server against the same calls without one."""
     with ExitStack() as stack:
-        served = ours(folder, 2 * BATCH, work / "batches.log", stack)
+        served = ours(folder, 2 * BATCH, work / "batches.log", stack, FULL_BATCHES)
         direct = stack.enter_context(
             Program(sys.executable, PEERS / "checkpoint_direct.py", folder, BATCH)
         )
@@ -155,13 +181,31 @@ def added(folder: Path, work: Path, rounds: int, seconds: float) -> dict[str, bo
             SOCKETS: _measure(served, seconds),
             DIRECT: lambda: direct.ask({"seconds": seconds}),
         }
-        found = middles(measures, rounds)
-    print(f"\nbatches of {BATCH}      chunks/s")
+        pids = {SOCKETS: served.pids, DIRECT: lambda: [direct.pid]}
+        found = interleave({who: _with_cpu(it, pids[who]) for who, it in measures.items()}, rounds)
+    print(f"\nbatches of {BATCH}      chunks/s   cpu ms/chunk")
     for who, figures in found.items():
-        print(f"{who:14}{figures[CHUNKS]:14.2f}")
-    share = found[SOCKETS][CHUNKS] / found[DIRECT][CHUNKS]
-    print(f"{'ratio':14}{share:13.3f}x", flush=True)
+        middle = medians(figures)
+        print(f"{who:14}{middle[CHUNKS]:14.2f}{middle[CPU]:15.0f}")
+    pairs = list(zip(found[SOCKETS], found[DIRECT]))
+    pace, cpu = ([ours[name] / direct[name] for ours, direct in pairs] for name in (CHUNKS, CPU))
+    share, (least, most) = median(pace), interval_of_median(pace)
+    print(f"{'ratio':14}{share:13.3f}x{median(cpu):14.3f}x", flush=True)
+    print(f"round by round {least:.3f} to {most:.3f}x chunks/s in 95 % of cases")
+    print(f"the server's batches were of {medians(found[SOCKETS])[SIZE]:.1f} in the mean")
     return {f"by sockets >= {ADDED_AT_LEAST}x": share >= ADDED_AT_LEAST}
+
+
+def _with_cpu(measure: Callable[[], Figures], pids: Callable[[], list[int]]) -> Measure:
+    """The same, and the processor time that a chunk takes these processes."""
+
+    def measured() -> Figures:
+        before, begun = sum(map(cpu_s, pids())), time.monotonic()
+        figures = measure()
+        used, passed = sum(map(cpu_s, pids())) - before, time.monotonic() - begun
+        return {**figures, CPU: 1000.0 * used / (figures[CHUNKS] * passed)}
+
+    return measured
 
 
 def _measure(servers: Servers, seconds: float) -> Callable[[], Figures]:

@@ -23,8 +23,9 @@ from benchmarks.peers.measuring import answer, say
 STATE, TASK = "observation.state", "pick up the cube"
 CAMERAS = ("front", "wrist")
 DOF, PATIENCE_S = 7, 300.0
+TOGETHER_S = 0.05  # the answers of one batch arrive within this time
 
-Ask = Callable[[], None]
+Ask = Callable[[], int]  # how many robots were answered together
 
 
 def observation(seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -44,11 +45,12 @@ def ours(address: str, robot: int) -> Ask:
     assert connection.wait(1000 * PATIENCE_S), connection.problem
     model = connection.model("arm", latency_budget_ms=1000 * PATIENCE_S)
 
-    def ask() -> None:
+    def ask() -> int:
         model.observe(**values)
         reply = model.get_reply(1000 * PATIENCE_S)
         assert reply is not None and reply.result is not None, reply
         assert reply.result["actions"].shape[1] == DOF
+        return reply.batch_size
 
     return ask
 
@@ -78,7 +80,7 @@ def theirs(address: str, robot: int, folder: str) -> Ask:
     raw = {**dict(zip(names, map(float, state))), **images, "task": TASK}
     step = [0]
 
-    def ask() -> None:
+    def ask() -> int:
         step[0] += 1
         asked = TimedObservation(
             timestamp=time.time(), timestep=step[0], observation=raw, must_go=True
@@ -89,13 +91,14 @@ def theirs(address: str, robot: int, folder: str) -> Ask:
             pass
         actions = pickle.loads(data)
         assert len(actions) == 100 and actions[0].get_timestep() == step[0]
+        return 1
 
     return ask
 
 
 def opened(side: str, count: int, arguments: list[str]) -> list[Ask]:
     """The robots, each of which had its first chunk."""
-    robots: list[Ask] = [lambda: None] * count
+    robots: list[Ask] = [lambda: 0] * count
 
     def one(robot: int) -> None:
         if side == "ours":
@@ -121,23 +124,30 @@ def main() -> None:
     robots = opened(side, int(count), arguments)
 
     def measure(question: dict[str, float]) -> dict[str, float]:
-        took: list[float] = []
+        first: list[float] = []  # when each robot had the chunks before it counts
+        # When there was another one, how long it took, and how many were answered together.
+        later: list[tuple[float, float, int]] = []
         until = time.perf_counter() + question["seconds"]
 
         def drive(ask: Ask) -> None:
             ask()  # the first finds those of the others at the server, as all later ones do
+            ask()
+            first.append(time.perf_counter())
             asked = 0
             while (begun := time.perf_counter()) < until or asked < 2:
-                ask()
+                together_with = ask()
                 asked += 1
-                took.append(time.perf_counter() - begun)
+                ended = time.perf_counter()
+                later.append((ended, ended - begun, together_with))
 
-        begun = time.perf_counter()
         together([lambda ask=ask: drive(ask) for ask in robots])
-        seconds = time.perf_counter() - begun
-        p50, p95 = np.percentile(took, (50, 95))
-        chunks = len(took) + len(robots)
-        return {"chunks/s": chunks / seconds, "p50 ms": 1e3 * p50, "p95 ms": 1e3 * p95}
+        # From batch to batch: what a round begins and ends with is no part of the pace.
+        begun = max(first)
+        steady = [ended for ended, _, _ in later if ended > begun + TOGETHER_S]
+        pace = len(steady) / (max(steady) - begun)
+        p50, p95 = np.percentile([took for _, took, _ in later], (50, 95))
+        size = len(later) / sum(1.0 / each for _, _, each in later)
+        return {"chunks/s": pace, "p50 ms": 1e3 * p50, "p95 ms": 1e3 * p95, "batch": size}
 
     say("ready")
     answer(measure)

@@ -14,7 +14,8 @@ from ..errors import ConfigError
 from . import naming
 from .folder import version_of
 from .options import Options
-from .tensors import Arrays, Batches, Input, Network, Single, answers_of, model_of, settings
+from .taking import Arrays, Input
+from .tensors import Network, answers_of, model_of, outputs_of, settings
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _DTYPES = {
@@ -23,6 +24,10 @@ _DTYPES = {
     "tensor(float16)": "float16",
     "tensor(uint8)": "uint8",
     "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
     "tensor(int32)": "int32",
     "tensor(int64)": "int64",
     "tensor(bool)": "bool",
@@ -30,7 +35,7 @@ _DTYPES = {
 }
 
 
-def load(source: str, options: Mapping[str, str]) -> Batches | Single:
+def load(source: str, options: Mapping[str, str]) -> Any:
     """The network of a file as a model; ConfigError says why it cannot be one."""
     given = Options(options)
     threads = given.whole("threads", 0)
@@ -42,7 +47,7 @@ def load(source: str, options: Mapping[str, str]) -> Batches | Single:
     network = Network(
         [_input(each) for each in session.get_inputs()],
         _runner(session),
-        _output(session),
+        outputs_of([(each.name, _sizes(each.shape)) for each in session.get_outputs()]),
         version_of("onnx", path),
         said.names.over(_named(session.get_modelmeta().custom_metadata_map)),
         {"framework": f"onnxruntime {onnxruntime.__version__}", "device": said.device},
@@ -75,11 +80,6 @@ def _input(told: Any) -> Input:
             f"its input {told.name!r} is a {told.type}: use one of {', '.join(_DTYPES)}"
         )
     return Input(told.name, dtype, _sizes(told.shape))
-
-
-def _output(session: Any) -> tuple[int | None, ...] | None:
-    outputs = session.get_outputs()
-    return _sizes(outputs[0].shape) if len(outputs) == 1 else None
 
 
 def _sizes(shape: Any) -> tuple[int | None, ...]:

@@ -17,10 +17,13 @@ import torch
 from ..errors import ConfigError
 from .folder import version_of
 from .options import Options
-from .tensors import Arrays, Batches, Input, Network, Single, answers_of, model_of, settings
+from .taking import Arrays, Input
+from .tensors import Network, Shape, answers_of, model_of, outputs_of, settings
+
+_SENT_AS = {"bfloat16": "float32"}  # numpy has none
 
 
-def load(source: str, options: Mapping[str, str]) -> Batches | Single:
+def load(source: str, options: Mapping[str, str]) -> Any:
     """The network of a file as a model; ConfigError says why it cannot be one."""
     said = settings(Options(options))
     path = Path(source).expanduser()
@@ -32,17 +35,17 @@ def load(source: str, options: Mapping[str, str]) -> Batches | Single:
         raise ConfigError(
             f"option device={said.device}: PyTorch cannot use it here: {error}"
         ) from None
-    inputs, call, output = (_exported if _is_export(path) else _scripted)(path, said.device)
+    inputs, call, outputs = (_exported if _is_export(path) else _scripted)(path, said.device)
 
     def run(arrays: Arrays) -> Arrays:
         with torch.inference_mode():
-            tensors = [_tensor(arrays[each.name]).to(said.device) for each in inputs]
+            tensors = [_tensor(arrays[each.name]) for each in inputs]
             return answers_of(_outputs(call(tensors)))
 
     network = Network(
         inputs,
         run,
-        output,
+        outputs_of(outputs),
         version_of("torch", path),
         said.names,
         {"framework": f"torch {torch.__version__}", "device": said.device},
@@ -54,7 +57,8 @@ def _tensor(array: Any) -> Any:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-Found = tuple[Sequence[Input], Callable[[Sequence[Any]], Any], "tuple[int | None, ...] | None"]
+# Its inputs, the call, and names and shapes of what it returns, where they are known.
+Found = tuple[Sequence[Input], Callable[[Sequence[Any]], Any], Sequence[tuple[str, Shape]]]
 
 
 def _is_export(path: Path) -> bool:
@@ -91,24 +95,39 @@ def _exported(path: Path, device: str) -> Found:
     inputs = [_input(str(name), nodes[name].meta["val"]) for name in names]
     keyword_names = [str(name) for name in keywords.context or ()]
 
+    dtypes = [nodes[name].meta["val"].dtype for name in names]
+
     def call(tensors: Sequence[Any]) -> Any:
         count = positional.num_children
+        tensors = [it.to(device, dtype) for it, dtype in zip(tensors, dtypes)]
         return module(*tensors[:count], **dict(zip(keyword_names, tensors[count:])))
 
-    outputs = list(program.graph_signature.user_outputs)
-    shape = _sizes(nodes[outputs[0]].meta["val"].shape) if len(outputs) == 1 else None
-    return inputs, call, shape
+    return inputs, call, _named_shapes(program, nodes)
+
+
+def _named_shapes(program: Any, nodes: Mapping[str, Any]) -> list[tuple[str, Shape]]:
+    """What an exported program returns, named as `_outputs` does it."""
+    shapes: list[Shape] = []
+    for name in program.graph_signature.user_outputs:
+        value: Any = nodes[name].meta.get("val") if name in nodes else None
+        shapes.append(_sizes(value.shape) if hasattr(value, "shape") else None)
+    told: Any = program.call_spec.out_spec
+    names = [f"output_{at}" for at in range(len(shapes))]
+    if told.type is dict:
+        names = [str(name) for name in told.context]
+    return list(zip(names, shapes))
 
 
 def _scripted(path: Path, device: str) -> Found:
     module = torch.jit.load(str(path), map_location=device).eval()
     arguments = module.forward.schema.arguments[1:]
     inputs = [Input(argument.name, "", None) for argument in arguments]
-    return inputs, lambda tensors: module(*tensors), None
+    return inputs, lambda tensors: module(*(it.to(device) for it in tensors)), ()
 
 
 def _input(name: str, value: Any) -> Input:
-    return Input(name, str(value.dtype).removeprefix("torch."), _sizes(value.shape))
+    dtype = str(value.dtype).removeprefix("torch.")
+    return Input(name, _SENT_AS.get(dtype, dtype), _sizes(value.shape))
 
 
 def _sizes(shape: Any) -> tuple[int | None, ...]:

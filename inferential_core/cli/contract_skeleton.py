@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..models.answers import ACTIONS
+
 _WIDTH = 80
 _JOINTS = re.compile(r"state|joint|qpos")  # in the name of a vector that a JointState holds
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -92,10 +94,11 @@ def _action(declared: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
     rate_hz = declared.get("control_rate_hz")
     rate = f"{rate_hz:g}" if rate_hz else "30                     # a guess"
     joints = [name.removesuffix(_MOTOR) for name in names]
-    parts = notes.get("action_parts")
+    parts, key = notes.get("action_parts"), notes.get("action_key", ACTIONS)
     lines = [
         "action:",
         *([f"  parts: {_listed(parts)}"] if parts else []),
+        *([] if key == ACTIONS else [f"  key: {_quoted(key)}"]),
         f"{known}  names: {_listed(names)}",
         f"  rate_hz: {rate}",
     ]

@@ -10,10 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torch")
 
+from inferential_core.checkpoints.taking import _resized  # noqa: E402
 from inferential_core.errors import ConfigError  # noqa: E402
 from inferential_core.models.caller import ModelCaller  # noqa: E402
+from inferential_core.models.context import InferenceContext  # noqa: E402
 from inferential_core.models.loading import load_model  # noqa: E402
 
+CONTEXT = InferenceContext("robot", 0, 0, False, 1e9)
 BATCH = torch.export.Dim("batch", min=1, max=64)
 
 
@@ -122,3 +125,54 @@ def test_what_is_no_network_is_told(tmp_path: Path) -> None:
     path = exported(tmp_path / "policy.pt2", Policy(), *example(2))
     with pytest.raises(ConfigError, match="option device=cuda:9: PyTorch cannot use it here"):
         load_model(f"torch:{path}?device=cuda:9")
+
+
+class Pair(torch.nn.Module):
+    """A tuple, of which the second does not have the batch, in half precision."""
+
+    def forward(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return (state[:, None] * 2).half(), torch.ones(1)
+
+
+@pytest.mark.parametrize("kind", ["pt2", "torchscript"])
+def test_a_tuple_is_answered_by_number_and_half_precision_is_kept(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "pair.pt"
+    if kind == "pt2":
+        exported(path, Pair(), torch.zeros(2, 3))
+    else:
+        torch.jit.script(Pair()).save(str(path))
+    model = load_model(f"torch:{path}")
+    asked = [{"state": np.full(3, at, np.float32)} for at in range(3)]
+    if kind == "pt2":  # a TorchScript does not say that an output is not of the batch
+        (*_, last) = model.infer_batch(asked)
+        assert last["output_0"].dtype == torch.float16 and float(last["output_1"][0]) == 1.0
+    answers: Any = ModelCaller("policy", model).call(asked, [CONTEXT] * 3)
+    assert [float(answer["output_0"][0, 0]) for answer in answers] == [0.0, 2.0, 4.0]
+    assert answers[0]["output_0"].dtype == np.float16
+
+
+class Small(torch.nn.Module):
+    def forward(self, state: torch.Tensor) -> torch.Tensor:
+        return state * 2
+
+
+def test_weights_of_bfloat16_are_asked_with_float32(tmp_path: Path) -> None:
+    path = exported(tmp_path / "small.pt2", Small(), torch.zeros(2, 3, dtype=torch.bfloat16))
+    model = load_model(f"torch:{path}")
+    caller = ModelCaller("policy", model)
+    assert caller.specification["observation"]["state"]["dtype"] == "float32"
+    (answer,) = caller.call([{"state": np.ones(3, np.float32)}], [CONTEXT])
+    assert not isinstance(answer, Exception), answer
+    assert np.asarray(answer["actions"], np.float32).tolist() == [2.0, 2.0, 2.0]
+
+
+def test_pictures_are_resized_as_pytorch_resizes_them() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)
+    for size in ((24, 30), (64, 80), (37, 20)):
+        theirs = torch.nn.functional.interpolate(
+            torch.from_numpy(pixels).permute(2, 0, 1)[None].float(), size, mode="bilinear"
+        )[0].permute(1, 2, 0)
+        apart = np.abs(_resized(pixels, *size) - theirs.numpy())
+        assert apart.max() <= 0.51  # ours are whole numbers
