@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 
-from bridge_rig import LATCHED, Rig
-from geometry_msgs.msg import TransformStamped
+from bridge_rig import LATCHED, OUTPUTS, Rig
+from geometry_msgs.msg import PoseStamped, TransformStamped
 from sensor_msgs.msg import JointState
 
 MORE = "\naction:"
@@ -53,6 +53,43 @@ def test_the_pose_of_a_tool_comes_from_the_tree_of_frames(make_rig: Callable[...
     moving = rig.graph.publisher(messages.TFMessage, "/tf")
     rig.graph.repeat((moving, told("shoulder", "wrist", 2.0)))
     seen(rig, "tool", [3.25, 0, 0, 0, 0, 0])
+
+
+def test_a_motion_relative_to_the_tool_becomes_its_target_pose(
+    make_rig: Callable[..., Rig],
+) -> None:
+    """The tool is turned by a quarter about z, and the model turns it by a quarter about x."""
+    messages = pytest.importorskip("tf2_msgs.msg", reason="tf2_msgs is not built: make peers")
+    tool = (
+        "\n    tool: {tf: {frame: tool0, in: base_link}, align: asof, tolerance_s: 0.1}\naction:"
+    )
+    names = """names: [x, y, z, r0, r1, r2]
+  rotation_vector: [r0, r1, r2]
+  relative: {x: tool.x, y: tool.y, z: tool.z, r0: tool.rotation}"""
+    output = """
+    - topic: target_frame
+      type: geometry_msgs/msg/PoseStamped
+      kind: position
+      fields: [pose.position.x, pose.position.y, pose.position.z, pose.orientation]
+"""
+    rig = make_rig(changes={MORE: tool, "names: [arm, gripper]": names, OUTPUTS: output})
+    rig.answer = np.tile([0.5, 0.0, 0.0, np.pi / 2, 0.0, 0.0], (10, 1))
+    target = rig.graph.inbox(PoseStamped, "/r/target_frame")
+    rig.run()
+    half = np.sqrt(0.5)
+    item = TransformStamped(child_frame_id="tool0")
+    item.header.frame_id = "base_link"
+    item.transform.translation.x = 2.0
+    item.transform.rotation.z = item.transform.rotation.w = half
+    moving = rig.graph.publisher(messages.TFMessage, "/tf")
+    rig.graph.repeat((moving, messages.TFMessage(transforms=[item])))
+
+    def is_reached(message: PoseStamped) -> bool:
+        place, turn = message.pose.position, message.pose.orientation
+        found = np.array([place.x, turn.x, turn.y, turn.z, turn.w])
+        return np.allclose(found, [2.5, 0.5, -0.5, 0.5, 0.5], atol=1e-6)
+
+    target.wait(is_reached)
 
 
 def test_motors_of_a_humanoid_and_interfaces_of_a_controller(make_rig: Callable[..., Rig]) -> None:
