@@ -21,14 +21,14 @@ from inferential_ros.bridge.outputs import Outputs
 from inferential_ros.bridge.pacing import ControlLoop
 from inferential_ros.bridge.priority import take_priority
 from inferential_ros.bridge.requery_policy import Tuning
-from inferential_ros.bridge.sample_reader import ReadElsewhere, SampleReader
+from inferential_ros.bridge.sample_reader import SampleTopics
 from inferential_ros.bridge.status import status_message
-from inferential_ros.contract.schema import Contract, Qos
+from inferential_ros.contract.schema import Contract
 from inferential_ros.convert.chunk import chunk_message
 from inferential_ros.distributions import steady_clock
 from inferential_ros.execution.plan import Plan
 from inferential_ros.keys import NO_KEYS, KeyFiles
-from inferential_ros.qos import CHUNKS, DIAGNOSTICS, QUIET, STATUS, matching_qos, qos_profile
+from inferential_ros.qos import CHUNKS, DIAGNOSTICS, QUIET, STATUS
 
 REPORT_PERIOD_S = 1.0
 # As the model gave it; what is ahead, mixed and limited; what was published of one that is over.
@@ -54,8 +54,6 @@ class RosInterfaces:
         self._keys = keys
         self._clock = node.get_clock()
         self._bridge: BridgeCore | None = None
-        # Samples that are valid until the next one: an instruction may come once for many lives.
-        self._lasting: dict[tuple[int, Any], Any] = {}
         self._loop: ControlLoop | None = None
         self._console = Console(node, contract, server)
         with ExitStack() as made:  # what was made goes again, also if the rest cannot be made
@@ -85,21 +83,8 @@ class RosInterfaces:
             DiagnosticArray, "/diagnostics", DIAGNOSTICS, event_callbacks=QUIET
         )
         made.callback(node.destroy_publisher, self._diagnostics)
-        readers: dict[tuple[str, str, Qos], list[int]] = {}
-        subscriptions, elsewhere = [], ReadElsewhere()
-        for index, key in enumerate(contract.topics):
-            readers.setdefault((key.topic, key.type, key.qos), []).append(index)
-        for (topic, _, qos), indices in readers.items():
-            profile = qos_profile(matching_qos(node, topic, qos))
-            store = self._storing(indices)
-            message = contract.topics[indices[0]].message
-            subscription = node.create_subscription(
-                message, topic, store, profile, callback_group=elsewhere
-            )
-            made.callback(node.destroy_subscription, subscription)
-            subscriptions.append(subscription)
-        self._reader = SampleReader(node, subscriptions, self._sample_failed)
-        made.callback(self._reader.stop)
+        self._samples = SampleTopics(node, contract)
+        made.callback(self._samples.destroy)
         for name in SERVICES:
             call = self._calling(name)
             service = node.create_service(Trigger, f"~/{name}", call, callback_group=group)
@@ -116,10 +101,8 @@ class RosInterfaces:
         """Connect, and tick at the control rate; with a real-time priority, unless it is 0."""
         self._console = Console(self._node, self._contract, self._server)
         bridge = BridgeCore(self._contract, self._server, self._client_id, self, self._keys)
-        with self._reader.lock:  # a sample that comes now is newer than those that last
-            self._bridge = bridge
-            for (index, _), message in self._lasting.items():
-                bridge.store(index, message)
+        self._bridge = bridge
+        self._samples.give_to(bridge)
         try:
             self._instructions.tell()
             self._loop = ControlLoop(
@@ -163,28 +146,8 @@ class RosInterfaces:
             self.deactivate()
 
     def _forget_bridge(self) -> None:
+        self._samples.give_to(None)
         self._bridge = self._loop = None
-
-    # --- the thread of the samples ---
-
-    def _storing(self, indices: list[int]) -> Callable[[Any], None]:
-        """What takes the messages of one topic, for all keys that read it."""
-        lasting = [self._contract.topics[index].lasting for index in indices]
-
-        def store(message: Any) -> None:
-            bridge = self._bridge
-            for index, identity in zip(indices, lasting):
-                if identity is not None:
-                    self._lasting[index, identity(message)] = message
-                if bridge is not None:
-                    bridge.store(index, message)
-
-        return store
-
-    def _sample_failed(self, error: Exception) -> None:
-        self._node.get_logger().error(
-            f"a sample was not taken: {type(error).__name__}: {error}", throttle_duration_sec=1.0
-        )
 
     # --- the node's thread ---
 

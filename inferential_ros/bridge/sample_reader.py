@@ -19,6 +19,10 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
+from inferential_ros.bridge.bridge_core import BridgeCore
+from inferential_ros.contract.schema import Contract, Qos
+from inferential_ros.qos import matching_qos, qos_profile
+
 
 class ReadElsewhere(CallbackGroup):
     """The group of subscriptions that no executor reads."""
@@ -90,3 +94,61 @@ class SampleReader:
                         subscription.callback(taken[0])
         except Exception as error:  # one bad message must not silence the robot
             self._on_failure(error)
+
+
+class SampleTopics:
+    """The topics of a contract, read for a bridge as long as there is one."""
+
+    def __init__(self, node: Node, contract: Contract) -> None:
+        self._node = node
+        self._topics = contract.topics
+        self._bridge: BridgeCore | None = None
+        # Samples that are valid until the next one: an instruction may come once for many lives.
+        self._lasting: dict[tuple[int, Any], Any] = {}
+        readers: dict[tuple[str, str, Qos], list[int]] = {}
+        for index, key in enumerate(self._topics):
+            readers.setdefault((key.topic, key.type, key.qos), []).append(index)
+        group = ReadElsewhere()
+        with ExitStack() as made:  # what was made goes again, also if the rest cannot be made
+            subscriptions = []
+            for (topic, _, qos), indices in readers.items():
+                message, store = self._topics[indices[0]].message, self._storing(indices)
+                profile = qos_profile(matching_qos(node, topic, qos))
+                subscriptions.append(
+                    node.create_subscription(message, topic, store, profile, callback_group=group)
+                )
+                made.callback(node.destroy_subscription, subscriptions[-1])
+            self._reader = SampleReader(node, subscriptions, self._failed)
+            made.callback(self._reader.stop)
+            self._made = made.pop_all()
+
+    def give_to(self, bridge: BridgeCore | None) -> None:
+        """From now on samples are this bridge's; it gets those at once that last."""
+        with self._reader.lock:  # a sample that comes now is newer than those
+            self._bridge = bridge
+            if bridge is not None:
+                for (index, _), message in self._lasting.items():
+                    bridge.store(index, message)
+
+    def destroy(self) -> None:
+        """Read no more, and give the subscriptions back."""
+        self._made.close()
+
+    def _storing(self, indices: list[int]) -> Callable[[Any], None]:
+        """What takes the messages of one topic, for all keys that read it."""
+        lasting = [self._topics[index].lasting for index in indices]
+
+        def store(message: Any) -> None:
+            bridge = self._bridge
+            for index, identity in zip(indices, lasting):
+                if identity is not None:
+                    self._lasting[index, identity(message)] = message
+                if bridge is not None:
+                    bridge.store(index, message)
+
+        return store
+
+    def _failed(self, error: Exception) -> None:
+        self._node.get_logger().error(
+            f"a sample was not taken: {type(error).__name__}: {error}", throttle_duration_sec=1.0
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from inferential_ros.convert.rotation import (
     quaternions_among,
     read_rotation,
 )
+from inferential_ros.convert.text import text_of
 from inferential_ros.options.errors import ContractError, suggestion
 from inferential_ros.options.units import Conversion, read_conversion
 from inferential_ros.options.yaml_values import Section, boolean, names, number, one_of
@@ -84,7 +85,7 @@ def by_fields(
     groups = [resolve(message, path, f"{place}[{i}]") for i, path in enumerate(selected)]
     leaves = [leaf for group in groups for leaf in group]
     if any(leaf.dtype == TEXT for leaf in leaves):
-        return _text(leaves, place)
+        return text_of(leaves, place)
     vector = Vector(
         groups,
         selected,
@@ -98,29 +99,11 @@ def by_fields(
     return vector
 
 
-def _text(leaves: list[Leaf], place: str) -> Decode:
-    if len(leaves) > 1 or not leaves[0].scalar:
-        raise ContractError(place, "text is a key of its own: select one text field and no other")
-    return Text(leaves[0].get)
-
-
 def located_at(index: int, conversion: Conversion | None, origin: int) -> Located:
     """An element of a vector that was converted, or not."""
     if conversion is None:
         return Located(index)
     return Located(index, float(conversion.gain[origin]), float(conversion.offset[origin]))
-
-
-class Text:
-    """The text of one field."""
-
-    form = Form(TEXT)
-
-    def __init__(self, get: Callable[[Any], Any]) -> None:
-        self._get = get
-
-    def __call__(self, message: Any) -> str:
-        return str(self._get(message))
 
 
 class Vector:
