@@ -1,14 +1,13 @@
-"""One openpi client: its handshake, the questions it asks, and the answers.
+"""The connection of one openpi client: its handshake, and messages in and out.
 
-The WebSocket itself is spoken by `websockets`' protocol without I/O; this module moves its bytes,
-bounds how much a client may send and how slowly, and asks the model.
+The WebSocket itself is spoken by `websockets`' protocol without I/O; this module moves its bytes
+and bounds how much a client may send and how slowly.
 """
 
 from __future__ import annotations
 
 import logging
 import select
-import time
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -21,18 +20,15 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from ...errors import RejectedError, text_of
-from ...status import Status
-from ..msgpack_values import Codec, Unpacked, packed
+from ...errors import RejectedError
 from ..reception import Reception, Visit
-from ..reply import Reply
-from .dialects import Question, question
+from .conversation import Conversation
 from .stream import Stream
 
 MOST_CONNECTIONS = 1024  # of one door
 _HANDSHAKE_S = 10.0  # for a client to say what it wants
 _MESSAGE_S = 30.0  # for a message to arrive whole, and for an answer to be taken
-_PATIENCE_S = 60.0  # with a full queue: the client waits without a limit
+_LOOK_S = 0.25  # between two looks whether a model has started
 _CLOSING_S = 2.0  # for a client to confirm that the connection ends
 # Bytes of messages that have not arrived whole, of all connections: so many of the largest ones.
 # Beyond, whoever sends the next part is sent away.
@@ -84,16 +80,12 @@ class OpenpiConnection:
         )
         self._gone = False
         self._visit: Visit | None = None
+        self._conversation: Conversation | None = None
         self._asks = False  # its request has arrived whole
+        self._greeted = False  # it was sent the metadata
         self._broken = False  # it broke the protocol, which is counted
-        self._model = ""  # as the path names it
         self._parts: list[bytes] = []  # of a message in fragments
         self._partial = 0  # bytes of a message that has not arrived whole
-        self._asked: Question | None = None  # that has no answer yet
-        self._replies: dict[int, Reply] = {}
-        self._begun = 0.0
-        self._previous_ms: float | None = None
-        self._session = ""
         self._limit(_HANDSHAKE_S, "too slow")
 
     # --- bytes ---
@@ -104,7 +96,7 @@ class OpenpiConnection:
             if events & select.EPOLLOUT:
                 self._stream.flush()
                 if not self._stream.waits:
-                    self._door.call_off(self)
+                    self._unlimit()
             if events & ~select.EPOLLOUT and not self._gone:
                 self._read()
         except OSError:
@@ -181,6 +173,12 @@ class OpenpiConnection:
         """Abort unless this is called off within so long. reason: as which it is counted."""
         self._door.later(self, seconds, partial(self._too_slow, reason))
 
+    def _unlimit(self) -> None:
+        if self._greeted:
+            self._door.call_off(self)
+        else:
+            self._door.later(self, _LOOK_S, self._greet)
+
     def _too_slow(self, reason: str) -> None:
         if reason:
             self._reception.refuse(reason)
@@ -192,7 +190,7 @@ class OpenpiConnection:
         if whole:
             door.partial -= self._partial
             self._partial = 0
-            door.call_off(self)
+            self._unlimit()
             return
         if not self._partial:
             self._limit(_MESSAGE_S, "too slow")
@@ -218,7 +216,7 @@ class OpenpiConnection:
             return self._ws.send_response(response)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         path = unquote(url.path).strip("/")
-        self._model = query.get("model", "") if path in ("", _REALTIME) else path
+        model = query.get("model", "") if path in ("", _REALTIME) else path
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme not in ("Api-Key", "Bearer"):
             token = ""
@@ -230,9 +228,18 @@ class OpenpiConnection:
             delay = self._reception.credentials.delay(self._peer)
             self._door.later(self, delay, partial(self._turn_away, f"{error}\n"))
             return
-        self._door.call_off(self)
+        self._conversation = Conversation(self._reception, self._visit, model, self._say)
         self._ws.send_response(response)
-        self._ws.send_binary(packed(self._metadata(), Codec.OPENPI))
+        self._greet()
+
+    def _greet(self) -> None:
+        """Send the metadata, once the model that tells it has started: its client waits for it."""
+        assert self._conversation is not None
+        greeting = self._conversation.greeting()
+        self._greeted = greeting is not None
+        self._unlimit()
+        if greeting is not None:
+            self._say(greeting)
 
     def _turn_away(self, why: str) -> None:
         self._answer(HTTPStatus.UNAUTHORIZED, why)
@@ -241,17 +248,7 @@ class OpenpiConnection:
     def _answer(self, status: HTTPStatus, text: str) -> None:
         self._ws.send_response(self._ws.reject(status, text))
 
-    def _metadata(self) -> Any:
-        """What the model's specification has as `notes.metadata`; openpi calls it that."""
-        try:
-            model = self._reception.models()[self._reception.model_named(self._model)]
-        except (RejectedError, KeyError):
-            return {}  # what is wrong with the name is told when the client asks
-        notes = model.specification.get("notes")
-        found = notes.get("metadata") if isinstance(notes, dict) else None
-        return found if isinstance(found, dict) else {}
-
-    # --- questions and answers ---
+    # --- messages ---
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.opcode in (Opcode.BINARY, Opcode.TEXT, Opcode.CONT):
@@ -266,68 +263,14 @@ class OpenpiConnection:
             if self._parts:
                 data = b"".join((*self._parts, frame.data))
                 self._parts.clear()
-            self._on_message(data)
-
-    def _on_message(self, data: bytes) -> None:
-        if self._asked is not None:
-            self._reception.refuse("a question before the answer")
-            self._say("REJECTED: ask again when the question before this one is answered")
-            return
-        asked = None
-        try:
-            asked = question(Unpacked(data, self._reception.limits))
-            self._ask(asked)
-        except RejectedError as error:
-            self._reception.refuse("no observation")
-            self._asked = None
-            self._refuse(asked or Question(), f"REJECTED: {text_of(error)}")
-
-    def _ask(self, asked: Question) -> None:
-        visit = self._visit
-        assert visit is not None
-        if asked.reset or asked.session != self._session:
-            self._session = asked.session
-            visit.reset()
-        if not asked.observations:
-            self._say(asked.answer([], None))
-            return
-        model = self._reception.model_named(self._model)
-        self._asked, self._begun = asked, time.monotonic()
-        self._replies.clear()
-        for number, observation in enumerate(asked.observations):
-            visit.ask(
-                model,
-                observation,
-                partial(self._on_reply, asked, number),
-                patience_s=_PATIENCE_S,
-                **asked.told,
-            )
-
-    def _on_reply(self, asked: Question, number: int, reply: Reply) -> None:
-        if asked is not self._asked or self._ws.state is not State.OPEN:
-            return  # it was refused already, or has left
-        self._replies[number] = reply
-        if len(self._replies) < len(asked.observations):
-            return
-        self._asked = None
-        replies = [self._replies[each] for each in range(len(asked.observations))]
-        refusals = [reply.refusal for reply in replies if reply.status is not Status.OK]
-        if refusals:
-            self._refuse(asked, refusals[0])
-        else:
-            try:
-                self._say(asked.answer(replies, self._previous_ms))
-            except ValueError as error:  # WireError, and what MessagePack cannot hold
-                self._refuse(asked, f"ERROR: {text_of(error)}")
-        self._previous_ms = 1000.0 * (time.monotonic() - self._begun)
-        self._flush()
-
-    def _refuse(self, asked: Question, why: str) -> None:
-        """Texts are errors to the client, which stays connected."""
-        self._say(asked.refused(why))
+            assert self._conversation is not None
+            self._conversation.hear(data)
 
     def _say(self, message: bytes | str) -> None:
+        if self._ws.state is not State.OPEN:
+            return  # it has left
         if isinstance(message, str):
             self._ws.send_text(message.encode("utf-8", "replace"))
         else:
             self._ws.send_binary(message)
+        self._flush()

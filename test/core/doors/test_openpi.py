@@ -9,6 +9,8 @@ import ssl
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 
 import msgpack
@@ -19,7 +21,7 @@ from doors_rig import OpenpiClient, address, port, serve, wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from inferential_core import Connection
+from inferential_core import Connection, LocalDispatcher
 
 IMAGE = np.arange(224 * 224 * 3, dtype=np.uint32).astype(np.uint8).reshape(224, 224, 3)
 
@@ -132,6 +134,37 @@ def test_the_first_message_is_the_metadata_of_the_model():
             assert client.metadata == {"reset_pose": [0.0, 1.5]}
         with OpenpiClient(f"{address(server)}/other") as client:
             assert client.metadata == {}
+
+
+class Starting(LocalDispatcher):
+    """Its models have not been ready yet, until `started` is set."""
+
+    started = False
+
+    def models(self):
+        if self.started:
+            return super().models()
+        return {
+            name: replace(info, specification={}, unavailable="it loads", starting=True)
+            for name, info in super().models().items()
+        }
+
+
+def test_who_connects_while_the_model_starts_waits_for_its_metadata_and_not_in_vain():
+    class Policy:
+        specification = {"notes": {"metadata": {"reset_pose": [0.0, 1.5]}}}
+
+        def infer(self, obs):
+            return {"actions": obs["state"]}
+
+    dispatcher = Starting({"pi0": Policy()})
+    with serve({}, "openpi", dispatcher=dispatcher) as server, ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(OpenpiClient, address(server))
+        wait_for(lambda: server.doors()[0]["clients"] == 1)
+        assert not connecting.done()
+        dispatcher.started = True
+        with connecting.result(20) as client:
+            assert client.metadata == {"reset_pose": [0.0, 1.5]}
 
 
 def test_health_is_asked_over_http():
