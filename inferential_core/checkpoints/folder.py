@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from ..errors import ConfigError
 
 _SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _CONSTANTS = "huggingface_hub.constants"
+_POINTER = b"version https://git-lfs"
 _DEPTH = 5  # folders below the one that is named, in which the right one is looked for
 _EDGE = 1 << 16  # bytes at the beginning and at the end of a file of weights that tell it apart
 
@@ -21,15 +23,21 @@ _EDGE = 1 << 16  # bytes at the beginning and at the end of a file of weights th
 def checked_folder(source: str, expected: str, hub: bool) -> str:
     """The folder that `source` names, which has a file `expected`; or the name on the hub.
 
-    ConfigError says what is missing, and how a download is allowed.
+    ConfigError says what is missing or cut off, and how a download is allowed.
     """
     folder = Path(source).expanduser()
+    if folder.is_file():
+        raise ConfigError(f"{folder} is a file: name its folder, {folder.parent}")
     if folder.is_dir():
         if not (folder / expected).is_file():
             below = (folder.glob(f"{'*/' * depth}{expected}") for depth in range(1, _DEPTH))
             near = next((file for files in below for file in sorted(files)), None)
             hint = f"; did you mean {near.parent}?" if near else ""
             raise ConfigError(f"the folder {folder} has no {expected}{hint}")
+        if expected.endswith(".json"):
+            read_json(folder / expected)
+        for file in sorted(folder.glob("*.safetensors")):
+            check_whole(file)
         return str(folder)
     if hub:
         return source
@@ -37,6 +45,43 @@ def checked_folder(source: str, expected: str, hub: bool) -> str:
         f"there is no folder {folder.absolute()}; if {source!r} is a name on the hub, ?hub=true"
         " allows its download"
     )
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The mapping in a file; ConfigError if it holds none."""
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{file} holds a {type(found).__name__}, and no mapping")
+    return found
+
+
+def check_whole(file: Path) -> None:
+    """ConfigError if a file of weights is a pointer of Git LFS, or a .safetensors that is cut off.
+
+    A .safetensors begins with the length of its header as 8 bytes; the header, JSON, says where
+    in the rest each tensor lies (huggingface/safetensors, README.md, "Format").
+    """
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        begins = opened.read(len(_POINTER))
+        if begins == _POINTER:
+            raise ConfigError(
+                f"{file} is a pointer of Git LFS, and the weights are not here: run git lfs pull"
+            )
+        if file.suffix != ".safetensors":
+            return
+        length = int.from_bytes(begins[:8], "little")
+        opened.seek(8)
+        header = opened.read(length) if length <= size else b""
+    try:
+        ends = [it["data_offsets"][1] for it in json.loads(header).values() if "dtype" in it]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise ConfigError(f"{file} is cut off or damaged: copy it again") from None
+    if size < 8 + length + max(ends, default=0):
+        raise ConfigError(f"{file} is cut off after {size} bytes: copy it again")
 
 
 @contextlib.contextmanager

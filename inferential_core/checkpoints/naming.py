@@ -6,12 +6,12 @@ options `action_names`, `state_names` and `control_rate_hz`, which win.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError
+from .folder import read_json
 from .options import Options
 
 _CACHE = Path("~/.cache/huggingface/lerobot")  # where LeRobot keeps datasets
@@ -78,22 +78,26 @@ def told(options: Options) -> Naming:
 
 def of_dataset(folder: str) -> Naming:
     """What a LeRobot dataset says; ConfigError if there is none."""
-    file = Path(folder).expanduser() / "meta" / "info.json"
     try:
-        info = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"dataset={folder}: {file} cannot be read: {error}") from None
-    features = info.get("features", {})
+        info = read_json(Path(folder).expanduser() / "meta" / "info.json")
+    except ConfigError as error:
+        raise ConfigError(f"dataset={folder}: {error}") from None
+    features, rate = info.get("features"), info.get("fps")
+    features = features if isinstance(features, dict) else {}
     return Naming(
-        _names(features.get("action")), _names(features.get("observation.state")), info.get("fps")
+        _names(features.get("action")),
+        _names(features.get("observation.state")),
+        rate if isinstance(rate, (int, float)) and rate > 0 else None,
     )
 
 
 def of_training(folder: Path) -> Naming:
     """What the dataset says that a checkpoint's `train_config.json` names, where it is here."""
     try:
-        trained = json.loads((folder / "train_config.json").read_text("utf-8")).get("dataset", {})
-    except (OSError, ValueError):
+        trained = read_json(folder / "train_config.json").get("dataset")
+    except ConfigError:  # it says nothing
+        trained = None
+    if not isinstance(trained, dict):
         return Naming()
     places = [trained.get("root"), _CACHE.expanduser() / str(trained.get("repo_id"))]
     for place in places:
@@ -102,11 +106,12 @@ def of_training(folder: Path) -> Naming:
     return Naming()
 
 
-def _names(feature: Mapping[str, Any] | None) -> list[str] | None:
+def _names(feature: Any) -> list[str] | None:
     """The names of a feature's columns, which stand in a list or in lists by what they are."""
-    names = (feature or {}).get("names")
+    names = feature.get("names") if isinstance(feature, dict) else None
     if isinstance(names, Mapping):
-        names = [name for each in names.values() for name in (each or [])]
+        lists = [each for each in names.values() if isinstance(each, list)]
+        names = [name for each in lists for name in each]
     if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
         return names
     return None

@@ -12,7 +12,7 @@ import onnxruntime
 
 from ..errors import ConfigError
 from . import naming
-from .folder import version_of
+from .folder import check_whole, version_of
 from .options import Options
 from .taking import Arrays, Input
 from .tensors import Network, answers_of, model_of, outputs_of, settings
@@ -43,6 +43,7 @@ def load(source: str, options: Mapping[str, str]) -> Any:
     path = Path(source).expanduser()
     if not path.is_file():
         raise ConfigError(f"there is no file {path.absolute()}")
+    check_whole(path)
     session = _session(path, said.device, threads)
     network = Network(
         [_input(each) for each in session.get_inputs()],

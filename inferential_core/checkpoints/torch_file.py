@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ..errors import ConfigError
-from .folder import version_of
+from .folder import check_whole, version_of
 from .options import Options
 from .taking import Arrays, Input
 from .tensors import Network, Shape, answers_of, model_of, outputs_of, settings
@@ -29,6 +29,7 @@ def load(source: str, options: Mapping[str, str]) -> Any:
     path = Path(source).expanduser()
     if not path.is_file():
         raise ConfigError(f"there is no file {path.absolute()}")
+    check_whole(path)
     try:
         torch.empty(0, device=said.device)
     except Exception as error:
