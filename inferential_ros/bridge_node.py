@@ -33,7 +33,7 @@ from inferential_ros.keys import KeyFiles
 from inferential_ros.lifecycle import ManagedNode, WrongSetup, run
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_file import located
-from inferential_ros.parameters import declare, texts
+from inferential_ros.parameters import declare, texts, warn_of_misspelt
 
 DEFAULT_NAME = "inference_bridge"
 DEFAULT_SERVER = "tcp://127.0.0.1:5555"
@@ -135,6 +135,7 @@ class BridgeNode(ManagedNode):
             " of a fleet do not ask all at once. Takes effect at once",
             fixed=False,
         )
+        warn_of_misspelt(self)
         self._interfaces: RosInterfaces | None = None
         self.add_on_set_parameters_callback(self._on_parameters)
 

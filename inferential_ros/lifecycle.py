@@ -25,6 +25,7 @@ from inferential_core.security.variables import OF_A_NODE, speaking
 from inferential_ros.distributions import refuse_what_does_not_fit, steady_clock
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_QUOTING = "quote a text that has a colon: -p \"models:=['policy:=my_pkg:Policy']\""
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
 
@@ -149,7 +150,8 @@ def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # such as a log level or a parameter file that is none
-        print(f"wrong ROS arguments: {error}", file=sys.stderr)
+        fix = "; " + _QUOTING if "override rule" in str(error) else ""
+        print(f"wrong ROS arguments: {error}{fix}", file=sys.stderr)
         return 1
     stop = _Stop()
     try:

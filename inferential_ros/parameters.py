@@ -7,6 +7,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
+from inferential_core.suggestion import nearest
 from inferential_ros.lifecycle import WrongSetup
 
 
@@ -35,6 +36,19 @@ def declare(
             FloatingPointRange(from_value=between[0], to_value=between[1])
         ]
     node.declare_parameter(name, default, descriptor)
+
+
+def warn_of_misspelt(node: Node) -> None:
+    """Once all parameters are declared: say which of those given are none, but nearly one.
+
+    ROS ignores what it does not know; a file may give several nodes the parameters of all.
+    """
+    given = getattr(node, "_parameter_overrides", {})  # rclpy has no other name for them
+    known = set(node._parameters)
+    for name in given.keys() - known:
+        told = nearest(name, known)
+        if told.startswith("did you mean"):
+            node.get_logger().warning(f"parameter {name!r} is unknown and changes nothing: {told}")
 
 
 def declare_texts(node: Node, name: str, description: str) -> None:

@@ -19,7 +19,14 @@ from std_srvs.srv import Trigger
 from inferential_core.process.ending import end_within
 from inferential_ros.distributions import steady_clock
 from inferential_ros.lifecycle import Ended, Failed, ManagedNode, WrongSetup, run
-from inferential_ros.parameters import declare, declare_texts, declare_word, texts, word
+from inferential_ros.parameters import (
+    declare,
+    declare_texts,
+    declare_word,
+    texts,
+    warn_of_misspelt,
+    word,
+)
 from inferential_ros.qos import STATUS
 from inferential_ros.server.log_forwarding import FORMATS, log_to
 from inferential_ros.server.model_service import ModelService
@@ -113,6 +120,7 @@ class ServerNode(ManagedNode):
             "Time from one server_status to the next, in seconds",
             between=(0.05, 60.0),
         )
+        warn_of_misspelt(self)
         self._server: Server | None = None
         self._logs: Any = None
         self._serving = False

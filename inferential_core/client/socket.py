@@ -125,11 +125,9 @@ class ServerSocket:
             raise UsageError(f"server {server!r}: {problem}")
         try:
             self._socket.connect(self.server)
-        except zmq.ZMQError as error:
+        except zmq.ZMQError:
             self.close()
-            raise UsageError(
-                f"server {server!r}: {error.strerror}; write tcp://host:port"
-            ) from None
+            raise UsageError(f"server {server!r} is no address: write tcp://host:port") from None
 
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back; after `check`."""

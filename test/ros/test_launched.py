@@ -85,7 +85,13 @@ def test_a_node_that_is_asked_to_stop_again_and_again_ends_well(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--log-level", "loud"], ["--params-file", "/nothere.yaml"]], ids=" ".join
+    "arguments",
+    [
+        ["--log-level", "loud"],
+        ["--params-file", "/nothere.yaml"],
+        ["-p", "models:=[policy:=my_pkg:Policy]"],
+    ],
+    ids=" ".join,
 )
 def test_ros_arguments_that_are_none_are_told_without_a_traceback(arguments: list[str]) -> None:
     run = subprocess.run(
@@ -97,6 +103,7 @@ def test_ros_arguments_that_are_none_are_told_without_a_traceback(arguments: lis
     assert run.returncode == 1
     assert "wrong ROS arguments" in run.stderr and arguments[1] in run.stderr
     assert "Traceback" not in run.stderr
+    assert ("quote a text that has a colon" in run.stderr) == (arguments[0] == "-p")
 
 
 def test_a_director_that_was_stopped_draws_no_picture_for_which_there_is_no_time(

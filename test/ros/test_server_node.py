@@ -139,6 +139,10 @@ def test_a_page_address_that_is_a_number_is_named(start: Callable[..., Any], add
         ({"models": MODELS, "config_file": "/nowhere.yaml"}, "/nowhere.yaml"),
         ({"models": MODELS, "process": ["polcy"]}, "model 'polcy' is none of"),
         ({"models": MODELS, "lanes": -1}, "lanes must be at least 1"),
+        (
+            {"models": MODELS, "lanse": 2, "lanes": -1},
+            "parameter 'lanse' is unknown and changes nothing: did you mean 'lanes'?",
+        ),
         ({"models": [1, 2]}, "parameter models: expected a list of texts, got [1, 2]"),
         ({"models": MODELS, "status_period": "often"}, "status_period"),
         ({"models": MODELS, "log_format": "xml"}, "log_format: 'xml' is none of ros, text, json"),
@@ -149,6 +153,7 @@ def test_a_page_address_that_is_a_number_is_named(start: Callable[..., Any], add
         "config_file",
         "process",
         "lanes",
+        "misspelt",
         "models",
         "type",
         "log_format",
