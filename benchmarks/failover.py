@@ -19,6 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,10 +67,12 @@ class Fleet:
         addresses = [free_address() for _ in range(2)]
         self.servers = {address: self._serve(address) for address in addresses}
         listed = ",".join(addresses)
-        self._asked = addresses[0]
+        self._asked = addresses[0]  # by most robots, when it was last looked
         self._robots = HERE.program(
             "peers/failing.py", "robots", robots, listed, stack=stack, log=self._log
         )
+        self.clients = {"robots": self._robots.pid}  # and the bridges, by name
+        self.total: Counter[str] = Counter()  # of what `_look` found
         self._bridges: Program | None = None
         if find_spec("rclpy") is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -91,7 +94,7 @@ class Fleet:
 
     def round(self, what: signal.Signals) -> dict[str, Any]:
         """End the server that is asked; what that cost. It is there again then."""
-        ended, self._asked = self._asked, next(it for it in self.servers if it != self._asked)
+        ended = self._asked
         os.kill(self.servers[ended].pid, what)
         time.sleep(SETTLE_S)
         cost = self._look()
@@ -104,12 +107,15 @@ class Fleet:
 
     def _look(self) -> dict[str, Any]:
         seen = self._robots.ask({})
+        self._asked = max(seen["asked"], key=seen["asked"].__getitem__)
         cost = {name: seen[name] for name in ("worst_s", "dry")}
         cost["lost"] = sum(seen["ended"].values())
         if self._bridges is not None:
-            for bridge in self._bridges.ask({}).values():
+            for name, bridge in self._bridges.ask({}).items():
+                self.clients[name] = bridge["pid"]
                 cost["worst_s"] = max(cost["worst_s"], bridge["worst_s"])
                 cost["dry"] += bridge["dry"]
+        self.total += Counter({name: cost[name] for name in ("lost", "dry")})
         return cost
 
 

@@ -1,4 +1,4 @@
-"""`python -m robustness NAME [OPTION ...]`: fuzz, chaos, soak, isolation or slips."""
+"""`python -m robustness NAME [OPTION ...]`: fuzz, chaos, soak, rolling, isolation or slips."""
 
 from __future__ import annotations
 
@@ -6,5 +6,7 @@ import sys
 
 from benchmarks.__main__ import run
 
+NAMES = ("chaos", "fuzz", "isolation", "rolling", "slips", "soak")
+
 if __name__ == "__main__":
-    sys.exit(run("robustness", ("chaos", "fuzz", "isolation", "slips", "soak"), sys.argv[1:]))
+    sys.exit(run("robustness", NAMES, sys.argv[1:]))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -55,6 +56,7 @@ class Seen:
     worst_s: float = 0.0  # from when an observation was due to its answer
     dry: int = 0  # answers that came after the plan before had ended
     ended: dict[str, int] = field(default_factory=dict)  # observations without an answer, by how
+    asked: dict[str, int] = field(default_factory=dict)  # robots that ask each server now
 
 
 class Robots:
@@ -63,6 +65,7 @@ class Robots:
     def __init__(self, count: int, servers: str) -> None:
         self._count, self._servers = count, servers
         self._seen = Seen()
+        self._connections: list[AsyncConnection] = []
 
     async def run(self) -> None:
         """Ask until stdin ends."""
@@ -73,10 +76,12 @@ class Robots:
 
     async def _tell(self, question: Any) -> Any:
         seen, self._seen = self._seen, Seen()
+        seen.asked = dict(Counter(each.server for each in self._connections))
         return asdict(seen)
 
     async def _robot(self, number: int) -> None:
         async with AsyncConnection(self._servers, client_id=f"robot-{number}") as connection:
+            self._connections.append(connection)
             model = connection.model("policy", control_period_ms=1000 * STEP_S)
             due = time.monotonic() + 1.0 + number / self._count * PLAN_S / 2
             ends = math.inf  # the plan at hand

@@ -24,6 +24,7 @@ FULL_DISK = "under a recording of a bridge, which says so and ends"
 SEGMENTS = "of segments, which are sent again after 200 ms; 20 ms of jitter"
 MESSAGES = "each way, for good; replies out of order, some twice"
 KILLED = "the one that is asked: SIGKILL, and a new one at its address"
+LOCKED = "the one that is asked is killed, and one that demands keys nobody has takes its place"
 DRAINED = "the one that is asked is drained and ends, and a new one comes at its address"
 WHOLE_CLUSTER = "the whole cluster, and a new one at the same address"
 Begin = Callable[[Stage, random.Random], Any]
@@ -165,6 +166,7 @@ FAULTS = (
     _network("loss", "5 % loss, messages", MESSAGES, "relay", loses_messages=True),
     _pair("one of two killed", KILLED, _asked(Pair.kill), lambda _, it: it.revive(), 1, 3),
     _pair("one of two drained", DRAINED, _asked(Pair.drain), lambda _, it: it.revive(), 1, 3),
+    _pair("keys of one wrong", LOCKED, _asked(Pair.lock), lambda _, it: it.revive(), 2, 5),
     _pair(
         "one of two stopped",
         "the one that is asked: SIGSTOP for 5 s, then SIGCONT",

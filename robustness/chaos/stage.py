@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import Program
+from inferential_core.security.keyfiles import make_keys
 
 CAST = Path(__file__).parent / "cast"
 VISITORS = Path(__file__).parents[2] / "benchmarks" / "peers" / "visitors.py"
@@ -183,9 +184,20 @@ class Pair:
         self.server.ask({"drain": True})
         self.server.finish()
 
+    def lock(self) -> None:
+        """Have one take its place that demands keys, of which nobody has any."""
+        self.kill()
+        keys = self._stage.folder / "keys"
+        if not keys.exists():
+            make_keys(keys, "server")
+        script, bind, _ = self._program
+        self.server = self._stage.program(script, bind, "{}", "", keys)
+        self.server.hear()
+
     def revive(self) -> None:
-        """Start it again at its address, if it ended."""
+        """Start it again at its address, if it ended or another has its place."""
         if not self.lives:
+            self.server.end()
             self._stage.lives += 1
             self.server = self._stage.program(*self._program)
             self.server.hear()

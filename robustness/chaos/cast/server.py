@@ -1,6 +1,6 @@
-"""The server of a chaos run: `server.py BIND DOORS [RAY_ADDRESS]`; its model misbehaves when told.
+"""The server of a chaos run: `server.py BIND DOORS [RAY_ADDRESS [KEYS]]`.
 
-DOORS: JSON, where each kind of door listens.
+Its model misbehaves when told. DOORS: JSON, where each kind of door listens. KEYS: its folder.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def account(server: Server) -> dict[str, Any]:
     }
 
 
-def main(bind: str, doors: str, ray_address: str = "") -> None:
+def main(bind: str, doors: str, ray_address: str = "", keys: str = "") -> None:
     """Serve until stdin ends."""
     walltime.install()
     tagged = Tagged()
@@ -48,7 +48,10 @@ def main(bind: str, doors: str, ray_address: str = "") -> None:
         for kind, where in json.loads(doors).items()
     ]
     config = InferentialConfig(
-        transport={"bind": bind}, scheduling={"max_retries": 1}, doors=entries
+        transport={"bind": bind},
+        scheduling={"max_retries": 1},
+        security={"keys": keys},
+        doors=entries,
     )
     with Server(config=config, dispatcher=dispatcher) as server:
         tell(server.address)
