@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from .errors import ConfigError, InferentialError, describe
+from .errors import ConfigError, InferentialError, describe, last_frames, text_of
 
 
 @contextmanager
@@ -33,7 +33,10 @@ def users_code(doing: str) -> Iterator[None]:
         except BaseException as error:  # SystemExit, too: no module decides when a server ends
             if pressed:
                 raise
-            raise ConfigError(f"{doing}: {describe(error)}") from error
+            told = describe(error)
+            if not last_frames(error):  # it was our call that failed, such as by its arguments
+                told = f"{type(error).__name__}: {text_of(error)}"
+            raise ConfigError(f"{doing}: {told}") from error
 
 
 def imported(module: str) -> ModuleType:

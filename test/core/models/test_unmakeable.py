@@ -42,6 +42,11 @@ def weights():
     raise FileNotFoundError("weights.pt is not there")
 
 
+class Needy(Broken):
+    def __init__(self, path):
+        pass
+
+
 class Leaving(Broken):
     def __init__(self):
         raise SystemExit(7)
@@ -70,10 +75,15 @@ def test_the_place_is_told(folder: Path, attribute: str, process: bool) -> None:
     assert "weights()" in "".join(_told_by(caught.value))  # the way there, for the log
 
 
+def test_a_constructor_that_takes_arguments_is_told_without_a_place_of_ours(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"missing 1 required positional argument: 'path'$"):
+        load_models(["p:=broken_models:Needy"])
+
+
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        ("broken_models:Leaving", r"SystemExit: 7 \(broken_models\.py:28\)"),
+        ("broken_models:Leaving", r"SystemExit: 7 \(broken_models\.py:33\)"),
         ("leaves_at_once:P", r"cannot import 'leaves_at_once': SystemExit: 5 \(leaves_at_once"),
         ("interrupts:P", r"KeyboardInterrupt \(interrupts\.py:1\)"),
     ],
