@@ -78,12 +78,13 @@ def _beside_peers(results: Results) -> Iterator[Bar]:
     for workload in ("KINDS", "STEPS", "STEPS20"):
         row = (workload, OF_A_SIZE[workload])
         if results.has(row, "default+queued", "edf+queued"):
-            ours, edf = (results.mean(row, f"{who}+queued", "moving") for who in (DEFAULT, "edf"))
-            text = f"{workload}: at most 1 point behind EDF in moving time"
+            ours, edf = (
+                1.0 - results.mean(row, f"{who}+queued", "starved") for who in (DEFAULT, "edf")
+            )
+            text = f"{workload}: at most 1 point behind EDF in useful control periods"
             yield Bar(text, f"{100 * (ours - edf):+.1f} ({100 * ours:.1f} %)", ours >= edf - 0.01)
             if workload == "STEPS20":
-                text = "STEPS20: at least 96 % in motion"
-                yield Bar(text, f"{100 * ours:.1f} %", ours >= 0.96)
+                yield Bar("STEPS20: at least 96 % of them", f"{100 * ours:.1f} %", ours >= 0.96)
 
 
 def _least(text: str, shares: dict[Row, float], at_least: float) -> Bar:
