@@ -18,9 +18,9 @@ from ..models import profile as profiles
 from ..models.caller import ModelCaller
 from ..models.loading import load_model
 from ..models.profile import Profile
+from ..process.users_code import users_code
 from ..profiling.capacity import Capacity, Robots, by_size, capacity, workload_of
 from ..profiling.measure import Effort, Progress, measure, sizes_of
-from ..users_code import users_code
 from . import profile_report
 from .arguments import check_writable, count, picture_file, positive, seconds
 from .progress import progress

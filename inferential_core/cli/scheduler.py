@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..process.users_code import imported, users_code
 from ..scheduler.base import Scheduler
 from ..scheduler.conformance import Finding, check_policy, check_scheduler
 from ..suggestion import nearest
-from ..users_code import imported, users_code
 
 HOLDS, FAILS = 0, 1
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from ..errors import ConfigError
-from ..users_code import imported, users_code
+from ..process.users_code import imported, users_code
 from . import schemes
 
 

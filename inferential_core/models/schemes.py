@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from ..errors import ConfigError
-from ..users_code import users_code
+from ..process.users_code import users_code
 
 GROUP = "inferential.schemes"
 _HERE = "inferential_core.checkpoints"

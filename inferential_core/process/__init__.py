@@ -1,1 +1,1 @@
-"""What concerns a whole process of this package: its signals and its interpreter."""
+"""What concerns a whole process of this package: its signals, its interpreter, users' code."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConfigError
+from ..process.users_code import imported, users_code
 from ..request import InferenceRequest
 from ..suggestion import nearest
-from ..users_code import imported, users_code
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig

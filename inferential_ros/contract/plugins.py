@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 
 from inferential_core.errors import ConfigError
-from inferential_core.users_code import users_code
+from inferential_core.process.users_code import users_code
 from inferential_ros.options.errors import ContractError
 
 GROUP = "inferential.converters"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...models import schemes
-from ...users_code import users_code
+from ...process.users_code import users_code
 from .cluster import first_line
 from .hosted import Hosted
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 
-from ... import errors, users_code
+from ... import errors
 from ...models import answers, context, form, interface, loading, schemes
+from ...process import users_code
 from ...wire import arrays, images, jpeg, nesting, rvl
 from . import hosted, replica, replica_memory, replica_values
 

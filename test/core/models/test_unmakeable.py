@@ -15,7 +15,7 @@ import pytest
 from inferential_core import ConfigError, LocalDispatcher
 from inferential_core.cli import main
 from inferential_core.models.loading import load_models
-from inferential_core.users_code import users_code
+from inferential_core.process.users_code import users_code
 
 MODULE = """
 class Broken:

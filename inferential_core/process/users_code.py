@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from .errors import ConfigError, InferentialError, describe, last_frames, text_of
+from ..errors import ConfigError, InferentialError, describe, last_frames, text_of
 
 
 @contextmanager
