@@ -41,6 +41,10 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+# What a configuration would look up on the hub, did it not know it.
+UNKNOWN: dict[str, dict[str, Any]] = {"eo1": {"vlm_config": {}}}
+
+
 def test_the_types_are_the_ones_we_know() -> None:
     known = set(PreTrainedConfig.get_known_choices())
     assert known == CHUNKING | STEPPING | set(REFUSED)
@@ -48,7 +52,7 @@ def test_the_types_are_the_ones_we_know() -> None:
 
 @pytest.mark.parametrize("kind", sorted(CHUNKING))
 def test_a_type_that_is_served_in_batches_predicts_chunks_and_keeps_no_history(kind: str) -> None:
-    config = make_policy_config(kind, device="cpu")
+    config = make_policy_config(kind, device="cpu", **UNKNOWN.get(kind, {}))
     assert why_stepwise(config) == ""
     predict = get_policy_class(kind).predict_action_chunk
     assert "batch" in inspect.signature(predict).parameters
