@@ -51,6 +51,11 @@ def _authorize(options: argparse.Namespace) -> None:
         f"{options.name} may use the client ids {', '.join(identity.patterns)} and ask the models"
         f" {', '.join(identity.models)}; its most important tier is {identity.priority}"
     )
+    if identity.changes:
+        print(
+            f"over the network it may load, replace and unload {', '.join(identity.changes)}, from"
+            " the folders that the server's control.folders names"
+        )
 
 
 def _token(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ under way, and then {"done": ...} or {"error": ...}. The operator repeats it unt
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from ..errors import describe
 from ..models.permitted import check_permitted
 from ..security.authorization import Authorization
 from .jobs import ChangesModels, Job, change_of
+
+_log = logging.getLogger(__name__)
 
 _MOST_CHARACTERS = 1 << 14  # of a request
 _UNDER_WAY = 4  # changes that may wait for each other
@@ -56,10 +59,12 @@ class NetworkControl:
             if sum(not each.outcome for each in self._jobs.values()) >= _UNDER_WAY:
                 return {"error": f"{_UNDER_WAY} changes of models are under way: ask later"}
             self._forget_the_oldest()
-            job = self._jobs[asked] = Job(lambda: self._make(request, change))
+            job = self._jobs[asked] = Job(lambda: self._make(key, request, change))
         return job.outcome or {"doing": True}
 
-    def _make(self, request: Mapping[str, Any], change: Callable[[], Any]) -> Any:
+    def _make(self, key: str, request: Mapping[str, Any], change: Callable[[], Any]) -> Any:
+        what = " ".join(str(request.get(name, "")) for name in ("do", "model", "target"))
+        _log.info("the key %s has asked over the network: %s", key[:8], what.strip())
         if "target" in request:
             check_permitted(str(request["target"]), self._folders())
         return change()

@@ -51,6 +51,6 @@ class OperatorConnection(Connection):
             left_ms = 1000.0 * (deadline - time.monotonic())
             if left_ms <= 0.0:
                 return {}
-            self.wait(left_ms)
+            self.wait(self._socket.patience_ms(left_ms))
         answer: dict[str, Any] = json.loads(reply.result["answer"]) if reply.result else {}
         return answer

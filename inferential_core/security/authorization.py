@@ -69,9 +69,10 @@ class KeyAuthorization(Authorization):
         if identity.may_change(model_id):
             return ""
         name = identity.name
+        wanted = " ".join(f"--change '{each}'" for each in (*identity.changes, model_id))
         told = (
             f"the key of {name!r} may not change the model {model_id!r};"
-            f" inferential keys authorize {name} --change {model_id}, on the server, lets it"
+            f" inferential keys authorize {name} {wanted}, on the server, lets it"
         )
         return self._refuse("model change not granted", told)
 

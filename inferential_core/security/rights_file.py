@@ -85,7 +85,7 @@ def listed(folder: Path) -> list[str]:
     path = folder / AUTHORIZED
     if not path.exists():
         return [f"no client is authorized: there is no {path.absolute()}"]
-    rows = [("NAME", "KEY", "CLIENTS", "MODELS", "TIER", "HZ", "BYTES/S", "")]
+    rows = [("NAME", "KEY", "CLIENTS", "MODELS", "TIER", "HZ", "BYTES/S", "CHANGES", "")]
     for identity in read_rights(path).values():
         rows.append(
             (
@@ -96,6 +96,7 @@ def listed(folder: Path) -> list[str]:
                 str(identity.priority),
                 "" if identity.rate_hz is None else f"{identity.rate_hz:g}",
                 "" if identity.bytes_per_s is None else f"{identity.bytes_per_s:g}",
+                " ".join(identity.changes),
                 "revoked" if identity.revoked else "",
             )
         )

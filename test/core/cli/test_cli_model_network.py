@@ -88,7 +88,11 @@ def test_whoever_has_the_right_loads_replaces_and_unloads(fleet: Fleet, capsys: 
             ["unload", "policy"],
             "the key of 'robot_2' may not change the model 'policy'",
         ),
-        ("robot_1", ["unload", "policy"], "inferential keys authorize robot_1 --change policy"),
+        (
+            "robot_1",
+            ["unload", "policy"],
+            "keys authorize robot_1 --change 'arm*' --change 'policy'",
+        ),
         ("robot_1", ["load", "arm=os:getcwd"], "in none of the folders from which models may be"),
         ("robot_1", ["unload", "arm"], "model 'arm' is not served"),
         ("stranger", ["unload", "arm"], "the server refuses this key"),
