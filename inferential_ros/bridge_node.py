@@ -9,6 +9,7 @@ What it does while active is in bridge/bridge_core.py.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Any
@@ -244,6 +245,8 @@ def contract_path(given: str) -> str:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal; 1 if it could not be configured and activated."""
+    # What its client logs, the bridge tells by the node's logger.
+    logging.getLogger("inferential_core.client").addHandler(logging.NullHandler())
     return run(BridgeNode, args)
 
 

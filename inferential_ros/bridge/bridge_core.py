@@ -61,6 +61,7 @@ class BridgeCore:
         self._robot = robot
         self._generation = 0
         self._planned = False  # whether a plan of this generation came
+        self._moved_why = ""  # why another server is asked, as it was told
         self._period_ns = round(1e9 / contract.action.rate_hz)
         self.executor = make_executor(contract)
         self._jumps = make_jump_watch(contract)
@@ -237,6 +238,7 @@ class BridgeCore:
     def on_moved(self, server: str, reason: str) -> None:
         """Tell that another server is asked; the plan at hand goes on, and so does the episode."""
         self._fail("moved", reason)
+        self._moved_why = reason  # also of what the other server did not answer
         with self.lock:
             self._robot.publish_state()
 
@@ -257,7 +259,8 @@ class BridgeCore:
         if reply.status in (Status.ERROR, Status.REJECTED):
             self.asking.backoff.failed(self._robot.steady_s())
         if reply.status is not Status.OK:
-            if reply.status is not Status.SUPERSEDED:
+            told = reply.status is Status.LOST and reply.error == self._moved_why
+            if reply.status is not Status.SUPERSEDED and not told:
                 self._fail(str(reply.status), f"{reply.status}: {reply.error}")
             return
         running = self._motion.mode is BridgeMode.RUNNING

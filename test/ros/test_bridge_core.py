@@ -15,7 +15,7 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
 from sensor_msgs.msg import JointState
 
-from inferential_core import LocalDispatcher, Server
+from inferential_core import LocalDispatcher, Reply, Server, Status
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.execution.executor import Tick
@@ -159,3 +159,15 @@ def test_a_sample_from_before_a_pause_is_not_sent_after_it(
     bridge.store(0, state(2.0))
     robot.wait(lambda: len(robot.plans) == 1)
     assert model.seen == [2.0]
+
+
+def test_what_a_server_that_is_left_did_not_answer_is_told_with_the_move(
+    bridge: BridgeCore,
+) -> None:
+    why = "this client goes from tcp://a:1 to tcp://b:1: the link went down"
+    bridge.on_moved("tcp://b:1", why)
+    for number, reason in enumerate((why, why, "no answer came within 900 ms")):
+        bridge.on_reply(None, Reply(number, "policy", Status.LOST, 0.0, 0.0, error=reason))
+    told = bridge.failures.lines_to_tell(time.monotonic())
+    assert told == [why, "lost: no answer came within 900 ms"]
+    assert bridge.statistics.replies[Status.LOST] == 3

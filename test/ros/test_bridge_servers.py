@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
-from bridge_rig import GOOD, Rig
+from bridge_rig import CONTRACT, GOOD, Rig
 from inferential.msg import BridgeStatus
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import JointState
 
 from inferential_core import LocalDispatcher, Server
 
@@ -108,3 +112,38 @@ def test_an_episode_that_must_not_move_stops_until_it_is_reset(
     assert rig.call("reset").success
     running = rig.until(BridgeStatus.STATE_EXECUTING, mark)
     assert running.server == second.server.address and second.asked
+
+
+def test_a_move_is_told_once(
+    graph: Any, start: Callable[..., Any], second: Second, tmp_path: Path
+) -> None:
+    asked, done = threading.Event(), threading.Event()
+
+    def keep(obs: dict[str, Any]) -> dict[str, Any]:
+        asked.set()
+        done.wait()  # so that an observation is lost with its server
+        return {"actions": LONG}
+
+    first = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": keep}))
+    first.start()
+    contract = tmp_path / "contract.yaml"
+    contract.write_text(CONTRACT)
+    joints = JointState(name=["gripper", "arm"], position=[0.0, 0.0])
+    graph.repeat((graph.publisher(JointState, "/r/joint_states"), joints))
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    status = graph.inbox(BridgeStatus, "/r/bridge_status", latched)
+    listed = f"{first.address},{second.server.address}"
+    bridge = start("inferential_ros.bridge_node", "r", contract_file=str(contract), server=listed)
+    try:
+        assert asked.wait(20.0)
+        done.set()
+        first.stop()
+        status.wait(lambda m: m.server == second.server.address and m.ok)
+        for _ in range(2):  # reports, with which the bridge tells what happened before
+            status.wait(since=status.mark())
+        status.wait(lambda m: m.state == BridgeStatus.STATE_EXECUTING)
+    finally:
+        done.set()
+        bridge.stop()
+    told = [line for line in bridge.text().splitlines() if "goes from" in line]
+    assert len(told) == 1 and "[WARN]" in told[0], told
