@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -74,7 +75,9 @@ class RosInterfaces:
                 node.create_lifecycle_publisher(ActionChunk, topic, CHUNKS, event_callbacks=QUIET)
             )
             made.callback(node.destroy_lifecycle_publisher, chunks[-1])
-        self._chunks, self._pending, self._executed = chunks
+        given, self._pending, self._executed = chunks
+        self.publish_chunk = partial(self._publish_plan, given)
+        self.publish_executed_chunk = partial(self._publish_plan, self._executed)
         self._status = node.create_publisher(
             BridgeStatus, "bridge_status", STATUS, event_callbacks=QUIET
         )
@@ -197,10 +200,6 @@ class RosInterfaces:
         """The time of a clock that a simulation leaves alone."""
         return time.monotonic()
 
-    def publish_chunk(self, plan: Plan) -> None:
-        """Publish on `action_chunk`."""
-        self._publish_plan(self._chunks, plan)
-
     def publish_pending_chunk(self, plan_ahead: Callable[[], Plan | None]) -> None:
         """Publish on `pending_chunk`, if somebody listens: to work it out costs more than all
         else of a plan.
@@ -212,10 +211,6 @@ class RosInterfaces:
             if self._outputs.takes_plans:
                 self._outputs.follow(plan, self.now_ns())
             self._publish_plan(self._pending, plan)
-
-    def publish_executed_chunk(self, plan: Plan) -> None:
-        """Publish on `executed_chunk`."""
-        self._publish_plan(self._executed, plan)
 
     def wants_executed_chunks(self) -> bool:
         """Whether somebody subscribes to `executed_chunk`."""
