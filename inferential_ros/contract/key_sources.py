@@ -43,6 +43,7 @@ TREE = "tree"  # of frames: asked for one moment, whenever its samples came
 TREE_TYPE = "tf2_msgs/msg/TFMessage"
 TREE_DEPTH = 100  # as tf2_ros has it: many publishers, few frames in a message
 DTYPES = ("float32", "float64")
+MOST_STEPS = 1000  # of a history: more are no history but a recording
 
 
 def topic_key(name: str, section: Section, initial: str | None = None) -> ObservationKey:
@@ -148,6 +149,9 @@ def transform_key(name: str, section: Section) -> ObservationKey:
     """A key that is the pose of one frame in another: position, then rotation."""
     asked = section.get("tf", Section)
     asked.only("frame", "in")
+    frame, parent = (asked.get(key, text).removeprefix("/") for key in ("frame", "in"))
+    if frame == parent:
+        raise ContractError(asked.at("in"), f"{frame!r} is the frame itself")
     message = message_class(TREE_TYPE, section.at("tf"))
     pose = Posed(
         section.get("rotation", one_of(*FORMS), QUATERNION),
@@ -185,8 +189,8 @@ def transform_key(name: str, section: Section) -> ObservationKey:
         align=align,
         tolerance_s=max_age_s if align == ASOF else 0.0,
         transform=Transform(
-            asked.get("frame", text).removeprefix("/"),
-            asked.get("in", text).removeprefix("/"),
+            frame,
+            parent,
             max_age_s,
         ),
         max_age_s=max_age_s if align == NEWEST else None,
@@ -211,10 +215,19 @@ class Posed:
         return self._rotations(np.concatenate(pose)).astype(self._dtype, copy=False)
 
 
+def _steps(value: Any, path: str) -> int:
+    steps = whole_positive(value, path)
+    if steps > MOST_STEPS:
+        raise ContractError(
+            path, f"{steps} samples in every observation are more than {MOST_STEPS}"
+        )
+    return steps
+
+
 def _history(value: Any, path: str) -> History:
     section = Section(value, path)
     section.only("steps", "every_s")
     return History(
-        section.get("steps", whole_positive),
+        section.get("steps", _steps),
         max(1, round(1e9 * section.get("every_s", positive))),
     )

@@ -22,6 +22,7 @@ RESERVED_KEYS = (
     *("urgency", "steps_remaining", "priority"),  # arguments of observe()
     *(LEFT_OVER, LEFT_OVER_STEPS, DELAY),
 )
+CAMERA_INFO = "CameraInfo"
 SOURCES = ("topic", "parameter", "tf", "parts")
 NODE_PARAMETERS = (  # what the bridge, and every node, means by these is no text for a model
     *("contract_file", "server", "client_id", "key_file", "server_key_file", "sample_timeout"),
@@ -97,7 +98,8 @@ def _following(section: Section, given: dict[str, Any]) -> Section:
         return section
     image = section.get("follows", one_of(*given))
     options = Section(given[image], section.at("follows"))
-    if section.get("type", text, "").rpartition("/")[2] != "CameraInfo":
+    kinds = [given.get("type", text, "").rpartition("/")[2] for given in (section, options)]
+    if kinds[0] != CAMERA_INFO or kinds[1] == CAMERA_INFO:
         raise ContractError(section.at("follows"), "is for a CameraInfo that goes with an image")
     if options.get("bayer", lambda value, _: value, None) == "half":
         raise ContractError(section.at("follows"), "an image with bayer: half is not followed")

@@ -111,6 +111,8 @@ def _of_item(
     left = [*more, *rest]
     many = array is not None and (index is None or isinstance(index, slice))
     indexed = index is not None
+    if many and _count(array, index) == 0:
+        raise ContractError(place, f"{path!r}: {_told(step)} takes nothing")
     if _is_plain(item):
         if left:
             raise ContractError(place, f"{path!r}: {step.name!r} is a {item} and has no fields")

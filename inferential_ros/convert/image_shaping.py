@@ -14,6 +14,7 @@ import numpy as np
 
 from inferential_core import EncodedImage
 from inferential_core.wire.images import encodable, encode
+from inferential_core.wire.limits import DEFAULT_LIMITS
 from inferential_ros.convert.casting import saturated
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_values import (
@@ -239,12 +240,17 @@ def _box(value: Any, path: str) -> Box:
 def _size(value: Any, path: str) -> Size:
     section = Section(value, path)
     section.only("width", "height", "pad", "filter")
-    return Size(
+    size = Size(
         section.get("width", whole_positive),
         section.get("height", whole_positive),
         section.get("pad", boolean, False),
         section.get("filter", one_of(*FILTERS), None),
     )
+    if size.width * size.height > DEFAULT_LIMITS.max_image_pixels:
+        raise ContractError(
+            path, f"{size.width} x {size.height} pixels are more than any server takes"
+        )
+    return size
 
 
 def _quarters(value: Any, path: str) -> int:

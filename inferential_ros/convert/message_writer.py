@@ -115,7 +115,7 @@ class MessageWriter:
         if isinstance(value, list) != (target.array is not None):
             wanted = "a list" if target.array is not None else "one value"
             raise ContractError(place, f"{value!r} does not fit: {target.path!r} takes {wanted}")
-        convert = _converter(item)
+        convert = _as_it_is(_converter(item))
         write = _writer(target, convert)
         if target.array is not None:
             self._check_length(target, len(value), place)
@@ -189,6 +189,19 @@ def _converter(kind: str) -> Callable[[Any], Any]:
     info = np.iinfo(dtype)
     least, most = int(info.min), int(info.max)
     return lambda value: min(max(round(value), least), most)
+
+
+def _as_it_is(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A converter that does not round or limit: ValueError where a field takes no such number."""
+
+    def exactly(value: Any) -> Any:
+        converted = convert(value)
+        held = converted[0] if isinstance(converted, bytes) else converted
+        if held != value and not isinstance(converted, str):
+            raise ValueError(f"the field would hold {held!r}")
+        return converted
+
+    return exactly
 
 
 def _writer(target: Target, convert: Callable[[Any], Any]) -> Write:

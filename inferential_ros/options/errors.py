@@ -72,4 +72,5 @@ def listing(known: Iterable[str]) -> str:
 
 
 def _has_other_digits(one: str, other: str) -> bool:
-    return one != other and DIGITS.sub("0", one) == DIGITS.sub("0", other)
+    of_one, of_other = DIGITS.findall(one), DIGITS.findall(other)
+    return bool(of_one and of_other) and of_one != of_other

@@ -59,4 +59,4 @@ def action_class(name: str, path: str) -> type[Any]:
 def type_name(name: str) -> str:
     """`package/msg/Name`, also for the short form; an action's name as it is."""
     package, _, message = name.partition("/")
-    return name if message.startswith(("msg/", "action/")) else f"{package}/msg/{message}"
+    return f"{package}/msg/{message}" if "/" not in message else name

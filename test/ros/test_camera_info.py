@@ -106,6 +106,8 @@ def test_it_follows_the_image_that_it_names() -> None:
         decode(info()),
         decoder(INFO, **{"resize": {"width": 32, "height": 24}, "rotate": 90})(info()),
     )
+    with pytest.raises(ContractError, match="matrix.follows: is for a CameraInfo that goes with"):
+        contract(front=front, matrix={**matrix, "follows": "matrix"})
     with pytest.raises(ContractError, match="matrix.follows: unknown value 'fornt'; did you mean"):
         contract(front=front, matrix={**matrix, "follows": "fornt"})
     with pytest.raises(ContractError, match="follows: is for a CameraInfo"):

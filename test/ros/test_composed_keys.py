@@ -207,6 +207,16 @@ def test_a_part_that_is_missing_is_named() -> None:
             "s.history.steps",
             "must be at least 1",
         ),
+        (
+            {
+                "topic": "t",
+                "type": JOINTS,
+                "joints": ["a"],
+                "history": {"steps": 2000, "every_s": 1},
+            },
+            "s.history.steps",
+            "more than 1000",
+        ),
     ],
 )
 def test_what_cannot_be_composed_is_named(keys: dict[str, Any], path: str, told: str) -> None:
@@ -353,6 +363,7 @@ def test_a_pose_may_be_waited_for_until_it_is_known_at_the_observations_time() -
         ({"align": "asof", "tolerance_s": 1, "max_age_s": 1}, "tool.max_age_s", "not for align"),
         ({"tolerance_s": 1}, "tool.tolerance_s", "not for align: hold, but max_age_s"),
         ({"align": "drop"}, "tool.align", "unknown value 'drop'"),
+        ({"tf": {"frame": "/a", "in": "a"}}, "tool.tf.in", "'a' is the frame itself"),
     ],
 )
 def test_what_a_pose_cannot_be_is_named(options: Any, path: str, told: str) -> None:

@@ -145,6 +145,8 @@ def test_one_text_field_is_a_text() -> None:
         ("angular_velocity[0]", "'angular_velocity' is no array"),
         ("angular velocity", "is no field name"),
         ("__class__", "no field '__class__'"),
+        ("linear_acceleration_covariance[5:2]", "[5:2] takes nothing"),
+        ("linear_acceleration_covariance[9:12]", "[9:12] takes nothing"),
     ],
 )
 def test_a_wrong_path_is_told_before_any_message_came(path: str, told: str) -> None:

@@ -124,6 +124,27 @@ def test_motors_of_a_humanoid_are_commanded_by_a_slice() -> None:
         ),
         (
             "sensor_msgs/msg/Joy",
+            {"fields": ["axes[0:2]"], "set": {"buttons": [1, 2**40]}},
+            "set.buttons",
+            "the field would hold 2147483647",
+        ),
+        (
+            "std_msgs/msg/ColorRGBA",
+            {"fields": ["r", "g"], "set": {"b": "x"}},
+            "set.b",
+            "does not fit",
+        ),
+        (
+            "diagnostic_msgs/msg/DiagnosticArray",
+            {
+                "fields": ["header.stamp.sec", "header.stamp.nanosec"],
+                "set": {"status[0].level": 300},
+            },
+            "set.status[0].level",
+            "the field would hold 255",
+        ),
+        (
+            "sensor_msgs/msg/Joy",
             {"fields": ["axes[0:2]"], "set": {"buttons": 1}},
             "set.buttons",
             "takes a list",
