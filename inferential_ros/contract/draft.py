@@ -225,8 +225,10 @@ def _output(seen: Seen, names: list[str], prefix: str) -> list[str]:
 def _name(topic: str, taken: set[str]) -> str:
     """A short name for a key: the telling part of its topic."""
     dull = {"image_raw", "image", "compressed", "data", "points", "image_rect", "image_color"}
-    parts = [p for p in topic.strip("/").split("/") if p not in dull]
-    name = "state" if parts and parts[-1] == "joint_states" else "_".join(parts[-2:]) or "image"
+    every = topic.strip("/").split("/")
+    parts = [part for part in every if part not in dull]
+    whole = every[-1] if every[-1] in ("points", "data") else "image"
+    name = "state" if parts and parts[-1] == "joint_states" else "_".join(parts[-2:]) or whole
     name = "".join(c if c.isalnum() else "_" for c in name)
     unique, number = name, 2
     while unique in taken:

@@ -90,6 +90,12 @@ def test_what_could_not_be_read_is_left_out_with_the_reason(seen: Seen) -> None:
     assert line.startswith("    #   ") and len(line.split("  ")[-1]) > 10
 
 
+def test_a_cloud_of_points_is_not_called_an_image() -> None:
+    cloud = "sensor_msgs/msg/PointCloud2"
+    contract = written(Seen("/points", cloud), Seen("/image_raw", IMAGE), Seen("/l/points", cloud))
+    assert [key.name for key in contract.topics] == ["image", "l", "points"]
+
+
 def test_a_png_of_16_bits_is_taken() -> None:
     pillow = pytest.importorskip("PIL.Image", reason="pillow is not installed")
     file = io.BytesIO()
