@@ -5,6 +5,8 @@ Importing this package registers the converters that come with it.
 
 from __future__ import annotations
 
+import warnings
+
 from inferential_ros.convert import (
     camera_info,
     chunk,
@@ -31,6 +33,9 @@ from inferential_ros.convert.registry import (
     output_type,
     output_types,
 )
+
+# What is too large for a dtype becomes infinite, and the decoders say so with the key's path.
+warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning, __name__)
 
 __all__ = [
     "Form",
