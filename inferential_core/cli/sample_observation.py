@@ -11,9 +11,12 @@ import numpy as np
 
 from ..errors import UsageError
 from ..models.specification import compile_specification
+from ..wire import inferential_pb2 as pb
 from ..wire.arrays import SUPPORTED
+from ..wire.dtypes import to_numpy
 from ..wire.limits import MOST_BYTES
 
+_DIFFERENT = 1_000_000  # values of an array, which then come again
 _FORM = re.compile(r"(?P<key>[^=]+)=(?P<dtype>\w+)(\[(?P<sizes>[\d,\s]*)\])?")
 
 
@@ -57,17 +60,22 @@ def _value(text: str) -> tuple[str, Any]:
             f" {SUPPORTED}"
         )
     sizes = [int(size) for size in (found["sizes"] or "").split(",") if size.strip()]
-    if math.prod(sizes) > MOST_BYTES:
+    try:
+        dtype = to_numpy(pb.DType.Value(found["dtype"].upper()))
+    except TypeError as error:
+        raise UsageError(f"--shape {text!r}: {error}") from None
+    if dtype.itemsize * math.prod(sizes) > MOST_BYTES:
         raise UsageError(f"--shape {text!r}: no message is so large")
-    return found["key"], _filled(np.zeros(sizes, found["dtype"]))
+    return found["key"], _filled(np.zeros(sizes, dtype))
 
 
 def _filled(value: Any) -> Any:
     """Something else than zeros, so that nothing along the way has it easier than with a robot."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iuf":
         return value
-    noise = np.asarray(np.random.default_rng(0).random(value.shape))
-    return (noise if value.dtype.kind == "f" else noise * 127 + 1).astype(value.dtype)
+    noise = np.random.default_rng(0).random(min(value.size, _DIFFERENT))
+    noise = noise if value.dtype.kind == "f" else noise * 127 + 1
+    return np.resize(noise.astype(value.dtype), value.shape)
 
 
 def _words(values: Mapping[str, Any]) -> str:

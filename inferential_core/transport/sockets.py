@@ -43,7 +43,11 @@ def why_not_bound(number: int | None) -> str:
             " for programs of its own"
         )
     reason = zmq.strerror(number or 0)
-    return f"{reason}: another program has it" if number == errno.EADDRINUSE else reason
+    return (
+        f"{reason}: another program has it (ss -ltnp shows which)"
+        if number == errno.EADDRINUSE
+        else reason
+    )
 
 
 class FrameSocket:

@@ -28,8 +28,9 @@ def _lines(contract: Contract) -> Iterator[str]:
     yield f"{contract.robot} asks the model {contract.model.id!r} {when}"
     for key in contract.observation:
         yield f"  {key.name}: {_key(key, contract)}"
+    count = len(action.names)
     yield (
-        f"{len(action.names)} actions at {action.rate_hz:g} Hz, published at"
+        f"{count} action{'s' * (count != 1)} at {action.rate_hz:g} Hz, published at"
         f" {action.control_rate_hz:g} Hz, mode {action.execution.mode}"
     )
     for output in action.outputs:

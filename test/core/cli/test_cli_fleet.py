@@ -25,6 +25,7 @@ from inferential_core import cli as command
 from inferential_core.cli.load import Load
 from inferential_core.cli.sample_observation import observation
 from inferential_core.config import InferentialConfig
+from inferential_core.wire.arrays import SUPPORTED
 
 pytestmark = pytest.mark.skipif(find_spec("uvicorn") is None, reason="uvicorn is not installed")
 needs_rich = pytest.mark.skipif(find_spec("rich") is None, reason="rich is not installed")
@@ -362,6 +363,18 @@ def test_an_observation_is_made_of_what_is_specified_and_told(
     values, said = observation(declared, told)
     assert said.startswith(words)
     assert all(value.any() for value in values.values() if isinstance(value, np.ndarray))
+
+
+def test_every_dtype_that_the_wire_carries_may_be_stated() -> None:
+    kinds = [
+        kind for kind in SUPPORTED.split(", ") if kind != "bfloat16" or find_spec("ml_dtypes")
+    ]
+    values, _ = observation({}, [f"{kind}={kind}[2,0]" for kind in kinds])
+    assert {key: value.dtype.name for key, value in values.items()} == dict(zip(kinds, kinds))
+    values, _ = observation({}, ["x=float32[3]", "y=uint8", "z=int64[1500000]"])
+    assert values["x"].any() and values["y"].shape == () and values["z"].all()
+    with pytest.raises(UsageError, match="no message is so large"):
+        observation({}, ["x=float64[300000000]"])
 
 
 def test_a_wrong_shape_and_an_open_size_are_told() -> None:
