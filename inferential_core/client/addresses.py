@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from ..errors import UsageError
@@ -32,9 +32,10 @@ def server_addresses(given: Servers | None) -> list[ServerAddress]:
     """
     if given is None:
         given = os.environ.get(SERVER_VARIABLE) or DEFAULT
-    items = [given] if isinstance(given, (str, Mapping)) else list(given)
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable):
+        given = [given]  # of what is no address, `_from_text` says so
     found: dict[str, ServerAddress] = {}
-    for item in items:
+    for item in given:
         for server in _from_mapping(item) if isinstance(item, Mapping) else _from_text(item):
             if server.address in found:
                 raise UsageError(f"server {server.address!r} is named twice: name it once")

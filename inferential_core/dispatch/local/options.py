@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeVar
 
 from ...errors import UsageError
@@ -37,10 +38,10 @@ class ModelOptions(NamedTuple):
     def checked(self, model_id: str) -> ModelOptions:
         """These; UsageError names one that cannot work."""
         for name, value in (("lanes", self.lanes), ("max_batch", self.max_batch)):
-            if value < 1:
-                raise UsageError(f"model {model_id!r}: {name} must be at least 1, not {value}")
-        if not self.limit_s > 0:
-            told = f"timeout_s must be above 0, not {self.timeout_s}"
+            if not (_is(Integral, value) and value >= 1):
+                raise UsageError(f"model {model_id!r}: {name} must be at least 1, not {value!r}")
+        if not (_is(Real, self.timeout_s or 1.0) and self.limit_s > 0):
+            told = f"timeout_s must be above 0, not {self.timeout_s!r}"
             raise UsageError(f"model {model_id!r}: {told}")
         return self
 
@@ -59,6 +60,9 @@ def options_by_id(
     warm_up: bool,
 ) -> dict[str, ModelOptions]:
     """The options of each model, of values that may be for all or by id; UsageError names one."""
+    if not _is(Mapping, models):
+        kind = type(models).__name__
+        raise UsageError(f"models must be given by their ids, as {{'policy': policy}}, not {kind}")
     for name, option in (("lanes", lanes), ("max_batch", max_batch), ("timeout_s", timeout_s)):
         _check_ids(name, option if isinstance(option, Mapping) else (), models)
     chosen = (process,) if isinstance(process, str) else process
@@ -115,6 +119,11 @@ def _info(caller: ModelCaller, lanes: int, max_batch: int) -> ModelInfo:
         stateful=caller.stateful,
         batch_sizes=caller.batch_sizes,
     )
+
+
+def _is(kind: type, given: Any) -> bool:
+    """Whether what a program gives is what the types say, which nobody may have checked."""
+    return isinstance(given, kind)
 
 
 def _of(option: T | Mapping[str, T], model_id: str, default: T) -> T:

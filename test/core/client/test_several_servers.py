@@ -276,6 +276,7 @@ def test_where_both_are_gone_the_first_that_comes_back_is_asked(start: Start) ->
         ([{"key": "x"}], "'address' is missing"),
         ("tcp://a:1?keys=x", "there is no 'keys'"),
         ([1], "is no address"),
+        (5555, "server 5555 is no address: write tcp://host:port"),
         ("tcp://a:1,tcp://nonsense", "write tcp://host:port"),
     ],
 )

@@ -531,14 +531,14 @@ def test_what_a_model_takes_is_told_to_the_server() -> None:
 @pytest.mark.parametrize(
     ("models", "options", "said"),
     [
+        (double, {}, "given by their ids, as {'policy': policy}, not function"),
+        ("policy", {}, "given by their ids, as {'policy': policy}, not str"),
         ({"policy": double}, {"lanes": 0}, "lanes must be at least 1"),
         ({"policy": double}, {"lanes": {"polcy": 2}}, "'polcy'.*policy"),
         ({"policy": double}, {"max_batch": 0}, "max_batch must be at least 1"),
     ],
 )
-def test_what_cannot_work_is_told_at_once(
-    models: dict[str, Any], options: dict[str, Any], said: str
-) -> None:
+def test_what_cannot_work_is_told_at_once(models: Any, options: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         LocalDispatcher(models, **options)
 

@@ -429,6 +429,8 @@ def test_the_lanes_of_a_stateful_model_do_not_share_batches(site: Callable[..., 
     ("options", "said"),
     [
         ({"timeout_s": 0}, "timeout_s must be above 0"),
+        ({"timeout_s": "30"}, "timeout_s must be above 0, not '30'"),
+        ({"lanes": "2"}, "lanes must be at least 1, not '2'"),
         ({"timeout_s": {"polcy": 1.0}}, "timeout_s for 'polcy', which is none of"),
         ({"process": ["polcy"]}, "process for 'polcy'"),
         ({"max_batch": {"policy": 0}}, "max_batch must be at least 1"),
