@@ -6,6 +6,7 @@ import math
 from typing import Any, Protocol
 
 from inferential_ros.contract.key_sources import topic_key
+from inferential_ros.convert.imu import ESTIMATES, estimates_of
 from inferential_ros.convert.registry import InputError
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_values import Section
@@ -41,6 +42,9 @@ def drafted_key(seen: SeenTopic) -> dict[str, Any]:
         return _of_joints(seen)
     if seen.type == IMAGE and sample is not None:
         return {"encodings": [str(sample.encoding)]}
+    if seen.type == "sensor_msgs/msg/Imu" and sample is not None:
+        given = estimates_of(sample)
+        return {} if len(given) == len(ESTIMATES) else {"select": given}
     if seen.type == "sensor_msgs/msg/PointCloud2":
         return {"points": 2048}
     return {}

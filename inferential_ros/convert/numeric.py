@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,6 @@ from inferential_ros.options.yaml_values import Section, boolean, names, number,
 
 DTYPES = ("float16", "float32", "float64", "uint8", "int32", "int64", "bool")
 DEFAULTS = {
-    "sensor_msgs/msg/Imu": ("orientation", "angular_velocity", "linear_acceleration"),
     "sensor_msgs/msg/Joy": ("axes", "buttons"),
     "sensor_msgs/msg/BatteryState": ("percentage",),
     "nav_msgs/msg/Odometry": ("pose.pose", "twist.twist"),
@@ -107,7 +106,12 @@ def located_at(index: int, conversion: Conversion | None, origin: int) -> Locate
 
 
 class Vector:
-    """The numbers at some paths, one after the other."""
+    """The numbers at some paths, one after the other.
+
+    check: raises InputError for a publisher that lacks some of them; asked until one passes.
+    """
+
+    check: Callable[[Any], None] | None = None
 
     def __init__(
         self,
@@ -163,6 +167,9 @@ class Vector:
         return found
 
     def __call__(self, message: Any) -> np.ndarray:
+        if self.check is not None:
+            self.check(message)
+            self.check = None
         if self._all is not None:  # one call of C for all of them
             found = self._all(message)
             values = np.array(found if len(self._leaves) > 1 else (found,), dtype=self._read_as)

@@ -90,6 +90,16 @@ def test_what_could_not_be_read_is_left_out_with_the_reason(seen: Seen) -> None:
     assert line.startswith("    #   ") and len(line.split("  ")[-1]) > 10
 
 
+def test_of_an_imu_what_it_has_is_taken() -> None:
+    sample = Imu()
+    sample.orientation_covariance[0] = -1.0
+    (key,) = written(Seen("/imu", "sensor_msgs/msg/Imu", sample=sample)).topics
+    assert key.form.shape == (6,) and key.decode(sample).shape == (6,)
+    sample.orientation_covariance[0] = 0.0
+    (key,) = written(Seen("/imu", "sensor_msgs/msg/Imu", sample=sample)).topics
+    assert key.form.shape == (10,)
+
+
 def test_a_cloud_of_points_is_not_called_an_image() -> None:
     cloud = "sensor_msgs/msg/PointCloud2"
     contract = written(Seen("/points", cloud), Seen("/image_raw", IMAGE), Seen("/l/points", cloud))

@@ -175,6 +175,20 @@ def test_what_is_not_finite_is_refused_passed_or_replaced() -> None:
     assert scan(LaserScan(ranges=[float("inf"), 1.0])).tolist() == [30.0, 1.0]
 
 
+def test_an_imu_without_an_orientation_is_refused_and_not_read_as_one() -> None:
+    message = Imu(angular_velocity=Vector3(x=0.5))
+    message.orientation_covariance[0] = -1.0
+    told = "key.select: the IMU gives no orientation, as its covariance says: select the others"
+    for options in ({}, {"select": ["angular_velocity.x", "orientation.w"]}):
+        decode = decoder("sensor_msgs/msg/Imu", **options)
+        for _ in range(2):
+            with pytest.raises(InputError, match=told):
+                decode(message)
+        assert decode(Imu()).size, "it begins to give one"
+    assert decoder("sensor_msgs/msg/Imu", select=["angular_velocity"])(message)[0] == 0.5
+    assert decoder("sensor_msgs/msg/Imu", allow_nan=True)(message).shape == (10,)
+
+
 def test_an_empty_scan_is_an_empty_vector() -> None:
     result = decoder("sensor_msgs/msg/LaserScan")(LaserScan())
     assert result.shape == (0,) and result.dtype == np.float32
