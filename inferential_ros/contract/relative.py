@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from inferential_ros.contract.geometry import conversion_of
 from inferential_ros.contract.schema import DROP, Action, ObservationKey
 from inferential_ros.convert.registry import Located, located
+from inferential_ros.convert.rotation import QUATERNION, W_FIRST
 from inferential_ros.execution.channel import POSITION
 from inferential_ros.execution.relative import Relative, RelativeNumber, RelativeRotation
 from inferential_ros.execution.rotations import FORMS, Rotation
@@ -114,8 +115,11 @@ def _check(column: int, action: Action, path: str) -> None:
 
 
 def _rotation(column: str, element: _Element, rotation: Rotation) -> Relative:
-    make, width = FORMS[element.place.form]
+    form = element.place.form
+    make, width = FORMS[QUATERNION if form == W_FIRST else form]
     columns = tuple(range(element.place.index, element.place.index + width))
+    if form == W_FIRST:
+        columns = (*columns[1:], columns[0])
     return RelativeRotation(column, element.key, rotation, make(columns, (element.full_name,)))
 
 

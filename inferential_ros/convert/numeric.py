@@ -142,7 +142,8 @@ class Vector:
         self._all = operator.attrgetter(*(leaf.path for leaf in self._leaves)) if plain else None
         self._named = [any(leaf.named for leaf in group) for group in groups]
         self.elements = tuple(selected) if any(self._named) else ()
-        self.warnings = tuple(dict.fromkeys(leaf.warning for leaf in self._leaves if leaf.warning))
+        told = [leaf.warning for leaf in self._leaves if leaf.warning]
+        self.warnings = (*dict.fromkeys(told), *(rotations.warnings if rotations else ()))
 
     def located(self) -> dict[str, Located]:
         """The numbers at paths whose place in the vector does not depend on the message.

@@ -12,11 +12,17 @@ from inferential_ros.convert.registry import InputError
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_values import Section, names, one_of
 
-QUATERNION = "quaternion"
+QUATERNION = "quaternion"  # x, y, z, w
+W_FIRST = "quaternion_wxyz"  # as simulators have it, and some robots
 Change = Callable[[np.ndarray], np.ndarray]
 # form -> (how many numbers, to a quaternion, from one)
 FORMS: dict[str, tuple[int, Change, Change]] = {
     QUATERNION: (4, geometry.unit, lambda quaternion: quaternion),
+    W_FIRST: (
+        4,
+        lambda values: geometry.unit(np.roll(values, -1)),
+        lambda quaternion: np.roll(quaternion, 1),
+    ),
     "rpy": (3, geometry.from_rpy, geometry.to_rpy),
     "rotation_vector": (3, geometry.from_rotation_vector, geometry.to_rotation_vector),
     "rotation_6d": (6, geometry.from_6d, geometry.to_6d),
@@ -28,6 +34,8 @@ class Rotations:
 
     starts: index of the first number of each, in the vector as it is read.
     """
+
+    warnings: tuple[str, ...] = ()  # of what may be meant otherwise
 
     def __init__(self, starts: list[int], source: str, target: str, size: int, path: str) -> None:
         self.starts = starts
@@ -107,7 +115,13 @@ def read_rotation(
             f"a rotation as {source} is {FORMS[source][0]} numbers one after the other in select,"
             f" not {', '.join(fields)}",
         )
-    return Rotations([sum(sizes[:first])], source, target, sum(sizes), path)
+    found = Rotations([sum(sizes[:first])], source, target, sum(sizes), path)
+    if source == QUATERNION and not all(leaf.scalar for leaf in groups[first]):
+        found.warnings = (
+            f"{fields[0]!r} is read as x, y, z, w; arrays of some packages, such as unitree_hg and"
+            f" px4_msgs, begin with w: {W_FIRST} reads those",
+        )
+    return found
 
 
 def quaternions_among(leaves: Sequence[Leaf]) -> list[int]:

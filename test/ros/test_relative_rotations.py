@@ -79,7 +79,7 @@ def answer(actions: Any) -> Reply:
     return Reply(1, "policy", Status.OK, 0.0, 0.0, result={"actions": np.asarray(actions)})
 
 
-@pytest.mark.parametrize("seen", [None, *COLUMNS])
+@pytest.mark.parametrize("seen", [None, "quaternion_wxyz", *COLUMNS])
 @pytest.mark.parametrize("form", COLUMNS)
 def test_a_rotation_turns_the_observed_one_further_about_the_same_fixed_axes(
     form: str, seen: str | None

@@ -35,15 +35,31 @@ def turned(x: float = 0.0, y: float = 0.0, z: float = 0.0, w: float = 1.0) -> Po
         ("rotation_vector", [0.0, 0.0, math.pi / 2]),
         ("rotation_6d", [0, 1, 0, -1, 0, 0]),
         ("quaternion", [0, 0, HALF, HALF]),
+        ("quaternion_wxyz", [HALF, 0, 0, HALF]),
     ],
 )
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_quarter_turn_about_z_in_every_form(form: str, expected: Any, sign: float) -> None:
     decode = decoder(POSE, rotation=form, select=["orientation", "position.x"])
     values = decode(turned(z=sign * HALF, w=sign * HALF))
-    same = -1.0 if form == "quaternion" and sign < 0 else 1.0
+    same = -1.0 if form.startswith("quaternion") and sign < 0 else 1.0
     np.testing.assert_allclose(values, [*(same * np.array(expected)), 5.0], atol=1e-6)
     assert form_of(decode).shape == values.shape
+
+
+def test_a_quaternion_with_its_real_part_first_is_read_as_one() -> None:
+    unitree = pytest.importorskip("unitree_hg.msg", reason="unitree_hg is not built: make peers")
+    field = "imu_state.quaternion"
+    rotation = {"of": [field], "from": "quaternion_wxyz", "to": "rpy"}
+    decode = decoder("unitree_hg/msg/LowState", select=[field], rotation=rotation)
+    state = unitree.LowState()
+    state.imu_state.quaternion = np.float32([HALF, 0.0, 0.0, HALF])
+    np.testing.assert_allclose(decode(state), [0.0, 0.0, math.pi / 2], atol=1e-6)
+    assert not decode.warnings
+    other = decoder(
+        "unitree_hg/msg/LowState", select=[field], rotation={**rotation, "from": "quaternion"}
+    )
+    assert "begin with w: quaternion_wxyz reads those" in other.warnings[0]
 
 
 def test_angles_of_a_message_become_a_quaternion_where_they_are_declared() -> None:
