@@ -27,7 +27,8 @@ from ..wire.images import EncodedImage, decode
 from .memory import PixelMemory
 
 _MOST_THREADS = 8
-_SHORTER = 0.98  # of the longest that decoding took lately, which each newer one leaves
+_NEWEST = 0.1  # weight of the newest image in the average time that one takes
+_MARGIN = 1.5  # times that, as some take longer
 _STALE = 64  # entries of the order whose observation is gone, beside as many as are not
 
 
@@ -60,7 +61,6 @@ class _Job:
 
     request: InferenceRequest
     values: dict[str, Any]  # where the pixels belong
-    begun: float  # monotonic s
     images: deque[str] = field(default_factory=deque)  # keys of those not begun
     running: int = 0  # images that are being decoded
     undone: int = 0  # images that are not decoded yet
@@ -91,7 +91,8 @@ class DecodeAhead(NoDecoding):
         self._numbers = itertools.count()
         self._more = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._longest_s = 0.0  # that an observation took lately, until it was ready
+        self._left = 0  # images of all jobs that are not decoded yet
+        self._image_s = 0.0  # that decoding one takes, newer average; 0: nobody knows
         self._closed = False
 
     @property
@@ -104,9 +105,11 @@ class DecodeAhead(NoDecoding):
         keys = [key for key, value in values.items() if self._takes(value)]
         if not keys:
             return
-        job = _Job(request, values, time.monotonic(), deque(keys), undone=len(keys))
-        request.ready_at = request.received_at + self._longest_s
+        job = _Job(request, values, deque(keys), undone=len(keys))
         with self._more:
+            self._left += len(keys)
+            takes_s = _MARGIN * self._left * self._image_s / self._count
+            request.ready_at = request.received_at + takes_s
             if not self._threads and not self._closed:
                 self._start()
             self.jobs[request] = job
@@ -116,7 +119,8 @@ class DecodeAhead(NoDecoding):
     def give_up(self, requests: Iterable[InferenceRequest]) -> None:
         with self._more:
             for request in requests:
-                self.jobs.pop(request, None)
+                job = self.jobs.pop(request, None)
+                self._left -= job.undone if job is not None else 0
             if len(self._order) > 2 * len(self.jobs) + _STALE:
                 self._order = [each for each in self._order if self._is_open(each[2])]
                 heapq.heapify(self._order)
@@ -164,11 +168,12 @@ class DecodeAhead(NoDecoding):
         while (task := self._next()) is not None:
             job, key, place = task
             pixels: np.ndarray | None = None
+            begun = time.monotonic()
             try:
                 pixels = self._decode(job.values[key], place)
             except Exception:  # it is told where the model is called
                 pixels = None
-            self._done(job, key, pixels)
+            self._done(job, key, pixels, time.monotonic() - begun)
             del task, job, place, pixels  # an idle thread must not keep them in memory
 
     def _next(self) -> tuple[_Job, str, np.ndarray] | None:
@@ -205,20 +210,20 @@ class DecodeAhead(NoDecoding):
     def _is_open(self, job: _Job) -> bool:
         return self.jobs.get(job.request) is job
 
-    def _done(self, job: _Job, key: str, pixels: np.ndarray | None) -> None:
+    def _done(self, job: _Job, key: str, pixels: np.ndarray | None, took_s: float) -> None:
         with self._more:
+            self._image_s += (_NEWEST if self._image_s else 1.0) * (took_s - self._image_s)
             if not self._is_open(job):
                 return
             if pixels is not None:
                 job.values[key] = pixels
                 self.decoded += 1
             job.undone -= 1
+            self._left -= 1
             job.running -= 1
             if job.undone and not self.full:
                 return
             if not job.undone:
                 del self.jobs[job.request]
                 job.request.ready_at = 0.0
-                took = time.monotonic() - job.begun
-                self._longest_s = max(took, _SHORTER * self._longest_s)
         self._on_ready()
