@@ -72,10 +72,13 @@ class Places:
         more = 1 + sum(each.tier <= tier and self._is_absent(each.name, model) for each in known)
         share = self.scheduler.share_in_time(model.id, more, tier, now, model.latency)
         if share < keep:  # False for NaN, as nothing is known yet
-            why = (
-                f"model {model.id!r} has no place for one more robot: {100 * share:.1f} % of the"
-                f" answers would be in time, and admission.keep is {100 * keep:g} %"
+            told = (
+                f"{100 * share:.1f} % of the answers would be in time,"
+                f" and admission.keep is {100 * keep:g} %"
+                if share
+                else "how many it can carry is being found out with those that it has"
             )
+            why = f"model {model.id!r} has no place for one more robot: {told}"
             self._refused[model.id, tier] = now + _REMEMBERED_S, why
             raise RejectedError(why)
 

@@ -118,7 +118,8 @@ class BatchScheduler(Scheduler):
         self, model_id: str, more: int, tier: int, now: float, latency: LatencyModel
     ) -> float:
         """The share of answers in time that robots of this tier and more important ones would
-        have, with so many more of them; NaN where that is unknown.
+        have, with so many more of them; NaN where that is unknown, and 0 where enough robots are
+        there to find it out with.
         """
         return math.nan
 

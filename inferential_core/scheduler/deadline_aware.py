@@ -261,6 +261,8 @@ class DeadlineAware(BatchScheduler):
         if queue is None:
             return math.nan
         demands = [each for each in queue.demands(now) if each.tier <= tier]
+        if latency.fixed != latency.fixed:  # NaN: no call was measured
+            demands = [each._replace(rate=math.nan) for each in demands]
         return share_in_time(demands, more, *self._capability(model_id, latency))
 
     def _capability(self, model_id: str, latency: LatencyModel) -> tuple[list[float], int]:

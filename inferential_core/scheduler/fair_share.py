@@ -57,6 +57,7 @@ def record_answer(
     # What it asks as soon as it is answered, it would have asked before.
     at_once = request.received_at <= client.knows_at + _AT_ONCE * period
     client.horizon, client.observed_at = horizon, observed
+    client.answers += 1
     queue.record_supply(client, observed + horizon * period - away, now + 2 * away)
     if steps:
         _learn_when_it_asks(client, horizon, steps, passed / period, at_once)

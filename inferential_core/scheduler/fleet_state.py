@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .headroom import Demand
+from .headroom import Demand, usual_rate
 
 _NEWEST = 0.02  # weight of the newest observation in the share of those that came dry
 _TOO_MANY = 0.13  # that share, above which the fleet is overloaded
@@ -42,8 +42,8 @@ class FleetState:
         """
         if now >= self._counted_at + _COUNTED_S:
             self._counted_at = now
-            known = (each.rate for each in demands(now) if each.rate == each.rate)
-            self.asks_too_much = sum(known) > most
+            robots = demands(now)
+            self.asks_too_much = len(robots) * usual_rate(robots) > most  # False for NaN
             self.overloaded = self.overloaded and self.asks_too_much
 
     def note(self, dry: bool) -> None:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-_USUAL_RATE = 1.0  # observations per second of a robot, where nobody is known
 _PROMISED = 0.9  # share of the model's time that robots may count on
 
 
@@ -46,20 +45,21 @@ def share_in_time(
 ) -> float:
     """The share of answers in time, with so many more robots like those that ask now.
 
-    What the model can answer in time, of what they would ask for; NaN where the model's latency
-    is not known yet.
+    What the model can answer in time, of what they would ask for. NaN where nobody's demand is
+    known yet; then 0 where a full batch of robots is there to find that out with.
     """
-    if seconds[-1] <= 1e-5:
-        return math.nan
     known = [each for each in demands if each.rate == each.rate]
-    usual = usual_rate(known) if known else _USUAL_RATE
+    if not known:
+        return math.nan if len(demands) < len(seconds) - 1 else 0.0
     windows = [(each.window_s, each.rate) for each in known]
-    return min(1.0, _capacity(windows, seconds, lanes) / (usual * (len(demands) + more)))
+    asked = usual_rate(known) * (len(demands) + more)
+    return min(1.0, _capacity(windows, seconds, lanes) / asked)
 
 
-def usual_rate(known: Sequence[Demand]) -> float:
-    """Observations per second of a robot, on average; what is taken of a new one."""
-    return sum(each.rate for each in known) / len(known)
+def usual_rate(demands: Iterable[Demand]) -> float:
+    """Observations per second of a robot, on average of those that are known; NaN: none is."""
+    known = [each.rate for each in demands if each.rate == each.rate]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _capacity(

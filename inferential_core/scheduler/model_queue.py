@@ -44,6 +44,7 @@ class ClientQueue:
     interval: float = math.nan  # s between arrivals, slow average
     uplink_s: float = math.nan  # one way on the network, slow average
     uplink_jitter_s: float = 0.0  # how far newer ones are from that on average
+    answers: int = 0  # with actions
     horizon: int = 0  # actions in the newest answer, 0 where unknown
     period_s: float = 0.0  # time one of its steps lasts, 0 where unknown
     observed_at: float = math.nan  # when the observation was made that was answered last
@@ -60,9 +61,10 @@ class ClientQueue:
     def rate(self) -> float:
         """Observations per second that it needs answered; NaN where unknown.
 
-        Where it is not known when the robot asks by itself: one for each chunk.
+        Where it is not known by its second answer when the robot asks by itself: one for a chunk.
         """
-        asks_after_s = (self.natural_steps or self.horizon) * self.period_s or self.interval
+        steps = self.natural_steps or (self.horizon if self.answers > 1 else math.nan)
+        asks_after_s = steps * self.period_s if self.horizon else self.interval
         return 1.0 / asks_after_s if asks_after_s > 0 else math.nan
 
     @property

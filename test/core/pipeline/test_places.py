@@ -10,6 +10,10 @@ from house import House, reply
 
 from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
 from inferential_core.dispatch.base import ModelInfo
+from inferential_core.simulation.robots import HINTED
+from inferential_core.simulation.serving import OurServer
+from inferential_core.simulation.simulation import Model, Simulation, fleet_of
+from inferential_core.simulation.workload import Kind, Workload
 from inferential_core.transport.memory import MemoryPeer
 from inferential_core.wire import inferential_pb2 as pb
 from inferential_core.wire.messages import status_of
@@ -19,7 +23,9 @@ CALL_S = 0.05  # for one at a time: nine tenths of 20 a second are those of nine
 
 
 class Fleet(House):
-    """Robots that want two answers a second each, and a model that gives 20."""
+    """Robots that want two answers a second each, the first of which is known to a model that
+    gives 20.
+    """
 
     def __init__(self, keep: float | None = 0.98, known: tuple[str, ...] = ()) -> None:
         clients = {"known": [{"id": name} for name in known]}
@@ -28,6 +34,7 @@ class Fleet(House):
         )
 
         self.peers: dict[str, MemoryPeer] = {}
+        self.serve("robot_0")
 
     def robot(self, name: str) -> MemoryPeer:
         """Its connection."""
@@ -117,12 +124,41 @@ def test_robots_that_come_at_once_do_not_all_find_the_same_place():
     assert [fleet.ask(f"more_{index}") is None for index in range(4)] == [True, True, False, False]
 
 
+def test_while_nobody_is_known_a_full_batch_of_robots_is_let_in_to_find_out():
+    fleet = House(ModelInfo("policy", max_batch=2), admission={"keep": 0.98})
+    told = []
+    for name in ("a", "b", "c"):
+        peer = fleet.client(name)
+        fleet.observe(peer, steps_remaining=25, control_period_ms=20)
+        told.append(reply(peer))
+    assert told[:2] == [None, None]
+    assert told[2].error == (
+        "model 'policy' has no place for one more robot: how many it can carry is being found out"
+        " with those that it has"
+    )
+
+
 def test_a_refusal_is_found_out_anew_after_a_moment():
     fleet = Fleet()
     fleet.serve(*names(9))
     assert fleet.ask("one_more") is not None
     fleet.clock.advance(10.0)  # all others are silent
     assert fleet.ask("one_more") is None
+
+
+def test_of_a_fleet_that_is_switched_on_at_once_as_many_find_a_place_as_can_be_served():
+    workload = Workload("T", "pi0.5-like", (Kind(50, 50, 0.5),), 0.02, 0.01, 8, 0.005, 0.002)
+    server = OurServer(workload, "deadline_aware", {}, supersedes=True)
+    server.admission.configure(InferentialConfig(admission={"keep": 0.98}))
+    server.admission.places.scheduler = server.scheduler
+    robots = fleet_of(workload, 1.5, seed=0, habits=HINTED)
+    assert len(robots) == 60
+    Simulation(robots, server, Model(workload)).run(8.0, drain=False)
+    served = {client.id for client in server.clients.by_id.values() if client.places}
+    assert 34 <= len(served) <= 40  # nine tenths of 80 answers a second are those of 36
+    asked = [each for robot in robots if robot.name in served for each in robot.asked]
+    answered = [each for each in asked if 3.0 < each.sent_s and each.dry_s < 8.0]
+    assert sum(each.on_time for each in answered) >= 0.98 * len(answered)
 
 
 @pytest.mark.parametrize("keep", [0.98, None])
