@@ -241,6 +241,12 @@ def compressed_decoder(path: str) -> Callable[[Any], EncodedImage | np.ndarray]:
                     return EncodedImage(data, encoding, without_alpha(stored))
                 except InferentialError as error:
                     raise InputError(path, str(error)) from None
+        if not data:
+            raise InputError(
+                path,
+                f"the images of format {received.format!r} are empty; as JPEG, image_transport"
+                " sends nothing of a depth: its publisher's parameter format can be png",
+            )
         raise InputError(path, f"format {received.format!r} is neither JPEG nor PNG")
 
     return decode

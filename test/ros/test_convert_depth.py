@@ -171,6 +171,12 @@ def test_what_is_broken_is_refused_with_words(received: CompressedImage, told: s
     assert told in str(refused.value)
 
 
+def test_the_empty_jpegs_that_the_transport_makes_of_a_depth_are_told_of() -> None:
+    empty = CompressedImage(format="16UC1; jpeg compressed ")
+    with pytest.raises(InputError, match="are empty; as JPEG, image_transport sends nothing of a"):
+        decoder(COMPRESSED, topic="depth/compressed")(empty)
+
+
 def test_depth_of_any_topic_is_resized_without_making_up_depths_between() -> None:
     depth = np.zeros((4, 4), np.uint16)
     depth[:, 1:] = 4000  # what lies between this and 0, "none", would be an obstacle of no size
