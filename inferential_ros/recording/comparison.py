@@ -42,7 +42,7 @@ class Compared:
     def lines(self) -> list[str]:
         """For people."""
         told = [
-            f"without a pair to compare, {count} times: {why}"
+            f"no two answers to compare, {count} times: {why}"
             for why, count in self.unanswered.items()
         ]
         if not self.answers:

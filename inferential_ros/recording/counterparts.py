@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from inferential_core import InferenceContext, Reply, Status
+from inferential_core import InferenceContext, Reply, Status, UsageError
 from inferential_core.errors import describe
 from inferential_core.models.caller import ModelCaller
 from inferential_core.models.loading import load_model
@@ -25,7 +25,7 @@ from inferential_ros.recording.matching import Names
 
 RECORDED = "recorded"
 CHUNKS = "action_chunk"  # the topic on which a bridge publishes its plans
-CONTACT_S = 5.0  # for another server to say its first word
+CONTACT_S = 5.0  # for another server to say what its model is like
 
 
 class NoAnswer(Exception):
@@ -101,14 +101,18 @@ class ServedModel(Counterpart):
         self._timeout_ms = 1000.0 * contract.model.answer_timeout_s
         self._connection, self._model = connect(settings)
         self._epoch: int | None = None
+        try:
+            self._model.specification(1000.0 * CONTACT_S)
+        except (TimeoutError, UsageError) as error:
+            self._connection.close()
+            raise BagError(f"--compare {name}: {error}") from None
 
     def answer(self, observation: Observation) -> np.ndarray:
         if self._epoch not in (None, observation.epoch):
             self._model.reset()
-        first, self._epoch = self._epoch is None, observation.epoch
+        self._epoch = observation.epoch
         self._model.observe(**observation.values)
-        patience_ms = self._timeout_ms + 1000.0 * CONTACT_S * first
-        reply = self._model.get_reply(timeout_ms=patience_ms)
+        reply = self._model.get_reply(self._timeout_ms)
         if reply is None or reply.status is not Status.OK:
             raise NoAnswer(f"{reply.status}: {reply.error}" if reply else "no answer")
         return _chunk(self._action, observation, reply.result or {})
