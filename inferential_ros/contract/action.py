@@ -13,7 +13,7 @@ from inferential_ros.contract.output import read_output
 from inferential_ros.contract.relative import Named, read_relative
 from inferential_ros.contract.schema import Action, Output
 from inferential_ros.contract.urdf import Joint
-from inferential_ros.options.errors import ContractError
+from inferential_ros.options.errors import ContractError, Gathering
 from inferential_ros.options.yaml_values import (
     Section,
     boolean,
@@ -83,11 +83,15 @@ def _outputs(
     if not listed:
         raise ContractError(section.at("outputs"), "needs at least one output")
     outputs: list[Output] = []
+    wrong = Gathering()
     for index, item in enumerate(listed):
         place = f"{section.at('outputs')}[{index}]"
-        outputs.append(
-            read_output(Section(item, place), geometry, control_period_s, joints, warnings)
-        )
-        if outputs[-1].topic in [other.topic for other in outputs[:-1]]:
-            raise ContractError(f"{place}.topic", f"{outputs[-1].topic!r} is written twice")
+        with wrong.part():
+            output = read_output(
+                Section(item, place), geometry, control_period_s, joints, warnings
+            )
+            if output.topic in [other.topic for other in outputs]:
+                raise ContractError(f"{place}.topic", f"{output.topic!r} is written twice")
+            outputs.append(output)
+    wrong.raise_any()
     return tuple(outputs)

@@ -15,7 +15,7 @@ from inferential_ros.contract.relative import resolve_relative
 from inferential_ros.contract.schema import ALWAYS, NEVER, WHEN_DRY, Contract, Model, Trigger
 from inferential_ros.contract.urdf import parse_urdf, read_urdf
 from inferential_ros.execution.modes import OPEN_LOOP
-from inferential_ros.options.errors import ContractError
+from inferential_ros.options.errors import ContractError, Gathering
 from inferential_ros.options.yaml_file import located, read_yaml
 from inferential_ros.options.yaml_values import Section, integer, names, one_of, positive, text
 
@@ -42,14 +42,20 @@ def parse_contract(values: Any, description: str | None = None, folder: Path = P
     joints = root.get(
         "urdf", lambda value, path: read_urdf(folder / text(value, path), path), joints
     )
-    action, relative, warnings = root.get(
-        "action", lambda value, path: read_action(value, path, joints)
-    )
-    default_runway = 0.0 if action.execution.mode == OPEN_LOOP else 0.5
-    keys, trigger, reference = read_observation(root.get("observation", Section), default_runway)
+    wrong = Gathering()
+    default_runway, trigger = 0.5, Trigger()
+    with wrong.part():
+        action, relative, warnings = root.get(
+            "action", lambda value, path: read_action(value, path, joints)
+        )
+        default_runway = 0.0 if action.execution.mode == OPEN_LOOP else 0.5
+    with wrong.part():
+        observation = root.get("observation", Section)
+        keys, trigger, reference = read_observation(observation, default_runway)
+    with wrong.part():
+        model = root.get("model", lambda value, path: _model(value, path, trigger))
+    wrong.raise_any()
     action = replace(action, relative=resolve_relative(relative, action, keys))
-    model = root.get("model", lambda value, path: _model(value, path, trigger))
-    root.finish()
     warnings += tuple(
         f"{key.path}.select: {warning}"
         for key in keys

@@ -7,7 +7,7 @@ from typing import Any
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
 from inferential_ros.contract.key_sources import TREE, joined_key, topic_key, transform_key
 from inferential_ros.contract.schema import ASOF, NEWEST, ObservationKey, Trigger
-from inferential_ros.options.errors import ContractError, suggestion
+from inferential_ros.options.errors import ContractError, Gathering, suggestion
 from inferential_ros.options.yaml_values import (
     Section,
     fraction,
@@ -76,10 +76,12 @@ def _one_or_more(value: Any, path: str) -> tuple[str, ...]:
 
 def _keys(section: Section) -> tuple[ObservationKey, ...]:
     given = {name: value for name, value, _ in section.items()}
-    keys = tuple(
-        _key(name, _following(Section(value, path), given), path)
-        for name, value, path in section.items()
-    )
+    keys: list[ObservationKey] = []
+    wrong = Gathering()
+    for name, value, path in section.items():
+        with wrong.part():
+            keys.append(_key(name, _following(Section(value, path), given), path))
+    wrong.raise_any()
     if not any(key.sources for key in keys):
         raise ContractError(section.path, "needs at least one key with a topic")
     named: dict[str, str] = {}
@@ -89,7 +91,7 @@ def _keys(section: Section) -> tuple[ObservationKey, ...]:
             raise ContractError(
                 f"{key.path}.parameter", f"{key.parameter!r} is key {first!r} already"
             )
-    return keys
+    return tuple(keys)
 
 
 def _following(section: Section, given: dict[str, Any]) -> Section:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 DIGITS = re.compile(r"\d+")
 
@@ -47,6 +48,25 @@ def raise_any(errors: Sequence[ContractError]) -> None:
     """Raise what there is: nothing, the one error, or all of them as one."""
     if errors:
         raise errors[0] if len(errors) == 1 else ContractErrors(errors)
+
+
+class Gathering:
+    """What is wrong with parts that are read independently of each other, to be told together."""
+
+    def __init__(self) -> None:
+        self._errors: list[ContractError] = []
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Keep what is wrong with this part, and go on with the next one."""
+        try:
+            yield
+        except ContractError as error:
+            self._errors += error.all
+
+    def raise_any(self) -> None:
+        """Once all parts are read."""
+        raise_any(self._errors)
 
 
 def suggestion(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:

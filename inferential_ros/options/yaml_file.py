@@ -23,7 +23,8 @@ def parse_yaml(content: str) -> Any:
 def located(error: ContractError, path: str | Path) -> ContractError:
     """The error with a contract's file and the line of its key, or of the nearest around that."""
     if len(error.all) > 1:
-        return ContractErrors([located(each, path) for each in error.all])
+        found = [located(each, path) for each in error.all]
+        return ContractErrors(sorted(found, key=lambda each: each.line))
     if error.file:
         return error
     try:

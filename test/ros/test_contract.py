@@ -223,6 +223,37 @@ def test_a_wrong_key_is_named_with_its_path(key: str, value: Any, path: str, hin
     assert hint in caught.value.problem
 
 
+WRONG = """
+robot: many
+model: policy
+observation:
+  keys:
+    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: []}
+    camera: {topic: camera, type: sensor_msgs/msg/Image, qos: sensr}
+action:
+  names: [shoulder, elbow]
+  rate_hz: 50
+  outputs:
+    - {topic: a, type: std_msgs/msg/Float64MultiArray, kind: positon}
+    - {topic: b, type: std_msgs/msg/Float64MultiArray, kind: effort, limits: [3, -3]}
+"""
+
+
+def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+    path = tmp_path / "many.yaml"
+    path.write_text(WRONG)
+    with pytest.raises(ContractError) as caught:
+        load_contract(path)
+    told = [line.split(": ")[:2] for line in str(caught.value).splitlines()]
+    assert told == [
+        [f"{path}:3", "model"],
+        [f"{path}:6", "observation.keys.state.joints"],
+        [f"{path}:7", "observation.keys.camera.qos"],
+        [f"{path}:12", "action.outputs[0].kind"],
+        [f"{path}:13", "action.outputs[1].limits"],
+    ]
+
+
 def test_a_file_that_is_no_yaml_or_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="cannot be read"):
         load_contract(tmp_path / "absent.yaml")
