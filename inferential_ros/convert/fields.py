@@ -89,8 +89,8 @@ def _named_here(message: type[Any], steps: Sequence[Step], path: str, place: str
     names = list_of_names(message, last)
     if not way or names is None:
         return None
-    (numbers,) = _resolve(message, [*way, Step(last.name)], path, place)
-    if numbers.dtype == "string" or numbers.scalar:
+    numbers, *more = _resolve(message, [*way, Step(last.name)], path, place)
+    if more or numbers.dtype == "string" or numbers.scalar:
         return None
     get = finder_among(numbers.get, names, last)
     return Leaf(path, get, numbers.dtype, 1, True, True, named=True)

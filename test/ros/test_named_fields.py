@@ -83,6 +83,9 @@ def test_the_numbers_of_a_trajectorys_points_are_found_by_the_names_beside_the_p
         InputError, match=r"nothing in the message is \[joint=elbow\]; did you mean"
     ):
         decode(JointTrajectory(joint_names=["elbwo", "wrist"], points=[point]))
+    for path in ("header.stamp[joint=elbow]", "header.frame_id[joint=elbow]"):
+        with pytest.raises(ContractError, match="is no array"):
+            decoder("trajectory_msgs/msg/JointTrajectory", select=[path])
     with pytest.raises(ContractError, match="'positions' has no names 'joints'"):
         decoder("trajectory_msgs/msg/JointTrajectoryPoint", select=["positions[joints=elbow]"])
 
