@@ -68,6 +68,17 @@ def test_several_conditions_hold_together_and_numbers_may_be_among_them() -> Non
         vague(message)
 
 
+def test_a_text_that_a_message_does_not_have_is_named() -> None:
+    messages = pytest.importorskip("diagnostic_msgs.msg")
+    kind = "diagnostic_msgs/msg/DiagnosticArray"
+    arm = messages.DiagnosticArray(status=[messages.DiagnosticStatus(name="arm", message="hot")])
+    assert decoder(kind, select=["status[name=arm].message"])(arm) == "hot"
+    with pytest.raises(InputError, match=r"nothing in the message is \[name=hand\]; known: arm"):
+        decoder(kind, select=["status[name=hand].message"])(arm)
+    with pytest.raises(InputError, match=r"'status\[1\].message': the message is too short"):
+        decoder(kind, select=["status[1].message"])(arm)
+
+
 def test_the_numbers_of_a_trajectorys_points_are_found_by_the_names_beside_the_points() -> None:
     decode = decoder(
         "trajectory_msgs/msg/JointTrajectory",
