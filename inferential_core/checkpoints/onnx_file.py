@@ -15,7 +15,7 @@ from . import naming
 from .folder import check_whole, version_of
 from .options import Options
 from .taking import Arrays, Input
-from .tensors import Network, answers_of, model_of, outputs_of, settings
+from .tensors import Model, Network, answers_of, model_of, outputs_of, settings
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _DTYPES = {
@@ -35,7 +35,7 @@ _DTYPES = {
 }
 
 
-def load(source: str, options: Mapping[str, str]) -> Any:
+def load(source: str, options: Mapping[str, str]) -> Model:
     """The network of a file as a model; ConfigError says why it cannot be one."""
     given = Options(options)
     threads = given.whole("threads", 0)

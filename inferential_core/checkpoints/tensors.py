@@ -123,7 +123,10 @@ def settings(given: Options) -> Settings:
     return found
 
 
-def model_of(network: Network, said: Settings) -> Batches | Single | Recurrent:
+Model = Batches | Single | Recurrent
+
+
+def model_of(network: Network, said: Settings) -> Model:
     """A model of a network; ConfigError where a user says what its shapes rule out."""
     network = network._replace(inputs=with_pictures(network.inputs, said.images))
     pairs = pairs_of(network.inputs, [*network.outputs], said.recurrent)

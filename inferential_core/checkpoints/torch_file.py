@@ -18,12 +18,12 @@ from ..errors import ConfigError
 from .folder import check_whole, version_of
 from .options import Options
 from .taking import Arrays, Input
-from .tensors import Network, Shape, answers_of, model_of, outputs_of, settings
+from .tensors import Model, Network, Shape, answers_of, model_of, outputs_of, settings
 
 _SENT_AS = {"bfloat16": "float32"}  # numpy has none
 
 
-def load(source: str, options: Mapping[str, str]) -> Any:
+def load(source: str, options: Mapping[str, str]) -> Model:
     """The network of a file as a model; ConfigError says why it cannot be one."""
     said = settings(Options(options))
     path = Path(source).expanduser()

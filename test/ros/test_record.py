@@ -75,6 +75,7 @@ def test_a_bridge_is_recorded_and_the_recording_replayed(graph: Any, tmp_path: P
     replay = ["replay", str(tmp_path / "bag"), "--contract", str(tmp_path / "contract.yaml")]
     figures = tmp_path / "figures.json"
     options = ["--server", rig.server.address, "--namespace", "r", "--lockstep"]
+    options += ["--compare", "recorded"]
     try:
         assert main([*replay, *options, "--json", str(figures)]) == 0
     finally:
@@ -83,6 +84,9 @@ def test_a_bridge_is_recorded_and_the_recording_replayed(graph: Any, tmp_path: P
     assert report["observations"] == report["outcomes"]["ok"] == len(states)
     # The model is the same, and so is what it commands, from its first answer on.
     assert report["commands"] >= 10 and report["difference"]["all"]["max_abs"] == 0.0
+    compared = report["compared"]
+    assert compared["answers"] == len({stamp_ns(chunk) for chunk in known})
+    assert {column["verdict"] for column in compared["columns"].values()} == {"the same"}
 
 
 def test_nothing_is_lost_when_the_recorder_is_told_to_end(tmp_path: Path) -> None:

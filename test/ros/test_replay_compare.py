@@ -29,6 +29,7 @@ from rosbags.typesys import get_types_from_msg
 
 from inferential_core import LocalDispatcher, Server
 from inferential_core.cli import main
+from inferential_ros.recording import counterparts
 from inferential_ros.recording.verdicts import compare
 
 ROOT = Path(__file__).parents[2]
@@ -127,13 +128,16 @@ def test_one_that_never_answers_is_a_failure_with_its_reason(
     assert "40 times: ValueError: I say nothing" in capsys.readouterr().out
 
 
-def test_one_that_is_not_there_is_named(replayed: Callable[..., Any], capsys: Any) -> None:
+def test_one_that_is_not_there_is_named(
+    replayed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     assert replayed("no_such_module:policy")[0:2] == (1, None)
     assert "cannot import 'no_such_module'" in capsys.readouterr().err
     assert replayed("older")[0:2] == (1, None)
     assert (
         "--compare older: the server gave no specification of 'older'" in capsys.readouterr().err
     )
+    monkeypatch.setattr(counterparts, "CONTACT_S", 0.5)
     assert replayed("tcp://127.0.0.1:9")[0:2] == (1, None)
     assert "--compare tcp://127.0.0.1:9: no specification of 'm'" in capsys.readouterr().err
 
