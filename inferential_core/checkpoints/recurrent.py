@@ -6,6 +6,7 @@ each client has such a memory of its own, which begins with zeros in each episod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ from ..models.answers import ACTIONS
 from ..models.context import InferenceContext
 from .taking import Input
 
-_ENDS = ("in", "out")  # of the names of what is taken and given back
+# Inputs that are such a memory without a word of the user's; the output ends in _out.
+_MEMORY = re.compile(r"(h|c|hx|cx|hidden|cell|hidden_state|cell_state|memory|rnn|lstm|gru)\d*_in")
 
 
 class Recurrent:
@@ -66,11 +68,11 @@ def pairs_of(
     """
     names = [each.name for each in inputs]
     if not said:
-        by_name = {name: name.removesuffix(_ENDS[0]) + _ENDS[1] for name in names}
+        by_name = {name: name.removesuffix("in") + "out" for name in names}
         return {
             name: given
             for name, given in by_name.items()
-            if name.endswith(f"_{_ENDS[0]}") and given in outputs
+            if _MEMORY.fullmatch(name) and given in outputs
         }
     pairs = dict(each.partition(":")[::2] for each in said)
     for taken, given in pairs.items():

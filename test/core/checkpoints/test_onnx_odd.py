@@ -191,6 +191,19 @@ def test_a_memory_is_each_clients_own(
     assert asked(caller, zeros, client="a")[0]["actions"].tolist() == [0.0] * 4
 
 
+def test_a_state_and_the_actions_of_like_names_are_no_memory(tmp_path: Path) -> None:
+    model = load_model(
+        network(
+            tmp_path / "arm.onnx",
+            [("Neg", "hand_in", "hand_out")],
+            {"hand_in": ("FLOAT", ["batch", 4])},
+            {"hand_out": ["batch", 4]},
+        )
+    )
+    (answer,) = asked(model, {"hand_in": rows(1)[0]})
+    assert answer["actions"].tolist() == (-rows(1)[0]).tolist()
+
+
 def test_options_that_name_no_input_are_told(tmp_path: Path) -> None:
     name = counting(tmp_path / "rnn.onnx", "h_in", "h_out")
     with pytest.raises(ConfigError, match="recurrent=past:.*the inputs are obs, h_in, and the"):
