@@ -129,16 +129,13 @@ class Admission:
             model = self._models.get(request.model_id)
             if model is None:
                 raise RejectedError(unknown_model(request.model_id, self._models))
-            request.inputs = decode_values(message, frames, limits)
+            request.inputs = inputs = decode_values(message, frames, limits)
 
-            # specification
+            # specification, place
             if not message.describe_model:
-                model.takes.check(request.inputs)
-                if model.takes.resizes:
-                    model.takes.resize(request.inputs)
-
-                # place
-                self.places.admit(client, request, model, now)
+                _check_inputs(model, inputs)
+                if model.id not in client.places:
+                    self.places.admit(client, request, model, now)
         except Exception as error:
             self._reject(request, error, now)
             return None
@@ -368,6 +365,13 @@ class Admission:
 def _nothing_is_done(request: str, key: str) -> str:
     """The answer to an operator where nobody listens to any."""
     return json.dumps({"error": "this server is controlled by its own program only"})
+
+
+def _check_inputs(model: ModelRecord, inputs: dict[str, Any]) -> None:
+    """RejectedError if the model does not take these; images are brought to its size."""
+    model.takes.check(inputs)
+    if model.takes.resizes:
+        model.takes.resize(inputs)
 
 
 def unknown_model(model_id: str, models: Iterable[str]) -> str:

@@ -54,8 +54,6 @@ class Places:
         Known clients always have one. A robot takes nothing from those of more important tiers,
         and those of less important ones give way to it.
         """
-        if model.id in client.places:
-            return
         if self.keep is not None:
             self._check(self.keep, client, model, request.priority, now)
         client.places.add(model.id)

@@ -13,10 +13,11 @@ from ..status import Status
 from ..tracking.latency import LatencyModel, batch_seconds
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
+from .client_queue import ClientQueue
 from .fair_share import Calendar, record_answer, record_service
 from .fleet_state import FleetState
 from .headroom import headroom, share_in_time
-from .model_queue import ClientQueue, ModelQueue
+from .model_queue import ModelQueue
 from .motion import Rule, needless
 from .policy_order import ByPolicy
 from .same_client_fill import fill_from_same_clients

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ..request import InferenceRequest
-from .model_queue import ClientQueue, ModelQueue
+from .client_queue import ClientQueue
+from .model_queue import ModelQueue
 
 _OUTRUN = 1.5  # times its cadence a client may be served before it is charged
 _DEBT = 4.0  # cadences it can be charged for at most, so that it is not shut out

@@ -7,7 +7,8 @@ from heapq import nsmallest
 from typing import NamedTuple
 
 from ..request import InferenceRequest
-from .model_queue import ClientQueue, ModelQueue
+from .client_queue import ClientQueue
+from .model_queue import ModelQueue
 
 _AHEAD_S = 1.0  # a tier stands before the next one as if it had waited so much longer
 _FRESH = 0.15  # of a chunk, that a robot had left when its observation was made

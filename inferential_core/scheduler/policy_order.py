@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from heapq import nlargest
 from operator import attrgetter
 
-from .model_queue import ClientQueue, ModelQueue
+from .client_queue import ClientQueue
+from .model_queue import ModelQueue
 from .scoring import Scoring
 from .selection import Selection
 

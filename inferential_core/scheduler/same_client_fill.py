@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import islice
 
 from ..request import InferenceRequest
+from .client_queue import ClientQueue
 from .fair_share import record_service
-from .model_queue import ClientQueue, ModelQueue
+from .model_queue import ModelQueue
 from .pending import Pending
 from .selection import batch_size_without_harm
 

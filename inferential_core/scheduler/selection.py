@@ -8,7 +8,8 @@ from heapq import nlargest, nsmallest
 from itertools import chain, islice
 from operator import attrgetter
 
-from .model_queue import ClientQueue, ModelQueue
+from .client_queue import ClientQueue
+from .model_queue import ModelQueue
 from .motion import Rule, crossed, most_moving, without_crossed
 from .planning import Candidate, all_in_time, densest, largest_in_time
 from .starvation_guard import StarvationGuard

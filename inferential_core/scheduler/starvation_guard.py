@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter
 
-from .model_queue import ClientQueue, ModelQueue
+from .client_queue import ClientQueue
+from .model_queue import ModelQueue
 
 _since = attrgetter("since")
 
