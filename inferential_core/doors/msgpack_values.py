@@ -24,8 +24,9 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from ..errors import RejectedError
+from ..errors import RejectedError, UsageError
 from ..wire.limits import Limits
+from ..wire.nesting import flattened
 
 _DTYPES = {
     text: np.dtype(text)
@@ -111,6 +112,14 @@ def _check_depth(value: Any, left: int) -> None:
     for each in value.values() if isinstance(value, dict) else value:
         if isinstance(each, (dict, list)):
             _check_depth(each, left - 1)
+
+
+def flat(said: Mapping[str, Any], *, texts: bool = True) -> dict[str, Any]:
+    """A map as an observation, see `wire.nesting`; RejectedError where it cannot be one."""
+    try:
+        return flattened(said, "observation", texts=texts)
+    except UsageError as error:
+        raise RejectedError(str(error)) from None
 
 
 def packed(value: Any, codec: Codec) -> bytes:

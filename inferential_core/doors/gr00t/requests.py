@@ -23,10 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import RejectedError, UsageError
+from ...errors import RejectedError
 from ...wire.limits import Limits
-from ...wire.nesting import flattened
-from ..msgpack_values import Codec, Unpacked, packed
+from ..msgpack_values import Codec, Unpacked, flat, packed
 from ..reply import Reply
 
 PICKLED = b"PK\x03\x04"  # begins what GR00T N1 sends: torch.save, which is never loaded here
@@ -115,12 +114,11 @@ def _read_observations(request: Request, data: dict[str, Any]) -> None:
     if not 1 <= count <= _MOST_ROBOTS:
         raise RejectedError(f"{count} robots in one request: 1 to {_MOST_ROBOTS} can be")
     request.observations = [
-        flattened(
+        flat(
             {
                 name: _of_robot(name, value, robot) if request.batched else value
                 for name, value in values.items()
-            },
-            "observation",
+            }
         )
         for robot in range(count)
     ]
@@ -155,13 +153,9 @@ def _number(name: str, value: Any) -> float:
 
 def _flat(said: Mapping[str, Any]) -> dict[str, Any]:
     """Keys as N1.5 has them; a text of `language` is known by its own name if that has dots."""
-    try:
-        found = flattened(said, "observation", texts=False)
-    except UsageError as error:
-        raise RejectedError(str(error)) from None
     return {
         name.removeprefix("language.") if "." in name.removeprefix("language.") else name: value
-        for name, value in found.items()
+        for name, value in flat(said, texts=False).items()
     }
 
 

@@ -13,15 +13,15 @@ starVLA/starVLA@0ed0aad.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ...errors import RejectedError, UsageError
-from ...wire.nesting import flattened, nested
-from ..msgpack_values import Codec, Unpacked, packed
+from ...errors import RejectedError
+from ...wire.nesting import nested
+from ..msgpack_values import Codec, Unpacked, flat, packed
 from ..reply import Reply
 
 RESERVED = "inferential/"  # begins the keys by which a client may tell more than the protocol has
@@ -106,14 +106,14 @@ def question(unpacked: Unpacked) -> Question:
         said = dict(said)
         reset, session = said.pop("endpoint") == "reset", said.pop("session_id", "")
         told = _told(said)
-        observations = [] if reset else [_flat(said)]
+        observations = [] if reset else [flat(said)]
         return OfRoboarena(observations, told, reset, codec, str(session))
     if isinstance(said.get("batch"), list):
         raise RejectedError(
             "a batch in one message is not read: ask one observation at a time, and the server"
             " makes batches of what several clients ask"
         )
-    return Question(told=_told(said), observations=[_flat(said)], codec=codec)
+    return Question(told=_told(said), observations=[flat(said)], codec=codec)
 
 
 def _of_starvla(said: dict[str, Any], codec: Codec) -> Question:
@@ -128,7 +128,7 @@ def _of_starvla(said: dict[str, Any], codec: Codec) -> Question:
         raise RejectedError("an example of starVLA is a map of keys to values")
     told = _told(payload)
     return OfStarVLA(
-        [_flat(_without_lists(example)) for example in examples],
+        [flat(_without_lists(example)) for example in examples],
         told,
         codec=codec,
         request_id=request_id,
@@ -143,13 +143,6 @@ def _without_lists(example: dict[str, Any]) -> dict[str, Any]:
         else value
         for key, value in example.items()
     }
-
-
-def _flat(said: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return flattened(said, "observation")
-    except UsageError as error:
-        raise RejectedError(str(error)) from None
 
 
 def _told(said: dict[str, Any]) -> dict[str, Any]:

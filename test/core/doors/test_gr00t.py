@@ -153,6 +153,7 @@ def test_nobody_can_stop_the_server():
         ((msgpack.packb({"endpoint": "burn"}),), "'burn' is unknown"),
         ((msgpack.packb({"data": {"observation": 7}}),), "must be a map"),
         ((msgpack.packb({"data": {"observation": {}, "options": 7}}),), "options must be a map"),
+        ((msgpack.packb({"data": {"task": ["x"], "task.0": "y"}}),), "two values for 'task.0'"),
         ((b"one", b"two"), "one frame of MessagePack"),
     ],
 )
