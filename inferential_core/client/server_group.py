@@ -107,7 +107,7 @@ class ServerGroup:
         now = time.monotonic()
         deadline = math.inf if timeout_ms is None else now + timeout_ms / 1000.0
         while True:
-            left_s = max(0.0, min(deadline, self._due_at()) - now)
+            left_s = max(0.0, min(deadline, self._due_at(now)) - now)
             news = self._socket.wait(1000.0 * left_s)
             now = time.monotonic()
             news = self._look(now) or news
@@ -130,7 +130,8 @@ class ServerGroup:
 
     def patience_ms(self, left_ms: float) -> float:
         """How long to sleep at most."""
-        due_ms = 1000.0 * (self._due_at() - time.monotonic())
+        now = time.monotonic()
+        due_ms = 1000.0 * (self._due_at(now) - now)
         return min(self._socket.patience_ms(left_ms), max(0.0, due_ms))
 
     def warn_if_absent(self) -> None:
@@ -158,16 +159,19 @@ class ServerGroup:
 
     # --- which server is asked ---
 
-    def _due_at(self) -> float:
-        """Monotonic time at which `_look` has something to do."""
-        silent_at = self._silence.due_at() if self._socket.link.connected else math.inf
-        return min(self._tick_at, self._move_by, silent_at)
+    def _due_at(self, now: float) -> float:
+        """Monotonic time at which `_look` may have something to do; none is missed."""
+        due = min(self._tick_at, self._move_by)
+        if not self._socket.link.connected:
+            return due
+        silent_at = self._silence.not_before()
+        return min(due, silent_at if now < silent_at else self._silence.due_at())
 
     def _look(self, now: float) -> bool:
         """Move to another server if it is time to; whether that happened."""
         link = self._socket.link
         leaves = self._active.draining or self._better is not None or self._target is not None
-        if link.connected and not leaves and now < self._due_at():
+        if link.connected and not leaves and now < self._due_at(now):
             return False
         if now >= self._tick_at:
             self._tick(now)

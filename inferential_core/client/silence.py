@@ -27,6 +27,10 @@ class Silence:
         self._session = session
         self._pinged_at = -math.inf
 
+    def not_before(self) -> float:
+        """A bound of `due_at` that costs nothing to know."""
+        return self._session.heard_at + _SHORTEST_S
+
     def due_at(self) -> float:
         """When to ping it, or to leave it, unless it says something; inf where it owes nothing."""
         oldest = self._session.oldest()
