@@ -39,7 +39,7 @@ from .model_changes import ModelChanges, Wish
 from .model_wishes import wishes
 from .off_loop import off_loop, settle_from_thread
 from .parts import Parts, assemble
-from .status_report import report
+from .status_report import report, report_client
 
 _log = logging.getLogger(__name__)
 
@@ -453,9 +453,14 @@ class Server:
     def _status_with(self, find: Callable[[Parts], T]) -> tuple[dict[str, Any], T]:
         """The status, and what `find`, which must be quick, finds at the same moment."""
         parts, clock = self._ran, self._clock
-        found, more = parts.loop.between_turns(
-            lambda: (report(parts.pipeline, clock.now()), find(parts))
+        found, clients, more = parts.loop.between_turns(
+            lambda: (
+                report(parts.pipeline, clock.now()),
+                list(parts.pipeline.clients.by_id.values()),
+                find(parts),
+            )
         )
+        now = clock.now()
         status = {
             "bind": self.address,
             "config": self._settings.report(),
@@ -463,6 +468,7 @@ class Server:
             "security": parts.security.report(),
             "doors": self.doors(),
             **found,
+            "clients": [report_client(client, now) for client in clients],
         }
         return status, more
 

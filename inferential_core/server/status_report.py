@@ -12,7 +12,7 @@ from ..tracking.models import STARTING, ModelRecord
 
 
 def report(pipeline: Pipeline, now: float) -> dict[str, Any]:
-    """Counters, models and clients; the names are those of msg/ServerStatus.msg and its parts.
+    """Counters and models of one moment, named as in msg/ServerStatus.msg and its parts.
 
     received = ok + expired + superseded + dropped + rejected + errors + queued + in_flight.
     NaN where unmeasured.
@@ -33,7 +33,6 @@ def report(pipeline: Pipeline, now: float) -> dict[str, Any]:
         "malformed": pipeline.ledger.malformed,
         "undelivered": pipeline.ledger.undelivered,
         "models": [_model(model, pipeline, now) for model in pipeline.models.values()],
-        "clients": [_client(client, now) for client in pipeline.clients.by_id.values()],
     }
 
 
@@ -67,7 +66,8 @@ def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]
     }
 
 
-def _client(client: Client, now: float) -> dict[str, Any]:
+def report_client(client: Client, now: float) -> dict[str, Any]:
+    """One of `clients` in the status; without a lock, which thousands would hold for long."""
     return {
         "id": client.id,
         "type": client.type,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -28,7 +27,11 @@ def make_app(server: Telemetry, fleet: Fleet, hub: Hub) -> Starlette:
     """The application; what guards it is in `guard`."""
 
     async def status(request: Request) -> Response:
-        return Response(json.dumps(fleet.status()), media_type="application/json")
+        most = request.query_params.get("clients")
+        if most is not None and not (most.isascii() and most.isdecimal()):
+            return PlainTextResponse("clients: at most so many, as in ?clients=100\n", 400)
+        text = fleet.status_text(None if most is None else int(most[:9]))
+        return Response(text, media_type="application/json")
 
     async def stream(request: Request) -> Response:
         if request.method == "HEAD":

@@ -64,6 +64,19 @@ class Fleet:
         status["clients"] = [_all_plain(each) for each in status["clients"]]
         return status
 
+    def status_text(self, most: int | None = None) -> str:
+        """The same as JSON; of the clients at most so many, those that do worst.
+
+        Made in small steps, too: thousands of clients at once would hold the interpreter for long.
+        """
+        status = self.status()
+        clients = status.pop("clients")
+        if most is not None:
+            clients = sorted(clients, key=self._rank)[:most]
+        slices = (clients[first : first + _STEP] for first in range(0, len(clients), _STEP))
+        rows = ", ".join(json.dumps(each)[1:-1] for each in slices)
+        return f'{json.dumps(status)[:-1]}, "clients": [{rows}]}}'
+
     def _found(self) -> dict[str, Any]:
         """All of it, the clients still as they were found."""
         status = self._refreshed()

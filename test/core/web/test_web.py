@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from web_client import PATIENCE_S, Stream, ask
 from inferential_core import ConfigError, Connection, LocalDispatcher, Server
 from inferential_core.config import InferentialConfig, command_config
 from inferential_core.log.throttled import ThrottledLog
+from inferential_core.server.status_report import report_client
 from inferential_core.web import service
 from inferential_core.web.address import listen, parsed
 
@@ -84,6 +86,38 @@ def test_the_status_is_that_of_the_server_and_what_recent_requests_add(server: S
     (model,) = told["models"]
     assert [size[:2] for size in model["sizes"]] == [[1, 1]]
     assert model["most_together"] >= 1
+
+
+def test_the_status_of_many_clients_is_whole_or_that_of_the_worst(server: Server) -> None:
+    names = [f"arm-{number}" for number in range(30)]
+    for name in names:
+        with robot(server, name) as connection:
+            model = connection.model("none" if name == "arm-17" else "m")
+            model.observe(state=np.zeros(3, np.float32))
+            assert model.get_reply(timeout_ms=1000 * PATIENCE_S) is not None
+    told = ask(server.page, "/api/status").json()
+    assert sorted(each["id"] for each in told["clients"]) == sorted(names)
+    few = ask(server.page, "/api/status?clients=3").json()
+    assert len(few["clients"]) == 3 and few["received"] == told["received"] == 30
+    assert ask(server.page, "/api/status?clients=0").json()["clients"] == []
+    assert ask(server.page, "/api/status?clients=-1").status == 400
+
+
+def test_the_server_goes_on_while_its_clients_are_reported(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def report(client: Any, now: float) -> dict:
+        took = threading.Thread(target=server._ran.loop.between_turns, args=(bool,))
+        took.start()
+        took.join(PATIENCE_S)
+        assert not took.is_alive()
+        return report_client(client, now)
+
+    monkeypatch.setattr("inferential_core.server.server.report_client", report)
+    with robot(server) as connection:
+        answered(connection)
+        (client,) = server.status()["clients"]
+    assert client["ok"] == 1
 
 
 def test_page_status_and_prometheus_agree_with_the_server_to_the_request(server: Server) -> None:
