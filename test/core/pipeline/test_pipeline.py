@@ -278,6 +278,22 @@ def test_a_newer_observation_supersedes_the_queued_one_where_the_client_asked():
     assert [request.request_id for request in house.dispatcher.batches[0].requests] == [new]
 
 
+def test_a_refresh_that_an_answer_overtook_ends_as_superseded_and_frees_its_robot():
+    house = House()
+    peer = house.client("a")
+    robot = {"supersede": True, "control_period_ms": 20}
+    first = house.observe(peer, steps_remaining=4, **robot)
+    house.clock.advance(0.09)
+    refresh = house.observe(peer, steps_remaining=0, **robot)  # it ran dry
+    house.clock.advance(0.01)
+    house.complete({"actions": np.zeros((50, 7), np.float32)}, duration=0.1)
+    ended = {message.request_id: message for message in (reply(peer), reply(peer))}
+    assert status_of(ended[first]) is Status.OK
+    assert status_of(ended[refresh]) is Status.SUPERSEDED
+    assert "overtook it" in ended[refresh].error
+    assert not house.dispatcher.batches
+
+
 def test_superseding_keeps_the_time_waited():
     house = House()
     peer = house.client("a")
