@@ -27,6 +27,7 @@ MESSAGES = [
     JointState(name=["a", "1"], position=[1.0, 2.0]),
     MultiDOFJointState(joint_names=["a"], transforms=[Transform()]),
     DiagnosticArray(status=[DiagnosticStatus(name="a", level=b"\1", values=[KeyValue(key="a")])]),
+    *(JointState(), DiagnosticArray(), MultiDOFJointState(), JointTrajectory()),
     *(Imu(), Joy(axes=[1.0]), CameraInfo(), PointCloud2()),
 ]
 PARTS = st.sampled_from(
@@ -42,9 +43,9 @@ ROTATIONS = st.sampled_from([None, "rpy", "of"])
 def paths(draw: st.DrawFn, kind: type[Any], depth: int = 0) -> str:
     """A path along the fields of a type, with whatever in its brackets."""
     fields = kind.get_fields_and_field_types()
-    name = draw(st.sampled_from([*fields, "nothing"]))
-    field = fields.get(name, "double")
-    is_array = field.endswith("]") or field.startswith("sequence")
+    arrays = [name for name, kind in fields.items() if kind.endswith(("]", ">"))]
+    name = draw(st.sampled_from([*fields, *4 * arrays, "nothing"]))
+    field, is_array = fields.get(name, "double"), name in arrays
     path = name + (draw(PARTS) if is_array or draw(st.integers(0, 9)) == 0 else "")
     item = field.removeprefix("sequence<").partition(",")[0].partition("[")[0].removesuffix(">")
     if "/" in item and depth < 3 and draw(st.integers(0, 9)):
