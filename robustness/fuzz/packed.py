@@ -59,7 +59,11 @@ def gr00t_requests() -> list[Any]:
             "state": {"arm": array(STATE[None, None])},
             "language": {"task": [["pick"]]},
         }
-        flat = {"video.ego": array(IMAGE[None]), "state.arm": array(STATE[None])}
+        flat = {
+            "video.ego": array(IMAGE[None]),
+            "state.arm": array(STATE[None]),
+            "annotation.human.task_description": ["pick"],
+        }
         options = {"steps_remaining": 3, "note": "x"}
         made += [
             {"endpoint": "get_action", "data": {"observation": several, "options": options}},
@@ -90,6 +94,9 @@ def _changed(node: Any, chance: random.Random) -> Any:
             del out[key]
         elif kind < 0.2:
             out[chance.choice(("x", b"data", "", "endpoint", "batch"))] = out.pop(key)
+        elif kind < 0.25 and isinstance(key, str):  # a value that is there twice, once flattened
+            inner = next(iter(node[key])) if isinstance(node[key], dict) and node[key] else 0
+            out[f"{key}.{inner}"] = chance.choice(ODD)
         elif key in (b"dtype", b"type"):
             out[key] = chance.choice(DTYPES)
         elif key == b"shape":
