@@ -42,8 +42,14 @@ class Naming(NamedTuple):
                 )
         return self
 
-    def declared(self, what: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any]:
-        """A specification of `what`, with these notes and what is known of the columns."""
+    def declared(
+        self, what: Mapping[str, Any], notes: Mapping[str, Any], dataset: bool = False
+    ) -> dict[str, Any]:
+        """A specification of `what`, with these notes and what is known of the columns.
+
+        dataset: whether the names may come from a LeRobot dataset; that of its state are asked
+        for as well.
+        """
         told = {**what, "notes": dict(notes)}
         if self.actions:
             told["action_names"] = list(self.actions)
@@ -51,18 +57,24 @@ class Naming(NamedTuple):
             told["control_rate_hz"] = float(self.rate_hz)
         if self.state:
             told["notes"]["state_names"] = list(self.state)
+        if needs := [*notes.get("needs", ()), *self._needs(dataset)]:
+            told["notes"]["needs"] = needs
         return told
 
-    def needs(self, dataset: str = "") -> list[str]:
-        """In words, what is not known and how to say it. dataset: where it was looked for."""
-        return [
-            f"the checkpoint does not say {what}: give {option}=..., or dataset=DIR of the dataset"
-            f" it was trained on{dataset}"
-            for value, what, option in (
-                (self.actions, "what its actions are called", "action_names"),
-                (self.state, "what the columns of its state are called", "state_names"),
-                (self.rate_hz, "how many actions a second it gives", "control_rate_hz"),
+    def _needs(self, dataset: bool) -> list[str]:
+        """In words, what is not known and how to say it."""
+        also = ", or dataset=DIR of the dataset it was trained on" if dataset else ""
+        asked = [
+            (self.actions, "what its actions are called", "action_names"),
+            (self.rate_hz, "how many actions a second it gives", "control_rate_hz"),
+        ]
+        if dataset:
+            asked.insert(
+                1, (self.state, "what the columns of its state are called", "state_names")
             )
+        return [
+            f"the checkpoint does not say {what}: give {option}=...{also}"
+            for value, what, option in asked
             if value is None
         ]
 

@@ -195,6 +195,5 @@ def _specification(
         }
     speechless = loaded.policy.config.type in SPEECHLESS
     observation[TASK] = {"dtype": "string", "optional": speechless}
-    if needs := names.needs():
-        notes["needs"] = needs
-    return names.declared({"observation": observation, "horizon": horizon}, notes)
+    what = {"observation": observation, "horizon": horizon}
+    return names.declared(what, notes, dataset=True)

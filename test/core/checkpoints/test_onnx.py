@@ -61,6 +61,12 @@ def test_names_and_rate_come_from_the_file_or_from_options(tmp_path: Path) -> No
     declared = load_model(f"onnx:{path}").specification
     assert (declared["action_names"], declared["control_rate_hz"]) == (["a", "b", "c"], 25.0)
     assert declared["notes"]["state_names"] == ["x", "y", "z"]
+    assert "needs" not in declared["notes"]
+    silent = load_model(f"onnx:{networks.linear(tmp_path / 'silent.onnx', 'N')}").specification
+    assert [need.partition("give ")[2] for need in silent["notes"]["needs"]] == [
+        "action_names=...",
+        "control_rate_hz=...",
+    ]
     declared = load_model(f"onnx:{path}?control_rate_hz=50").specification
     assert declared["control_rate_hz"] == 50.0
     with pytest.raises(ConfigError, match="action_names: 2 names .* 3 columns of action"):
