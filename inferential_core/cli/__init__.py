@@ -78,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except (InferentialError, MemoryError, OSError, ModuleNotFoundError) as error:
+        if argv is None and isinstance(error, OSError) and error.filename is None:
+            # Most likely stdout's: what is left in its buffer cannot be written at the exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = _failed(name, error)
     except KeyboardInterrupt:
         code = 130
@@ -112,8 +115,6 @@ def _failed(name: str, error: Exception) -> int:
         if not told:
             raise error
     elif isinstance(error, OSError):
-        if error.filename is None:  # most likely stdout's: whatever is left to write, is not
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):  # `| head` has read enough
             return 128 + 13
         told = ": ".join(map(str, filter(None, (error.filename, error.strerror or error))))
