@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sys.stdout.flush()
     except (InferentialError, MemoryError, OSError, ModuleNotFoundError) as error:
         if argv is None and isinstance(error, OSError) and error.filename is None:
-            # Most likely stdout's: what is left in its buffer cannot be written at the exit either.
+            # Most likely stdout's: what its buffer holds cannot be written at the exit, either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = _failed(name, error)
     except KeyboardInterrupt:
