@@ -103,6 +103,7 @@ class Reloading(NotFollowing):
                 _log.warning("these changes need a restart: %s", ", ".join(waits))
 
     def _refuse(self, why: str) -> None:
+        why = why.partition('\n  File "')[0]  # a model's place is in its text, the way there below
         self._settings.refused = why
         told = "; ".join(why.splitlines())  # a line of the log is one event
         _log.error("%s is not applied, and the settings stay as they are: %s", self._file, told)
