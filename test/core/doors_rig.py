@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 import msgpack
 import numpy as np
@@ -43,6 +44,20 @@ def wait_for(condition, told=None) -> None:
     while not condition():
         assert time.monotonic() < until, told() if told else "it never came to be"
         time.sleep(0.005)
+
+
+class Starting(LocalDispatcher):
+    """Its models have not been ready yet, until `started` is set."""
+
+    started = False
+
+    def models(self):
+        if self.started:
+            return super().models()
+        return {
+            name: replace(info, specification={}, unavailable="it loads", starting=True)
+            for name, info in super().models().items()
+        }
 
 
 class JsonLinesClient:

@@ -30,6 +30,7 @@ SERVICE = "transport.AsyncInference"
 LONG_POLL_S = 2.0
 SLOWEST_S = 10.0  # in which an observation has to come
 BETWEEN_REFUSALS_S = 1.0
+_LOOK_S = 0.25  # between two looks whether a model has started
 _MOST_PARTS = 1024  # of an observation; LeRobot cuts it into 2 MiB each
 
 
@@ -74,7 +75,10 @@ class Service:
         return b""
 
     async def send_policy_instructions(self, request: bytes, context: Context) -> bytes:
-        """It says which model it wants. Nothing is loaded: it gets one that is served, or none."""
+        """It says which model it wants. Nothing is loaded: it gets one that is served, or none.
+
+        It waits until that has started, as it does while LeRobot's own server loads one.
+        """
         robot = self.robots.found(context.peer()) or self.robots.arrived(context.peer())
         try:
             setup = read_setup(pb.PolicySetup.FromString(request).data)
@@ -86,7 +90,9 @@ class Service:
         except RejectedError as error:
             await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
         try:
-            info = self._reception.models()[model]
+            while (info := self._reception.models()[model]).starting:
+                await asyncio.sleep(_LOOK_S)
+                robot = self.robots.found(context.peer()) or robot  # which is heard of so
             if setup.sample:
                 compile_specification(info.specification).check(setup.sample)
         except (RejectedError, UsageError, KeyError) as error:

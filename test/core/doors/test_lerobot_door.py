@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import numpy as np
 import pytest
 from accounting import assert_balanced
-from doors_rig import address, port, serve, wait_for
+from doors_rig import Starting, address, port, serve, wait_for
 
 from benchmarks.peers import lerobot_robot as robot
 from benchmarks.peers.lerobot_robot import Robot, parts
@@ -101,6 +102,28 @@ def test_the_runway_that_the_scheduler_sees_is_exact():
         arm.close()
     # sent so far: nothing, to 9, 12, 14 and 23
     assert seen == [(None, 0), (6, 50), (7, 50), (0, 50), (9, 50)]
+
+
+def test_a_robot_that_begins_while_its_model_starts_waits_and_is_checked_then():
+    class Six:
+        specification = {"observation": {"observation.state": {"shape": [6], "dtype": "float32"}}}
+
+        def infer(self, obs):
+            return policy(obs)
+
+    dispatcher = Starting({"policy": policy, "six": Six()})
+    with serve({}, "lerobot", dispatcher=dispatcher) as server, ThreadPoolExecutor(2) as pool:
+        arms = [Robot(address(server)) for _ in range(2)]
+        begins = pool.submit(arms[0].begin, robot.setup("policy"))
+        fails = pool.submit(arms[1].begin, robot.setup("six"))
+        wait_for(lambda: server.doors()[0]["clients"] == 2)
+        assert not begins.done() and not fails.done()
+        dispatcher.started = True
+        begins.result(20)
+        code, words = refusal(fails.result, 20)
+        assert code == "FAILED_PRECONDITION" and "shape [2], the model takes [6]" in words
+        for arm in arms:
+            arm.close()
 
 
 def test_a_model_that_is_not_served_is_refused_where_the_robot_begins(arm):

@@ -10,18 +10,17 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from http import HTTPStatus
 
 import msgpack
 import numpy as np
 import pytest
 from accounting import assert_balanced
-from doors_rig import OpenpiClient, address, port, serve, wait_for
+from doors_rig import OpenpiClient, Starting, address, port, serve, wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from inferential_core import Connection, LocalDispatcher
+from inferential_core import Connection
 
 IMAGE = np.arange(224 * 224 * 3, dtype=np.uint32).astype(np.uint8).reshape(224, 224, 3)
 
@@ -134,20 +133,6 @@ def test_the_first_message_is_the_metadata_of_the_model():
             assert client.metadata == {"reset_pose": [0.0, 1.5]}
         with OpenpiClient(f"{address(server)}/other") as client:
             assert client.metadata == {}
-
-
-class Starting(LocalDispatcher):
-    """Its models have not been ready yet, until `started` is set."""
-
-    started = False
-
-    def models(self):
-        if self.started:
-            return super().models()
-        return {
-            name: replace(info, specification={}, unavailable="it loads", starting=True)
-            for name, info in super().models().items()
-        }
 
 
 def test_who_connects_while_the_model_starts_waits_for_its_metadata_and_not_in_vain():
