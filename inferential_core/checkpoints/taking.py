@@ -28,13 +28,15 @@ class Input(NamedTuple):
     """One input of a network.
 
     dtype: '' if not known. shape: None for a size that is open; None itself: not known. picture:
-    whether the observation has what a camera gives, (H, W, C) uint8 of any size.
+    whether the observation has what a camera gives, (H, W, C) uint8 of any size. optional: whether
+    the network does without it.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...] | None
     picture: bool = False
+    optional: bool = False
 
 
 class _Picture(NamedTuple):
@@ -70,6 +72,8 @@ def entry_of(one: Input, skipped: int) -> dict[str, Any]:
             entry["description"] = f"resized to {picture.height} x {picture.width}"
         return entry
     entry = {"dtype": _SENT_AS.get(one.dtype, one.dtype)} if one.dtype else {}
+    if one.optional:
+        entry["optional"] = True
     if one.shape and one.dtype != "string":  # of none, nobody knows whether it is a scalar
         entry["shape"] = list(one.shape[skipped:])
     return entry
@@ -86,6 +90,8 @@ def taken(inputs: Sequence[Input], observation: Arrays) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for one in inputs:
         if one.name not in observation:
+            if one.optional:
+                continue
             raise UsageError(f"the network takes {one.name!r}, which the observation has not")
         value = observation[one.name]
         if one.picture:

@@ -8,7 +8,7 @@ trusted as code is.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .options import Options
 from .taking import Arrays, Input
 from .tensors import Model, Network, Shape, answers_of, model_of, outputs_of, settings
 
+_TAKEN = ("Tensor", "Optional[Tensor]", "int", "float", "bool")  # arguments of a TorchScript
 _SENT_AS = {"bfloat16": "float32"}  # numpy has none
 
 
@@ -40,7 +41,7 @@ def load(source: str, options: Mapping[str, str]) -> Model:
 
     def run(arrays: Arrays) -> Arrays:
         with torch.inference_mode():
-            tensors = [_tensor(arrays[each.name]) for each in inputs]
+            tensors = {name: _tensor(array) for name, array in arrays.items()}
             return answers_of(_outputs(call(tensors)))
 
     network = Network(
@@ -59,7 +60,7 @@ def _tensor(array: Any) -> Any:
 
 
 # Its inputs, the call, and names and shapes of what it returns, where they are known.
-Found = tuple[Sequence[Input], Callable[[Sequence[Any]], Any], Sequence[tuple[str, Shape]]]
+Found = tuple[Sequence[Input], Callable[[Mapping[str, Any]], Any], Sequence[tuple[str, Shape]]]
 
 
 def _is_export(path: Path) -> bool:
@@ -88,20 +89,21 @@ def _exported(path: Path, device: str) -> Found:
     arguments = program.call_spec.in_spec
     children = getattr(arguments, "children", None)  # which newer PyTorch has in its place
     positional, keywords = children() if callable(children) else arguments.children_specs
-    if positional.num_leaves != positional.num_children:
+    count = positional.num_children
+    examples = {str(name): nodes[name].meta["val"] for name in names if name in nodes}
+    plain = all(isinstance(each, torch.Tensor) for each in examples.values())
+    # A tuple or a dict of tensors is a node of its own above its leaves.
+    if not plain or positional.num_nodes != count + 1 or len(examples) != len(names):
         raise ConfigError(
-            "its arguments are nested: export a module whose forward takes tensors,"
-            f" not {', '.join(map(str, names))}"
+            "not all its arguments are tensors, or they are nested: export a module whose forward"
+            f" takes tensors, not {', '.join(map(str, names))}"
         )
-    inputs = [_input(str(name), nodes[name].meta["val"]) for name in names]
+    inputs = [_input(name, example) for name, example in examples.items()]
     keyword_names = [str(name) for name in keywords.context or ()]
 
-    dtypes = [nodes[name].meta["val"].dtype for name in names]
-
-    def call(tensors: Sequence[Any]) -> Any:
-        count = positional.num_children
-        tensors = [it.to(device, dtype) for it, dtype in zip(tensors, dtypes)]
-        return module(*tensors[:count], **dict(zip(keyword_names, tensors[count:])))
+    def call(tensors: Mapping[str, Any]) -> Any:
+        given = [tensors[name].to(device, it.dtype) for name, it in examples.items()]
+        return module(*given[:count], **dict(zip(keyword_names, given[count:])))
 
     return inputs, call, _named_shapes(program, nodes)
 
@@ -122,8 +124,21 @@ def _named_shapes(program: Any, nodes: Mapping[str, Any]) -> list[tuple[str, Sha
 def _scripted(path: Path, device: str) -> Found:
     module = torch.jit.load(str(path), map_location=device).eval()
     arguments = module.forward.schema.arguments[1:]
-    inputs = [Input(argument.name, "", None) for argument in arguments]
-    return inputs, lambda tensors: module(*(it.to(device) for it in tensors)), ()
+    for argument in arguments:
+        if str(argument.type) not in _TAKEN:
+            raise ConfigError(
+                f"its argument {argument.name} is a {argument.type}: script a module whose forward"
+                " takes tensors"
+            )
+    inputs = [
+        Input(argument.name, "", None, optional=argument.has_default_value())
+        for argument in arguments
+    ]
+
+    def call(tensors: Mapping[str, Any]) -> Any:
+        return module(**{name: it.to(device) for name, it in tensors.items()})
+
+    return inputs, call, ()
 
 
 def _input(name: str, value: Any) -> Input:
@@ -136,10 +151,22 @@ def _sizes(shape: Any) -> tuple[int | None, ...]:
 
 
 def _outputs(answer: Any) -> list[tuple[str, Any]]:
+    """By name what a network answers; tuples, also nested ones, by number."""
     if isinstance(answer, Mapping):
         named = list(answer.items())
     elif isinstance(answer, (tuple, list)):
-        named = [(f"output_{at}", value) for at, value in enumerate(answer)]
+        named = [(f"output_{at}", value) for at, value in enumerate(_flat(answer))]
     else:
         named = [("actions", answer)]
-    return [(name, value.to("cpu")) for name, value in named]
+    return [
+        (name, value.to("cpu") if isinstance(value, torch.Tensor) else value)
+        for name, value in named
+    ]
+
+
+def _flat(values: Sequence[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, (tuple, list)):
+            yield from _flat(value)
+        else:
+            yield value

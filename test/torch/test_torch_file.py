@@ -153,6 +153,51 @@ def test_a_tuple_is_answered_by_number_and_half_precision_is_kept(
     assert answers[0]["output_0"].dtype == np.float16
 
 
+class Nested(torch.nn.Module):
+    def forward(self, state: torch.Tensor) -> Any:
+        return state * 2, (state.sum(dim=1), state * 3)
+
+
+class Listed(torch.nn.Module):
+    def forward(self, states: list[torch.Tensor]) -> torch.Tensor:
+        return states[0]
+
+
+class Mapped(torch.nn.Module):
+    def forward(self, states: dict[str, torch.Tensor]) -> torch.Tensor:
+        return states["a"] * 2
+
+
+class Choosy(torch.nn.Module):
+    def forward(self, state: torch.Tensor, more: torch.Tensor | None = None) -> torch.Tensor:
+        return state if more is None else state + more
+
+
+def test_answers_in_answers_are_numbered_on(tmp_path: Path) -> None:
+    path = exported(tmp_path / "nested.pt2", Nested(), torch.zeros(2, 3))
+    (answer,) = load_model(f"torch:{path}").infer_batch([{"state": np.ones(3, np.float32)}])
+    assert [float(answer[f"output_{at}"].sum()) for at in range(3)] == [6.0, 3.0, 9.0]
+
+
+def test_arguments_that_are_no_tensors_are_told_when_it_is_loaded(tmp_path: Path) -> None:
+    torch.jit.script(Listed()).save(str(tmp_path / "listed.pt"))
+    with pytest.raises(ConfigError, match=r"argument states is a List\[Tensor\]"):
+        load_model(f"torch:{tmp_path}/listed.pt")
+    program = torch.export.export(Mapped(), ({"a": torch.zeros(2, 3)},))
+    torch.export.save(program, tmp_path / "mapped.pt2")
+    with pytest.raises(ConfigError, match="not all its arguments are tensors, or they are nested"):
+        load_model(f"torch:{tmp_path}/mapped.pt2")
+
+
+def test_an_argument_with_a_default_may_be_missing(tmp_path: Path) -> None:
+    torch.jit.script(Choosy()).save(str(tmp_path / "choosy.pt"))
+    model = load_model(f"torch:{tmp_path}/choosy.pt")
+    assert model.specification["observation"]["more"]["optional"]
+    one = np.ones(3, np.float32)
+    first, second = model.infer_batch([{"state": one}, {"state": one, "more": one}])
+    assert (first["actions"].tolist(), second["actions"].tolist()) == ([1.0] * 3, [2.0] * 3)
+
+
 class Small(torch.nn.Module):
     def forward(self, state: torch.Tensor) -> torch.Tensor:
         return state * 2
