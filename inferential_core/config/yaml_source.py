@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, UsageError
 
 Keys = tuple[Any, ...]  # names, and numbers of list entries, from the top
 Places = dict[Keys, str]  # where a value comes from: "server.yaml:7", or a variable's name
@@ -90,7 +90,7 @@ def place(keys: Keys, places: Places) -> str:
 
 
 def parse_yaml(text: str, yes_and_no: bool = False) -> Source:
-    """The one document of a text; SourceError if it is no YAML.
+    """The one document of a text; SourceError if it is no YAML, UsageError if nothing reads YAML.
 
     yes_and_no: whether yes, no, on and off are booleans where they are values.
     """
@@ -98,7 +98,7 @@ def parse_yaml(text: str, yes_and_no: bool = False) -> Source:
         from ruamel.yaml import YAML
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
     except ImportError:
-        raise SourceError("reading YAML needs ruamel.yaml: pip install ruamel.yaml") from None
+        raise UsageError("reading YAML needs ruamel.yaml: pip install ruamel.yaml") from None
     try:
         yaml = YAML(typ="safe", pure=True)
         yaml.allow_duplicate_keys = True  # `twice` tells of all of them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def test_help_answers_the_first_question(capsys: Any) -> None:
     with pytest.raises(SystemExit):
         main(["contract", "check", "--help"])
     assert "example: inferential contract check robot.yaml" in capsys.readouterr().out
+
+
+def test_a_missing_reader_of_yaml_is_no_mistake_in_the_contract(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ruamel.yaml", None)
+    assert main(["contract", "check", "arm"]) == 1
+    told = "inferential contract: reading YAML needs ruamel.yaml: pip install ruamel.yaml\n"
+    assert capsys.readouterr().err == told
 
 
 def test_check_says_in_words_what_a_contract_does(capsys: Any) -> None:
