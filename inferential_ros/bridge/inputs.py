@@ -75,6 +75,8 @@ class Inputs:
             item.forget()
         if clock_went_back:
             self._tree.forget()
+            if self._alignment is not None:
+                self._alignment.forget()
 
     def set_text(self, name: str, text: str) -> None:
         """Another text for a key that comes from a parameter."""

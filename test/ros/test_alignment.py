@@ -130,6 +130,22 @@ def test_what_came_before_a_break_makes_no_observation_after_it() -> None:
     assert moments.observe(57)["camera"] == 54.0
 
 
+def test_after_a_simulators_reset_no_sample_of_the_life_before_is_the_nearest() -> None:
+    moments = Moments(ASOF)
+    for at_ms in (0, 100):
+        moments.feed(STATE, at_ms, at_ms)
+        moments.feed(CAMERA, at_ms, at_ms)
+        assert moments.observe(at_ms)["state"] == at_ms
+    moments.inputs.forget_fresh()
+    moments.inputs.new_episode(clock_went_back=True)
+    moments.feed(STATE, 12, 12)
+    moments.feed(CAMERA, 0, 12)
+    assert moments.observe(12)["state"] == 12
+    moments.feed(STATE, 112, 112)
+    moments.feed(CAMERA, 100, 112)
+    assert moments.observe(112)["state"] == 112
+
+
 def test_a_key_that_may_drop_out_is_left_out_when_it_has_nothing_new() -> None:
     moments = Moments("align: drop, max_age_s: 0.05")
     moments.feed(CAMERA, 0, 0)
