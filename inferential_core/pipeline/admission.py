@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MalformedError, RejectedError
@@ -22,14 +22,9 @@ from ..tracking.clients import Client, ClientRegistry
 from ..tracking.models import ModelRecord
 from ..tracking.quota import Quota
 from ..wire.images import Buffer
-from ..wire.messages import (
-    STATUS_TO_WIRE,
-    cut_names,
-    decode_values,
-    parse_observation,
-    response_writer,
-)
+from ..wire.messages import cut_names, decode_values, parse_observation
 from .drain import Drain
+from .operators import Operators
 from .outcome import Outcomes
 from .places import Places
 
@@ -65,7 +60,7 @@ class Admission:
         self._throttled = throttled
         self._authorization = authorization
         self.drain = Drain(outcomes, clients, models)
-        self.control: Callable[[str, str], str] = _nothing_is_done
+        self.operators = Operators(outcomes)
         self.configure(config)
 
     def configure(self, config: InferentialConfig) -> None:
@@ -186,7 +181,7 @@ class Admission:
             self.drain.pong(message, identity, now)
             return None
         if message.control:
-            self._on_control(message, identity, key)
+            self.operators.on_request(message, identity, key)
             return None
         return message
 
@@ -319,14 +314,6 @@ class Admission:
             for model in self._models.values():
                 model.placement.begin_anew(client.id)
 
-    def _on_control(self, message: Any, identity: bytes, key: str) -> None:
-        """An operator asks something of the server itself, which no client id stands for."""
-        writer = response_writer("-")
-        writer.message.request_id = message.request_id
-        writer.message.status = STATUS_TO_WIRE[Status.OK]
-        answer = self.control(message.control, key)
-        self._outcomes.tell(identity, writer.frames({"answer": answer}))
-
     def _recognize(self, client: Client, said: Any, pending: Pending, now: float) -> None:
         """See whether the same connection speaks, and whether it was elsewhere meanwhile."""
         if said.session and said.session != client.session:
@@ -360,11 +347,6 @@ class Admission:
             for model in self._models.values():
                 model.placement.begin_anew(client.id)
         client.session = session
-
-
-def _nothing_is_done(request: str, key: str) -> str:
-    """The answer to an operator where nobody listens to any."""
-    return json.dumps({"error": "this server is controlled by its own program only"})
 
 
 def _check_inputs(model: ModelRecord, inputs: dict[str, Any]) -> None:

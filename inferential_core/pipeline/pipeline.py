@@ -98,7 +98,7 @@ class Pipeline:
 
     def listen_to(self, operator: Callable[[str, str], str]) -> None:
         """Have `operator` answer what operators ask; it gets the request, and by which key."""
-        self._admission.control = operator
+        self._admission.operators.answer = operator
 
     # --- the way of an observation ---
 
