@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from inferential_core.errors import UsageError
+
 PLAIN = {"float64": "double", "float32": "float", "bool": "boolean"}
 
 
@@ -39,12 +41,15 @@ def stand_in(type_name: str) -> type[StandIn] | None:
 
 
 def how_to_know_types() -> str:
-    """What a user can do about a message type that is not known here."""
+    """What a user can do about a message type that is not known here; UsageError if none is."""
     if importlib.util.find_spec("rclpy") is not None:
         return "source the workspace that has it"
     if importlib.util.find_spec("rosbags") is not None:
         return "without ROS 2 only the types of its common interfaces are known"
-    return "without ROS 2, pip install 'inferential[bags]' brings the common types"
+    raise UsageError(
+        "no message type is known here: without ROS 2, pip install 'inferential[bags]' brings the"
+        " common ones"
+    )
 
 
 @functools.cache

@@ -40,8 +40,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-c", ABSENT, *arguments]
+def command(*arguments: str, absent: str = ABSENT) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-c", absent, *arguments]
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
@@ -55,6 +55,15 @@ def test_a_contract_is_checked(tmp_path: Path) -> None:
     done = command("contract", "check", str(wrong))
     assert done.returncode == 1
     assert "observation.keys.state.type: 'odd_msgs/msg/JointState': cannot import" in done.stderr
+
+
+def test_where_no_type_is_known_one_line_says_what_brings_them() -> None:
+    done = command(
+        "contract", "check", "arm", absent=ABSENT.replace('"rclpy",', '"rclpy", "rosbags",')
+    )
+    assert done.returncode == 1
+    told = "inferential contract: no message type is known here: without ROS 2, pip install"
+    assert done.stderr.startswith(told) and len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.skipif(not BAG.is_dir(), reason=f"no recording at {BAG} (set INFERENTIAL_TEST_DATA)")
