@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 OUTCOMES = ("ok", "expired", "superseded", "dropped", "rejected", "errors")
 MARKS = {"starving": "▲", "overdue": "◷", "active": "●", "gone": "○"}
 
 Status = dict[str, Any]
-
-
-def merged(statuses: Sequence[Status]) -> Status:
-    """The status of several servers as that of one fleet; of a single one as it is.
-
-    A robot counts where it is connected, and models say whose they are.
-    """
-    if len(statuses) == 1:
-        return statuses[0]
-    summed = ("received", *OUTCOMES, "queued", "in_flight")
-    clients: dict[str, Status] = {}
-    for each in (client for status in statuses for client in status["clients"]):
-        known = clients.get(each["id"])
-        if known is None or each["connected"] or not known["connected"]:
-            clients[each["id"]] = each
-    return {
-        **{name: sum(status[name] for status in statuses) for name in summed},
-        "bind": ", ".join(status["bind"] for status in statuses),
-        "strategy": ", ".join(dict.fromkeys(status["strategy"] for status in statuses)),
-        "uptime_s": min(status["uptime_s"] for status in statuses),
-        "clients": list(clients.values()),
-        "models": [
-            {**model, "id": f"{model['id']} at {status['bind'].rpartition('/')[2]}"}
-            for status in statuses
-            for model in status["models"]
-        ],
-    }
 
 
 def fleet(status: Status) -> list[Status]:

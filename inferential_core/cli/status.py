@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from ..web.several import merged
 from . import figures, server_status
 
 OK, TROUBLED = 0, 3  # 1: there is no server; 2: a mistake in the arguments
@@ -22,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
         print()
     else:
         if several:
-            print(f"robots of all servers: {figures.robots(figures.merged(statuses))}")
+            print(f"robots of all servers: {figures.robots(merged(statuses))}")
         for status in statuses:
             print("\n".join(_lines(status, figures.troubles(status))))
         for each in silent:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..web.several import merged
 from . import figures, server_status
 from .arguments import seconds
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
 
     console = Console()
     statuses, _ = server_status.ask(options)
-    status = figures.merged(statuses)
+    status = merged(statuses)
     if options.once or not (sys.stdout.isatty() and sys.stdin.isatty()):
         console.print(screen(status, len(status["clients"])))
         return 0
@@ -66,7 +67,7 @@ def _watch(console: Any, options: argparse.Namespace, status: figures.Status) ->
                 return
             try:
                 statuses, silent = server_status.ask(options)
-                status, lost = figures.merged(statuses), "; ".join(silent)
+                status, lost = merged(statuses), "; ".join(silent)
             except server_status.Unreachable as error:
                 lost = str(error)
 

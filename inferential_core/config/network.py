@@ -133,6 +133,11 @@ class HttpConfig(Section):
     hosts: list[str] = setting(
         list, "names under which browsers may reach the page, besides this machine's own"
     )
+    fleet: list[str] = setting(
+        list,
+        "addresses of the pages of the fleet's other servers, whose robots and models this page"
+        " shows, too; they demand the token of token_file, or none",
+    )
 
 
 class ControlConfig(Section):

@@ -14,6 +14,7 @@ from ..log.throttled import ThrottledLog
 from ..process import fork_guard
 from ..security.exposure import is_loopback
 from . import address
+from .several import Others
 from .token import load_token
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class WebServer(NoWeb):
     def __init__(self, config: HttpConfig) -> None:
         self._hosts = config.hosts
         self._token = load_token(config.token_file) if config.token_file else None
+        self._others = Others(config.fleet, self._token.text if self._token else "")
         self._listener = address.listen(config.bind)
         self.url = address.url(self._listener)
         self._port = self._listener.getsockname()[1]
@@ -126,7 +128,7 @@ class WebServer(NoWeb):
 
         self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(self._complain)
-        fleet = Fleet(server)
+        fleet = Fleet(server, self._others)
         hub = Hub(fleet.begin, fleet.frame)
         port = self._listener.getsockname()[1]
         app = RequestGuard(

@@ -16,6 +16,7 @@ class Token:
     """Compared in constant time; a browser gets a cookie derived from it, never the token."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self._text = text.encode()
         self.cookie = hmac.new(self._text, b"the page's cookie", hashlib.sha256).hexdigest()
 

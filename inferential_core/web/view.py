@@ -16,6 +16,7 @@ from typing import Any
 from ..metrics.telemetry import Telemetry
 from ..tracking.recent import Cursor, Served
 from .client_state import ORDER, VISITOR, judge
+from .several import Others, merged
 from .window import BIN_S, Windows
 
 MOST_ROWS = 500  # robots shown; the worst ones, where there are more
@@ -42,10 +43,11 @@ _NUMBERS = re.compile(r"(\d+)")
 
 
 class Fleet:
-    """The fleet of one server, as it is shown. For one thread at a time."""
+    """The fleet of one server and of others, as it is shown. For one thread at a time."""
 
-    def __init__(self, server: Telemetry) -> None:
+    def __init__(self, server: Telemetry, others: Others | None = None) -> None:
         self._server = server
+        self._others = others or Others(())
         self._windows = Windows()
         self._cursor = Cursor()
         self._now = 0.0
@@ -142,9 +144,11 @@ class Fleet:
         return _all_plain(shown)
 
     def _frame(self, status: dict[str, Any], more: dict[str, Any]) -> str:
+        if others := self._others.statuses():
+            status = {**status, **merged([status, *others])}
         robots = [client for client in status.pop("clients") if client["state"] != VISITOR]
         clients = sorted(robots, key=self._rank)
-        rows = [[_plain(client[name]) for name in COLUMNS] for client in clients[:MOST_ROWS]]
+        rows = [[_plain(client.get(name)) for name in COLUMNS] for client in clients[:MOST_ROWS]]
         return json.dumps(
             {
                 **status,

@@ -45,12 +45,12 @@ def ask(page: str, path: str, method: str = "GET", **headers: str) -> Answer:
 class Stream:
     """The page's stream, read as a browser reads it."""
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, page: str, **headers: str) -> None:
         where = urlsplit(page)
         self._connection = http.client.HTTPConnection(
             where.hostname, where.port, timeout=PATIENCE_S
         )
-        self._connection.request("GET", "/api/stream")
+        self._connection.request("GET", "/api/stream", headers=headers)
         self.response = self._connection.getresponse()
 
     def __enter__(self) -> Stream:

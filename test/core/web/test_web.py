@@ -178,6 +178,36 @@ def test_the_stream_begins_with_all_there_is_and_goes_on_with_what_changes(
         assert (model, size, failed) == (0, 1, 0) and took > 0.0
 
 
+def test_the_page_shows_the_robots_and_models_of_the_other_servers(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(SECRET)
+    token.chmod(0o600)
+    with (
+        make_server(token_file=str(token)) as other,
+        make_server(token_file=str(token), fleet=[other.page, "http://127.0.0.1:1"]) as server,
+        robot(server, "arm-1") as here,
+        robot(other, "arm-2") as there,
+    ):
+        answered(here)
+        answered(there)
+        cookie = ask(server.page, f"/?token={SECRET}").headers["Set-Cookie"].partition(";")[0]
+        with Stream(server.page, cookie=cookie) as stream:
+            shown = (frame for _, frame in stream.events())
+            frame = next(each for each in shown if len(each["rows"]) == 2)
+            assert {row[0] for row in frame["rows"]} == {"arm-1", "arm-2"}
+            assert frame["received"] == frame["ok"] == 2
+            assert frame["states"] == {"active": 2} or "overdue" in frame["states"]
+            ports = [each.address.rpartition(":")[2] for each in (server, other)]
+            assert [each["id"] for each in frame["models"]] == [
+                f"m at 127.0.0.1:{port}" for port in ports
+            ]
+            other.stop()
+            frame = next(each for each in shown if len(each["rows"]) == 1)
+            assert frame["rows"][0][0] == "arm-1" and frame["received"] == 1
+    with pytest.raises(ConfigError, match=r"http\.fleet 'tcp://b:5555'"):
+        make_server(fleet=["tcp://b:5555"]).start()
+
+
 def test_nothing_is_worked_out_while_nobody_watches(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
