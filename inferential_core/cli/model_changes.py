@@ -54,12 +54,17 @@ def main(action: str, argv: Sequence[str]) -> int:
 def _carry_out(request: Mapping[str, Any], options: argparse.Namespace) -> None:
     """By the key of an operator, where one is given; else as a user of this machine."""
     if not options.key:
-        caller.call(caller.find(options.server), request)
+        try:
+            found = caller.find(options.server)
+        except caller.CannotControl as error:
+            told = "; a server elsewhere is asked with --key" if options.server else ""
+            raise caller.CannotControl(f"{error}{told}") from None
+        caller.call(found, request)
         return
-    if "," in options.server:
-        raise UsageError("--server: name one server to change")
+    if not options.server or "," in options.server:
+        raise UsageError("with --key, name the one server to change: --server ADDRESS")
     keys = {"key": options.key, "server_key": options.server_key}
-    with closing(OperatorConnection(options.server or None, **keys)) as server:
+    with closing(OperatorConnection(options.server, **keys)) as server:
         server.change(request)
 
 

@@ -108,6 +108,14 @@ def test_whoever_has_not_is_told_why_and_nothing_changes(
     assert refused == ("may not change" in reason or "--change" in reason)
 
 
+def test_what_a_server_elsewhere_needs_is_told(fleet: Fleet, capsys: Any) -> None:
+    assert command.main(["model", "unload", "arm", "--server", "tcp://10.0.0.1:5555"]) == 1
+    told = capsys.readouterr().err
+    assert "no server" in told and "a server elsewhere is asked with --key" in told
+    assert command.main(["model", "unload", "arm", "--key", "operator.key_secret"]) in (1, 2)
+    assert "name the one server to change: --server ADDRESS" in capsys.readouterr().err
+
+
 def test_a_right_that_is_taken_away_is_gone_at_once(fleet: Fleet) -> None:
     with closing(OperatorConnection(fleet.server.address, **fleet.keys.of("robot_1"))) as operator:
         fleet.keys.run("revoke", "robot_1")
