@@ -93,6 +93,7 @@ class Executor:
     def clear(self) -> None:
         """Drop the plans; what to hold stays known."""
         self._mode.clear()
+        self._delay.forget()
 
     def new_epoch(self) -> int:
         """Drop the plans, and refuse those of older epochs from now on. Returns the epoch."""

@@ -92,6 +92,10 @@ class DelayMeter:
             self._delays.append(consumed)
         self._warm = True
 
+    def forget(self) -> None:
+        """No chunk is on its way any more, and the clock may be another one."""
+        self._executed.clear()
+
     @property
     def steps(self) -> int:
         """95th percentile of the newest chunks, rounded up; 1 while nothing is known."""

@@ -162,6 +162,18 @@ def test_the_delay_is_counted_in_actions_consumed_and_the_first_call_does_not_co
     assert robot.executor.delay_steps == 3
 
 
+def test_what_was_executed_before_the_clock_went_back_is_no_delay() -> None:
+    robot = Robot("rtc")
+    robot.accept(plan([0] * 50, start_ms=5000), 5000)
+    robot.at(*range(5000, 6000, 20))
+    robot.executor.clear()  # a simulation began anew
+    robot.accept(plan([0] * 50, request_id=2), 30)
+    assert robot.executor.delay_steps == 0
+    robot.at(40, 60, 80)
+    robot.accept(plan([0] * 50, start_ms=40, request_id=3), 90)
+    assert robot.executor.delay_steps == 3
+
+
 def test_what_is_not_executed_is_no_delay() -> None:
     robot = Robot("rtc")
     robot.accept(plan([0] * 4), 0)
