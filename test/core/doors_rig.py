@@ -47,12 +47,16 @@ def wait_for(condition, told=None) -> None:
 
 
 class Starting(LocalDispatcher):
-    """Its models have not been ready yet, until `started` is set."""
+    """Its models have not been ready yet, until `let_start`."""
 
-    started = False
+    _started = False
+
+    def let_start(self) -> None:
+        self._started = True
+        self.on_change()
 
     def models(self):
-        if self.started:
+        if self._started:
             return super().models()
         return {
             name: replace(info, specification={}, unavailable="it loads", starting=True)

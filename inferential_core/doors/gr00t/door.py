@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import errno
 import heapq
+import itertools
 import logging
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -33,6 +35,7 @@ _log = logging.getLogger(__name__)
 _MOST_CLIENTS = 4096  # known at the same time; the one that was silent for longest is forgotten
 _AT_ONCE = 16  # requests before others get their turn
 _HEARD_OUT = 2  # what is too large is received up to so many times the limit, to say so
+_LOOK_S = 0.25  # between two looks whether a model has started
 _PATIENCE_S = 10.0  # with a full queue: the newest clients wait for 30 s, others without a limit
 _UNAUTHORIZED = "Unauthorized: Invalid API token"  # as GR00T's own server says it
 
@@ -70,18 +73,22 @@ class Gr00tDoor(AttendedDoor):
                 raise self.cannot_listen(OSError(errno.EADDRINUSE, "")) from None
             raise ConfigError(f"door {self.kind!r}: {failed}") from None
         self._clients: OrderedDict[bytes, _Client] = OrderedDict()
-        self._later: list[tuple[float, bytes, bytes]] = []  # refusals that wait: when, whom, what
+        self._later: list[tuple[float, int, Callable[[], None]]] = []  # a heap: when, what to do
+        self._numbers = itertools.count()
 
     @property
     def address(self) -> str:
         return self._socket.address
 
     def close(self) -> None:
-        for _, identity, answer in self._later:
-            self._answer(identity, answer)
-        for client in self._clients.values():
+        for identity, client in self._clients.items():
+            if client.request is not None:  # its model has not started
+                client.request = None
+                self._answer(identity, requests.error("DROPPED: the server stops"))
             if client.visit is not None:
                 client.visit.close()
+        for *_, act in self._later:
+            act()
         self._socket.close()
 
     # --- attended ---
@@ -98,8 +105,7 @@ class Gr00tDoor(AttendedDoor):
     def attend(self) -> None:
         self._socket.noticed()
         while self._later and self._later[0][0] <= time.monotonic():
-            _, identity, answer = heapq.heappop(self._later)
-            self._answer(identity, answer)
+            heapq.heappop(self._later)[-1]()
         for _ in range(_AT_ONCE):
             message = self._socket.receive()
             if message is None:
@@ -143,9 +149,16 @@ class Gr00tDoor(AttendedDoor):
             client.codec = request.codec or client.codec
             self._serve(identity, client, request)
         except RejectedError as failed:
-            self.reception.refuse("no request")
-            client.request = None
-            self._answer(identity, requests.error(f"REJECTED: {text_of(failed)}"))
+            self._refuse(identity, client, failed)
+
+    def _refuse(self, identity: bytes, client: _Client, failed: RejectedError) -> None:
+        self.reception.refuse("no request")
+        client.request = None
+        self._answer(identity, requests.error(f"REJECTED: {text_of(failed)}"))
+
+    def _act_later(self, seconds: float, act: Callable[[], None]) -> None:
+        due = time.monotonic() + seconds
+        heapq.heappush(self._later, (due, next(self._numbers), act))
 
     def _client(self, identity: bytes) -> _Client:
         client = self._clients.get(identity)
@@ -169,8 +182,9 @@ class Gr00tDoor(AttendedDoor):
         try:
             client.visit = self.reception.enter(peer, client_id=name, token=request.token)
         except RejectedError:
-            due = time.monotonic() + self.reception.credentials.delay(peer)
-            heapq.heappush(self._later, (due, identity, requests.error(_UNAUTHORIZED)))
+            delay_s = self.reception.credentials.delay(peer)
+            refused = requests.error(_UNAUTHORIZED)
+            self._act_later(delay_s, partial(self._answer, identity, refused))
             return False
         client.token, client.name = request.token, name
         return True
@@ -182,9 +196,7 @@ class Gr00tDoor(AttendedDoor):
             model = self.reception.model_named(request.model)
             client.request = request
             client.replies = {}
-            for number, observation in enumerate(request.observations):
-                hear = partial(self._on_reply, identity, request, number)
-                visit.ask(model, observation, hear, patience_s=_PATIENCE_S, **request.told)
+            self._ask(identity, client, request, model)
         elif request.endpoint == "ping":
             self._pack(identity, client, {"status": "ok", "message": "Server is running"})
         elif request.endpoint == "reset":
@@ -196,6 +208,24 @@ class Gr00tDoor(AttendedDoor):
             self._answer(identity, requests.error("not allowed: a client cannot stop this server"))
         else:
             raise RejectedError(f"endpoint {request.endpoint[:64]!r} is unknown")
+
+    def _ask(self, identity: bytes, client: _Client, request: Request, model: str) -> None:
+        """Ask for each robot in a request, once the model has started: its client waits."""
+        if client.request is not request:
+            return  # it was answered meanwhile
+        info = self.reception.models().get(model)
+        if info is not None and info.starting:
+            again = partial(self._ask, identity, client, request, model)
+            self._act_later(_LOOK_S, again)
+            return
+        visit = client.visit
+        assert visit is not None
+        try:
+            for number, observation in enumerate(request.observations):
+                hear = partial(self._on_reply, identity, request, number)
+                visit.ask(model, observation, hear, patience_s=_PATIENCE_S, **request.told)
+        except RejectedError as failed:
+            self._refuse(identity, client, failed)
 
     def _modality_config(self) -> dict[str, Any]:
         model = self.reception.models()[self.reception.model_named()]

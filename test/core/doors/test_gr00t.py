@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import msgpack
 import numpy as np
 import pytest
 import zmq
 from accounting import assert_balanced
-from doors_rig import Gr00tClient, OpenpiClient, address, serve, wait_for
+from doors_rig import Gr00tClient, OpenpiClient, Starting, address, serve, wait_for
 
 from inferential_core import Connection
 from inferential_core.security.keyfiles import make_keys
@@ -136,6 +137,28 @@ def test_the_modality_configuration_is_that_of_the_specification():
         assert config["as_json"] == {"delta_indices": [0], "modality_keys": ["ego"]}
     with serve({"gr00t": act}, "gr00t") as server, Gr00tClient(server) as client:
         assert 'its notes a key "gr00t"' in client.call("get_modality_config")["error"]
+
+
+def test_who_asks_while_the_model_starts_is_answered_once_it_has():
+    dispatcher = Starting({"gr00t": Batching()})
+    with serve({}, "gr00t", dispatcher=dispatcher) as server, Gr00tClient(server) as client:
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(client.act, nested())
+            wait_for(lambda: server.doors()[0]["clients"] == 1)
+            assert not asking.done()
+            dispatcher.let_start()
+            assert asking.result(20)[0]["arm"].shape == (1, 16, 7)
+
+
+def test_who_waits_for_its_model_to_start_is_told_when_the_server_stops_instead():
+    dispatcher = Starting({"gr00t": Batching()})
+    with ThreadPoolExecutor(1) as pool:
+        with serve({}, "gr00t", dispatcher=dispatcher) as server:
+            client = Gr00tClient(server)
+            asking = pool.submit(client.call, "get_action", {"observation": nested()})
+            wait_for(lambda: server.doors()[0]["clients"] == 1)
+        assert asking.result(20) == {"error": "DROPPED: the server stops"}
+    client.close()
 
 
 def test_nobody_can_stop_the_server():

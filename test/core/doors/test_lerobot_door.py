@@ -118,7 +118,7 @@ def test_a_robot_that_begins_while_its_model_starts_waits_and_is_checked_then():
         fails = pool.submit(arms[1].begin, robot.setup("six"))
         wait_for(lambda: server.doors()[0]["clients"] == 2)
         assert not begins.done() and not fails.done()
-        dispatcher.started = True
+        dispatcher.let_start()
         begins.result(20)
         code, words = refusal(fails.result, 20)
         assert code == "FAILED_PRECONDITION" and "shape [2], the model takes [6]" in words

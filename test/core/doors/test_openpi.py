@@ -147,7 +147,7 @@ def test_who_connects_while_the_model_starts_waits_for_its_metadata_and_not_in_v
         connecting = pool.submit(OpenpiClient, address(server))
         wait_for(lambda: server.doors()[0]["clients"] == 1)
         assert not connecting.done()
-        dispatcher.started = True
+        dispatcher.let_start()
         with connecting.result(20) as client:
             assert client.metadata == {"reset_pose": [0.0, 1.5]}
 
