@@ -43,7 +43,12 @@ _LOOK_S = 0.1
 
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options, left = parser.parse_known_args(argv)
+    if left:
+        named = ":" in left[0] and not left[0].startswith("-")
+        hint = f"; name a model with --model {left[0]}" if named else ""
+        parser.error(f"unrecognized arguments: {' '.join(left)}{hint}")
     with formatting.setup(options.log_format, options.log_level):
         try:
             _run(options)

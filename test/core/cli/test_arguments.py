@@ -60,3 +60,22 @@ def test_an_option_that_a_script_left_empty_is_told(
         main(["serve", "--model", "p=math:sqrt", option, ""])
     assert ended.value.code == 2
     assert f"argument {option}: must not be empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("policy=my_policy:Policy", "; name a model with --model policy=my_policy:Policy\n"),
+        (
+            "--modl=policy=my_policy:Policy",
+            "unrecognized arguments: --modl=policy=my_policy:Policy\n",
+        ),
+    ],
+)
+def test_a_model_without_its_option_is_told_with_it(
+    words: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", words])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(hint)
