@@ -130,7 +130,8 @@ def test_a_mistake_in_the_arguments_is_one_line_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert command.main(["serve", "--dispatcher=local", *arguments]) == 1
+    anywhere = ["--bind=tcp://127.0.0.1:*"]
+    assert command.main(["serve", "--dispatcher=local", *anywhere, *arguments]) == 1
     told = capsys.readouterr().err.strip()
     error = told.splitlines()[-1]  # after warnings, if any
     assert error.startswith("inferential serve: ")

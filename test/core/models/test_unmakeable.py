@@ -51,6 +51,7 @@ class Leaving(Broken):
     def __init__(self):
         raise SystemExit(7)
 """
+LOCAL = ("--dispatcher=local", "--bind=tcp://127.0.0.1:*")
 TOLD = r"FileNotFoundError: weights\.pt is not there \(broken_models\.py:23\)"
 
 
@@ -113,7 +114,7 @@ def _told_by(error: BaseException | None) -> Iterator[str]:
 def serve(folder: Path, *arguments: str) -> str:
     """What the command says on stderr before it gives up."""
     ran = subprocess.run(
-        [sys.executable, "-m", "inferential_core.cli", "serve", "--dispatcher=local", *arguments],
+        [sys.executable, "-m", "inferential_core.cli", "serve", *LOCAL, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,

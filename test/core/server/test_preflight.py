@@ -11,6 +11,9 @@ import pytest
 
 from inferential_core.cli import main
 
+SERVE = ["serve", "--dispatcher=local", "--model=policy=takes_minutes:Policy"]
+SERVE += ["--bind=tcp://127.0.0.1:*"]  # unless it is told otherwise
+
 
 @pytest.fixture
 def taken() -> Iterator[int]:
@@ -46,8 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_setting_that_cannot_be_is_told_before_a_model_is_made(
     words: str, told: str, folder: Path, taken: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = ["serve", "--dispatcher=local", "--model=policy=takes_minutes:Policy"]
-    assert main([*model, *words.replace("TAKEN", str(taken)).split()]) == 1
+    assert main([*SERVE, *words.replace("TAKEN", str(taken)).split()]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line and "is being made" not in line
 
@@ -55,6 +57,5 @@ def test_a_setting_that_cannot_be_is_told_before_a_model_is_made(
 def test_settings_that_can_be_are_not_in_the_way(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    free = ["--bind=tcp://127.0.0.1:*", "--http=off"]
-    main(["serve", "--dispatcher=local", "--model=policy=takes_minutes:Policy", *free])
+    main([*SERVE, "--http=off"])
     assert "the model is being made" in capsys.readouterr().err
