@@ -173,7 +173,9 @@ def test_what_a_draining_server_is_at_is_answered_before_the_client_moves(start:
         assert which(ask(model, 40)) == 1
         model.observe(steps_remaining=40, x=np.zeros(3, np.float32))
         first.send(signal.SIGTERM)
-        until(lambda: robot.wait(0) or robot._socket._target, "it is told")
+        until(
+            lambda: robot._socket._target or robot.wait(0) and robot._socket._target, "it is told"
+        )
         model.observe(steps_remaining=40, x=np.zeros(3, np.float32))
         answers = [model.get_reply(timeout_ms=1000 * LONG_S) for _ in range(2)]
         assert [which(reply) for reply in answers] == [1, 2]
