@@ -8,10 +8,12 @@ import contextlib
 import logging
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ..config import LOOPBACK
 from ..dispatch.factory import DISPATCHERS, local_options
@@ -43,12 +45,7 @@ _LOOK_S = 0.1
 
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code."""
-    parser = _parser()
-    options, left = parser.parse_known_args(argv)
-    if left:
-        named = ":" in left[0] and not left[0].startswith("-")
-        hint = f"; name a model with --model {left[0]}" if named else ""
-        parser.error(f"unrecognized arguments: {' '.join(left)}{hint}")
+    options = _parser().parse_args(argv)
     with formatting.setup(options.log_format, options.log_level):
         try:
             _run(options)
@@ -143,8 +140,14 @@ def _tell(lines: list[str]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        model = re.match(r"unrecognized arguments: (\w\S*:\S+)", message)
+        super().error(message + (f"; name a model with --model {model[1]}" if model else ""))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="inferential serve",
         description="Serve the models of this machine to robots, until Ctrl-C.",
         epilog="example: inferential serve --model policy=my_package.policy:Policy",
