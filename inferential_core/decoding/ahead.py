@@ -28,7 +28,6 @@ from .memory import PixelMemory
 
 _MOST_THREADS = 8
 _NEWEST = 0.1  # weight of the newest image in the average time that one takes
-_MARGIN = 1.5  # times that, as some take longer
 _STALE = 64  # entries of the order whose observation is gone, beside as many as are not
 
 
@@ -108,7 +107,7 @@ class DecodeAhead(NoDecoding):
         job = _Job(request, values, deque(keys), undone=len(keys))
         with self._more:
             self._left += len(keys)
-            takes_s = _MARGIN * self._left * self._image_s / self._count
+            takes_s = self._left * self._image_s / self._count
             request.ready_at = request.received_at + takes_s
             if not self._threads and not self._closed:
                 self._start()

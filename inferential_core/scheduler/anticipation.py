@@ -18,6 +18,7 @@ _NEWEST = 0.2  # weight of the newest pause of a client in its average
 _SURE = 3  # pauses that have been seen before one is predicted
 _LONGER = 4.0  # times its usual pause, and error, as which a pause counts that is longer still
 _MARGIN = 3.0  # average errors that a client may come later than it usually does
+_OVERDUE_S = 0.002  # within which images are expected that should be decoded by now
 _TIMER_S = 0.0005  # and by which the server's timers may be early
 
 
@@ -110,8 +111,8 @@ class Anticipation:
             return None
         since = now if math.isnan(self.waits_since) else self.waits_since
         longest = since + _LONGEST * seconds[1]
-        decoded = (at for at in coming if now < at <= longest)
-        times = sorted([*self._expected(now, longest), *decoded])
+        decoded = (max(at, now + _OVERDUE_S) for at in coming)
+        times = sorted([*self._expected(now, longest), *(at for at in decoded if at <= longest)])
         best, least = None, 0.0
         for more, at in enumerate(times[:room], 1):
             both = waiting + more

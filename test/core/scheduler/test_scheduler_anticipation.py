@@ -95,12 +95,12 @@ def test_a_client_that_is_alone_never_waits_for_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ready_in_s", "waits"), [(0.005, True), (0.5, False), (-0.001, False), (None, False)]
+    ("ready_in_s", "until"), [(0.005, 1.005), (0.5, None), (-0.001, 1.002), (None, None)]
 )
 def test_a_model_waits_for_images_that_are_nearly_decoded(
-    ready_in_s: float | None, waits: bool
+    ready_in_s: float | None, until: float | None
 ) -> None:
-    """None: those may not be given for another reason, such as belonging to another lane."""
+    """Without a time: those may not be given for another reason, such as being another lane's."""
     fleet = LockStep(0)
     for client in "abcdefgh":
         fleet.ask(client, at=0.0)
@@ -108,8 +108,8 @@ def test_a_model_waits_for_images_that_are_nearly_decoded(
     for request in waiting[5:]:
         request.ready_at = 0.0 if ready_in_s is None else 1.0 + ready_in_s
     batch = fleet.scheduler.pick("policy", 8, 1.0, fleet.latency, lambda all: waiting[:5])
-    assert len(batch) == (0 if waits else 5)
-    assert not waits or fleet.scheduler.hold_until("policy") == 1.0 + ready_in_s
+    assert len(batch) == (5 if until is None else 0)
+    assert until is None or fleet.scheduler.hold_until("policy") == until
 
 
 def test_a_model_never_waits_where_a_deadline_would_suffer() -> None:
