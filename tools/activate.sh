@@ -7,7 +7,7 @@ if [[ -z $_suffix && -n ${ROS_DISTRO:-} ]] && command -v ros2 >/dev/null; then
   :  # the installation has set everything
 else
   # What another environment, or a ROS 2 that is no longer there, may have left behind.
-  if [[ -n ${_ROS_WHEELS_BOOTSTRAP_COMPLETE:-} ]]; then
+  if [[ -n ${_ROS_WHEELS_BOOTSTRAP_COMPLETE:-}$_suffix ]]; then
     unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH
   fi
   unset PYTHONPATH PYTHONHOME COLCON_PREFIX_PATH RMW_IMPLEMENTATION
