@@ -14,6 +14,7 @@ pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed
 pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
 
 from bags import (
+    CONTRACT,
     JAZZY,
     START_NS,
     STATE,
@@ -34,18 +35,6 @@ from inferential_ros.recording.verdicts import compare
 
 ROOT = Path(__file__).parents[2]
 CHUNK = "inferential/msg/ActionChunk"
-CONTRACT = """
-robot: r
-model: {id: m}
-observation:
-  trigger: {on: state}
-  keys:
-    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [a, b]}
-action:
-  names: [a, b]
-  rate_hz: 50
-  outputs: [{topic: cmd, type: std_msgs/msg/Float64MultiArray, kind: position}]
-"""
 H = 5
 
 

@@ -15,6 +15,7 @@ pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
 
 from bags import (
     CLOCK,
+    CONTRACT,
     FRAMES,
     HUMBLE,
     JAZZY,
@@ -39,19 +40,6 @@ from inferential_ros.recording.provenance import Provenance, attach_contract, co
 from inferential_ros.recording.writing import BagWriter
 
 TEXT = "std_msgs/msg/String"
-CONTRACT = """
-robot: r
-model: {id: m}
-observation:
-  trigger: {on: state}
-  keys:
-    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [a, b]}
-action:
-  names: [a, b]
-  rate_hz: 50
-  outputs:
-    - {topic: cmd, type: std_msgs/msg/Float64MultiArray, kind: position}
-"""
 
 
 class Recorder:

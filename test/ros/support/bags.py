@@ -20,6 +20,20 @@ STATE, CLOCK, RANGE, FRAMES = (
 TRANSFORM = ("TransformStamped", "Transform", "Vector3", "Quaternion")
 START_NS = 1_700_000_000 * 10**9
 STEP_NS = 20_000_000
+# Of a robot whose states `states_in` writes.
+CONTRACT = """
+robot: r
+model: {id: m}
+observation:
+  trigger: {on: state}
+  keys:
+    state: {topic: joint_states, type: sensor_msgs/msg/JointState, joints: [a, b]}
+action:
+  names: [a, b]
+  rate_hz: 50
+  outputs:
+    - {topic: cmd, type: std_msgs/msg/Float64MultiArray, kind: position}
+"""
 # How writers of MCAP differ: with or without chunks, compression, indexes and a summary.
 FLAVOURS: dict[str, dict[str, Any]] = {
     "whole": {},
