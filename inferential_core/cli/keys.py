@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..security.keyfiles import PUBLIC, SECRET, SERVER, make_keys, read_public
 
-# as in authorized.yaml
-RIGHTS = ("clients", "models", "priority", "rate_hz", "bytes_per_s", "changes")
+if TYPE_CHECKING:  # needs pydantic, which a robot lacks
+    from ..security.rights import Identity
+
+# by their names in authorized.yaml
+RIGHTS = {
+    "clients": "--client",
+    "models": "--model",
+    "priority": "--priority",
+    "rate_hz": "--rate",
+    "bytes_per_s": "--bytes-per-s",
+    "changes": "--change",
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,27 +38,40 @@ def _new(options: argparse.Namespace) -> None:
         raise UsageError(f"{SERVER!r} names the server's own pair, which needs no rights")
     if not options.authorize and _given(options):
         raise UsageError("grant rights with --authorize, or with inferential keys authorize")
-    if options.authorize:
-        from ..security.rights_file import check_rights
-
-        check_rights(options.folder, options.name, _given(options))  # before there are keys
+    rights = _rights(options) if options.authorize else {}
     public, secret = make_keys(options.folder, options.name)
+    identity = None
+    if options.authorize:
+        try:
+            identity = _let_in(options.folder, options.name, public, rights)
+        except BaseException:  # who tries again finds no pair in the way
+            public.unlink()
+            secret.unlink()
+            raise
     print(f"{secret}  secret: keep it on {_whom(options.name)}, where nobody else can read it")
     print(f"{public}  public" + (": give it to every client" if options.name == SERVER else ""))
-    if options.authorize:
-        _authorize(options)
+    if identity is not None:
+        _tell(identity)
 
 
 def _authorize(options: argparse.Namespace) -> None:
-    from ..security.rights_file import authorize  # ruamel.yaml and pydantic: the server's side
-
-    public_key = getattr(options, "public_key", None)
+    public_key = options.public_key
     if public_key is None:
         public_key = options.folder / (options.name + PUBLIC)
-    key = read_public(public_key).decode("ascii")
-    identity = authorize(options.folder, options.name, key, _given(options))
+    _tell(_let_in(options.folder, options.name, public_key, _rights(options)))
+
+
+def _let_in(
+    folder: Path, name: str, public_key: str | Path, rights: Mapping[str, Any]
+) -> Identity:
+    from ..security.rights_file import authorize
+
+    return authorize(folder, name, read_public(public_key).decode("ascii"), rights)
+
+
+def _tell(identity: Identity) -> None:
     print(
-        f"{options.name} may use the client ids {', '.join(identity.patterns)} and ask the models"
+        f"{identity.name} may use the client ids {', '.join(identity.patterns)} and ask the models"
         f" {', '.join(identity.models)}; its most important tier is {identity.priority}"
     )
     if identity.changes:
@@ -61,8 +84,11 @@ def _authorize(options: argparse.Namespace) -> None:
 def _token(options: argparse.Namespace) -> None:
     from ..security.rights_file import give_token
 
-    identity, token = give_token(options.folder, options.name, _given(options))
-    print(token)
+    def show(token: str) -> None:
+        print(token, flush=True)
+
+    rights, replace = _rights(options), options.replace
+    identity = give_token(options.folder, options.name, rights, show=show, replace=replace)
     print(
         f"this is the token of {options.name}, which nobody can show again: an API key of openpi,"
         f" an api_token of GR00T; it may use the client ids {', '.join(identity.patterns)} and ask"
@@ -74,6 +100,22 @@ def _token(options: argparse.Namespace) -> None:
 def _given(options: argparse.Namespace) -> dict[str, Any]:
     """The rights that are named on the command line."""
     return {name: value for name in RIGHTS if (value := getattr(options, name)) is not None}
+
+
+def _rights(options: argparse.Namespace) -> dict[str, Any]:
+    """As `_given`; UsageError names the option whose value nobody can be given."""
+    from pydantic import ValidationError  # as all of the rights: the server's side
+
+    from ..security.rights import Identity
+
+    rights = _given(options)
+    try:
+        Identity.model_validate(rights)
+    except ValidationError as error:
+        first = error.errors()[0]
+        told = f"{first['msg']}, not {first['input']!r}"
+        raise UsageError(f"{RIGHTS[str(first['loc'][0])]}: {told}") from None
+    return rights
 
 
 def _revoke(options: argparse.Namespace) -> None:
@@ -163,6 +205,11 @@ def _parser() -> argparse.ArgumentParser:
     authorize.set_defaults(run=_authorize)
     token = commands.add_parser(
         "token", parents=[folder, rights], help="make a token for a client that comes in by a door"
+    )
+    token.add_argument(
+        "--replace",
+        action="store_true",
+        help="shut out whoever has the token that NAME has now, and make another one",
     )
     token.set_defaults(run=_token)
     revoke = commands.add_parser("revoke", parents=[folder], help="shut a key out at once")

@@ -75,10 +75,10 @@ def why_refused(event: int, has_key: bool) -> str:
         )
     if has_key:
         return (
-            "the connection breaks off while keys are compared: is the file that"
-            f" {said.server_key} names the key of this server?"
+            "the connection breaks off while keys are compared: the file that"
+            f" {said.server_key} names is not the key of this server, or this server has no keys"
         )
     return (
-        "the connection breaks off before anything is said: no inference server, or one that"
-        f" demands a key ({said.key})"
+        "the connection breaks off before anything is said: the server demands a key"
+        f" ({said.key}, {said.server_key}), or this is no inference server"
     )

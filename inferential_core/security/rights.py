@@ -112,10 +112,8 @@ def read_rights(path: Path) -> Rights:
     return found
 
 
-def as_identity(name: str, entry: Any, path: Path) -> Identity:
+def as_identity(name: str, entry: dict[str, Any], path: Path) -> Identity:
     """One entry, checked."""
-    if not isinstance(entry, dict):
-        raise ConfigError(f"{path}: {name}: expected key, clients, models, ...")
     try:
         identity = Identity.model_validate({**entry, "name": name})
     except ValidationError as error:
@@ -129,7 +127,7 @@ def as_identity(name: str, entry: Any, path: Path) -> Identity:
     return identity
 
 
-def read_entries(text: str, path: Path) -> dict[str, Any]:
+def read_entries(text: str, path: Path) -> dict[str, dict[str, Any]]:
     """The entries by name, as they are written; a name that is there twice is an error."""
     try:
         source = parse_yaml(text)
@@ -141,6 +139,9 @@ def read_entries(text: str, path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: expected identities by name")
     for keys, line in source.twice:  # YAML would take the last one, and a revocation be lost
         raise ConfigError(f"{path}:{line}: {': '.join(map(str, keys))} is there twice")
+    for name, entry in source.data.items():
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{path}: {name}: expected key, clients, models, ...")
     return {str(name): entry for name, entry in source.data.items()}
 
 

@@ -7,7 +7,7 @@ import fcntl
 import io
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,18 @@ def _authorize(path: Path, name: str, public_key: str, rights: Mapping[str, Any]
     return identity
 
 
-def check_rights(folder: Path, name: str, rights: Mapping[str, Any]) -> None:
-    """ConfigError where an identity could not be given these rights."""
-    as_identity(name, {"key": "0" * 40, **rights}, folder / AUTHORIZED)
+def give_token(
+    folder: Path,
+    name: str,
+    rights: Mapping[str, Any],
+    *,
+    show: Callable[[str], None],
+    replace: bool = False,
+) -> Identity:
+    """Make a token for an identity, which is kept nowhere: `show` gets it before it is valid.
 
-
-def give_token(folder: Path, name: str, rights: Mapping[str, Any]) -> tuple[Identity, str]:
-    """A new token for an identity, in place of one that it had; it is kept nowhere else."""
+    replace: in place of the one that it has, which is otherwise a ConfigError.
+    """
     if name == SERVER:
         raise ConfigError(f"{SERVER!r} is the server's own pair: it needs no rights")
     path = folder / AUTHORIZED
@@ -60,11 +65,18 @@ def give_token(folder: Path, name: str, rights: Mapping[str, Any]) -> tuple[Iden
     with _alone(folder):
         text = read_text(path) if os.path.exists(path) else _HEAD
         entries = read_entries(text, path)
-        entry = {**entries.get(name, {}), **rights, "token_sha256": digest_of(token)}
+        before = entries.get(name, {})
+        if before.get("token_sha256") and not replace:
+            raise ConfigError(
+                f"{name} has a token already, which another one would shut out: --replace makes"
+                " another one all the same"
+            )
+        entry = {**before, **rights, "token_sha256": digest_of(token)}
         entry.pop("revoked", None)
         identity = as_identity(name, entry, path)
+        show(token)
         _write(path, text, {**entries, name: entry}, name)
-    return identity, token
+    return identity
 
 
 def revoke(folder: Path, name: str) -> None:

@@ -334,13 +334,14 @@ def test_the_list_says_who_may_do_what(keys: Keys, capsys: pytest.CaptureFixture
         (["authorize", "server"], "needs no rights"),
         (["new", "server", "--authorize"], "needs no rights"),
         (["new", "robot_4", "--rate", "5"], "with --authorize"),
-        (["authorize", "robot_1", "--rate", "0"], "rate_hz"),
+        (["authorize", "robot_1", "--rate", "0"], "--rate: Input should be greater than 0, not 0"),
         (["authorize", "robot_3", "--public-key", "FOLDER/robot_1.key"], "robot_1 has this key"),
         (["authorize", "a", "--public-key", "FOLDER/stranger.key_secret"], "this is a secret key"),
-        (["new", "robot_5", "--authorize", "--rate", "nan"], "rate_hz"),
-        (["new", "robot_5", "--authorize", "--bytes-per-s", "inf"], "bytes_per_s"),
-        (["new", "robot_5", "--authorize", "--priority", "-1"], "priority"),
-        (["new", "robot_5", "--authorize", "--model", ""], "models"),
+        (["new", "robot_5", "--authorize", "--rate", "nan"], "--rate: "),
+        (["new", "robot_5", "--authorize", "--bytes-per-s", "inf"], "--bytes-per-s: "),
+        (["new", "robot_5", "--authorize", "--priority", "-1"], "--priority: "),
+        (["new", "robot_5", "--authorize", "--model", ""], "--model: "),
+        (["token", "arm_8", "--rate", "-1"], "--rate: "),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(
@@ -455,12 +456,46 @@ def test_a_token_is_printed_once_and_kept_as_its_digest(
     found = rights.by_token[TOKEN + digest_of(token)]
     assert (found.name, found.models, found.patterns) == ("arm", ("pi0",), ("arm-*",))
     assert token not in (keys.folder / "authorized.yaml").read_text()
-    assert run(keys, "token", "arm") == 0  # another one takes its place, and the rights stay
+    assert run(keys, "token", "arm") == 1
+    assert (
+        "arm has a token already" in (said := capsys.readouterr()).err and "--replace" in said.err
+    )
+    assert TOKEN + digest_of(token) in read_rights(keys.folder / "authorized.yaml").by_token
+    assert run(keys, "token", "arm", "--replace") == 0  # and the rights stay
     rights = read_rights(keys.folder / "authorized.yaml")
     assert [each.models for each in rights.by_token.values()] == [("pi0",)]
     assert run(keys, "list") == 0
     assert "token" in capsys.readouterr().out
     assert TOKEN + digest_of(token) not in rights.by_token
+
+
+def test_a_token_that_nobody_could_read_is_not_kept(keys: Keys) -> None:
+    before = (keys.folder / "authorized.yaml").read_text()
+    program = "import sys; from inferential_core.cli import main; sys.exit(main())"
+    words = [sys.executable, "-c", program, "keys", "token", "arm", "--keys", str(keys.folder)]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert run.returncode == 1 and "No space left" in run.stderr
+    assert (keys.folder / "authorized.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("rights", ["robot_1: [\n", "robot_1: text\n"])
+def test_a_pair_that_cannot_be_let_in_is_not_left_behind(
+    keys: Keys, rights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (keys.folder / "authorized.yaml").write_text(rights)
+    assert run(keys, "new", "robot_5", "--authorize") == 1
+    said = capsys.readouterr()
+    assert "authorized.yaml" in said.err and not said.out
+    assert not list(keys.folder.glob("robot_5*"))
+    (keys.folder / "authorized.yaml").unlink()
+    assert run(keys, "new", "robot_5", "--authorize") == 0
+
+
+def test_a_connection_that_breaks_off_is_told_with_all_that_may_be_the_cause() -> None:
+    with_key, without = (why_refused(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL, it) for it in (1, 0))
+    assert "server_key= names is not the key" in with_key and "has no keys" in with_key
+    assert "demands a key (key=, server_key=)" in without and "no inference server" in without
 
 
 def test_two_identities_with_one_token_are_refused(tmp_path: Path) -> None:
