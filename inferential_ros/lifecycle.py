@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import functools
-import signal
-import socket
 import sys
-import threading
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.guard_condition import GuardCondition
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from inferential_core.process.interpreter import keep_time
-from inferential_core.process.launcher import end_with_launcher, ignore_stop_signals
+from inferential_core.process.launcher import end_with_launcher
 from inferential_core.process.supervisor import Supervisor
 from inferential_core.security.variables import OF_A_NODE, speaking
 from inferential_ros.distributions import refuse_what_does_not_fit, steady_clock
+from inferential_ros.stop_signals import StopSignals
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _QUOTING = "quote a text that has a colon: -p \"models:=['policy:=my_pkg:Policy']\""
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -51,6 +48,8 @@ def transition(failed: TransitionCallbackReturn) -> Callable[[Transition], Trans
                 return method(self, state)
             except WrongSetup as error:
                 self.get_logger().error(f"{method.__name__}: {error}")
+            except KeyboardInterrupt:  # out of `interruptible`
+                self.get_logger().info(f"{method.__name__}: the node was told to end meanwhile")
             except Exception:
                 self.get_logger().error(f"{method.__name__} failed:\n{traceback.format_exc()}")
             return failed
@@ -74,10 +73,13 @@ class ManagedNode(LifecycleNode):
     release     give everything back that `configure` made, after ending what is active; called
                 from any state, also after a `configure` that failed half-way
 
-    What waits in a step looks at `asked_to_stop` now and then.
+    What waits in a step looks at `asked_to_stop` now and then; a user's code, which cannot, runs
+    within `interruptible`.
     """
 
-    asked_to_stop: Callable[[], bool] = staticmethod(lambda: False)  # set by `run`
+    # Both are set by `run`.
+    asked_to_stop: Callable[[], bool] = staticmethod(lambda: False)
+    interruptible: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
@@ -153,7 +155,7 @@ def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
         fix = "; " + _QUOTING if "override rule" in str(error) else ""
         print(f"wrong ROS arguments: {error}{fix}", file=sys.stderr)
         return 1
-    stop = _Stop()
+    stop = StopSignals()
     try:
         node = make_node()
     except ParameterException as error:  # a parameter of another type, or out of its range
@@ -164,7 +166,9 @@ def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
     executor = SingleThreadedExecutor()
     supervisor = Supervisor()
     try:
-        stop.interrupt(node)
+        stop.wake(node)
+        node.asked_to_stop = lambda: stop.asked
+        node.interruptible = stop.interrupting
         end_with_launcher(node.get_logger().warning)
         executor.add_node(node)
         if not node.get_parameter("autostart").value:
@@ -195,60 +199,16 @@ def _supervise(node: ManagedNode, supervisor: Supervisor) -> None:
         node.create_timer(supervisor.period_s, supervisor.feed, clock=steady_clock())
 
 
-class _Stop:
-    """Whether a signal came.
-
-    Python runs its handlers on the main thread, which sleeps in the executor and does not notice;
-    so a thread waits for the byte that the interpreter writes at once and triggers a callback.
-    Executor.wake would not do: spin_once goes back to sleep where no callback is ready.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._guard: GuardCondition | None = None
-        self._bell, written = socket.socketpair()
-        written.setblocking(False)
-        self._written = written
-        self._previous_fd = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
-        self._previous = {n: signal.signal(n, self._ask) for n in SIGNALS}
-        self._thread = threading.Thread(target=self._wait, name="signals", daemon=True)
-        self._thread.start()
-
-    def interrupt(self, node: ManagedNode) -> None:
-        """From now on a signal interrupts this node: its executor, and what its steps wait for."""
-        node.asked_to_stop = lambda: self.asked
-        self._guard = node.create_guard_condition(lambda: None)
-
-    def close(self) -> None:
-        self._guard = None
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        if self.asked:
-            ignore_stop_signals()
-        signal.set_wakeup_fd(self._previous_fd)
-        self._written.close()
-        self._thread.join()
-        self._bell.close()
-
-    def _ask(self, number: int, frame: Any) -> None:
-        self.asked = True
-
-    def _wait(self) -> None:
-        while self._bell.recv(1):
-            guard = self._guard
-            if guard is not None:
-                guard.trigger()
-
-
-def _start(node: ManagedNode, stop: _Stop) -> bool:
+def _start(node: ManagedNode, stop: StopSignals) -> bool:
+    """Configure and activate; False if it failed, rather than was told to stop."""
     if stop.asked:
         return True
     if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-        return False
+        return stop.asked
     keep_time()  # not once it is active: for a moment all threads stand still
     if stop.asked:
         return True
-    return bool(node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
+    return node.trigger_activate() == TransitionCallbackReturn.SUCCESS or stop.asked
 
 
 def _shut_down(node: LifecycleNode) -> None:

@@ -147,7 +147,8 @@ class ServerNode(ManagedNode):
 
         assert self._server is not None
         try:
-            self._server.start()
+            with self.interruptible():
+                self._server.start()
         except InferentialError as error:
             raise WrongSetup(str(error)) from None
         self._serving = True
@@ -212,16 +213,17 @@ class ServerNode(ManagedNode):
         if (here := os.getcwd()) not in sys.path:
             sys.path.insert(0, here)  # models beside whoever starts the node, as for the command
         try:
-            made = assemble(
-                self.get_parameter("config_file").value,
-                given,
-                dispatcher=self.get_parameter("dispatcher").value,
-                models=texts(self, "models"),
-                ray_address=self.get_parameter("ray_address").value,
-                serve_config=self.get_parameter("serve_config_file").value,
-                replicas=self.get_parameter("replicas").value,
-                local=local,
-            )
+            with self.interruptible():
+                made = assemble(
+                    self.get_parameter("config_file").value,
+                    given,
+                    dispatcher=self.get_parameter("dispatcher").value,
+                    models=texts(self, "models"),
+                    ray_address=self.get_parameter("ray_address").value,
+                    serve_config=self.get_parameter("serve_config_file").value,
+                    replicas=self.get_parameter("replicas").value,
+                    local=local,
+                )
             self.get_logger().info(made.where)
             if made.empty:
                 self.get_logger().warning(

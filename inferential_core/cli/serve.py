@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -44,16 +44,37 @@ _LOOK_S = 0.1
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code."""
+    """Serve until SIGINT or SIGTERM; returns the exit code. Raises Ctrl-C until it serves."""
     options = _parser().parse_args(argv)
     with formatting.setup(options.log_format, options.log_level):
         try:
-            _run(options)
+            with _sigterm_as_ctrl_c() as terminated:
+                _run(options)
+        except KeyboardInterrupt:  # while models are made and warm up
+            if not terminated():
+                raise
         except InferentialError as error:
             if error.__cause__ is not None:  # what went wrong in a user's own code
                 _log.debug("%s", error, exc_info=error)
             raise
     return 0
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Raise KeyboardInterrupt on SIGTERM, until it is handled otherwise; yields whether it did."""
+    came = False
+
+    def terminate(*_: object) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(options: argparse.Namespace) -> None:

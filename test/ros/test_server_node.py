@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from inferential_core import Connection, Status
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 SERVER = "inferential_ros.server_node"
 MODELS = ["policy:=robot_models:Constant"]
+SOON_S = 20.0
 
 
 def ask(address: str, model_id: str = "policy") -> Any:
@@ -250,6 +252,33 @@ def test_a_server_that_is_drained_answers_the_call_and_ends_well(
     graph.inbox(ServerStatus, "/server_status", LATCHED).wait()
     assert graph.call(Trigger, "/inference_server/drain", Trigger.Request()).success
     assert server.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "process", "told"),
+    [
+        ("SlowToMake", [], signal.SIGINT),
+        ("SlowToWarm", [], signal.SIGTERM),
+        ("SlowToMake", ["policy"], signal.SIGTERM),
+    ],
+)
+def test_a_signal_is_obeyed_while_a_model_is_made_or_warmed_up(
+    start: Callable[..., Any],
+    address: str,
+    model: str,
+    process: list[str],
+    told: signal.Signals,
+) -> None:
+    more = {"process": process} if process else {}
+    server = start(SERVER, bind=address, models=[f"policy:=robot_models:{model}"], **more)
+    deadline = time.monotonic() + SOON_S
+    while "begun" not in server.text():
+        assert time.monotonic() < deadline, server.text()
+        time.sleep(0.02)
+    server.process.send_signal(told)
+    assert server.wait() == 0
+    assert "the node was told to end meanwhile" in server.text()
+    assert "Traceback" not in server.text()
 
 
 def test_a_model_beside_whoever_starts_the_node_is_found_and_its_error_is_told_with_the_place(

@@ -286,8 +286,13 @@ def test_no_thread_waits_long_for_another_or_for_the_garbage_collector(
 
 
 @pytest.mark.parametrize("where", [[], ["--process=policy"]])
-def test_a_ctrl_c_is_obeyed_while_a_model_loads(
-    serve: Callable[..., Process], tmp_path: Path, where: list[str]
+@pytest.mark.parametrize(("told", "ends"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_is_obeyed_while_a_model_loads(
+    serve: Callable[..., Process],
+    tmp_path: Path,
+    told: signal.Signals,
+    ends: int,
+    where: list[str],
 ) -> None:
     (tmp_path / "loads.py").write_text(
         "import pathlib, time\n"
@@ -302,8 +307,8 @@ def test_a_ctrl_c_is_obeyed_while_a_model_loads(
     while not (tmp_path / "begun").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    code, said = process.end(signal.SIGINT)
-    assert (code, "Traceback" in said) == (130, False)
+    code, said = process.end(told)
+    assert (code, "Traceback" in said) == (ends, False)
 
 
 def test_a_model_that_takes_long_to_make_is_told_meanwhile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,22 @@ class Constant:
 
     def infer(self, obs: dict[str, Any]) -> dict[str, Any]:
         return {"actions": np.tile(np.float32([0.25, 2.0]), (HORIZON, 1))}
+
+
+class SlowToMake(Constant):
+    """Says that it has begun, and takes an hour to be made."""
+
+    def __init__(self) -> None:
+        print("begun", flush=True)
+        time.sleep(3600)
+
+
+class SlowToWarm(Constant):
+    """Says that it has begun, and takes an hour to warm up."""
+
+    def warm_up(self) -> None:
+        print("begun", flush=True)
+        time.sleep(3600)
 
 
 class Picky(Constant):
