@@ -122,7 +122,8 @@ class BaseConnection(ABC, Generic[M]):
         """Why the server does not let this client in, such as a key it does not know; or ''.
 
         Meanwhile observations end LOST at once, with this reason; it is tried again once a
-        second.
+        second. It is what `wait`, `observe` or a read saw last. A connection that breaks off while
+        keys are compared is a refusal from the third time in a row on; `problem` tells at once.
         """
         return self._socket.link.refusal
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from documented import blocks, commands, text_of
 
-from inferential_core import Connection, InferentialConfig
+from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server
 from inferential_core import cli as command
 from inferential_core.config.schema import LimitsConfig
 from inferential_core.security.rights import read_rights
@@ -32,8 +32,7 @@ def test_the_steps_lead_to_a_robot_that_is_let_in(
             shutil.copy("robot/robot_1.key", "keys")
             shutil.copy("keys/server.key", "robot")
         if line == "inferential keys authorize robot_1":
-            for program in blocks(PAGE, "python"):
-                exec(program.replace("gpu-box", "127.0.0.1"), {})
+            assert told_to_the_robot(capsys) == "the server lets this robot in\n"
     assert len(done) == 7
     rights = {each.name: each for each in read_rights(Path("keys/authorized.yaml")).values()}
     assert set(rights) == {"robot_1", "operator"}
@@ -41,6 +40,29 @@ def test_the_steps_lead_to_a_robot_that_is_let_in(
     assert operator.may_change("arm") and not robot.may_change("arm")
     assert robot.revoked and (robot.rate_hz, robot.models) == (60.0, ("policy-*",))
     assert "revoked" in capsys.readouterr().out
+
+
+def test_the_program_shown_tells_why_a_robot_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command.main(["keys", "new", "server"])
+    command.main(["keys", "new", "robot_1", "--keys", "robot"])
+    shutil.copy("keys/server.key", "robot")
+    assert "the server refuses this key" in told_to_the_robot(capsys)
+    shutil.copy("robot/robot_1.key", "robot/server.key")
+    assert "the connection breaks off while keys are compared" in told_to_the_robot(capsys)
+
+
+def told_to_the_robot(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the page's program prints, where a server with the folder `keys` runs."""
+    config = InferentialConfig(http={"bind": "off"}, security={"keys": "keys"})
+    capsys.readouterr()
+    models = LocalDispatcher({"policy": lambda _: {}})
+    with Server("tcp://127.0.0.1:0", config=config, dispatcher=models) as server:
+        for program in blocks(PAGE, "python"):
+            exec(program.replace("tcp://gpu-box:5555", server.address), {})
+    return capsys.readouterr().out
 
 
 def test_the_entry_shown_can_be_read_and_names_every_right(tmp_path: Path) -> None:
