@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _SETTLED_S = 0.05  # a file that is being written has settled once it stayed as it is for so long
 _LOOKS = 20
 _MOST_WAYS = 40  # that links lead: some lead in circles
-_PATIENCE_S = 5.0  # with a scheduler of the user's that hangs while it is made
+_PATIENCE_S = 1.0  # with a model or a scheduler of the user's that takes long to make
 _READING = frozenset({"opened", "closed_no_write"})  # events that change nothing
 
 
@@ -96,7 +96,7 @@ class FileWatch:
         self._words.put("asked")
 
     def close(self) -> None:
-        """Returns once nothing is called any more, or after five seconds."""
+        """Returns once nothing is called any more, or after a second."""
         if self._thread.is_alive():
             self._words.put("end")
             self._thread.join(_PATIENCE_S)

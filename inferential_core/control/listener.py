@@ -107,8 +107,10 @@ class ControlListener(NoControl):
 
 
 def _serve(server: Controlled, caller: socket.socket) -> None:
-    """One request of one caller."""
-    with caller, caller.makefile("rwb") as stream, contextlib.suppress(OSError, ValueError):
+    """One request of one caller, which may be gone before it is done."""
+    request: Any = {"do": ""}
+    # A stream flushes what it holds as it closes, which fails like any other word to who has gone.
+    with contextlib.suppress(OSError, ValueError), caller, caller.makefile("rwb") as stream:
         if not _is_trusted(caller):
             caller.settimeout(_REFUSE_S)
             stream.readline(

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from ..dispatch.base import LOADING, REPLACING, UNLOADING, Dispatcher, ModelChange
 from ..errors import ConfigError, InferentialError, UsageError, describe, last_frames
+from ..log.waiting import waiting
 from ..suggestion import nearest
 from .parts import Parts
 
@@ -52,6 +53,15 @@ class ModelChanges:
         self._dispatcher = dispatcher
         self._lock = threading.Lock()
 
+    def make_one(self, parts: Parts, wish: Wish) -> None:
+        """One change, as `make`; the log tells why it failed, too."""
+        try:
+            self.make(parts, [wish], lambda: None)
+        except InferentialError as error:
+            _log.error("%s", str(error).partition("\n")[0])
+            _log.debug("why no model was changed", exc_info=error)
+            raise
+
     def make(self, parts: Parts, wishes: Sequence[Wish], also: Callable[[], T]) -> T:
         """All of them or none; what `also`, called as they take over, returns.
 
@@ -68,13 +78,10 @@ class ModelChanges:
                 for wish, change in zip(wishes, changes):
                     _prepare(wish, change)
                 found = self._take_over(parts, changes, also)
-            except BaseException as error:
+            except BaseException:
                 for change in changes:
                     change.give_up()
                 self._turn(parts, lambda: None)
-                if isinstance(error, InferentialError):
-                    _log.error("%s", str(error).partition("\n")[0])
-                    _log.debug("why no model was changed", exc_info=error)
                 raise
             for change in changes:
                 change.finish()
@@ -111,8 +118,11 @@ class ModelChanges:
 
 def _prepare(wish: Wish, change: ModelChange) -> None:
     failed = f"model {wish.model_id!r} is not {_DONE[wish.kind]}"
+    doing = f"model {wish.model_id!r} is being {_DONE[wish.kind]}"
+    _log.info("%s", doing)
     try:
-        change.prepare()
+        with waiting(_log.info, doing):
+            change.prepare()
     except InferentialError as error:
         told = "\n".join(filter(None, (str(error), last_frames(error))))
         raise ConfigError(f"{failed}: {told}") from error

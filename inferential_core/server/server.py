@@ -387,7 +387,7 @@ class Server:
     def _change_model(self, wish: Wish) -> None:
         if not self._serving:
             raise UsageError("models change only while the server runs: start it first")
-        self._model_changes.make(self._ran, [wish], lambda: None)
+        self._model_changes.make_one(self._ran, wish)
 
     def reconfigure(self, config: InferentialConfig) -> list[str]:
         """Make this the configuration, also while serving: no request is lost, nobody waits.

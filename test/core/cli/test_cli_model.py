@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from inferential_core.control import caller, place
 from inferential_core.errors import ConfigError
 
 LONG_MS = 20_000
+CALL = "inferential-control-call"  # the thread that serves an operator
 ONE = """
 import numpy as np
 
@@ -40,6 +42,11 @@ class Leaving(One):
 class Broken(One):
     def warm_up(self):
         raise MemoryError("the card holds 24 GB")
+
+class Slow(One):
+    def __init__(self):
+        import time
+        time.sleep(2.5)
 """
 
 
@@ -97,6 +104,30 @@ def test_why_a_model_cannot_be_loaded_is_told_with_the_last_lines(
         (logged,) = [line for line in caplog.messages if "is not replaced" in line]
         assert logged.endswith(")") and "\n" not in logged
         assert version(server) == "1"
+
+
+def test_a_model_that_takes_long_is_told_from_its_beginning_on_though_who_asked_has_gone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = []
+    monkeypatch.setattr(threading, "excepthook", broken.append)
+    caplog.set_level("INFO")
+    with serving() as server:
+        with socket.socket(socket.AF_UNIX) as operator:
+            operator.connect(str(place.sockets()[0]))
+            request = {"do": "load", "model": "leg", "target": "these_models:Slow"}
+            operator.sendall(json.dumps(request).encode() + b"\n")
+            operator.recv(1)  # it is being done
+        while calls := [each for each in threading.enumerate() if each.name == CALL]:
+            calls[0].join()
+        assert version(server, "leg") == "1"
+    told = [line for line in caplog.messages if "'leg'" in line]
+    assert told[:2] == [
+        "model 'leg' is being loaded",
+        "model 'leg' is being loaded, for 2 s now",
+    ]
+    assert told[-1].startswith("model 'leg' is loaded, in 2.")
+    assert broken == []
 
 
 def test_a_model_that_would_end_the_server_is_told_and_the_server_goes_on(capsys: Any) -> None:

@@ -87,7 +87,9 @@ def test_a_saved_file_changes_the_models(server: Server, file: Path) -> None:
     assert server.config.limits.max_tensors == 7
 
 
-def test_a_model_that_cannot_be_loaded_refuses_the_whole_file(server: Server, file: Path) -> None:
+def test_a_model_that_cannot_be_loaded_refuses_the_whole_file(
+    server: Server, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file.write_text(
         "dispatch: {models: {arm: 'yaml_models:Two', hand: 'yaml_models:Broken'}}\n"
         "limits: {max_tensors: 7}\n"
@@ -98,6 +100,8 @@ def test_a_model_that_cannot_be_loaded_refuses_the_whole_file(server: Server, fi
     assert [each["id"] for each in server.status()["models"]] == ["arm", "leg"]
     assert version(server, "arm") == "1"
     assert server.config.limits.max_tensors != 7
+    wait_until(lambda: "is not applied" in caplog.text)
+    assert [each.levelname for each in caplog.records].count("ERROR") == 1
 
 
 def wished(before: dict[str, Any], after: dict[str, Any], *served: str) -> list[tuple[Any, ...]]:
