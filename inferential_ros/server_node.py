@@ -80,7 +80,12 @@ class ServerNode(ManagedNode):
         )
         declare(self, "serve_config_file", "", "Ray Serve config file with applications to deploy")
         declare(self, "replicas", 0, "Replicas of each model on Ray Serve; 0: one")
-        declare(self, "lanes", 0, "Calls a local model works on at once; 0: one")
+        declare(
+            self,
+            "lanes",
+            0,
+            "Calls a local model works on at once; 0: as config_file has it, and one without one",
+        )
         declare_texts(self, "process", "Ids of local models that run in processes of their own")
         declare(
             self,

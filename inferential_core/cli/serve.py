@@ -8,15 +8,12 @@ import contextlib
 import logging
 import math
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from ..config import LOOPBACK
-from ..dispatch.factory import DISPATCHERS, local_options
+from ..dispatch.factory import local_options
 from ..errors import InferentialError, UsageError
 from ..log import formatting
 from ..log.waiting import waiting
@@ -26,8 +23,8 @@ from ..process.supervisor import Supervisor
 from ..server.assembly import assemble
 from ..server.off_loop import off_loop
 from ..server.server import Server
-from .arguments import count, given, seconds, seconds_or_0
 from .patience import Patience
+from .serve_options import parser
 
 TOLD = (
     "bind",
@@ -45,7 +42,7 @@ _LOOK_S = 0.1
 
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code. Raises Ctrl-C until it serves."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     with formatting.setup(options.log_format, options.log_level):
         try:
             with _sigterm_as_ctrl_c() as terminated:
@@ -98,7 +95,13 @@ def _run(options: argparse.Namespace) -> None:
         server.start()  # not in the event loop: a Ctrl-C while models load is obeyed at once
     keep_time()
     _log.info("%s", where)
-    what = ", ".join(dispatcher.models()) or "what Ray Serve has"
+    what = ", ".join(dispatcher.models())
+    if not what:
+        what = "what Ray Serve has"
+        _log.info(
+            "no model is named, so the server serves what is deployed on Ray Serve; without Ray,"
+            " --dispatcher local --model NAME=MODULE:ATTRIBUTE serves one in this process"
+        )
     asyncio.run(_serve(server, what, patience))
 
 
@@ -159,113 +162,3 @@ def _tell(lines: list[str]) -> None:
         for line in lines:
             _log.warning("%s (stdout: %s)", line, error.strerror or error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        model = re.match(r"unrecognized arguments: (\w\S*:\S+)", message)
-        super().error(message + (f"; name a model with --model {model[1]}" if model else ""))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="inferential serve",
-        description="Serve the models of this machine to robots, until Ctrl-C.",
-        epilog="example: inferential serve --model policy=my_package.policy:Policy",
-    )
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME=MODULE:ATTRIBUTE",
-        help="model to serve: a callable, or an object or class with infer or infer_batch; may be"
-        " repeated",
-    )
-    parser.add_argument(
-        "--dispatcher",
-        choices=DISPATCHERS,
-        default="",
-        help="where models run: on Ray Serve (default if Ray is installed) or in this process",
-    )
-    parser.add_argument(
-        "--bind", type=given, metavar="ADDRESS", help=f"address to listen on; default {LOOPBACK}"
-    )
-    parser.add_argument(
-        "--keys",
-        type=given,
-        metavar="DIR",
-        help="folder with the server's keys and authorized.yaml: see inferential keys",
-    )
-    parser.add_argument(
-        "--allow-insecure",
-        action="store_true",
-        help="serve everybody who reaches the port, from other machines too, without keys",
-    )
-    parser.add_argument(
-        "--http",
-        type=given,
-        metavar="HOST:PORT",
-        help="address of the fleet's page; off: no page; default 127.0.0.1:5580 or the next free"
-        " port",
-    )
-    parser.add_argument(
-        "--door",
-        dest="doors",
-        action="append",
-        default=[],
-        metavar="KIND=HOST:PORT[/MODEL]",
-        help="let clients of another server in, such as openpi=127.0.0.1:8000; may be repeated",
-    )
-    parser.add_argument(
-        "--config", type=given, metavar="FILE", help="server configuration, YAML or JSON"
-    )
-    parser.add_argument(
-        "--wait",
-        type=seconds,
-        default=math.inf,
-        metavar="SECONDS",
-        help="end with an error unless every model is ready so soon; default: wait for ever",
-    )
-    parser.add_argument("--strategy", type=given, metavar="NAME", help="scheduling strategy")
-    on_ray = parser.add_argument_group("on Ray Serve")
-    on_ray.add_argument(
-        "--ray-address",
-        type=given,
-        metavar="HOST:PORT",
-        help="cluster to join; local: start one; default: the one that runs on this machine, else"
-        " local",
-    )
-    on_ray.add_argument(
-        "--serve-config", type=given, metavar="FILE", help="Ray Serve config file to deploy"
-    )
-    on_ray.add_argument(
-        "--replicas", type=count, default=0, help="replicas of each model (default 1)"
-    )
-    here = parser.add_argument_group("in this process")
-    here.add_argument("--lanes", type=int, help="calls that a model works on at once (default 1)")
-    here.add_argument(
-        "--process",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="run this model in processes of its own, one for each lane; may be repeated",
-    )
-    here.add_argument(
-        "--timeout",
-        type=seconds_or_0,
-        metavar="SECONDS",
-        help="longest time that a call of a model may take (default 30); 0: no limit",
-    )
-    parser.add_argument(
-        "--log-level",
-        default="info",
-        choices=("debug", "info", "warning", "error"),
-        help="write log lines of this level and above (default info)",
-    )
-    parser.add_argument(
-        "--log-format",
-        default="text",
-        choices=formatting.FORMATS,
-        help="write each event as a line for people (default) or as a JSON object",
-    )
-    return parser

@@ -188,7 +188,7 @@ class RayDriver(Dispatcher):
                 await asyncio.to_thread(cluster.join, self._address)
                 break
             except cluster.Unreachable as error:
-                self._why_not = str(error)
+                self._why_not = f"{error}; the server tries again twice a second"
                 self._emit_changes()
                 await asyncio.sleep(0.5)
         self._joined = True

@@ -200,6 +200,16 @@ class Process:
         assert line.startswith("serving "), f"{line!r}, {self.end(signal.SIGKILL)}"
         return line.split()[-1]
 
+    def said_until(self, words: str) -> str:
+        """What it said on stderr, up to the line that has these words."""
+        assert self._process.stderr is not None
+        lines = []
+        for line in map(bytes.decode, self._process.stderr):
+            lines.append(line)
+            if words in line:
+                return "".join(lines)
+        raise AssertionError("".join(lines))
+
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Exit code after this signal, and what it said on stderr."""
         self._process.send_signal(number)
@@ -309,6 +319,16 @@ def test_a_signal_is_obeyed_while_a_model_loads(
         time.sleep(0.01)
     code, said = process.end(told)
     assert (code, "Traceback" in said) == (ends, False)
+
+
+def test_a_server_without_a_model_or_a_cluster_says_that_it_tries_again_and_how_to_do_without(
+    serve: Callable[..., Process],
+) -> None:
+    pytest.importorskip("ray", reason="Ray is the [server] extra")
+    process = serve("--dispatcher=ray", "--ray-address=127.0.0.1:9", ANY_PORT)
+    process.address()
+    said = process.said_until("Connection refused; the server tries again twice a second")
+    assert "--dispatcher local --model NAME=MODULE:ATTRIBUTE serves one in this process" in said
 
 
 def test_a_model_that_takes_long_to_make_is_told_meanwhile(
