@@ -14,7 +14,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from inferential_core.cli.arguments import seconds
+from inferential_core.cli.arguments import given, seconds
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.schema import Contract
@@ -24,6 +24,11 @@ from inferential_ros.recording.recorder import Recorder
 from inferential_ros.recording.writing import BagWriter
 
 SPIN_S = 0.1  # how soon a signal or the end of the time is noticed
+SILENT_S = 2.0  # without any message, from the start on: then the user is asked why
+_ASKED = (
+    "does the robot run, in this ROS_DOMAIN_ID, and are its topics in the namespace that"
+    " --namespace names?"
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,20 +42,21 @@ def main(argv: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     writer = BagWriter(options.output)
-    attach_contract(writer, Path(path))
     try:
+        attach_contract(writer, Path(path))
         _record(options, contract, writer)
     finally:
         counts = dict(writer.counts)
-        writer.close()
+        if any(counts.values()):
+            writer.close()
+        else:
+            writer.discard()
     for topic, count in sorted(counts.items()):
         print(f"{count:8d}  {topic}")
     if any(counts.values()):
         return 0
     print(
-        "Nothing came on these topics: does the robot run, in this ROS_DOMAIN_ID, and are its"
-        " topics in the namespace that --namespace names?",
-        file=sys.stderr,
+        f"Nothing came on these topics, so {options.output} is removed: {_ASKED}", file=sys.stderr
     )
     return 1
 
@@ -76,10 +82,17 @@ def _record(options: argparse.Namespace, contract: Contract, writer: BagWriter) 
         )
         Recorder(node, contract, writer, provenance)
         print(f"recording to {options.output}; press Ctrl-C to end", flush=True)
-        until_s = time.monotonic() + (options.duration or float("inf"))
-        while not ended.asked and time.monotonic() < until_s:
+        began_s = time.monotonic()
+        until_s = began_s + (options.duration or float("inf"))
+        warn_at_s = began_s + SILENT_S
+        while not ended.asked and (now_s := time.monotonic()) < until_s:
             executor.spin_once(timeout_sec=SPIN_S)
             writer.flush_if_due()
+            if now_s >= warn_at_s:
+                warn_at_s = float("inf")
+                if not any(writer.counts.values()):
+                    topics = ", ".join(sorted(writer.counts))
+                    print(f"Nothing comes on {topics}: {_ASKED}", file=sys.stderr, flush=True)
     finally:
         executor.shutdown()
         node.destroy_node()
@@ -106,7 +119,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: inferential record my_bag --contract robot.yaml --namespace robot_1",
     )
     parser.add_argument(
-        "output", metavar="FOLDER", help="folder to create: a rosbag2 with one MCAP file"
+        "output",
+        type=given,
+        metavar="FOLDER",
+        help="folder to create: a rosbag2 with one MCAP file",
     )
     parser.add_argument("--contract", required=True, metavar="FILE", help="the bridge's contract")
     parser.add_argument("--namespace", default="", help="the bridge's namespace")

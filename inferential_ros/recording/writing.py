@@ -104,6 +104,16 @@ class BagWriter:
                     YAML().dump({"rosbag2_bagfile_information": self._information()}, file)
             self._ended = True
 
+    def discard(self) -> None:
+        """Remove the recording, of which nothing is worth keeping; whoever tries again may."""
+        with self._lock:
+            self._ended = True
+            self._file.close()
+            for file in (self._folder / METADATA, self._folder / f"{self._folder.name}.mcap"):
+                file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody else's file is in it
+                self._folder.rmdir()
+
     def _flush_if_due(self) -> None:
         now_s = self._steady_s()
         if now_s - self._flushed_s >= FLUSH_S:

@@ -89,7 +89,7 @@ def test_a_bridge_is_recorded_and_the_recording_replayed(graph: Any, tmp_path: P
     assert {column["verdict"] for column in compared["columns"].values()} == {"the same"}
 
 
-def test_nothing_is_lost_when_the_recorder_is_told_to_end(tmp_path: Path) -> None:
+def test_an_empty_recording_is_told_of_while_it_is_made_and_leaves_nothing(tmp_path: Path) -> None:
     contract = tmp_path / "contract.yaml"
     contract.write_text(CONTRACT)
     command = [sys.executable, "-m", "inferential_core.cli", "record", str(tmp_path / "bag")]
@@ -103,15 +103,23 @@ def test_nothing_is_lost_when_the_recorder_is_told_to_end(tmp_path: Path) -> Non
     )
     try:
         assert process.stdout is not None
+        assert process.stderr is not None
         assert "recording to" in process.stdout.readline()
+        warning = process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=WAIT_S)
     finally:
         process.kill()
     assert process.returncode == 1 and "Nothing came on these topics" in said
     assert "0  /r/joint_states" in out
-    with open_bag(tmp_path / "bag") as bag:
-        assert not list(bag.messages(bag.types))
+    assert "Nothing comes on" in warning and "/r/joint_states" in warning
+    assert not (tmp_path / "bag").exists()  # so that the next try may use it
+
+
+def test_a_recording_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["record", "", "--contract", "contract.yaml"])
+    assert "argument FOLDER: must not be empty" in capsys.readouterr().err
 
 
 def test_what_is_a_second_old_is_in_the_file(tmp_path: Path) -> None:
