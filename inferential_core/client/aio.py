@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import Any
 
-from .base import BaseConnection, BaseModel, ServerLink, T, Waiting
+from .base import BaseConnection, BaseModel, ServerLink, T, Waiting, polls
 from .handle import ModelSession
 from .reply import Reply
 from .session import ClientSession
@@ -110,7 +110,7 @@ class AsyncModel(BaseModel):
 
     async def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
         """How the oldest unanswered observation ended or stands; see `Model.get_reply`."""
-        if timeout_ms is not None and timeout_ms <= 0:
+        if polls(timeout_ms):
             return self._reply_at_hand()
         return await self._sleeping(self._reply(timeout_ms))
 

@@ -14,6 +14,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ..clock import Clock, SystemClock
+from ..errors import UsageError
 from ..security.variables import VARIABLES
 from .addresses import ServerAddress, Servers, server_addresses
 from .handle import RESTART, ModelOptions, ModelSession
@@ -224,8 +225,8 @@ class BaseModel:
         return request_id
 
     def _result(self, timeout_ms: float | None) -> Waiting[dict[str, Any] | None]:
-        deadline = _deadline(timeout_ms)
-        if timeout_ms is not None and timeout_ms <= 0:
+        deadline, at_once = _deadline(timeout_ms), polls(timeout_ms)
+        if at_once:
             self._socket.drain()
         while True:
             ended, result = self._session.take_result(self._handle)
@@ -233,7 +234,7 @@ class BaseModel:
                 return result
             left_ms = 1000.0 * (deadline - time.monotonic())
             if left_ms <= 0 or not self._handle.pending:
-                if timeout_ms is None or timeout_ms > 0:
+                if not at_once:
                     self._socket.warn_if_absent()
                     self._session.give_up(self._handle)
                 return None
@@ -257,11 +258,11 @@ class BaseModel:
             yield self._socket.patience_ms(self._session.patience_ms(self._handle, left_ms))
 
     def _specification(self, timeout_ms: float) -> Waiting[dict[str, Any]]:
+        deadline = _deadline(timeout_ms)
         self._socket.check()
         question = self._session.describe(self._handle)
         self._socket.send(*question.message, supersede=False)
         yield 0.0  # sending may have taken away the signal of what arrived for others
-        deadline = time.monotonic() + timeout_ms / 1000.0
         while (reply := self._session.take(question.handle)) is None:
             left_ms = 1000.0 * (deadline - time.monotonic())
             if left_ms <= 0:
@@ -284,5 +285,16 @@ def _keys(
     return client_keys(key, server_key)
 
 
+def polls(timeout_ms: float | None) -> bool:
+    """Whether this timeout is over at once; UsageError where it is none."""
+    try:
+        if timeout_ms is None or timeout_ms == timeout_ms:  # which NaN does not
+            return timeout_ms is not None and timeout_ms <= 0
+    except (TypeError, ValueError):
+        pass
+    raise UsageError(f"timeout_ms must be a number of milliseconds or None, not {timeout_ms!r}")
+
+
 def _deadline(timeout_ms: float | None) -> float:
+    polls(timeout_ms)
     return math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0

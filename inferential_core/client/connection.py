@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import BaseConnection, BaseModel, T, Waiting
+from .base import BaseConnection, BaseModel, T, Waiting, polls
 from .handle import ModelSession
 from .reply import Reply
 
@@ -20,9 +20,10 @@ class Connection(BaseConnection["Model"]):
 
         Returns False if none of these happened within `timeout_ms` (None: no limit).
         """
+        at_once = timeout_ms is not None and polls(timeout_ms)
         self._socket.enter()
         try:
-            return self._socket.wait(timeout_ms)
+            return self._socket.wait(0.0 if at_once else timeout_ms)
         finally:
             self._socket.leave()
 
@@ -89,10 +90,12 @@ class Model(BaseModel):
 
         Unlike `get_result`, it reports every outcome, with the reason. If `timeout_ms` is over
         first, the status is WAITING, and `error` says what is in the way: the server's name,
-        address or key, or a slow model. This abandons nothing. It returns None if no
-        observation waits, and with timeout_ms=0 also if none has ended.
+        address or key, or a slow model. This abandons nothing. With timeout_ms=0, the default,
+        or less it only looks, and returns None while none has ended. It returns None at once if
+        nothing was asked. With timeout_ms=None it waits without a limit. UsageError tells of a
+        timeout that is no number.
         """
-        if timeout_ms is not None and timeout_ms <= 0:
+        if timeout_ms == 0 or polls(timeout_ms):  # 0 first: it costs a robot the least
             return self._reply_at_hand()
         return self._sleeping(self._reply(timeout_ms))
 

@@ -311,6 +311,24 @@ def test_close_returns_with_observations_in_flight_and_twice(server):
     connection.close()
 
 
+@pytest.mark.parametrize("timeout_ms", [float("nan"), "5", [1, 2]])
+@pytest.mark.parametrize("ask", ["get_reply", "get_result", "specification"])
+def test_a_timeout_that_is_no_number_is_told(connection, ask, timeout_ms):
+    with pytest.raises(UsageError, match="timeout_ms must be a number of milliseconds"):
+        getattr(connection.model("policy"), ask)(timeout_ms=timeout_ms)
+    with pytest.raises(UsageError, match="timeout_ms"):
+        connection.wait(timeout_ms)
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1, -float("inf")])
+def test_a_timeout_of_nothing_only_looks(connection, timeout_ms):
+    model = connection.model("policy")
+    model.observe(x=np.zeros(1))
+    assert model.get_reply(timeout_ms=timeout_ms) is None
+    assert model.get_reply(timeout_ms=0.001).status is Status.WAITING  # it is not given up
+    assert connection.wait(timeout_ms) in (True, False)
+
+
 def test_a_forked_child_is_told_to_make_its_own_connection(server, connection):
     model = connection.model("policy")
     model.observe(x=np.zeros(1))
