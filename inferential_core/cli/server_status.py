@@ -6,6 +6,7 @@ import argparse
 import http.client
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,12 +18,44 @@ SERVER = "http://127.0.0.1:5580"
 TOKEN_VARIABLE = "INFERENTIAL_HTTP__TOKEN_FILE"  # the one that the server reads
 PATIENCE_S = 5.0
 
-# A proxy of the environment leads elsewhere: a server is on this machine, or named.
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+_ZMTP = b"\xff"  # begins what ZeroMQ says first; no answer of HTTP begins so (RFC 37 of ZeroMQ)
 
 
 class Unreachable(InferentialError):
     """There is no status to be had; the text says what to do."""
+
+
+class _RobotsAddress(Unreachable):
+    def __init__(self, server: str) -> None:
+        super().__init__(
+            f"robots connect to {server}, but the status comes over HTTP: ask {SERVER}, unless the"
+            " server printed another address for its page when it started"
+        )
+
+
+class _Greeted(Exception):
+    """What answers speaks ZeroMQ."""
+
+
+class _Response(http.client.HTTPResponse):
+    def begin(self) -> None:
+        if self.fp.peek(1)[:1] == _ZMTP:  # else no line would end before the patience does
+            raise _Greeted
+        super().begin()
+
+
+class _Connection(http.client.HTTPConnection):
+    response_class = _Response
+
+
+class _Handler(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+# A proxy of the environment leads elsewhere: a server is on this machine, or named.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Handler)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,9 +96,11 @@ def _ask_one(server: str, options: argparse.Namespace) -> dict[str, Any]:
     if "://" not in server:
         server = f"http://{server}"
     if not server.startswith(("http://", "https://")):
+        raise _RobotsAddress(server)
+    port = re.search(r":([^:@\]]*)$", server.split("/")[2])
+    if port and not (port[1].isdecimal() and int(port[1]) < 2**16):
         raise Unreachable(
-            f"robots connect to {server}, but the status comes over HTTP: ask {SERVER}, unless the"
-            " server printed another address for its page when it started"
+            f"--server {server}: the port must be a number up to 65535, as in {SERVER}"
         )
     token = _token(options.token_file) if options.token_file else ""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -77,6 +112,8 @@ def _ask_one(server: str, options: argparse.Namespace) -> dict[str, Any]:
         said = error.read(500).decode(errors="replace").strip()
         fix = ": name the token's file with --token-file FILE" if error.code == 401 else ""
         raise Unreachable(f"{server} refuses the request: {said or error.reason}{fix}") from None
+    except _Greeted:
+        raise _RobotsAddress(server) from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(

@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="inferential status",
         description="Print the state of a running server: its robots, its models, and how its"
         " observations ended.",
-        epilog="exit code: 0: all is well; 1: there is no server; 3: a robot starves, a model's"
-        " circuit is open, or one of several servers is not there",
+        epilog="exit code: 0: all is well; 1: there is no server; 3: a robot starves, a model is"
+        " still starting or its circuit is open, or one of several servers is not there",
     )
     server_status.add_arguments(parser)
     parser.add_argument(

@@ -126,6 +126,8 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         ("http://127.0.0.1:1", "no server at http://127.0.0.1:1"),
         ("tcp://127.0.0.1:5555", "robots connect to tcp://127.0.0.1:5555"),
         ("http://[::1", "no server at http://[::1 (Invalid IPv6 URL)"),
+        ("foo:bar", "--server http://foo:bar: the port must be a number"),
+        ("http://127.0.0.1:99999/", "the port must be a number up to 65535"),
         ("http://gpu box", "no server at http://gpu box (URL can't contain"),
     ],
 )
@@ -137,6 +139,16 @@ def test_without_a_server_it_says_what_to_do_and_the_exit_code_is_1(
     assert command.main([name, "--server", address]) == 1
     error = capsys.readouterr().err
     assert said in error and len(error.splitlines()) == 1
+
+
+def test_the_address_of_the_robots_is_told_at_once_as_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inferential_core.cli.server_status.PATIENCE_S", None)  # it is not needed
+    with Server("tcp://127.0.0.1:0", dispatcher=LocalDispatcher({"policy": Model()})) as server:
+        address = server.address.replace("tcp", "http")
+        assert command.main(["status", "--server", address]) == 1
+    assert f"robots connect to {address}, but the status comes" in capsys.readouterr().err
 
 
 def test_a_token_is_taken_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
