@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
@@ -21,6 +21,7 @@ from .progress import progress
 from .sample_observation import observation
 
 _PATIENCE_MS = 5000.0
+_LOOK_S = 0.2
 _FILES_A_ROBOT = 4
 _PREFIX = "bench-"
 
@@ -52,12 +53,15 @@ async def _run(options: argparse.Namespace) -> Robots:
     async with AsyncConnection(**link, client_id=f"{options.prefix}probe") as probe:
         model = probe.model(options.model)
         asking = f"asking {options.server} what the model {options.model!r} takes"
-        try:
-            with progress(asking):
+        with progress(asking) as doing:
+            telling = asyncio.ensure_future(_tell_why(probe, asking, doing))
+            try:
                 declared = await model.specification(timeout_ms=_PATIENCE_MS)
-        except TimeoutError:
-            why = probe.problem or "it is there, but does not say what the model takes"
-            raise UsageError(f"no server answers at {options.server}: {why}") from None
+            except TimeoutError:
+                why = probe.problem or "it is there, but does not say what the model takes"
+                raise UsageError(f"no server answers at {options.server}: {why}") from None
+            finally:
+                telling.cancel()
     values, told = observation(declared, options.key_shape)
     if not options.json:
         print(
@@ -78,6 +82,13 @@ async def _run(options: argparse.Namespace) -> Robots:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, robots.stop)
     await robots.ask_for(options.seconds)
     return robots
+
+
+async def _tell_why(probe: AsyncConnection, asking: str, doing: Callable[[str], None]) -> None:
+    """Have the progress say what is in the way, from when that is known on."""
+    while True:
+        doing(f"{asking} ({probe.problem})" if probe.problem else asking)
+        await asyncio.sleep(_LOOK_S)
 
 
 def _allow_sockets(robots: int) -> None:

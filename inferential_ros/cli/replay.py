@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         except ContractError as error:
             print(error, file=sys.stderr)
             return 1
-        with progress(f"replaying {options.bag}") as doing:
+        with progress(f"reading {options.bag}") as doing:
             report = Replay(contract, bag, settings).run(doing)
     print(report.text())
     if options.json:

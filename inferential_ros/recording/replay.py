@@ -87,7 +87,7 @@ class Replay:
         bridge = self._bridge
         bridge.start()
         try:
-            self._wait_for_server()
+            self._wait_for_server(progress)
             began_s = time.monotonic()
             sent = self._feed(progress)
             self._wait_for_answers()
@@ -147,13 +147,14 @@ class Replay:
             and not any(keys[index].quiet for index in indices)  # static: stamped long before
         }
 
-    def _wait_for_server(self) -> None:
+    def _wait_for_server(self, progress: Progress) -> None:
         until_s = time.monotonic() + self._options.wait_s
         while not self._bridge.link.connected:
             left_s = until_s - time.monotonic()
             why = self._bridge.link.problem  # looked into while it is asked for
             if left_s <= 0:
                 raise BagError(f"no server at {self._options.server}: {why}")
+            progress(f"waiting for the server at {self._options.server} ({why})")
             self._robot.changed.wait(min(left_s, _LOOK_S))
             self._robot.changed.clear()
 

@@ -158,6 +158,8 @@ def test_what_does_not_fit_the_recording_is_named(tmp_path: Path, capsys: Any) -
     assert main(["replay", bag, *options, "--remap", "joint_state:=/joint_states"]) == 1
     said = capsys.readouterr().err
     assert "no server at tcp://127.0.0.1:9: nothing listens on port 9" in said
+    assert "waiting for the server at tcp://127.0.0.1:9 (nothing listens on port 9" in said
+    assert "replaying" not in said
     assert main(["replay", bag, *options, "--commands", "/x", "--remap", "joint_state:=/cam"]) == 1
     assert main(["replay", str(tmp_path), *options]) == 1
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -356,9 +357,12 @@ def test_bench_tells_why_there_is_no_answer(
 def test_bench_without_a_server_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inferential_core.cli.bench._PATIENCE_MS", 100.0)
+    monkeypatch.setattr("inferential_core.cli.bench._PATIENCE_MS", 1500.0)
+    monkeypatch.setattr("inferential_core.log.waiting.EVERY_S", 0.5)
     assert command.main(["bench", "--server", "tcp://127.0.0.1:1"]) == 1
-    assert "no server answers at tcp://127.0.0.1:1" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no server answers at tcp://127.0.0.1:1" in told
+    assert re.search(r"^asking .* \(nothing listens on port 1 .*\), for \d s now$", told, re.M)
 
 
 @pytest.mark.parametrize(
