@@ -16,7 +16,7 @@ import pytest
 from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
 from inferential_core.cli import model_changes, profile
 from inferential_core.cli.model import ACTIONS
-from inferential_core.cli.serve import _parser
+from inferential_core.cli.serve_options import parser
 from inferential_core.config import load_config
 from inferential_core.tracking.models import BreakerRule
 from inferential_ros.bringup.arguments import SERVER_ARGUMENTS
@@ -112,7 +112,7 @@ def test_the_commands_of_the_page_are_understood() -> None:
     assert given <= {argument.name for argument in SERVER_ARGUMENTS}
     words = shlex.split(command)
     assert words[:2] == ["inferential", "serve"]
-    options = _parser().parse_args(words[2:])
+    options = parser().parse_args(words[2:])
     assert (options.model, options.process) == (["slow=my_policies:Policy"], ["slow"])
     assert (options.lanes, options.timeout) == (2, 2.0)
 
