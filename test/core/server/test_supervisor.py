@@ -124,10 +124,10 @@ def test_the_units_name_commands_and_options_that_there_are() -> None:
     if not units.is_dir():
         pytest.skip("the tests do not stand in a checkout")
     server = (units / "inferential-server.service").read_text()
-    from inferential_core.cli.serve import _parser
+    from inferential_core.cli.serve_options import parser
 
     (command,) = re.findall(r"^ExecStart=\S+/inferential serve (.*)$", server, re.MULTILINE)
-    assert _parser().parse_args(command.split()).config == "server.yaml"
+    assert parser().parse_args(command.split()).config == "server.yaml"
     bridge = (units / "inferential-bridge@.service").read_text()
     assert "lib/inferential/bridge_node --ros-args" in bridge
     assert all("Type=notify" in unit and "WatchdogSec=" in unit for unit in (server, bridge))
