@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from ..config import keys
+from ..config import command_config, keys
 from ..config.loading import Loaded, load
 from ..config.section import Section
 from ..config.yaml_source import Keys, dotted, place
-from ..errors import ConfigError
+from ..dispatch.local.options import check_ids
+from ..errors import ConfigError, InferentialError
 from ..models.loading import targets
 from ..scheduler.base import create_scheduler
+from ..security.keyring import Keyring
+from ..server.preflight import check_settings
 from ..web.address import AUTO, OFF, parsed
 
 _DEFAULT = "default"
@@ -34,10 +37,12 @@ def main(argv: Sequence[str]) -> int:
         return 0
     sys.path.insert(0, str(Path.cwd()))
     _check_scheduler(loaded)
-    _check_addresses(loaded)
+    _check_places(loaded)
+    check_settings(command_config(options.file))  # as inferential serve would have them
     lines = list(_lines(loaded.config, (), loaded, changed=True))
     count = sum(bool(origin) for _, origin in lines)
     print(f"{options.file or 'the environment'}: valid; {_differing(count)}")
+    print("unchecked: whether its models can be made, and whether its ports are free")
     return 0
 
 
@@ -63,19 +68,26 @@ def _check_scheduler(loaded: Loaded) -> None:
         raise
 
 
-def _check_addresses(loaded: Loaded) -> None:
-    """That the page's address is one, and that models are named as module:attribute."""
-    page = loaded.config.http.bind
+def _check_places(loaded: Loaded) -> None:
+    """What a server would refuse, and of which the file's line is known."""
+    config = loaded.config
+    page, keys_folder, models = config.http.bind, config.security.keys, config.dispatch.models
     checks: list[tuple[Keys, Callable[[], object]]] = []
     if page not in ("", AUTO, OFF):
         checks.append((("http", "bind"), partial(parsed, page)))
-    for name, target in loaded.config.dispatch.models.items():
+    if keys_folder:
+        checks.append((("security", "keys"), partial(Keyring, keys_folder)))
+    for name, target in models.items():
         checks.append((("dispatch", "models", name), partial(targets, [f"{name}:={target}"])))
+    if models:  # else a command line names them
+        for option, value in config.local.model_dump(exclude_unset=True).items():
+            ids = value if isinstance(value, (dict, list)) else ()
+            checks.append((("local", option), partial(check_ids, option, ids, models)))
     wrong = []
     for at, check in checks:
         try:
             check()
-        except ConfigError as error:
+        except InferentialError as error:
             told = str(error).removeprefix(f"{dotted(at)} ")
             wrong.append(f"{place(at, loaded.places)}: {dotted(at)}: {told}")
     if wrong:

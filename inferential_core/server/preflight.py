@@ -16,14 +16,25 @@ from ..security.keyring import Keyring
 from ..transport.sockets import why_not_bound
 from ..web.address import AUTO, OFF, parsed
 from ..web.service import check_reach
+from ..web.token import load_token
+
+Place = tuple[str, str, int]  # to listen on: as it is written, host and port
 
 
 def check(config: InferentialConfig) -> None:
     """ConfigError names the first thing that cannot be, with the fix. Nothing listens for it."""
+    for bind, host, port in check_settings(config):
+        _check_free(bind, host, port)
+
+
+def check_settings(config: InferentialConfig) -> list[Place]:
+    """As `check`, but for what else listens on this machine; what is to be listened on."""
     check_exposure(config)
     create_scheduler(config.scheduling)
     if config.security.keys:
         Keyring(config.security.keys)
+    if config.http.bind not in ("", OFF) and config.http.token_file:
+        load_token(config.http.token_file)
     for door in config.doors:
         opening.check_exposure(door, opening.door_class(door.kind), config)
     places = list(_places(config))
@@ -31,12 +42,10 @@ def check(config: InferentialConfig) -> None:
     for bind, host, port in places:
         if port and (other := of.setdefault((host, port), bind)) != bind:
             raise ConfigError(f"{bind}: {other} is the same address; give each a port of its own")
-    for bind, host, port in places:
-        _check_free(bind, host, port)
+    return places
 
 
-def _places(config: InferentialConfig) -> Iterator[tuple[str, str, int]]:
-    """What is to be listened on: as it is written, host and port."""
+def _places(config: InferentialConfig) -> Iterator[Place]:
     bind = config.transport.bind
     with contextlib.suppress(ValueError):  # ipc://, a port to choose, the name of an interface
         yield f"bind {bind!r}", *split_address(bind.removeprefix("tcp://"))

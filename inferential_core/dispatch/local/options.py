@@ -64,10 +64,10 @@ def options_by_id(
         kind = type(models).__name__
         raise UsageError(f"models must be given by their ids, as {{'policy': policy}}, not {kind}")
     for name, option in (("lanes", lanes), ("max_batch", max_batch), ("timeout_s", timeout_s)):
-        _check_ids(name, option if isinstance(option, Mapping) else (), models)
+        check_ids(name, option if isinstance(option, Mapping) else (), models)
     chosen = (process,) if isinstance(process, str) else process
     if not isinstance(chosen, bool):
-        _check_ids("process", chosen, models)
+        check_ids("process", chosen, models)
     return {
         model_id: options_of(model_id, lanes, max_batch, chosen, timeout_s, warm_up)
         for model_id in models
@@ -130,7 +130,8 @@ def _of(option: T | Mapping[str, T], model_id: str, default: T) -> T:
     return option.get(model_id, default) if isinstance(option, Mapping) else option
 
 
-def _check_ids(option: str, ids: Collection[str], models: Mapping[str, Any]) -> None:
+def check_ids(option: str, ids: Collection[str], models: Collection[str]) -> None:
+    """UsageError where an option is given for an id that is none of these."""
     for model_id in ids:
         if model_id not in models:
             raise UsageError(f"{option} for {model_id!r}, which is none of {sorted(models)}")

@@ -81,7 +81,9 @@ def test_show_changed_leaves_the_defaults_out(
 
 
 def test_check_counts_what_is_set(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, "check", "server.yaml").startswith("server.yaml: valid; 4 settings")
+    valid, unchecked = said(capsys, "check", "server.yaml").splitlines()
+    assert valid.startswith("server.yaml: valid; 4 settings")
+    assert unchecked.startswith("unchecked: whether its models can be made")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,18 @@ def test_check_counts_what_is_set(file: Path, capsys: pytest.CaptureFixture[str]
             "dispatch:\n  models:\n    arm: my_policy\n",
             "server.yaml:3: dispatch.models.arm: model 'arm:=my_policy': write name=module:",
         ),
+        (
+            "dispatch: {models: {arm: 'my_policy:Policy'}}\nlocal: {process: [slow]}\n",
+            "server.yaml:2: local.process: process for 'slow', which is none of ['arm']",
+        ),
+        (
+            "dispatch: {models: {arm: 'my_policy:Policy'}}\nlocal: {lanes: {arn: 2}}\n",
+            "server.yaml:2: local.lanes: lanes for 'arn', which is none of ['arm']",
+        ),
+        ("security: {keys: nothere}\n", "server.yaml:1: security.keys: "),
+        ("transport: {bind: 'tcp://0.0.0.0:5555'}\n", "there are no keys: make some"),
+        ("http: {bind: '127.0.0.1:5580', token_file: nothere}\n", "http.token_file nothere: "),
+        ("doors: [{kind: openpy, bind: '127.0.0.1:8000'}]\n", "did you mean 'openpi'?"),
     ],
 )
 def test_check_says_what_is_wrong_and_where_and_exits_1(
