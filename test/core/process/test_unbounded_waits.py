@@ -55,7 +55,7 @@ REASONS = {
     "inferential_ros/bridge/pacing.py stop: self._thread.join()": TOLD,
     "inferential_ros/bridge/sample_reader.py stop: self._thread.join()": TOLD,
     "inferential_ros/bridge/server_link.py stop: self._thread.join()": TOLD,
-    "inferential_ros/lifecycle.py close: self._thread.join()": TOLD,
+    "inferential_ros/stop_signals.py close: self._thread.join()": TOLD,
 }
 
 
