@@ -7,10 +7,14 @@ gr00t=... --door gr00t=127.0.0.1:5556.
 
 import sys
 
-import msgpack
-import msgpack_numpy
 import numpy as np
 import zmq
+
+try:
+    import msgpack
+    import msgpack_numpy
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: pip install msgpack msgpack-numpy") from None
 
 address = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:5556"
 socket = zmq.Context().socket(zmq.REQ)

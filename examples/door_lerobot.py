@@ -10,9 +10,13 @@ import threading
 from dataclasses import dataclass
 
 import numpy as np
-from lerobot.async_inference import robot_client
-from lerobot.async_inference.configs import RobotClientConfig
-from lerobot.robots import Robot, RobotConfig
+
+try:
+    from lerobot.async_inference import robot_client
+    from lerobot.async_inference.configs import RobotClientConfig
+    from lerobot.robots import Robot, RobotConfig
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: pip install 'lerobot[async]', into Python 3.12") from None
 
 
 @RobotConfig.register_subclass("weightless")

@@ -7,7 +7,11 @@ openpi=127.0.0.1:8000. The address may name the model and this robot.
 import sys
 
 import numpy as np
-from openpi_client.websocket_client_policy import WebsocketClientPolicy
+
+try:
+    from openpi_client.websocket_client_policy import WebsocketClientPolicy
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: pip install openpi-client typing_extensions") from None
 
 address = sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8000/?client=arm-1"
 policy = WebsocketClientPolicy(host=address, port=None)

@@ -8,10 +8,14 @@ answers, so it shows that the herd walks, not how fast it is served. Needs mujoc
 
 import argparse
 
-import mujoco
 import numpy as np
 
 from inferential_core import Connection
+
+try:
+    import mujoco
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: pip install mujoco") from None
 
 PERIOD_S = 0.02
 

@@ -10,10 +10,14 @@ examples/go1_herd.py lets robots walk by it.
 import os
 
 import numpy as np
-import onnx
-import onnxruntime
 
 from inferential_core import stacked
+
+try:
+    import onnx
+    import onnxruntime
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: pip install onnx onnxruntime") from None
 
 ACTION_SCALE = 0.5  # radians for an action of 1
 HOME = np.array([0.1, 0.9, -1.8, -0.1, 0.9, -1.8] * 2, np.float32)  # joint angles, radians

@@ -11,9 +11,13 @@ import contextlib
 import sys
 
 import numpy as np
-from ray import serve
 
 from inferential_core import Server
+
+try:
+    from ray import serve
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: pip install 'ray[serve]'") from None
 
 TWO_ON_A_QUARTER = {"num_replicas": 2, "ray_actor_options": {"num_cpus": 0.25}}
 
@@ -51,9 +55,9 @@ def main(bind: str = "tcp://127.0.0.1:5555") -> None:
     serve.run(Arm.bind(), name="arm", route_prefix=None)
     serve.run(Walker.bind(), name="walker", route_prefix=None)
     server = Server(bind=bind, models=["arm", "walker"])
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(server.run())
+    asyncio.run(server.run())
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, also while the models start
+        main(*sys.argv[1:])

@@ -20,8 +20,12 @@ import threading
 import time
 
 import numpy as np
-import torch
-from torch import nn
+
+try:
+    import torch
+    from torch import nn
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: pip install torch") from None
 
 IMAGE = 224  # pixels a side
 STATE = 14  # two arms of seven joints

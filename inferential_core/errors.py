@@ -27,6 +27,8 @@ _MOST_FRAMES = 50  # of a traceback
 _FRAMES = 3  # of a traceback that are told where its end is enough
 _OURS = tuple(f'  File "{path}' for path in (os.path.dirname(__file__), importlib.__file__))
 
+_OF_SYNTAX = (SyntaxError, IndentationError, TabError)
+
 
 class InferentialError(Exception):
     """The base of every error that this package raises on purpose."""
@@ -71,11 +73,16 @@ def text_of(error: BaseException) -> str:
 def place_of(error: BaseException) -> str:
     """Where an error was raised, as `file.py:12`.
 
-    Nothing where it is not known, nor for an error of this package, whose text says it all.
+    Nothing where it is not known, nor for an error of this package or of a source's syntax, whose
+    text says it all.
     """
     # By name: in a replica of Ray's, this module may be there twice.
     if any(each.__name__ == "InferentialError" for each in type(error).__mro__):
         return ""
+    if isinstance(error, SyntaxError) and type(error) in _OF_SYNTAX:
+        file = error.filename
+        if isinstance(file, str) and file.endswith(".py"):
+            return ""
     frames = error.__traceback__
     if frames is None:
         return ""

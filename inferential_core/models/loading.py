@@ -81,7 +81,10 @@ def _split(spec: str) -> tuple[str, str]:
 def _resolve(spec: str, target: str) -> Any:
     module_name, _, path = target.partition(":")
     with users_code(f"model {spec!r}: cannot import {module_name!r}"):
-        found: Any = imported(module_name)
+        try:
+            found: Any = imported(module_name)
+        except ConfigError as error:
+            raise ConfigError(f"{error}{schemes.suggested(module_name)}") from error
     for part in path.split("."):
         if not hasattr(found, part):
             raise ConfigError(f"model {spec!r}: {module_name!r} has no {path!r}")

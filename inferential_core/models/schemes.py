@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
@@ -74,6 +75,13 @@ def read(target: str) -> Checkpoint | None:
     if not source:
         raise ConfigError(f"model {target!r}: write {scheme}: and then a file or folder")
     return Checkpoint(scheme, source, options)
+
+
+def suggested(scheme: str) -> str:
+    """What to add where there is no module of this name: the scheme that may be meant."""
+    known = [*SCHEMES, *(each.name for each in entry_points(group=GROUP))]
+    near = get_close_matches(scheme, known, n=1) if scheme.isidentifier() else []
+    return f"; did you mean the checkpoint of a framework, {near[0]}:SOURCE?" if near else ""
 
 
 def load(checkpoint: Checkpoint) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -46,6 +47,26 @@ def stop(process: subprocess.Popen) -> str:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=LONG_S)
     return output
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking", "told"),
+    [
+        ("door_gr00t", "msgpack", "pip install msgpack msgpack-numpy"),
+        ("door_lerobot", "lerobot", r"pip install 'lerobot\[async\]'"),
+        ("door_openpi", "openpi_client", "pip install openpi-client"),
+        ("go1_herd", "mujoco", "pip install mujoco"),
+        ("go1_policy", "onnx", "pip install onnx onnxruntime"),
+        ("ray_serve", "ray", r"pip install 'ray\[serve\]'"),
+        ("torch_policy", "torch", "pip install torch"),
+    ],
+)
+def test_an_example_says_in_a_line_what_it_lacks(
+    name: str, lacking: str, told: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, lacking, None)  # as if it were not installed
+    with pytest.raises(SystemExit, match=f"{lacking}.*: {told}"):
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
 
 # One test, as both servers want the port that the README names.

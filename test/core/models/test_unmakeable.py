@@ -81,6 +81,21 @@ def test_a_constructor_that_takes_arguments_is_told_without_a_place_of_ours(fold
         load_models(["p:=broken_models:Needy"])
 
 
+def test_a_mistake_of_syntax_is_told_with_one_place_and_that_is_its_own(folder: Path) -> None:
+    (folder / "mistyped.py").write_text("def infer(obs)\n    return obs\n")
+    (folder / "imports_mistyped.py").write_text("import mistyped\n")
+    for module in ("mistyped", "imports_mistyped"):
+        with pytest.raises(ConfigError, match=r"SyntaxError: .*\(mistyped\.py, line 1\)$"):
+            load_models([f"p={module}:infer"])
+
+
+def test_a_mistyped_kind_of_checkpoint_is_told(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean the checkpoint .* lerobot:SOURCE"):
+        load_models(["arm=lerobt:ck"])
+    with pytest.raises(ConfigError, match="packages$"):
+        load_models(["arm=my_policy:Policy"])
+
+
 @pytest.mark.parametrize(
     ("target", "told"),
     [
