@@ -108,7 +108,8 @@ class BagWriter:
         """Remove the recording, of which nothing is worth keeping; whoever tries again may."""
         with self._lock:
             self._ended = True
-            self._file.close()
+            with contextlib.suppress(OSError):  # the disk is full, and there is nothing to keep
+                self._file.close()
             for file in (self._folder / METADATA, self._folder / f"{self._folder.name}.mcap"):
                 file.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # somebody else's file is in it

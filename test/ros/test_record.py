@@ -116,6 +116,14 @@ def test_an_empty_recording_is_told_of_while_it_is_made_and_leaves_nothing(tmp_p
     assert not (tmp_path / "bag").exists()  # so that the next try may use it
 
 
+def test_a_recording_that_is_discarded_takes_nothing_of_others_along(tmp_path: Path) -> None:
+    writer = BagWriter(tmp_path / "bag")
+    (tmp_path / "bag" / "notes.txt").write_text("mine")
+    writer.discard()
+    writer.write("/words", 0, b"")  # too late, and no error
+    assert [each.name for each in (tmp_path / "bag").iterdir()] == ["notes.txt"]
+
+
 def test_a_recording_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["record", "", "--contract", "contract.yaml"])
