@@ -113,6 +113,8 @@ def _of_item(
     indexed = index is not None
     if many and _count(array, index) == 0:
         raise ContractError(place, f"{path!r}: {_told(step)} takes nothing")
+    if array is not None:
+        _check_within(array, step, path, place)
     if _is_plain(item):
         if left:
             raise ContractError(place, f"{path!r}: {step.name!r} is a {item} and has no fields")
@@ -201,6 +203,21 @@ def _of_unnamed(message: type[Any], step: Step, item: str, path: str, place: str
         f"{path!r} takes whatever stands at [{_shown(index)}] in the message, in an order that is"
         f" the publisher's; by name: {step.name}[{names[0]}=...]"
     )
+
+
+def _check_within(array: re.Match[str], step: Step, path: str, place: str) -> None:
+    """ContractError for an index or a bound of a slice that no message of the type reaches."""
+    bound = array["n"] or array["most"]
+    if bound is None:
+        return
+    most, index = int(bound), step.index
+    if isinstance(index, slice):
+        outside = any(end is not None and abs(end) > most for end in (index.start, index.stop))
+    else:
+        outside = isinstance(index, int) and not -most <= index < most
+    if outside:
+        held = f"{most} elements" if array["n"] else f"at most {most} elements"
+        raise ContractError(place, f"{path!r}: {step.name!r} has {held}, and they count from 0")
 
 
 def _count(array: re.Match[str] | None, index: Index) -> int | None:

@@ -147,12 +147,21 @@ def test_one_text_field_is_a_text() -> None:
         ("__class__", "no field '__class__'"),
         ("linear_acceleration_covariance[5:2]", "[5:2] takes nothing"),
         ("linear_acceleration_covariance[9:12]", "[9:12] takes nothing"),
+        ("linear_acceleration_covariance[6:12]", "has 9 elements, and they count from 0"),
+        ("linear_acceleration_covariance[9]", "has 9 elements, and they count from 0"),
+        ("linear_acceleration_covariance[-10]", "has 9 elements, and they count from 0"),
     ],
 )
 def test_a_wrong_path_is_told_before_any_message_came(path: str, told: str) -> None:
     with pytest.raises(ContractError) as caught:
         decoder("sensor_msgs/msg/Imu", select=["orientation.w", path])
     assert caught.value.path == "key.select[1]" and told in caught.value.problem
+
+
+def test_the_ends_of_a_fixed_array_are_within_it() -> None:
+    covariance = "linear_acceleration_covariance"
+    paths = [f"{covariance}[{index}]" for index in ("-9", "8", "0:9", "-9:-1", ":9", "-9:")]
+    assert decoder("sensor_msgs/msg/Imu", select=paths).form.shape == (1 + 1 + 9 + 8 + 9 + 9,)
 
 
 def test_an_array_of_messages_needs_an_index() -> None:

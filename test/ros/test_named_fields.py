@@ -195,6 +195,14 @@ def test_a_slice_of_messages_gives_the_fields_of_each() -> None:
         decoder("unitree_hg/msg/LowState", select=["motor_state.q"])
 
 
+@pytest.mark.parametrize("index", ["0:120", "30:40", "-36:-1", "35", "-36"])
+def test_what_is_beyond_the_end_of_a_fixed_array_of_messages_is_refused(index: str) -> None:
+    pytest.importorskip("unitree_hg.msg", reason=PEERS)
+    with pytest.raises(ContractError, match="'motor_state' has 35 elements") as caught:
+        decoder("unitree_hg/msg/LowState", select=[f"motor_state[{index}].q"])
+    assert caught.value.path == "key.select[0]"
+
+
 def test_a_slice_of_messages_that_is_too_short_is_refused() -> None:
     decode = decoder(
         "visualization_msgs/msg/MarkerArray",
