@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from inferential_ros.contract.key_sources import IMAGES
 from inferential_ros.contract.schema import ASOF, Contract, ObservationKey, Output
-
-IMAGES = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
 
 
 def describe(contract: Contract) -> str:

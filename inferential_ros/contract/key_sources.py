@@ -42,6 +42,7 @@ from inferential_ros.options.yaml_values import (
 TREE = "tree"  # of frames: asked for one moment, whenever its samples came
 TREE_TYPE = "tf2_msgs/msg/TFMessage"
 TREE_DEPTH = 100  # as tf2_ros has it: many publishers, few frames in a message
+IMAGES = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
 DTYPES = ("float32", "float64")
 MOST_STEPS = 1000  # of a history: more are no history but a recording
 
@@ -95,17 +96,25 @@ def joined_key(name: str, section: Section) -> ObservationKey:
         part = Section(value, f"{section.at('parts')}[{index}]")
         found = topic_key(f"{name}[{index}]", part)
         part.finish()
-        form = form_of(found.decode)
-        vector = form.shape is None or len(form.shape) == 1
-        if form.dtype == TEXT or not vector or found.history or found.align == DROP:
+        if not _is_vector(found) or found.history or found.align == DROP:
             raise ContractError(
-                part.path, "a part is a vector of numbers, there in every observation"
+                part.path,
+                "a part is a vector of numbers, there in every observation; make anything else,"
+                " such as an image, a key of its own",
             )
         parts.append(replace(found, history=history))
     join = Joined(parts, section.get("dtype", one_of(*DTYPES), "float32"), section.path)
     return ObservationKey(
         name, section.path, parts=tuple(parts), join=join, max_age_s=None, history=history
     )
+
+
+def _is_vector(key: ObservationKey) -> bool:
+    """Whether a key's values are vectors of numbers, or may be, where only the messages tell."""
+    form = form_of(key.decode)
+    if form.shape is not None:
+        return len(form.shape) == 1
+    return form.dtype != TEXT and not form.compressed and key.type not in IMAGES
 
 
 class Joined:

@@ -181,6 +181,14 @@ def test_a_part_that_is_missing_is_named() -> None:
             "s.parts[1]",
             "a part is a vector",
         ),
+        *(
+            (
+                {"parts": [ARMS["parts"][0], {"topic": "t", "type": f"sensor_msgs/msg/{image}"}]},
+                "s.parts[1]",
+                "a part is a vector",
+            )
+            for image in ("Image", "CompressedImage")
+        ),
         ({**ARMS, "topic": "t"}, "s.parts", "a key is read from a topic or a parameter"),
         (
             {"topic": "t", "type": "std_msgs/msg/String", "history": {"steps": 2, "every_s": 1}},
