@@ -14,6 +14,7 @@ from typing import Any
 from ..models.answers import ACTIONS
 
 _WIDTH = 80
+_GUESSED_HZ = 30.0
 _JOINTS = re.compile(r"state|joint|qpos")  # in the name of a vector that a JointState holds
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # no texts to YAML
@@ -38,7 +39,7 @@ def skeleton(model_id: str, declared: Mapping[str, Any]) -> str:
         f"  id: {_quoted(model_id)}",
         "",
         "observation:",
-        "  trigger: {runway: 0.5}          # ask again when half of the chunk is left",
+        _trigger(declared),
         "  keys:",
     ]
     several = sum(map(_is_joints, needed, needed.values())) > 1
@@ -46,6 +47,18 @@ def skeleton(model_id: str, declared: Mapping[str, Any]) -> str:
     for key, entry in (needed or {"state": {"shape": [1]}}).items():
         lines += [f"    {_quoted(key)}:", *_key(key, entry, state_names)]
     return "\n".join([*lines, "", *_action(declared, notes)]) + "\n"
+
+
+def _trigger(declared: Mapping[str, Any]) -> str:
+    if declared.get("horizon") == 1:  # a model that is asked at each step
+        rate = f"{{rate_hz: {_rate(declared)}}}"
+        guess = "" if declared.get("control_rate_hz") else ", a guess: that of action.rate_hz"
+        return f"  trigger: {rate:<23}# an answer is one action{guess}"
+    return "  trigger: {runway: 0.5}          # ask again when half of the chunk is left"
+
+
+def _rate(declared: Mapping[str, Any]) -> str:
+    return f"{declared.get('control_rate_hz') or _GUESSED_HZ:g}"
 
 
 def _key(key: str, entry: Mapping[str, Any], state_names: Sequence[str]) -> list[str]:
@@ -91,8 +104,7 @@ def _action(declared: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
     columns = notes.get("action_columns", 1)
     names = list(declared.get("action_names") or _numbered("joint", columns))
     known = "" if declared.get("action_names") else "  # a guess: the model does not name them\n"
-    rate_hz = declared.get("control_rate_hz")
-    rate = f"{rate_hz:g}" if rate_hz else "30                     # a guess"
+    guess = "" if declared.get("control_rate_hz") else "                     # a guess"
     joints = [name.removesuffix(_MOTOR) for name in names]
     parts, key = notes.get("action_parts"), notes.get("action_key", ACTIONS)
     lines = [
@@ -100,7 +112,7 @@ def _action(declared: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
         *([f"  parts: {_listed(parts)}"] if parts else []),
         *([] if key == ACTIONS else [f"  key: {_quoted(key)}"]),
         f"{known}  names: {_listed(names)}",
-        f"  rate_hz: {rate}",
+        f"  rate_hz: {_rate(declared)}{guess}",
     ]
     if str(notes.get("rtc", "")).startswith("yes"):
         lines.append(

@@ -17,7 +17,7 @@ from inferential_ros.contract.draft import Seen, check_namespace, draft
 from inferential_ros.contract.finding import find_contract
 from inferential_ros.contract.loading import load_contract
 from inferential_ros.contract.traffic import tell
-from inferential_ros.discovery.model_check import check_model, fetch_specification
+from inferential_ros.discovery.model_check import advice, check_model, fetch_specification
 from inferential_ros.keys import KeyFiles, add_key_options
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_file import located
@@ -53,6 +53,8 @@ def check(options: argparse.Namespace) -> int:
         )
     if reason:
         print(f"model.id: the model was not checked: {reason}", file=sys.stderr)
+    for line in advice(contract, specification):
+        print(f"warning: {line}", file=sys.stderr)
     unchecked: list[str] = []
     try:
         if options.robot:

@@ -60,6 +60,17 @@ def mismatches(contract: Contract, specification: Mapping[str, Any]) -> list[Con
     ]
 
 
+def advice(contract: Contract, specification: Mapping[str, Any]) -> list[str]:
+    """What the model would rather have, and does not contradict."""
+    trigger, rate_hz = contract.trigger, contract.action.rate_hz
+    if specification.get("horizon") != 1 or trigger.rate_hz == rate_hz:
+        return []
+    return [
+        "observation.trigger: the model answers one action for each observation, so ask it at"
+        f" each step of the robot: {{rate_hz: {rate_hz:g}}}, as action.rate_hz"
+    ]
+
+
 def check_value(key: ObservationKey, value: Any, specification: Mapping[str, Any]) -> None:
     """ContractError if the model takes another shape than that of a value, such as an image's.
 
