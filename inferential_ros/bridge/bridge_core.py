@@ -206,9 +206,12 @@ class BridgeCore:
             with self.lock:
                 self.statistics.fail(str(error))
                 # What does not come or does not fit is told by who watches the inputs.
-                if isinstance(error, NotNow) and all(
-                    i.received or i.key.quiet for i in self.inputs.topics
-                ):
+                topics = self.inputs.topics
+                if isinstance(error, NotNow):
+                    told = any(not (item.received or item.key.quiet) for item in topics)
+                else:
+                    told = any(item.misfit for item in topics)
+                if not told:
                     self.failures.add(error.path, str(error))
             return None
         return Observation(values, stamp_ns, generation, epoch), steps_remaining

@@ -112,7 +112,7 @@ class Console:
                 check_input_type(self._node, key)
             elif item.misfit:
                 raise ContractError("", item.misfit)
-            elif item.message is None:
+            elif item.lacks_sample(self._node.get_clock().now().nanoseconds, CALM_S):
                 self._check_partial(item, bridge)
             elif not item.decoded:  # another key may be waited for, this one can be told of now
                 check_sample(key, item.message)

@@ -30,7 +30,7 @@ class Input:
     """One topic key: its newest sample and what is known of it.
 
     Of a key that finds its elements by name, `message` may be a `Collected` of several messages;
-    `partial` is what came as long as it is not all that the key needs.
+    `partial` is what came since, or before the first, as long as it is not all that the key needs.
     """
 
     key: ObservationKey
@@ -59,7 +59,7 @@ class Input:
         if self._collector is not None:
             sample = self._collector.add(message, stamp_ns)
             if sample is None or (type(sample) is Collected and sample.missing):
-                if self.message is None and (sample is not None or self.partial is None):
+                if sample is not None or self.partial is None:
                     self.partial = message if sample is None else sample
                 return False
             message, self.partial = sample, None
@@ -88,6 +88,13 @@ class Input:
         """How old the newest sample is."""
         return (now_ns - self.stamp_ns) / 1e9
 
+    def lacks_sample(self, now_ns: int, calm_s: float) -> bool:
+        """Whether messages come, but none made a sample yet, or none did for too long."""
+        limit_s = self.key.max_age_s
+        if self.message is None or self.partial is None or limit_s is None:
+            return self.message is None
+        return self.age_s(now_ns) > max(limit_s, calm_s)
+
     def value(self, message: Any, stamp_ns: int, now_ns: int) -> Any:
         """The sample as the model gets it; InputError if it is missing, too old, or unfit."""
         if message is None and self.key.text is not None:
@@ -103,8 +110,10 @@ class Input:
             what = f"the newest value of {', '.join(names)}"
         age_s, limit_s = (now_ns - stamp_ns) / 1e9, self.key.max_age_s
         if limit_s is not None and age_s > limit_s:
-            other = SIMULATED if age_s > OTHER_CLOCK_S else ""
-            raise NotNow(f"{self.key.path}.max_age_s", f"{what} is {age_s:.3f} s old{other}")
+            why = SIMULATED if age_s > OTHER_CLOCK_S else ""
+            if self.partial is not None:
+                why = f"; what came since does not fit: {self._absence()}"
+            raise NotNow(f"{self.key.path}.max_age_s", f"{what} is {age_s:.3f} s old{why}")
         if limit_s is not None and age_s < -limit_s:
             other = NO_CLOCK if age_s < -OTHER_CLOCK_S else ""
             raise NotNow(

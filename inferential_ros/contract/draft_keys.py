@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from inferential_ros.contract.key_sources import topic_key
@@ -23,6 +24,59 @@ class SeenTopic(Protocol):
     def type(self) -> str: ...
     @property
     def sample(self) -> Any: ...
+
+
+class Heard:
+    """The messages of one topic, of which `sample` is the newest.
+
+    Several nodes may publish joints on one topic; its sample then has the joints of all of them.
+    """
+
+    def __init__(self, type_name: str) -> None:
+        self._has_joints = type_name == JOINTS
+        self._newest: dict[tuple[str, ...], Any] = {}  # by the joints that it names
+        self._joints: set[str] = set()
+
+    def add(self, message: Any) -> None:
+        """Look at a message, which is kept if it is newer or names other joints."""
+        names = tuple(map(str, message.name)) if self._has_joints else ()
+        if names in self._newest or not names or not self._joints.issuperset(names):
+            self._newest[names] = message
+            self._joints.update(names)
+
+    @property
+    def sample(self) -> Any:
+        """A message with all that was seen; None where no message came."""
+        named = [self._newest[names] for names in sorted(self._newest) if names]
+        return _joined(named) if named else self._newest.get(())
+
+
+def _joined(messages: Sequence[Any]) -> Any:
+    """One JointState with the joints of several, as far as they have the same field."""
+    if len(messages) == 1:
+        return messages[0]
+    least = next((field for field in FIELDS if any(_has(m, field) for m in messages)), None)
+    if least is None:
+        return messages[-1]
+    names: list[str] = []
+    taken: list[tuple[Any, list[int]]] = []
+    for message in messages:
+        new = [i for i, name in enumerate(message.name) if name not in names]
+        if new and _has(message, least):
+            taken.append((message, new))
+            names += [message.name[i] for i in new]
+    values = {
+        field: [float(getattr(message, field)[i]) for message, new in taken for i in new]
+        for field in FIELDS
+        if all(_has(message, field) for message, _ in taken)
+    }
+    empty: dict[str, list[float]] = {field: [] for field in FIELDS}
+    first, _ = taken[0]
+    return type(first)(header=first.header, name=names, **{**empty, **values})
+
+
+def _has(message: Any, field: str) -> bool:
+    return len(getattr(message, field)) == len(message.name)
 
 
 def joint_names(seen: SeenTopic) -> list[str]:

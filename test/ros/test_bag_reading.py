@@ -107,6 +107,19 @@ def test_channels_that_cannot_be_decoded_are_named_and_close_no_other(
     assert all(f"note: {reason}" in printed.err for reason in told.values()) and len(told) == 6
 
 
+def test_a_contract_from_a_recording_has_the_joints_of_all_nodes_on_a_topic(
+    tmp_path: Path, capsys: Any
+) -> None:
+    path = tmp_path / "bag.mcap"
+    with Mcap(path) as mcap:
+        mcap.channel("/joint_states", STATE)
+        for index in range(20):
+            mcap.write("/joint_states", START_NS + index, state(START_NS, 0.1, 0.2))
+        mcap.write("/joint_states", START_NS + 20, state(START_NS, 0.3, names=("gripper",)))
+    assert main(["contract", "new", "--bag", str(path)]) == 0
+    assert "joints: [a, b, gripper]" in capsys.readouterr().out
+
+
 @real_bags
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_real_recordings_with_service_events_give_their_topics(storage: str) -> None:

@@ -26,6 +26,7 @@ from inferential_ros.options.yaml_file import parse_yaml
 DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 BAGS = DATA / "g1_inspire_real_bag"
 JOINTS = JointState(name=["a", "b"], position=[0.0, 1.0], velocity=[0.0, 0.0])
+GRIPPER = JointState(name=["gripper"], position=[0.5])
 
 
 def written(*seen: Seen, namespace: str = "") -> Contract:
@@ -257,6 +258,7 @@ def test_new_looks_at_the_topics_of_a_running_robot(graph: Any) -> None:
 
     graph.repeat(
         (graph.publisher(JointState, "/r/joint_states"), JOINTS),
+        (graph.publisher(JointState, "/r/joint_states"), GRIPPER),
         (graph.publisher(Imu, "/r/imu"), Imu()),
     )
     graph.publisher(String, "/r/instruction")
@@ -272,11 +274,13 @@ def test_new_looks_at_the_topics_of_a_running_robot(graph: Any) -> None:
     for _ in range(10):  # discovery takes as long as it takes
         seen = {item.topic: item for item in look(1.5, graph.context)}
         complete = wanted <= set(seen) and seen["/r/joint_states"].sample is not None
+        complete = complete and len(seen["/r/joint_states"].sample.name) == 3
         complete = complete and seen["/r/robot_description"].sample is not None
         if complete and seen["/r/commands"].subscribers == 1:
             break
     assert seen["/r/joint_states"].rate_hz > 1.0
     contract = written(*seen.values(), namespace="r")
     assert {"state", "imu", "instruction"} <= {key.name for key in contract.topics}
+    assert contract.action.names[:3] == ("a", "b", "gripper"), "of two nodes on one topic"
     assert {output.topic for output in contract.action.outputs} == {"commands", "cmd_vel"}
     assert contract.action.execution.geometry[0].names == (JOINTS.name[0],)

@@ -19,6 +19,7 @@ from sensor_msgs.msg import CompressedImage, Image, Imu, JointState, PointCloud2
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension, String
 
 from inferential_ros.contract.draft import COMMANDS, Seen, check_namespace, draft
+from inferential_ros.contract.draft_keys import Heard
 from inferential_ros.contract.draft_text import listed, scalar
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
@@ -66,6 +67,31 @@ def test_joints_without_names_are_numbered_and_read_in_their_order() -> None:
 
 def test_a_joint_that_is_there_twice_is_left_out() -> None:
     assert written(joints(["a", "b", "a"])).topics[0].decode.elements == ("b",)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
+def test_joints_of_several_nodes_on_one_topic_are_all_taken(order: tuple[int, ...]) -> None:
+    arm = {"name": ["a", "b"], "velocity": [3.0, 4.0]}
+    messages = [
+        JointState(**arm, position=[1.0, 2.0]),
+        JointState(name=["gripper"], position=[5.0]),
+        JointState(name=["wheel"], velocity=[6.0]),  # has no position, as the others have
+        JointState(name=["gripper", "a"], position=[5.5, 1.5]),
+    ]
+    heard = Heard(JOINTS)
+    for index in order:
+        heard.add(messages[index])
+    (key,) = written(Seen("/joint_states", JOINTS, sample=heard.sample)).topics
+    assert key.decode.elements == ("a", "b", "gripper") and key.form.shape == (3,)
+
+
+def test_of_a_topic_the_newest_message_is_looked_at() -> None:
+    for kind, messages in ((JOINTS, [JointState(), JointState(position=[1.0])]), (IMAGE, [1, 2])):
+        heard = Heard(kind)
+        assert heard.sample is None
+        for message in messages:
+            heard.add(message)
+        assert heard.sample is messages[1]
 
 
 def test_values_that_the_hardware_does_not_have_are_left_out() -> None:
