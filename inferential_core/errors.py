@@ -27,6 +27,21 @@ _MOST_FRAMES = 50  # of a traceback
 _FRAMES = 3  # of a traceback that are told where its end is enough
 _OURS = tuple(f'  File "{path}' for path in (os.path.dirname(__file__), importlib.__file__))
 
+# What this package, Python's `isinstance` and its logging ask of an error.
+_TOUCHED = frozenset(
+    (
+        "__bool__",
+        "__cause__",
+        "__class__",
+        "__context__",
+        "__getattribute__",
+        "__len__",
+        "__setattr__",
+        "__suppress_context__",
+        "__traceback__",
+        "with_traceback",
+    )
+)
 _OF_SYNTAX = (SyntaxError, IndentationError, TabError)
 
 
@@ -70,12 +85,29 @@ def text_of(error: BaseException) -> str:
         return f"its text cannot be made: {type(failure).__name__}"
 
 
+def touchable(error: BaseException) -> BaseException:
+    """The error itself, or one that says the same where its class redefines what it is asked for.
+
+    `isinstance`, logging and the functions below would call what a user has written there.
+    """
+    kind = type(error)
+    if not any(_TOUCHED & vars(each).keys() for each in kind.__mro__ if not _is_known(each)):
+        return error
+    told = RuntimeError(f"{kind.__name__}: {text_of(error)}")
+    return told.with_traceback(vars(BaseException)["__traceback__"].__get__(error))
+
+
+def _is_known(kind: type) -> bool:
+    return kind.__module__ == "builtins" or kind.__name__ == "InferentialError"
+
+
 def place_of(error: BaseException) -> str:
     """Where an error was raised, as `file.py:12`.
 
     Nothing where it is not known, nor for an error of this package or of a source's syntax, whose
     text says it all.
     """
+    error = touchable(error)
     # By name: in a replica of Ray's, this module may be there twice.
     if any(each.__name__ == "InferentialError" for each in type(error).__mro__):
         return ""
@@ -112,6 +144,7 @@ def traceback_of(error: BaseException) -> str:
 
     Of each, the innermost frames: all of a recursion take tens of milliseconds.
     """
+    error = touchable(error)
     if error.__traceback__ is None and error.__cause__ is None:
         return ""
     try:
@@ -128,8 +161,9 @@ def last_frames(error: BaseException) -> str:
 
     Of what this package called, not of itself. Nothing where no traceback is known.
     """
+    error = touchable(error)
     while error.__cause__ is not None:
-        error = error.__cause__
+        error = touchable(error.__cause__)
     told = traceback_of(error) or text_of(error)  # the text of one from another process is one
     lines = told.partition("\n\nThe above exception was")[0].rstrip().splitlines()
     lines = [line for line in lines if not line.startswith('  File "<frozen ')]

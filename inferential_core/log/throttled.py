@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from ..errors import touchable
 from ..request import InferenceRequest
 from ..status import Status
 
@@ -55,7 +56,8 @@ class ThrottledLog:
         held = self._held.pop(kind, 0)
         more = f" ({held} more like this since the last)" if held else ""
         extra = {"fields": {**(fields or {}), **({"held_back": held} if held else {})}}
-        self._log.log(level, "%s%s", what, more, exc_info=error, extra=extra)
+        told = None if error is None else touchable(error)
+        self._log.log(level, "%s%s", what, more, exc_info=told, extra=extra)
 
     def log_outcome(self, now: float, request: InferenceRequest, status: Status, why: str) -> None:
         """An observation ended without an answer."""

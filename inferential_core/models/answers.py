@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError, text_of
+from ..errors import UsageError, text_of, touchable
 from ..wire.arrays import as_array
 from ..wire.images import EncodedImage
 from ..wire.nesting import flattened
@@ -57,7 +57,7 @@ def _is_carried_as_it_is(value: Any) -> bool:
 def as_result(answer: Any) -> Result:
     """As `as_values`, but an error is returned, and so is one that is the answer."""
     try:
-        if type(answer) is not dict and isinstance(answer, BaseException):
+        if issubclass(type(answer), BaseException):
             return as_exception(answer)  # infer_batch may fail single observations this way
         return as_values(answer)
     except BaseException as error:
@@ -66,6 +66,7 @@ def as_result(answer: Any) -> Result:
 
 def as_exception(error: BaseException) -> Exception:
     """What a model raised, which may be more than an Exception: it may call sys.exit."""
+    error = touchable(error)
     if isinstance(error, Exception):
         return error
     exception = RuntimeError(f"the model raised {type(error).__name__}: {text_of(error)}")

@@ -31,6 +31,17 @@ class Bare(BaseException):
     """Is no Exception."""
 
 
+def odd(name: str) -> Exception:
+    """An error whose class redefines something that is asked of every error."""
+
+    def fail(*_: Any) -> Any:
+        raise Mute
+
+    asked = fail if name in ("__bool__", "__getattribute__") else property(fail)
+    error: Exception = type("Odd", (Exception,), {name: asked})("what it says")
+    return error
+
+
 class Liar:
     """Is nothing that it says it is."""
 
@@ -108,6 +119,10 @@ SLIPS: dict[str, Callable[[Any], Any]] = {
     "is interrupted": lambda obs: _raise(KeyboardInterrupt()),
     "ends a generator": lambda obs: _raise(GeneratorExit()),
     "stops an iteration": lambda obs: _raise(StopIteration(3)),
+    **{
+        f"raises an error of its own {name}": lambda obs, name=name: _raise(odd(name))  # type: ignore[misc]
+        for name in ("__bool__", "__class__", "__getattribute__", "__traceback__")
+    },
     "has a long text": lambda obs: _raise(ValueError("x" * 5_000_000)),
     "has no memory": lambda obs: np.zeros((1 << 60,)),
     "recurses": _recurse,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,15 @@ from inferential_core.errors import (
     MOST_TEXT,
     RejectedError,
     describe,
+    last_frames,
     place_of,
     text_of,
     traceback_of,
 )
 from inferential_core.log.formatting import JsonLines, TextLines
+from inferential_core.log.throttled import ThrottledLog
+from inferential_core.models.answers import as_exception
+from robustness.slips.mistakes import odd
 
 LONG_MS = 20_000
 
@@ -84,6 +89,20 @@ def test_a_traceback_is_bounded_and_can_be_made_of_any_error() -> None:
     assert "in raised" in traceback_of(raised(Mute()))
     assert len(traceback_of(raised(ValueError("x" * 1_000_000)))) < 30_000
     assert traceback_of(ValueError("never raised")) == ""
+
+
+@pytest.mark.parametrize("asked", ["__bool__", "__class__", "__getattribute__", "__traceback__"])
+@pytest.mark.parametrize("formatter", [TextLines(True), JsonLines()])
+def test_an_error_is_told_whose_class_redefines_what_is_asked_of_it(
+    asked: str, formatter: logging.Formatter, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = raised(odd(asked))
+    place = f"({Path(__file__).name}:53)"
+    assert type(as_exception(error)) is RuntimeError
+    assert describe(error) == f"Odd: what it says {place}"
+    assert "in raised" in traceback_of(error) and "in raised" in last_frames(error)
+    ThrottledLog(logging.getLogger("inferential_core")).log(0.0, "it failed", error)
+    assert "Odd: what it says" in formatter.format(caplog.records[-1])
 
 
 def test_the_traceback_of_a_recursion_ends_in_its_error() -> None:
