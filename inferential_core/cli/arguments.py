@@ -8,9 +8,11 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..client.addresses import SERVER_VARIABLE
 from ..errors import UsageError
 
 _LONGEST_S = 1e9
+_LOCAL_SERVER = "tcp://127.0.0.1:5555"
 
 
 def positive(text: str) -> float:
@@ -85,12 +87,23 @@ def picture_file(text: str) -> Path:
     return path
 
 
-def add_own_server(parser: argparse.ArgumentParser) -> None:
+def add_server(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """The option that names the server to ask, or several, as a robot names them."""
+    parser.add_argument(
+        "--server",
+        default=os.environ.get(SERVER_VARIABLE) or _LOCAL_SERVER,
+        metavar="ADDRESS",
+        help=f"{purpose}; several with commas between are asked as a robot asks them. Default:"
+        f" ${SERVER_VARIABLE}, else {_LOCAL_SERVER}",
+    )
+
+
+def add_own_server(parser: argparse.ArgumentParser, else_default: str = "") -> None:
     """The option that names one of the servers that this user runs on this machine."""
     parser.add_argument(
         "--server",
         default="",
         metavar="ADDRESS",
         help="address of the server, such as tcp://127.0.0.1:5555; default: the only one that this"
-        " user runs on this machine",
+        f" user runs on this machine{else_default}",
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from ..client.aio import AsyncConnection
 from ..errors import UsageError
 from ..security.keyfiles import SECRET, name_of_key
-from .arguments import add_key, count, picture_file, positive, seconds
+from .arguments import add_key, add_server, count, picture_file, positive, seconds
 from .load import Robots
 from .load_report import plot, report
 from .progress import progress
@@ -109,12 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: inferential bench --server tcp://gpu-box:5555 --robots 50 --hz 10"
         " --model policy --plot load.png",
     )
-    parser.add_argument(
-        "--server",
-        default="tcp://127.0.0.1:5555",
-        metavar="ADDRESS",
-        help="server to load; default %(default)s",
-    )
+    add_server(parser, "server to load")
     parser.add_argument(
         "--model", default="policy", metavar="NAME", help="model to ask; default %(default)s"
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
+from ..client.addresses import SERVER_VARIABLE
 from ..control import caller
 from ..control.operator import OperatorConnection
 from ..errors import UsageError
@@ -61,10 +63,11 @@ def _carry_out(request: Mapping[str, Any], options: argparse.Namespace) -> None:
             raise caller.CannotControl(f"{error}{told}") from None
         caller.call(found, request)
         return
-    if not options.server or "," in options.server:
+    address = options.server or os.environ.get(SERVER_VARIABLE, "")
+    if not address or "," in address:
         raise UsageError("with --key, name the one server to change: --server ADDRESS")
     keys = {"key": options.key, "server_key": options.server_key}
-    with closing(OperatorConnection(options.server, **keys)) as server:
+    with closing(OperatorConnection(address, **keys)) as server:
         server.change(request)
 
 
@@ -94,7 +97,7 @@ def parser(action: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"inferential model {action}", description=about, epilog=f"example: {example}"
     )
-    add_own_server(parser)
+    add_own_server(parser, f"; with --key: what ${SERVER_VARIABLE} names")
     add_key(parser, "an operator, where the server runs elsewhere")
     if action == "unload":
         parser.add_argument("model", metavar="NAME", help="id of the model")

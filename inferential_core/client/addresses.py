@@ -53,7 +53,11 @@ def _from_mapping(item: Mapping[str, KeyFile]) -> list[ServerAddress]:
     address = item.get("address")
     if not isinstance(address, str) or not address:
         raise UsageError(f"server {dict(item)!r}: 'address' is missing: write tcp://host:port")
-    return [ServerAddress(_with_scheme(address), item.get("key"), item.get("server_key"))]
+    key, server_key = item.get("key"), item.get("server_key")
+    for name, file in {"key": key, "server_key": server_key}.items():
+        if file == "":  # such as of a shell variable that is not set
+            raise UsageError(f"server {address!r}: {name!r} names no file; name one or omit it")
+    return [ServerAddress(_with_scheme(address), key, server_key)]
 
 
 def _from_text(text: str) -> list[ServerAddress]:

@@ -35,7 +35,8 @@ class Standby:
         self._well_since = math.inf
         self._ill: set[str] = set()  # models that it would not ask now
         self._probation_s = _PROBATION_S
-        self._asked_since = -math.inf
+        self._was_left = False
+        self._asked_again_at = -math.inf
         self._pinged_at = -math.inf
         self._answered = True  # the newest ping
         self._mute = 0
@@ -89,15 +90,16 @@ class Standby:
     def begin(self, now: float) -> None:
         """It is asked from now on."""
         self.asked = True
-        self._asked_since = now
+        if self._was_left:
+            self._asked_again_at = now
         self._session.on_notice = self.notice
 
     def end(self, now: float, failed: bool) -> None:
         """It stands by from now on. failed: it was left because it does not answer."""
-        self.asked = False
+        self.asked, self._was_left = False, True
         self._forget()
         if failed:
-            soon = now - self._asked_since < _SOON_S
+            soon = now - self._asked_again_at < _SOON_S
             longer = min(_LONGEST_PROBATION_S, 2.0 * self._probation_s)
             self._probation_s = longer if soon else _PROBATION_S
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, InferentialError
+from ..errors import ConfigError, InferentialError, UsageError
 from . import place
 
 _PATIENCE_S = 10.0  # a server says about once a second that it is at it
@@ -22,8 +22,10 @@ class CannotControl(InferentialError):
 def find(address: str = "") -> Path:
     """The socket of the server at this address; without one, that of the only server there is.
 
-    CannotControl says which there are.
+    CannotControl says which there are, UsageError that several are named.
     """
+    if "," in address:
+        raise UsageError(f"--server {address}: name one server, as this command takes only one")
     found = {path: about for path in place.sockets() if (about := _about(path)) is not None}
     meant = [path for path, about in found.items() if address in ("", about["address"])]
     if len(meant) == 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 from inferential_core.cli.arguments import seconds
 from inferential_core.cli.progress import progress
+from inferential_core.client.addresses import SERVER_VARIABLE
 from inferential_core.security.keyfiles import SECRET, name_of_key
 from inferential_ros.contract.describe import describe
 from inferential_ros.contract.draft import Seen, check_namespace, draft
@@ -137,8 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument(
         "--server",
+        default=os.environ.get(SERVER_VARIABLE),
         metavar="ADDRESS",
-        help="also compare the contract with the model of this server",
+        help="also compare the contract with the model of this server, or of the first that lives"
+        f" of several with commas between; default: ${SERVER_VARIABLE}, else no comparison",
     )
     one.add_argument(
         "--robot",

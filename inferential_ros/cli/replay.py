@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inferential_core.cli.arguments import check_writable, positive
+from inferential_core.cli.arguments import add_server, check_writable, positive
 from inferential_core.cli.progress import progress
 from inferential_core.security.keyfiles import SECRET, name_of_key
 from inferential_ros.contract.finding import find_contract
@@ -18,8 +18,6 @@ from inferential_ros.options.errors import ContractError
 from inferential_ros.recording.bag import Bag, open_bag
 from inferential_ros.recording.provenance import Provenance, contract_for
 from inferential_ros.recording.replay import Options, Replay
-
-LOOPBACK = "tcp://127.0.0.1:5555"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -99,9 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the robot's contract; default: the one that `inferential record` stored",
     )
-    parser.add_argument(
-        "--server", default=LOOPBACK, metavar="ADDRESS", help=f"server to ask; default {LOOPBACK}"
-    )
+    add_server(parser, "server to ask")
     parser.add_argument(
         "--speed",
         type=positive,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 
+import rclpy
 from bridge_rig import CONTRACT, GOOD, Rig
 from inferential.msg import BridgeStatus
 from rclpy.parameter import Parameter
@@ -20,6 +23,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 
 from inferential_core import LocalDispatcher, Server
+from inferential_ros.lifecycle import ManagedNode
+from inferential_ros.parameters import declare, texts
 
 LONG = np.tile(np.float32([0.5, 2.0]), (100, 1))  # 2 s of actions
 
@@ -93,6 +98,23 @@ def test_the_servers_may_be_given_as_a_list(make_rig: Callable[..., Rig], second
     rig.answer = GOOD
     rig.run()
     assert rig.until(BridgeStatus.STATE_EXECUTING).server == second.server.address
+
+
+def test_the_command_lines_of_the_documentation_name_both_servers() -> None:
+    text = (Path(__file__).parents[2] / "docs/failover.md").read_text(encoding="utf-8")
+    [row] = [line for line in text.splitlines() if line.startswith("| bridge node |")]
+    lines = re.findall("`(.*?)`", row)
+    assert len(lines) == 2
+    for line in lines:
+        context = rclpy.Context()
+        rclpy.init(args=["--ros-args", *shlex.split(line)], context=context)
+        node = ManagedNode("bridge", context=context)
+        try:
+            declare(node, "server", "", "", fixed=False, any_type=True)
+            assert ",".join(texts(node, "server")) == "tcp://a:5555,tcp://b:5555"
+        finally:
+            node.destroy_node()
+            rclpy.shutdown(context=context)
 
 
 def test_an_episode_that_must_not_move_stops_until_it_is_reset(

@@ -82,13 +82,20 @@ class Policy:
         return {"actions": np.zeros((2, 3))}
 
 
-def test_check_compares_with_the_model_of_a_server(tmp_path: Path, capsys: Any) -> None:
+@pytest.mark.parametrize("named_by", ["option", "environment"])
+def test_check_compares_with_the_model_of_a_server(
+    named_by: str, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "robot.yaml"
     path.write_text(draft([Seen("/joint_states", "sensor_msgs/msg/JointState", sample=JOINTS)]))
     server = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": Policy()}))
     server.start()
     try:
-        assert main(["contract", "check", str(path), "--server", server.address]) == 1
+        options = ["--server", server.address]
+        if named_by == "environment":
+            monkeypatch.setenv("INFERENTIAL_SERVER", server.address)
+            options = []
+        assert main(["contract", "check", str(path), *options]) == 1
     finally:
         server.stop()
     assert "action.names: the model's columns are a, b, c" in capsys.readouterr().err

@@ -56,9 +56,9 @@ def serving(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen
         process.communicate()
 
 
-def drain(folder: Path) -> subprocess.CompletedProcess[str]:
+def drain(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command("drain"),
+        command("drain", *words),
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),
@@ -117,3 +117,9 @@ def test_without_a_server_it_says_so(tmp_path: Path) -> None:
     ended = drain(tmp_path)
     assert ended.returncode == 1
     assert "no server of this user runs on this machine" in ended.stderr
+
+
+def test_it_says_that_it_takes_one_server(tmp_path: Path) -> None:
+    ended = drain(tmp_path, "--server", "tcp://127.0.0.1:5555,tcp://127.0.0.1:5556")
+    assert ended.returncode == 1
+    assert "name one server, as this command takes only one" in ended.stderr

@@ -286,6 +286,14 @@ def test_bench_loads_a_server_with_what_its_model_specifies(
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_bench_asks_the_servers_that_the_environment_names(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERENTIAL_SERVER", f"tcp://127.0.0.1:1,{server.address}")
+    assert command.main("bench --robots 1 --hz 20 --seconds 0.2".split()) == 0
+    assert "4 ok" in capsys.readouterr().out
+
+
 def test_bench_as_json_tells_every_end(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = "--robots 2 --hz 20 --seconds 0.2 --json --budget-ms 0.0001".split()
     assert command.main(["bench", "--server", server.address, *arguments]) == 0

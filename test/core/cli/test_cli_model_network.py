@@ -108,6 +108,16 @@ def test_whoever_has_not_is_told_why_and_nothing_changes(
     assert refused == ("may not change" in reason or "--change" in reason)
 
 
+def test_with_a_key_the_environment_may_name_the_server(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERENTIAL_SERVER", fleet.server.address)
+    keys = fleet.keys.of("robot_1")
+    files = ["--key", str(keys["key"]), "--server-key", str(keys["server_key"])]
+    assert command.main(["model", "load", "arm=permitted_models:New", *files]) == 0
+    assert models(fleet.server) == {"policy", "other", "arm"}
+
+
 def test_what_a_server_elsewhere_needs_is_told(fleet: Fleet, capsys: Any) -> None:
     assert command.main(["model", "unload", "arm", "--server", "tcp://10.0.0.1:5555"]) == 1
     told = capsys.readouterr().err

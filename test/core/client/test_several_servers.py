@@ -131,6 +131,24 @@ def test_the_client_goes_back_once_the_first_server_is_well_for_a_while(
         assert (robot.server, robot.moves) == (first.address, 2)
 
 
+def test_only_a_server_that_was_gone_back_to_in_vain_has_to_be_well_for_longer(
+    start: Start, soon: None
+) -> None:
+    first, second = start()
+    with connection(first, second) as robot:
+        model = robot.model("policy", control_period_ms=PERIOD_MS)
+        preferred = robot._socket._active
+        assert which(ask(model)) == 1
+        waits = []
+        for _ in range(2):
+            first.end(signal.SIGKILL)
+            until(lambda: which(ask(model, 40)) == 2, "the second one answers")
+            waits.append(preferred._probation_s)
+            first.start()
+            until(lambda: which(ask(model, 40)) == 1, "the first one answers again")
+        assert waits == [0.2, 0.4]
+
+
 def test_a_server_that_is_asked_again_begins_the_episode_anew(start: Start, soon: None) -> None:
     first, second = start()
     with connection(first, second) as robot:
@@ -277,6 +295,9 @@ def test_where_both_are_gone_the_first_that_comes_back_is_asked(start: Start) ->
         ([{"adress": "tcp://a:1"}], "there is no 'adress'; known: address, key, server_key"),
         ([{"key": "x"}], "'address' is missing"),
         ("tcp://a:1?keys=x", "there is no 'keys'"),
+        ("tcp://a:1?key=&server_key=", "server 'tcp://a:1': 'key' names no file"),
+        ("tcp://a:1?key=a.key_secret&server_key", "'server_key' names no file"),
+        ([{"address": "tcp://a:1", "key": ""}], "'key' names no file"),
         ([1], "is no address"),
         (5555, "server 5555 is no address: write tcp://host:port"),
         ("tcp://a:1,tcp://nonsense", "write tcp://host:port"),
