@@ -195,7 +195,10 @@ def _as_it_is(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """A converter that does not round or limit: ValueError where a field takes no such number."""
 
     def exactly(value: Any) -> Any:
-        converted = convert(value)
+        try:
+            converted = convert(value)
+        except TypeError:  # of Python's own words
+            raise ValueError("it is no number") from None
         held = converted[0] if isinstance(converted, bytes) else converted
         if held != value and not isinstance(converted, str):
             raise ValueError(f"the field would hold {held!r}")

@@ -62,7 +62,11 @@ def no_taker(node: Node, output: Output) -> str:
     """That nobody takes the commands of an output, and which topic or action may be meant."""
     if output.action is not None:
         feedback = _names_of(node, f"{output.type}_FeedbackMessage")
-        others = [name.removesuffix("/_action/feedback") for name in feedback]
+        others = [
+            name.removesuffix("/_action/feedback")
+            for name in feedback  # a client of an action makes the topic, too
+            if node.count_publishers(node.resolve_topic_name(name))
+        ]
         done = "offers"
     else:
         others = [

@@ -129,6 +129,12 @@ def test_motors_of_a_humanoid_are_commanded_by_a_slice() -> None:
             "the field would hold 2147483647",
         ),
         (
+            "sensor_msgs/msg/Joy",
+            {"fields": ["axes[0:2]"], "set": {"buttons": ["a"]}},
+            "set.buttons",
+            "it is no number",
+        ),
+        (
             "std_msgs/msg/ColorRGBA",
             {"fields": ["r", "g"], "set": {"b": "x"}},
             "set.b",
