@@ -128,10 +128,13 @@ def test_what_a_server_elsewhere_needs_is_told(fleet: Fleet, capsys: Any) -> Non
 
 def test_a_right_that_is_taken_away_is_gone_at_once(fleet: Fleet) -> None:
     with closing(OperatorConnection(fleet.server.address, **fleet.keys.of("robot_1"))) as operator:
+        change = {"do": "unload", "model": "arm"}
+        with pytest.raises(CannotControl, match="arm"):  # there is none, but the key is let in
+            operator.change(change)
         fleet.keys.run("revoke", "robot_1")
         fleet.server.reload_rights()
         with pytest.raises(CannotControl, match="this key is not authorized any more"):
-            operator.change({"do": "unload", "model": "arm"})
+            operator.change(change)
 
 
 def test_a_change_goes_on_once_however_often_it_is_asked_for(fleet: Fleet) -> None:
