@@ -59,8 +59,9 @@ def in_words(caller: ModelCaller) -> list[str]:
     lines += [
         f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}"
         for name, value in notes.items()
-        if name != "needs"
+        if name not in ("needs", "warnings")
     ]
+    lines += [f"warning: {warning}" for warning in notes.get("warnings", [])]
     needs = notes.get("needs", [])
     return lines + (["It needs to be told", *(f"  {need}" for need in needs)] if needs else [])
 

@@ -60,6 +60,10 @@ from types import SimpleNamespace
 
 class PreTrainedConfig:
     @classmethod
+    def get_known_choices(cls):
+        return dict.fromkeys(("act", "diffusion", "lingbot_va", "smolvla", "third_party"))
+
+    @classmethod
     def from_pretrained(cls, pretrained_name_or_path):
         assert os.environ.get("HF_HUB_OFFLINE") == "1", "it may download"
         with open(os.path.join(pretrained_name_or_path, "config.json")) as file:

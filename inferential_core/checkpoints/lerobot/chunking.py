@@ -56,10 +56,9 @@ class ChunkPolicy:
         for size in self.batch_sizes or (1,):
             self._predict([self._loaded.example()] * size, [], None)
 
-    def shape(self) -> tuple[int, int]:
-        """Steps and columns of a chunk, as one call with zeros shows them."""
-        steps, columns = self._predict([self._loaded.example()], [], None)[0].shape
-        return steps, columns
+    def of_zeros(self) -> Any:
+        """The chunk (T, D) that answers an observation of zeros."""
+        return self._predict([self._loaded.example()], [], None)[0]
 
     def _predict(
         self,

@@ -6,6 +6,7 @@ A folder of LeRobot's names classes in its JSON files: it is code, and is truste
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -19,12 +20,13 @@ from ...errors import ConfigError
 from .. import naming
 from ..folder import checked_folder, downloads, version_of
 from ..options import Options
+from . import faults
 from .chunking import ChunkPolicy
 from .loaded import Loaded
 from .observing import TASK
 from .stepping import StepPolicy
 
-CONFIG = "config.json"
+_log = logging.getLogger(__name__)
 
 # What a call of `predict_action_chunk` answers of these depends on its observations alone.
 CHUNKING = frozenset(
@@ -52,7 +54,7 @@ def load(source: str, options: Mapping[str, str]) -> ChunkPolicy | StepPolicy:
     horizon = given.whole("execution_horizon", 0) or None
     told = naming.told(given)
     given.finish()
-    folder = checked_folder(source, CONFIG, hub)
+    folder = checked_folder(source, faults.CONFIG, hub)
     with downloads(hub):
         loaded = _load(folder, device, _precision(precision))
         config = loaded.policy.config
@@ -66,10 +68,19 @@ def load(source: str, options: Mapping[str, str]) -> ChunkPolicy | StepPolicy:
             "device": loaded.device,
         }
         model = _model(loaded, batch_sizes, rtc, horizon, names, notes)
-        steps, columns = model.shape()
+        chunk = model.of_zeros()
+    steps, columns = chunk.shape
     state = loaded.vectors.get("observation.state", (0,))[0]
     names.checked(columns, state)
     notes["action_columns"] = columns
+    warnings = [
+        *faults.unnormalized(loaded.before, loaded.after, {*loaded.images, *loaded.vectors}),
+        *faults.not_finite(chunk, names.actions),
+    ]
+    if warnings:
+        notes["warnings"] = warnings
+    for warning in warnings:
+        _log.warning("%s: %s", source, warning)
     model.specification = _specification(loaded, names, steps, notes)
     return model
 
@@ -126,6 +137,9 @@ def why_stepwise(config: Any) -> str:
 
 
 def _load(folder: str, device: str, precision: Callable[[str], Callable[[], Any]]) -> Loaded:
+    here = Path(folder)
+    if here.is_dir():
+        faults.check_type(here, PreTrainedConfig.get_known_choices())
     config = PreTrainedConfig.from_pretrained(folder)
     if config.type in REFUSED:
         raise ConfigError(f"LeRobot's {config.type} cannot be served: {REFUSED[config.type]}")
@@ -139,17 +153,22 @@ def _load(folder: str, device: str, precision: Callable[[str], Callable[[], Any]
         config.device = device
     if hasattr(config, "pretrained_backbone_weights"):
         config.pretrained_backbone_weights = None  # all weights are in the folder
-    policy = get_policy_class(config.type).from_pretrained(folder, config=config)
-    policy.eval()
     on = str(config.device)
-    before, after = make_pre_post_processors(
-        config,
-        pretrained_path=folder,
-        preprocessor_overrides={"device_processor": {"device": on}},
-        postprocessor_overrides={"device_processor": {"device": "cpu"}},
-    )
+    try:
+        policy = get_policy_class(config.type).from_pretrained(folder, config=config)
+        policy.eval()
+        before, after = make_pre_post_processors(
+            config,
+            pretrained_path=folder,
+            preprocessor_overrides={"device_processor": {"device": on}},
+            postprocessor_overrides={"device_processor": {"device": "cpu"}},
+        )
+    except Exception:
+        if here.is_dir():
+            faults.check_files(here)  # which policies need what files is known to LeRobot alone
+        raise
     images, vectors = _features(config)
-    files = [Path(folder) / CONFIG, *sorted(Path(folder).glob("*.safetensors"))]
+    files = [here / faults.CONFIG, *sorted(here.glob("*.safetensors"))]
     return Loaded(
         policy, before, after, on, images, vectors, precision(on), version_of(config.type, *files)
     )

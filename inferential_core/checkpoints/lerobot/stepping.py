@@ -49,15 +49,12 @@ class StepPolicy:
 
     def warm_up(self) -> None:
         """One step of nobody's."""
-        self.shape()
+        self.of_zeros()
 
-    def shape(self) -> tuple[int, int]:
-        """Steps and columns of an answer, as one step with zeros shows them."""
+    def of_zeros(self) -> Any:
+        """The action (1, D) that answers an observation of zeros."""
         with self._one_at_a_time:
-            steps, columns = self._step(
-                self._loaded.example(), instance(self._loaded.policy)
-            ).shape
-        return steps, columns
+            return self._step(self._loaded.example(), instance(self._loaded.policy))
 
     def _of(self, client_id: str) -> Any:
         if client_id not in self._instances:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import stand_in_packages
 
+from inferential_core.cli.model_show import in_words
 from inferential_core.errors import ConfigError
 from inferential_core.models.caller import ModelCaller
 from inferential_core.models.context import InferenceContext
@@ -154,6 +155,7 @@ def test_nothing_may_be_downloaded_while_it_is_loaded(folder: Path) -> None:
 @pytest.mark.parametrize(
     "settings,options,words",
     [
+        ({"kind": "acct"}, "", r"config.json: type: LeRobot knows no policy 'acct'; .* 'act'"),
         ({}, "?device=cuda", "option device=cuda: PyTorch cannot use it here: no cuda here"),
         ({}, "?action_names=a", "action_names: 1 names .* 2 columns of action"),
         ({"use_peft": True}, "", "merge it into its base policy with merge_and_unload"),
@@ -175,3 +177,13 @@ def test_what_cannot_be_served_is_told_with_a_way_out(
 def test_a_folder_above_the_policy_is_told_with_the_right_one(folder: Path) -> None:
     with pytest.raises(ConfigError, match=f"has no config.json; did you mean {folder}"):
         load_model(f"lerobot:{folder.parent}")
+
+
+def test_actions_that_are_no_numbers_are_told_of_at_load(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lerobot.policies.GAIN", float("nan"))
+    caller = ModelCaller("arm", load_model(f"lerobot:{folder}?action_names=lift,turn"))
+    (told,) = caller.specification["notes"]["warnings"]
+    assert "actions that are not finite, in the columns lift, turn" in told
+    assert f"warning: {told}" in in_words(caller) and told in caplog.text
