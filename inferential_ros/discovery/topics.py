@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from inferential_ros.contract.draft import SYSTEM, Seen
+from inferential_ros.contract.draft_keys import Heard
 from inferential_ros.contract.schema import Qos
 from inferential_ros.convert import input_types
 from inferential_ros.options.errors import ContractError
@@ -25,12 +26,12 @@ MOST_TIMES = 200
 class _Topic:
     """One topic that is listened to."""
 
-    def __init__(self) -> None:
-        self.sample: Any = None
+    def __init__(self, type_name: str) -> None:
+        self.heard = Heard(type_name)
         self.times_s: list[float] = []
 
     def store(self, message: Any) -> None:
-        self.sample = message
+        self.heard.add(message)
         if len(self.times_s) < MOST_TIMES:
             self.times_s.append(time.monotonic())
 
@@ -77,7 +78,7 @@ def _listen(node: Node, listened: dict[str, _Topic]) -> None:
             message = message_class(types[0], topic)
         except ContractError:
             continue
-        listened[topic] = _Topic()
+        listened[topic] = _Topic(types[0])
         qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
         offers = node.get_publishers_info_by_topic(topic)
         if offers and all(map(_latched, offers)):  # what was said once, before we listened
@@ -95,7 +96,7 @@ def _seen(node: Node, topic: str, type_name: str, heard: _Topic | None) -> Seen:
         type=type_name,
         publishers=len(published),
         subscribers=node.count_subscribers(topic) - ours,
-        sample=heard.sample if heard is not None else None,
+        sample=heard.heard.sample if heard is not None else None,
         rate_hz=heard.rate_hz if heard is not None else 0.0,
         latched=bool(latched) and all(latched),
     )

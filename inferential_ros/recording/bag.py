@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 import zstandard
 
 from inferential_ros.contract.draft import JOINTS, Seen
+from inferential_ros.contract.draft_keys import Heard
 from inferential_ros.recording.decoding import Decode, DecodeError, Decoders
 from inferential_ros.recording.errors import BagError as BagError
 from inferential_ros.recording.files import Listing, files_of, open_file
@@ -24,6 +26,7 @@ from inferential_ros.recording.storage import ENTRY, Channel, Entry, Extras, Sto
 
 NONE = np.zeros(0, np.int64)
 AT_ONCE = 4096  # entries that are made into Python objects
+JOINT_STATES = 300  # messages of a topic, among which each of its publishers is looked for
 
 
 class Recorded(NamedTuple):
@@ -178,11 +181,11 @@ def topics_of(path: str | Path, note: Callable[[str], None] = lambda sentence: N
     cannot be read is told to `note`.
     """
     with open_bag(path) as bag:
-        samples: dict[str, Any] = {}
-        for topic in bag.types:
-            for recorded in bag.messages([topic]):
-                samples[topic] = recorded.message
-                break
+        heard = {topic: Heard(type_name) for topic, type_name in bag.types.items()}
+        for topic, type_name in bag.types.items():
+            looked_at = JOINT_STATES if type_name == JOINTS else 1
+            for recorded in islice(bag.messages([topic]), looked_at):
+                heard[topic].add(recorded.message)
         for sentence in (*bag.unreadable.values(), *bag.notes):
             note(sentence)
         return [
@@ -191,7 +194,7 @@ def topics_of(path: str | Path, note: Callable[[str], None] = lambda sentence: N
                 type=type_name,
                 publishers=0 if type_name == JOINTS and "command" in topic else 1,
                 subscribers=int("command" in topic or "cmd" in topic),
-                sample=samples.get(topic),
+                sample=heard[topic].sample,
                 rate_hz=(bag.count(topic) - 1) / bag.duration_s if bag.duration_s else 0.0,
             )
             for topic, type_name in sorted(bag.types.items())
