@@ -201,3 +201,20 @@ def test_a_joint_that_goes_missing_is_told_and_nothing_is_asked(rig: Rig) -> Non
     (wrong,) = [s for s in report.status if path in s.message]
     assert wrong.level == DiagnosticStatus.ERROR and wrong.hardware_id == "arm"
     assert wrong.name == "/r/inference_bridge: input state" and "'arm'" in wrong.message
+
+
+def test_joints_that_are_others_all_at_once_are_told_where_the_robot_stops(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(type(rig.status)())
+    monkeypatch.setattr(rig.bridge, "get_logger", lambda: console)
+    rig.run()
+    rig.expect([0.5], [2.0])
+    mark, report = rig.status.mark(), rig.diagnostics.mark()
+    rig.joints.name = ["x", "y"]
+    told = "no joint 'arm' in the message; known: x, y"
+    console.lines.wait(lambda m: told in m)
+    rig.status.wait(lambda m: told in m.last_error, mark)
+    rig.diagnostics.wait(lambda m: any(told in s.message for s in m.status), report)
+    rig.joints.name = ["gripper", "arm"]
+    rig.status.wait(lambda m: m.state == BridgeStatus.STATE_EXECUTING and not m.last_error, mark)

@@ -87,6 +87,18 @@ def test_a_message_of_other_joints_is_no_sample() -> None:
         observe(target, 1)
 
 
+def test_other_joints_than_before_are_named_once_the_newest_sample_is_too_old() -> None:
+    target = two_publishers()
+    feed(target, "joints", joints(0, j1=0.1, j2=0.2, g=0.5), 0)
+    feed(target, "joints", joints(150, x=1.0), 150)
+    old = r"0.200 s old; what came since does not fit: .*no joint 'j1' in the message; known: x"
+    with pytest.raises(NotNow, match=old):
+        observe(target, 200)
+    feed(target, "joints", joints(210, j1=0.3, j2=0.4, g=0.6), 210)
+    with pytest.raises(NotNow, match="0.190 s old$"):
+        observe(target, 400)
+
+
 def test_each_joint_has_its_own_age() -> None:
     target = two_publishers()
     feed(target, "joints", joints(0, g=0.5), 0)
