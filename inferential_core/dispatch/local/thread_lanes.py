@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import queue
 import threading
 import time
@@ -54,6 +55,7 @@ class Lane:
         self._away = False  # at something that may take its time, and is no batch
         self._lock = threading.Lock()
         self._name = run.model_id
+        self._process = os.getpid()
         self.thread = threading.Thread(
             target=self._work,
             name=f"inferential-model-{self._name}-{index}",
@@ -182,6 +184,8 @@ class Lane:
         inputs = [request.inputs for request in batch.requests]
         contexts = [InferenceContext.of(request) for request in batch.requests]
         results = run.caller.call(inputs, contexts)
+        if os.getpid() != self._process:  # the model forked, and this is the child: not a server
+            os._exit(0)
         duration = time.monotonic() - begun
         self._usual_s += _NEWEST * (duration - self._usual_s)
         del inputs

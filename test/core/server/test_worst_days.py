@@ -96,6 +96,20 @@ def test_a_killed_server_starts_again_though_its_model_left_forked_workers(
             os.kill(child, signal.SIGKILL)
 
 
+def both_sides_return(obs: dict[str, Any]) -> dict[str, Any]:
+    return {"child": np.int64(os.fork())}
+
+
+def test_a_child_that_a_model_forks_and_lets_return_ends() -> None:
+    dispatcher = LocalDispatcher({"policy": both_sides_return})
+    with Server("tcp://127.0.0.1:0", dispatcher=dispatcher) as server:
+        with Connection(server.address) as robot:
+            reply = ask(robot)
+        assert reply.result is not None, reply
+        _, status = os.waitpid(int(reply.result["child"]), 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 CLINGS = """
 import atexit, sys, threading, time
 from inferential_core.cli import main
