@@ -8,6 +8,7 @@ compiled for each size of batch, so batches are padded to a few sizes.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from ..wire.nesting import flattened
 from . import naming
 from .folder import downloads
 from .options import Options
+
+_log = logging.getLogger(__name__)
 
 SIZES = (1, 2, 4, 8)
 _PARTS = ("_input_transform", "_output_transform", "_sample_actions", "_sample_kwargs")
@@ -122,9 +125,12 @@ class OpenpiPolicy:
         if self._example is not None:
             flat = flattened(self._example, "example")
             declared["observation"] = {key: _entry(value) for key, value in flat.items()}
-            steps, columns = np.shape(self.infer_batch([self._example])[0][ACTIONS])
-            declared["horizon"], notes["action_columns"] = steps, columns
-            names.checked(columns, 0)
+            chunk = self.infer_batch([self._example])[0][ACTIONS]
+            declared["horizon"], notes["action_columns"] = np.shape(chunk)
+            names.checked(notes["action_columns"], 0)
+            if warnings := names.not_finite(chunk):
+                notes["warnings"] = warnings
+                _log.warning("%s: %s", self.version, warnings[0])
         return names.declared(declared, notes)
 
 

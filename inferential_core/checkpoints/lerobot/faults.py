@@ -1,16 +1,14 @@
-"""What is wrong with a checkpoint: missing files or statistics, and answers that are no numbers.
+"""What is wrong with a checkpoint: missing files or statistics.
 
 Nothing here imports LeRobot, so the words are the same whatever its version raises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ...errors import ConfigError
 from ..folder import read_json
@@ -74,14 +72,3 @@ def unnormalized(before: Any, after: Any, taken: Collection[str]) -> Iterator[st
                         f"the checkpoint has no statistics of {key} (mode {mode}), which is not"
                         f" {done}: save the policy with the statistics of its dataset"
                     )
-
-
-def not_finite(chunk: Any, names: Sequence[str] | None) -> Iterator[str]:
-    """In words, which columns of an answer to zeros, (T, D), are not finite."""
-    columns = np.flatnonzero(~np.isfinite(chunk).all(axis=0)).tolist()
-    if columns:
-        told = ", ".join(names[at] if names else str(at) for at in columns)
-        yield (
-            f"the policy answers an observation of zeros with actions that are not finite, in the"
-            f" columns {told}: its weights may be damaged"
-        )

@@ -75,7 +75,7 @@ def load(source: str, options: Mapping[str, str]) -> ChunkPolicy | StepPolicy:
     notes["action_columns"] = columns
     warnings = [
         *faults.unnormalized(loaded.before, loaded.after, {*loaded.images, *loaded.vectors}),
-        *faults.not_finite(chunk, names.actions),
+        *names.not_finite(chunk),
     ]
     if warnings:
         notes["warnings"] = warnings

@@ -151,6 +151,19 @@ def test_it_specifies_what_openpis_own_example_holds(model: Any) -> None:
     assert (declared["horizon"], declared["notes"]["action_columns"]) == (5, 2)
 
 
+def test_actions_that_are_no_numbers_are_told_of_at_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        "openpi.policies.policy_config.Policy._sample_actions",
+        lambda self, rng, observation, num_steps: np.full((len(observation.state), 5, 8), np.nan),
+    )
+    (told,) = load_model(f"openpi:pi0_arm@{tmp_path}/checkpoint").specification["notes"][
+        "warnings"
+    ]
+    assert "not finite, in the columns 0, 1: its weights" in told and told in caplog.text
+
+
 def test_the_warm_up_compiles_each_size_of_batch(model: Any) -> None:
     model._policy.sizes.clear()
     model.warm_up()
