@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             code = _run(arguments)
         finally:  # also where argparse ends the process
-            if sys.stdout is not None:
+            if sys.stdout is not None and not sys.stdout.closed:  # as by a model
                 sys.stdout.flush()
     except (InferentialError, MemoryError, OSError, ModuleNotFoundError) as error:
         if argv is None and isinstance(error, OSError) and error.filename is None:

@@ -110,6 +110,33 @@ def test_a_child_that_a_model_forks_and_lets_return_ends() -> None:
     assert os.waitstatus_to_exitcode(status) == 0
 
 
+CLOSES = """
+import sys
+from inferential_core.cli import main
+
+sys.modules["closes"] = sys.modules["__main__"]
+
+def closes(obs):
+    sys.stdout.close()
+    return obs
+
+words = "serve --dispatcher local --model policy=closes:closes --bind tcp://127.0.0.1:*"
+sys.argv[1:] = words.split()
+sys.exit(main())
+"""
+
+
+def test_a_model_that_closes_stdout_does_not_make_an_end_a_failure(tmp_path: Path) -> None:
+    with program(tmp_path, CLOSES) as process:
+        assert process.stdout is not None and process.stderr is not None
+        address = process.stdout.readline().split()[-1]
+        with Connection(address) as robot:
+            assert ask(robot).result is not None
+        process.send_signal(signal.SIGTERM)
+        told = process.stderr.read()
+        assert process.wait(LONG_S) == 0, told
+
+
 CLINGS = """
 import atexit, sys, threading, time
 from inferential_core.cli import main
