@@ -20,6 +20,7 @@ from inferential_ros.keys import NO_KEYS, KeyFiles
 from inferential_ros.options.errors import ContractError, raise_any, suggestion
 
 CHANNELS = (1, 3, 4)  # of an image
+_MOTOR = ".pos"  # behind the names of joints in LeRobot
 BUSY_S = 5.0  # a server that is there may have other things to do first
 
 
@@ -56,6 +57,7 @@ def mismatches(contract: Contract, specification: Mapping[str, Any]) -> list[Con
     """What `check_model` raises, one for each key."""
     return [
         *_of_observation(contract, specification),
+        *_of_joints(contract, specification),
         *_of_action(contract.action, specification),
     ]
 
@@ -113,6 +115,19 @@ def _of_observation(
         if name in keys and keys[name].align == DROP and not optional:
             yield ContractError(
                 f"{keys[name].path}.align", "the model needs this key in every observation"
+            )
+
+
+def _of_joints(contract: Contract, specification: Mapping[str, Any]) -> Iterator[ContractError]:
+    """Joints that are those of the model's state, in another order than its columns."""
+    notes = specification.get("notes") or {}
+    columns = [str(name).removesuffix(_MOTOR) for name in notes.get("state_names") or ()]
+    for key in contract.observation:
+        joints = list(getattr(key.decode, "elements", ()))
+        if joints != columns and sorted(joints) == sorted(columns):
+            yield ContractError(
+                f"{key.path}.joints",
+                f"the model's columns are {', '.join(columns)}, in this order",
             )
 
 

@@ -70,6 +70,8 @@ def without(key: str) -> dict[str, Any]:
 def test_a_contract_that_fits_passes_and_so_does_a_model_that_says_nothing() -> None:
     compile_specification(SPECIFICATION)
     check_model(contract(), SPECIFICATION)
+    check_model(contract(), {**SPECIFICATION, "notes": {"state_names": ["a.pos", "b.pos"]}})
+    check_model(contract(), {**SPECIFICATION, "notes": {"state_names": ["x", "y"]}})
     check_model(contract(), {})
 
 
@@ -94,6 +96,11 @@ def test_a_contract_that_fits_passes_and_so_does_a_model_that_says_nothing() -> 
         ({**SPECIFICATION, "action_names": ["b", "a"]}, "action.names", "b, a, in this order"),
         ({**SPECIFICATION, "action_names": ["a", "b", "c"]}, "action.names", "a, b, c"),
         ({**SPECIFICATION, "action_names": ["a", "bb"]}, "action.names[1]", "did you mean 'bb'"),
+        (
+            {**SPECIFICATION, "notes": {"state_names": ["b.pos", "a.pos"]}},
+            "observation.keys.state.joints",
+            "b, a, in this order",
+        ),
         ({**SPECIFICATION, "control_rate_hz": 30}, "action.rate_hz", "for 30 Hz"),
         ({**SPECIFICATION, "horizon": 8}, "action.execution_horizon", "have 8 steps"),
     ],
