@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..models.answers import ACTIONS
+from ..models.specification import joints_of
 
 _WIDTH = 80
 _GUESSED_HZ = 30.0
@@ -19,7 +20,6 @@ _JOINTS = re.compile(r"state|joint|qpos")  # in the name of a vector that a Join
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # no texts to YAML
 _TEXT = "string"
-_MOTOR = ".pos"  # LeRobot's name of a motor's position: its joint's name has no such end
 _ARRAYS = {"float64": "Float64MultiArray", "uint8": "UInt8MultiArray", "int32": "Int32MultiArray"}
 
 
@@ -77,7 +77,7 @@ def _key(key: str, entry: Mapping[str, Any], state_names: Sequence[str]) -> list
             lines.append(f"      history: {{steps: {shape[0]}, every_s: 0.1}}  # every_s: a guess")
         return lines
     if _is_joints(key, entry):
-        joints = [name.removesuffix(_MOTOR) for name in state_names]
+        joints = joints_of(state_names)
         guess = "" if joints else "      # a guess: the model does not name the columns\n"
         return [
             "      topic: joint_states         # a guess",
@@ -105,7 +105,7 @@ def _action(declared: Mapping[str, Any], notes: Mapping[str, Any]) -> list[str]:
     names = list(declared.get("action_names") or _numbered("joint", columns))
     known = "" if declared.get("action_names") else "  # a guess: the model does not name them\n"
     guess = "" if declared.get("control_rate_hz") else "                     # a guess"
-    joints = [name.removesuffix(_MOTOR) for name in names]
+    joints = joints_of(names)
     parts, key = notes.get("action_parts"), notes.get("action_key", ACTIONS)
     lines = [
         "action:",

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import UsageError
@@ -37,6 +37,11 @@ from ..wire.limits import MOST_BYTES
 from .validation import TEXT, Entry, Specification
 
 _DTYPES = tuple(SUPPORTED.split(", "))
+
+
+def joints_of(columns: Iterable[Any]) -> list[str]:
+    """The joints that columns are named after; LeRobot puts `.pos` behind the name of each."""
+    return [str(name).removesuffix(".pos") for name in columns]
 
 
 def compile_specification(declared: Any) -> Specification:

@@ -13,6 +13,7 @@ from typing import Any
 
 from inferential_core import Connection, InferentialError
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
+from inferential_core.models.specification import joints_of
 from inferential_ros.contract.schema import DROP, Action, Contract, ObservationKey
 from inferential_ros.convert.registry import TEXT
 from inferential_ros.execution.modes import RTC
@@ -20,7 +21,6 @@ from inferential_ros.keys import NO_KEYS, KeyFiles
 from inferential_ros.options.errors import ContractError, raise_any, suggestion
 
 CHANNELS = (1, 3, 4)  # of an image
-_MOTOR = ".pos"  # behind the names of joints in LeRobot
 BUSY_S = 5.0  # a server that is there may have other things to do first
 
 
@@ -121,7 +121,7 @@ def _of_observation(
 def _of_joints(contract: Contract, specification: Mapping[str, Any]) -> Iterator[ContractError]:
     """Joints that are those of the model's state, in another order than its columns."""
     notes = specification.get("notes") or {}
-    columns = [str(name).removesuffix(_MOTOR) for name in notes.get("state_names") or ()]
+    columns = joints_of(notes.get("state_names") or ())
     for key in contract.observation:
         joints = list(getattr(key.decode, "elements", ()))
         if joints != columns and sorted(joints) == sorted(columns):
