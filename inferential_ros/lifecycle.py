@@ -86,19 +86,24 @@ class ManagedNode(LifecycleNode):
         refuse_what_does_not_fit(self)
 
     def configure(self) -> None:
+        """Make what the node needs; where it raises, `release` follows."""
         raise NotImplementedError
 
     def activate(self) -> None:
+        """Begin to work; where it raises, the node stays inactive."""
         raise NotImplementedError
 
     def deactivate(self) -> None:
+        """Stop to work, and keep what `configure` made."""
         raise NotImplementedError
 
     def release(self) -> None:
+        """Give back what `configure` made, also a part of it; a second call does nothing."""
         raise NotImplementedError
 
     @beginning
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """The transition that calls `configure`."""
         try:
             self.configure()
         except BaseException:
@@ -108,6 +113,7 @@ class ManagedNode(LifecycleNode):
 
     @beginning
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """The transition that calls `activate`."""
         result = super().on_activate(state)
         try:
             self.activate()
@@ -118,16 +124,19 @@ class ManagedNode(LifecycleNode):
 
     @ending
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """The transition that calls `deactivate`."""
         self.deactivate()
         return super().on_deactivate(state)
 
     @ending
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """The transition to unconfigured, which calls `release`."""
         self.release()
         return super().on_cleanup(state)
 
     @ending
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """The transition to the end, which calls `release`."""
         self.release()
         return super().on_shutdown(state)
 

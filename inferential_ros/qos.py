@@ -10,6 +10,7 @@ from inferential_ros.distributions import PublisherEventCallbacks
 
 
 def qos_profile(qos: Qos) -> QoSProfile:
+    """The quality of service that rclpy takes, of what a contract declares."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=qos.depth,

@@ -37,6 +37,9 @@ class Load:
     latest_s: float = 0.0  # how late an observation was sent, at most
 
     def take(self, reply: Reply, begun: float, budget_s: float) -> None:
+        """Count one reply: an answer with the time that it took and whether that was within
+        `budget_s` (seconds), anything else by its status and its error.
+        """
         self.outcomes[str(reply.status)] += 1
         if reply.result is None:
             alike = _TIME.sub("", reply.error)

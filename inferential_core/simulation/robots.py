@@ -171,6 +171,7 @@ class ClosedRobot(Robot):
 
     @property
     def wake_at(self) -> float:  # type: ignore[override]
+        """When the robot acts next, in seconds of the simulation, if no answer comes before."""
         if self._open is None:
             return self._ask_at
         refreshes = self.habits.refreshes and self._open.sent_s < self._dry_at

@@ -15,6 +15,7 @@ class Ledger:
         self.undelivered = 0  # replies whose client was gone or did not read
 
     def settled(self) -> int:
+        """How many observations have ended, in whichever way."""
         return sum(self.outcomes.values())
 
     def balance(self, queued: int, in_flight: int) -> int:

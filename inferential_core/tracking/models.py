@@ -232,6 +232,7 @@ class ModelRecord:
 
     @property
     def free(self) -> bool:
+        """Whether the model can take a batch now."""
         return self.busy_lanes < self.lanes and not self.health.trying and not self.starting
 
     @property
@@ -269,6 +270,7 @@ class ModelRecord:
         return self.in_one_call(min(self.max_batch, max_batch_size))
 
     def begin(self, batch_size: int) -> None:
+        """A batch of so many observations goes to the model."""
         if not self.health.closed:
             self.health.begun()
         self.busy_lanes += 1

@@ -69,6 +69,7 @@ class Placement(Anywhere):
         return list(self._lane_of)
 
     def free_lanes(self) -> list[int]:
+        """The numbers of the lanes that are idle."""
         return [lane for lane in range(len(self._clients)) if lane not in self._busy]
 
     def lane_of(self, client_id: str) -> int:

@@ -62,6 +62,7 @@ class Recent:
         self._failures = 0
 
     def served(self, served: Served) -> None:
+        """Take in a batch that was served."""
         self._batches += 1
         self._served.append(served)
 

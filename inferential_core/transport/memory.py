@@ -54,6 +54,7 @@ class MemoryTransport(Transport):
         self._peers.clear()
 
     def deliver(self, identity: bytes, frames: Sequence[Buffer]) -> None:
+        """Hand a client's frames to the server, as if they came from a socket."""
         self._inbox.append((identity, list(frames)))
         self._something.set()
 
@@ -68,10 +69,13 @@ class MemoryPeer:
         self.closed = False
 
     def send(self, frames: Sequence[Buffer]) -> None:
+        """Send frames to the server."""
         self._transport.deliver(self.identity, frames)
 
     def receive(self) -> list[bytes] | None:
+        """The frames of the oldest reply that was not taken yet, or None."""
         return self.inbox.popleft() if self.inbox else None
 
     def close(self) -> None:
+        """Take no more replies."""
         self.closed = True

@@ -167,9 +167,11 @@ class Waker:
         self._awake = False
 
     def fileno(self) -> int:
+        """The file descriptor that is readable after `wake`."""
         return self._fileno
 
     def wake(self) -> None:
+        """Make the descriptor readable, from any thread; after `close` it does nothing."""
         if self._awake:
             return
         with self._lock:
@@ -189,6 +191,7 @@ class Waker:
         self._awake = False  # last: who calls `wake` before this has left its news already
 
     def close(self) -> None:
+        """Close the descriptors; a second call does nothing."""
         with self._lock:
             if not self._closed:
                 self._closed = True

@@ -29,6 +29,7 @@ class BoundedProtocol(H11Protocol):
     """HTTP/1.1 on one connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Number the connection, and make room where there are more than may be."""
         super().connection_made(transport)
         self.number = next(_numbers)
         standing = [each for each in self.connections if not each.transport.is_closing()]

@@ -21,9 +21,11 @@ class Token:
         self.cookie = hmac.new(self._text, b"the page's cookie", hashlib.sha256).hexdigest()
 
     def matches(self, text: str) -> bool:
+        """Whether a text is the token; the comparison takes the same time for any text."""
         return hmac.compare_digest(self._text, text.encode())
 
     def is_cookie(self, text: str) -> bool:
+        """Whether a text is the value of the page's cookie; in the same time for any text."""
         return hmac.compare_digest(self.cookie.encode(), text.encode())
 
 

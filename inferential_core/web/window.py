@@ -99,6 +99,7 @@ class ModelWindow:
         self.calls: deque[tuple[int, float]] = deque(maxlen=CALLS)  # observations, s
 
     def add(self, served: Served) -> None:
+        """Take in a call that has ended."""
         self.calls.append((served.together, served.call_s))
 
     def sizes(self) -> list[tuple[int, int, float]]:
@@ -131,6 +132,7 @@ class Windows:
                 self.client(request.client_id, now).add(at, _GONE, left)
 
     def client(self, client_id: str, now: float) -> ClientWindow:
+        """The window of a client; one that is new begins now (seconds)."""
         window = self.clients.get(client_id)
         if window is None:
             window = self.clients[client_id] = ClientWindow(now)

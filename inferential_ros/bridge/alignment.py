@@ -30,10 +30,12 @@ class History:
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=MOST))
 
     def add(self, sample: Sample) -> None:
+        """Add the newest sample, and drop those that lie further back than the horizon."""
         self.samples.append(sample)
         self.forget_before(sample.stamp_ns - HORIZON_NS)
 
     def nearest(self, stamp_ns: int) -> Sample | None:
+        """The sample whose stamp is nearest (nanoseconds), or None if there is none."""
         return min(self.samples, key=lambda s: abs(s.stamp_ns - stamp_ns), default=None)
 
     def reaches(self, stamp_ns: int) -> bool:
@@ -41,6 +43,7 @@ class History:
         return bool(self.samples) and self.samples[-1].stamp_ns >= stamp_ns
 
     def forget_before(self, stamp_ns: int) -> None:
+        """Drop the samples from before a stamp (nanoseconds)."""
         while self.samples and self.samples[0].stamp_ns < stamp_ns:
             self.samples.popleft()
 
@@ -60,6 +63,7 @@ class Alignment:
         self._others = {name: History() for name in tolerances_ns}
 
     def add(self, name: str, sample: Sample, *, is_reference: bool) -> None:
+        """Take in a sample of the reference, or of another input that is to be aligned."""
         if is_reference:
             self._reference.add(sample)
         elif name in self._others:
@@ -89,9 +93,11 @@ class Alignment:
         return bool(self._reference.samples)
 
     def forget_reference(self) -> None:
+        """Drop the samples of the reference alone."""
         self._reference.samples.clear()
 
     def forget(self) -> None:
+        """Drop every sample."""
         self.forget_reference()
         for history in self._others.values():
             history.samples.clear()

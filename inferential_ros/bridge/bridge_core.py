@@ -72,6 +72,7 @@ class BridgeCore:
     # --- lifecycle ---
 
     def start(self) -> None:
+        """Begin to talk with the server."""
         self.link.start()
 
     def end(self) -> None:
@@ -167,14 +168,17 @@ class BridgeCore:
 
     @property
     def state(self) -> State:
+        """What the robot does now."""
         return self._motion.state
 
     @property
     def mode(self) -> BridgeMode:
+        """Which mode the operator has chosen."""
         return self._motion.mode
 
     @property
     def epoch(self) -> int:
+        """The number of the present epoch: plans of an earlier one are not executed."""
         return self.executor.epoch
 
     @property

@@ -27,6 +27,7 @@ class Past:
         self._value: Any = None
 
     def value(self, decode: Decode) -> Any:
+        """What a message holds, decoded at the first call only."""
         if self._value is None:
             self._value = decode(self.message)
         return self._value

@@ -30,6 +30,7 @@ class Instructions:
             self._tell(key.name, self._node.get_parameter(name).value)
 
     def destroy(self) -> None:
+        """Follow the node's parameters no longer."""
         self._node.remove_on_set_parameters_callback(self._changed)
 
     def _changed(self, parameters: list[Any]) -> SetParametersResult:

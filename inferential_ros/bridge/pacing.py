@@ -46,6 +46,7 @@ class ControlLoop:
         )
 
     def start(self) -> None:
+        """Start the thread of the control loop."""
         self._thread.start()
 
     @property

@@ -145,6 +145,7 @@ class RosInterfaces:
                 self._bridge.asking.tuning = tuning
 
     def destroy(self) -> None:
+        """Deactivate, then destroy whatever was made on the node."""
         with self._made:
             self.deactivate()
 

@@ -28,13 +28,15 @@ class ReadElsewhere(CallbackGroup):
     """The group of subscriptions that no executor reads."""
 
     def can_execute(self, entity: Any) -> bool:
+        """False: the executor leaves the subscription to the thread that reads it."""
         return False
 
     def beginning_execution(self, entity: Any) -> bool:
+        """False: nothing is executed here."""
         return False
 
     def ending_execution(self, entity: Any) -> None:
-        pass
+        """Nothing was executed here."""
 
 
 class SampleReader:

@@ -113,6 +113,7 @@ class ServerLink:
         return sum(each.generation == generation for each in list(self._in_flight.values()))
 
     def start(self) -> None:
+        """Start the thread that talks with the server."""
         self._thread.start()
 
     def reset(self, epoch: int) -> None:

@@ -61,6 +61,9 @@ class Frame:
         self._poses: deque[Pose] = deque(maxlen=MOST)
 
     def add(self, stamp_ns: int, pose: Pose) -> None:
+        """Add a pose with its stamp (nanoseconds), in the order of stamps. A stamp far in the past
+        means that time began anew, and earlier poses are dropped.
+        """
         if self.static or (self._stamps and stamp_ns < self._stamps[-1] - KEPT_NS):
             self._stamps.clear()  # a simulation began anew
             self._poses.clear()

@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
+    """`contract check`: 0 if the contract is valid and fits the model that the server tells."""
     path = find_contract(options.file)
     contract = load_contract(path)
     for warning in contract.warnings:
@@ -89,6 +90,7 @@ def _look_at_robot(
 
 
 def new(options: argparse.Namespace) -> int:
+    """`contract new`: write a contract of the topics that are there; 0 if it is written."""
     path = Path(options.output)
     if options.output != "-" and path.exists() and not options.force:
         print(f"{path} exists already; --force overwrites it", file=sys.stderr)

@@ -21,9 +21,12 @@ class SeenTopic(Protocol):
     """What is looked at of a topic."""
 
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """The type of the topic's messages, such as `sensor_msgs/msg/JointState`."""
+
     @property
-    def sample(self) -> Any: ...
+    def sample(self) -> Any:
+        """A message of the topic, or None if none was seen."""
 
 
 class Heard:

@@ -134,6 +134,7 @@ class Limits:
 
     @property
     def unbounded(self) -> bool:
+        """Whether no column has a bound."""
         return all(map(math.isinf, (*self.lower, *self.upper)))
 
 

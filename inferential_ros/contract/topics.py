@@ -32,6 +32,7 @@ class Topic:
     action: type[Any] | None = None
 
     def qos(self, section: Section, *, reliable: bool) -> Qos:
+        """The quality of service that the contract declares for the topic, or the default."""
         return section.get("qos", _qos, Qos(reliable=reliable, declared=False))
 
 

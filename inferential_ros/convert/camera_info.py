@@ -21,6 +21,10 @@ from inferential_ros.options.yaml_values import Section, boolean, one_of
 
 @input_converter("sensor_msgs/msg/CameraInfo")
 def camera_info(section: Section, message: type[Any]) -> Decode:
+    """The decoder of a CameraInfo: what `select` names, or the camera's matrix (3, 3).
+
+    Raises ContractError, which names the key, where the section does not fit.
+    """
     if section.has("select"):
         return by_fields(section, message, ())
     dtype = section.get("dtype", one_of("float32", "float64"), "float32")

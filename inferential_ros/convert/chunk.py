@@ -39,12 +39,14 @@ def chunk_message(plan: Plan, names: tuple[str, ...], client: str, model: str) -
 
 
 def time_message(nanoseconds: int) -> Any:
+    """A Time message of nanoseconds since the epoch."""
     from builtin_interfaces.msg import Time
 
     return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
 def duration_message(nanoseconds: int) -> Any:
+    """A Duration message of nanoseconds."""
     from builtin_interfaces.msg import Duration
 
     return Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)

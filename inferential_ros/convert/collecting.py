@@ -43,9 +43,11 @@ class Collected(NamedTuple):
 
     @property
     def names(self) -> list[str]:
+        """The names that the parts hold, part by part."""
         return [name for part in self.parts for name in part.presence.names]
 
     def oldest(self) -> Part:
+        """The part with the earliest stamp."""
         return min(self.parts, key=lambda part: part.stamp_ns)
 
 
@@ -54,7 +56,8 @@ class Named(Protocol):
 
     elements: tuple[str, ...]
 
-    def presence(self, message: Any) -> Presence: ...
+    def presence(self, message: Any) -> Presence:
+        """Which of the wanted names a message holds."""
 
 
 class Collector:

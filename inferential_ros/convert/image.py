@@ -51,6 +51,12 @@ MARKS = {b"\xff\xd8": "jpeg", b"\x89PNG": "png"}
 
 @input_converter("sensor_msgs/msg/Image")
 def image(section: Section, message: type[Any]) -> Decode:
+    """The decoder of an Image: (height, width, channels) as its encoding says, shaped as the
+    section asks for; of encodings that are video, the decoder of their frames.
+
+    Raises ContractError, which names the key, for an encoding that is unknown or an option that
+    does not fit.
+    """
     accepted = section.get("encodings", names, tuple(RAW))
     if any(name in video.ENCODINGS for name in accepted):
         return _video(section, accepted)
@@ -187,6 +193,11 @@ def reordered(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
 
 @input_converter("sensor_msgs/msg/CompressedImage")
 def compressed(section: Section, message: type[Any]) -> Decode:
+    """The decoder of a CompressedImage: the file as it came, or what it shows if the section asks
+    for another shape; of a compressedDepth topic, its depth.
+
+    Raises ContractError, which names the key, where an option does not fit.
+    """
     path = section.at("topic")
     if not section.get("topic", text, "").endswith("/" + compressed_depth.NAME):
         if any(map(section.has, OPTIONS)):

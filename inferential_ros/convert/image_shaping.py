@@ -42,6 +42,7 @@ class Box:
 
     @property
     def slices(self) -> tuple[slice, slice]:
+        """The rows and the columns of the box, to index an image (height, width, ...)."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
 

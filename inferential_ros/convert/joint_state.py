@@ -28,6 +28,10 @@ MOST_LAYOUTS = 64  # lists of names that are remembered
 
 @input_converter("sensor_msgs/msg/JointState")
 def joint_state(section: Section, message: type[Any]) -> Decode:
+    """The decoder of a JointState: the fields of the joints by name, in the order of the contract.
+
+    Raises ContractError, which names the key, where the section does not fit.
+    """
     if section.has("select"):
         for key in ("joints", "fields", "unnamed"):
             if section.has(key):

@@ -55,6 +55,10 @@ def scalar(section: Section, message: type[Any]) -> Decode:
 
 @input_converter(*(f"std_msgs/msg/{name}MultiArray" for name in NATURAL))
 def multi_array(section: Section, message: type[Any]) -> Decode:
+    """The decoder of a MultiArray: its data as an array of the declared dtype and shape.
+
+    Raises ContractError, which names the key, where the section does not fit.
+    """
     item = message.__name__.removesuffix("MultiArray")
     dtype = NATURAL[item]
     if section.has("select"):

@@ -40,6 +40,7 @@ def twist_stamped(section: Section, context: OutputContext) -> Encode:
 
 
 def stamp_if_it_has_one(message: Any, time: Any) -> None:
+    """Write a Time message into the header of a message that has a header."""
     if hasattr(message, "header"):
         message.header.stamp = time
 

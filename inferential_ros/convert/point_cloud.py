@@ -27,6 +27,10 @@ COLOURS = "bgra"  # in the order of their bytes, the lowest first
 
 @input_converter("sensor_msgs/msg/PointCloud2")
 def point_cloud(section: Section, message: type[Any]) -> Decode:
+    """The decoder of a PointCloud2: (points, fields) of the fields that `select` names.
+
+    Raises ContractError, which names the key, where the section does not fit.
+    """
     points = section.get("points", whole_positive, None)
     return PointCloud(
         section.get("select", names, ("x", "y", "z")),

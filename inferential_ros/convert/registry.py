@@ -205,8 +205,10 @@ def output_type(name: str) -> OutputType:
 
 
 def input_types() -> Mapping[str, InputType]:
+    """The message types that have a decoder of their own, by name."""
     return _inputs
 
 
 def output_types() -> Mapping[str, OutputType]:
+    """The message types that have an encoder of their own, by name."""
     return _outputs

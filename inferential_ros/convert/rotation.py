@@ -64,6 +64,10 @@ class Rotations:
         return np.concatenate([*parts, vector[begun:]])
 
     def changed(self, rotation: np.ndarray) -> np.ndarray:
+        """A rotation in the other representation; shapes (..., n) to (..., m).
+
+        Raises InputError, which names the key, for numbers that are no rotation.
+        """
         try:
             return self._from_quaternion(self._to_quaternion(rotation))
         except geometry.NoRotation as error:

@@ -30,6 +30,7 @@ class Execution(NamedTuple):
 
 
 def make_mode(execution: Execution, dimension: int) -> Mode:
+    """The mode of execution that the contract names, for commands of `dimension` columns."""
     sampling = Sampling(dimension, execution.discrete, execution.interpolate)
     if execution.geometry:
         sampling = GeometricSampling(

@@ -49,6 +49,7 @@ class Plan:
         )
 
     def covers(self, now_ns: int) -> bool:
+        """Whether a time (nanoseconds) lies within the plan."""
         return self.start_ns <= now_ns < self.end_ns
 
     def step_at(self, now_ns: int) -> int:

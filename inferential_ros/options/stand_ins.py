@@ -30,6 +30,7 @@ class StandIn:
 
     @classmethod
     def get_fields_and_field_types(cls) -> dict[str, str]:
+        """The fields of the message with their types, as rosidl's classes tell them."""
         return cls.fields
 
 

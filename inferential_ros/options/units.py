@@ -45,6 +45,7 @@ class Conversion:
 
     @property
     def trivial(self) -> bool:
+        """Whether it changes no number."""
         return bool((self.gain == 1.0).all() and (self.offset == 0.0).all())
 
     def __call__(self, values: np.ndarray) -> np.ndarray:

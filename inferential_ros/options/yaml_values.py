@@ -38,6 +38,7 @@ class Section:
         return f"{self.path}.{key}" if self.path else key
 
     def has(self, key: str) -> bool:
+        """Whether a key is there with a value; the key counts as known from then on."""
         self._asked.add(key)
         return self._values.get(key) is not None
 
@@ -69,6 +70,7 @@ class Section:
             yield text(key, self.at(str(key))), value, self.at(str(key))
 
     def keys(self) -> list[str]:
+        """The keys that are there, in the order of the file."""
         return [str(key) for key in self._values]
 
     def finish(self) -> None:
@@ -80,6 +82,7 @@ class Section:
 
 
 def text(value: Any, path: str) -> str:
+    """A text that is not empty, else a ContractError at `path`."""
     if isinstance(value, int) and not isinstance(value, bool):
         raise ContractError(
             path, f"expected text, got the number {value}; as a name, write '{value}' in quotes"
@@ -90,6 +93,7 @@ def text(value: Any, path: str) -> str:
 
 
 def number(value: Any, path: str) -> float:
+    """A number that may be infinite but not NaN, else a ContractError at `path`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise ContractError(path, f"expected a number, got {_shown(value)}")
     try:
@@ -99,6 +103,7 @@ def number(value: Any, path: str) -> float:
 
 
 def positive(value: Any, path: str) -> float:
+    """A finite number above 0, else a ContractError at `path`."""
     result = number(value, path)
     if not 0.0 < result < math.inf:
         raise ContractError(path, f"must be greater than 0 and finite, not {value}")
@@ -114,6 +119,7 @@ def frequency(value: Any, path: str) -> float:
 
 
 def non_negative(value: Any, path: str) -> float:
+    """A finite number of at least 0, else a ContractError at `path`."""
     result = number(value, path)
     if not 0.0 <= result < math.inf:
         raise ContractError(path, f"must be at least 0 and finite, not {value}")
@@ -121,6 +127,7 @@ def non_negative(value: Any, path: str) -> float:
 
 
 def fraction(value: Any, path: str) -> float:
+    """A number from 0 to 1, else a ContractError at `path`."""
     result = number(value, path)
     if not 0.0 <= result <= 1.0:
         raise ContractError(path, f"must lie between 0 and 1, not {value}")
@@ -128,12 +135,14 @@ def fraction(value: Any, path: str) -> float:
 
 
 def integer(value: Any, path: str) -> int:
+    """A whole number of at least 0, else a ContractError at `path`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ContractError(path, f"expected a whole number of at least 0, got {_shown(value)}")
     return value
 
 
 def whole_positive(value: Any, path: str) -> int:
+    """A whole number of at least 1, else a ContractError at `path`."""
     result = integer(value, path)
     if result < 1:
         raise ContractError(path, "must be at least 1")
@@ -161,6 +170,7 @@ def by_name(
 
 
 def boolean(value: Any, path: str) -> bool:
+    """True or false, else a ContractError at `path`."""
     if not isinstance(value, bool):
         raise ContractError(path, f"expected true or false, got {_shown(value)}")
     return value
@@ -195,6 +205,7 @@ def known_names(known: Sequence[str]) -> Callable[[Any, str], tuple[str, ...]]:
 
 
 def sequence(value: Any, path: str) -> Sequence[Any]:
+    """A list, else a ContractError at `path`."""
     if not isinstance(value, list):
         raise ContractError(path, f"expected a list, got {_shown(value)}")
     return value

@@ -22,7 +22,7 @@ class Clock(Protocol):
         """Return once it is that time."""
 
 
-class PacedClock:
+class PacedClock(Clock):
     """Runs on from the start of the recording, at a speed."""
 
     def __init__(self, speed: float) -> None:
@@ -46,7 +46,7 @@ class PacedClock:
             time.sleep(left_s)
 
 
-class SteppedClock:
+class SteppedClock(Clock):
     """Stands still between the moments it is set to.
 
     What a robot waits for after a failure never passes on such a clock, so it counts as over at

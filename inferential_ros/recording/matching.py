@@ -19,6 +19,7 @@ class Names:
         self._remap = remap
 
     def resolved(self, name: str) -> str:
+        """The full name of a topic: remapped, and within the namespace if it is relative."""
         name = self._remap.get(name, name)
         return name if name.startswith("/") else self._prefix + name
 

@@ -59,6 +59,7 @@ class McapFile:
         self.distribution = self.extras.metadata.get("rosbag2", {}).get("ROS_DISTRO", "")
 
     def read(self, entry: Entry) -> bytes | None:
+        """The serialized message of an entry, or None where the file is damaged there."""
         if entry.block == OUTSIDE:
             _, content = self._record_at(entry.offset)
             return content[MESSAGE.size :]
@@ -74,6 +75,7 @@ class McapFile:
         return data[record.start + MESSAGE.size : record.start + record.length]
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     # --- by the summary ---

@@ -73,6 +73,10 @@ class Report:
         notes: Sequence[str],
         compared: Compared | None = None,
     ) -> Report:
+        """The report of one replay: what the bridge did, and how far it is from what was recorded.
+
+        Times are seconds, `budget_ms` milliseconds (None: the contract has no latency budget).
+        """
         figures, counted = bridge.statistics, bridge.counted
         budget_ms = budget_ms or DEFAULT_BUDGET_MS
         latencies_ms = 1000.0 * np.array(latencies_s)
@@ -128,6 +132,7 @@ class Report:
         return self.executed > 0 and not self.failures and compared
 
     def as_dict(self) -> dict[str, Any]:
+        """The report as JSON takes it."""
         compared = self.compared.as_dict() if self.compared else None
         return asdict(replace(self, compared=None)) | {"compared": compared}
 

@@ -82,7 +82,7 @@ def stamp_ns(message: Any) -> int:
     return max((_ns(each.header.stamp) for each in stamped), default=0)
 
 
-class RecordingClock:
+class RecordingClock(RobotClock):
     """The time at which a message was recorded."""
 
     name = "the times of recording"
@@ -91,7 +91,7 @@ class RecordingClock:
         return recorded.time_ns, recorded.episode
 
 
-class ClockTopic:
+class ClockTopic(RobotClock):
     """What /clock said last, as a node with use_sim_time has it."""
 
     name = CLOCK
@@ -108,7 +108,7 @@ class ClockTopic:
         return self._now_ns, self._episode
 
 
-class StampClock:
+class StampClock(RobotClock):
     """The newest stamp; an episode begins where the stamps of a topic go back."""
 
     name = "the stamps of the messages"

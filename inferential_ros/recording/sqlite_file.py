@@ -37,6 +37,7 @@ class SqliteFile:
         self.entries = self._entries()
 
     def read(self, entry: Entry) -> bytes | None:
+        """The serialized message of an entry, or None where the file is damaged there."""
         query = "SELECT data FROM messages WHERE id = ?"
         try:
             row = self._rows.execute(query, (entry.offset,)).fetchone()
@@ -45,6 +46,7 @@ class SqliteFile:
         return row[0] if row is not None and isinstance(row[0], bytes) else None
 
     def close(self) -> None:
+        """Close the file."""
         self._rows.close()
 
     def _connect(self) -> sqlite3.Connection:
