@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from inferential_core.models.rtc import DELAY, LEFT_OVER, LEFT_OVER_STEPS
@@ -23,6 +24,8 @@ RESERVED_KEYS = (
     *(LEFT_OVER, LEFT_OVER_STEPS, DELAY),
 )
 CAMERA_INFO = "CameraInfo"
+PICTURES = ("Image", "Video", "Packet")  # how the names of types end that hold pictures
+SHAPING = ("crop", "resize", "rotate")  # of a picture, which its camera's matrix follows
 SOURCES = ("topic", "parameter", "tf", "parts")
 NODE_PARAMETERS = (  # what the bridge, and every node, means by these is no text for a model
     *("contract_file", "server", "client_id", "key_file", "server_key_file", "sample_timeout"),
@@ -98,19 +101,30 @@ def _following(section: Section, given: dict[str, Any]) -> Section:
     """A camera's matrix with the crop, resize and rotate of the image key that it follows."""
     if not section.has("follows"):
         return section
-    image = section.get("follows", one_of(*given))
-    options = Section(given[image], section.at("follows"))
-    kinds = [given.get("type", text, "").rpartition("/")[2] for given in (section, options)]
-    if kinds[0] != CAMERA_INFO or kinds[1] == CAMERA_INFO:
-        raise ContractError(section.at("follows"), "is for a CameraInfo that goes with an image")
+    images = [name for name, value in given.items() if _is_picture(value)]
+    image = section.get("follows", text)
+    is_camera_info = section.get("type", text, "").endswith(CAMERA_INFO)
+    if not is_camera_info or (image in given and image not in images):
+        hint = f"; {suggestion(image, images)}" if is_camera_info else ""
+        raise ContractError(
+            section.at("follows"), f"is for a CameraInfo that goes with an image{hint}"
+        )
+    options = Section(given[section.get("follows", one_of(*images))], section.at("follows"))
     if options.get("bayer", lambda value, _: value, None) == "half":
         raise ContractError(section.at("follows"), "an image with bayer: half is not followed")
     if any(part.startswith("image_rect") for part in options.get("topic", text).split("/")):
         section = section.with_default("rectified", True)
-    for key in ("crop", "resize", "rotate"):
+    for key in SHAPING:
         if options.has(key):
             section = section.with_default(key, options.get(key, lambda value, _: value))
     return section
+
+
+def _is_picture(options: Any) -> bool:
+    """Whether a key, as it is written, is of pictures, which a camera's matrix can follow."""
+    if not isinstance(options, Mapping) or str(options.get("type")).endswith(CAMERA_INFO):
+        return False
+    return str(options.get("type")).endswith(PICTURES) or any(key in options for key in SHAPING)
 
 
 def _key(name: str, section: Section, path: str) -> ObservationKey:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inferential_core.client.handle import RESTART
@@ -115,14 +115,19 @@ class ObservationKey:
         return (lambda message: None) if self.max_age_s is None and self.decode else None
 
     @property
-    def form(self) -> Form:
-        """What the model gets, as far as the contract tells."""
+    def sample_form(self) -> Form:
+        """What one sample becomes, as far as the contract tells."""
         if not self.sources:
             return Form(TEXT)
-        form = form_of(self.join if self.parts else self.decode)
+        return form_of(self.join if self.parts else self.decode)
+
+    @property
+    def form(self) -> Form:
+        """What the model gets, as far as the contract tells."""
+        form = self.sample_form
         if self.history is None or form.shape is None:
             return form
-        return Form(form.dtype, (self.history.steps, *form.shape))
+        return replace(form, shape=(self.history.steps, *form.shape))
 
 
 @dataclass(frozen=True)

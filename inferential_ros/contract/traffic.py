@@ -62,25 +62,38 @@ def tell(contract: Contract) -> Iterator[str]:
 
 
 def _of_key(key: ObservationKey) -> KeyTraffic | None:
-    if not key.sources or key.form.dtype == TEXT:
+    form = key.sample_form
+    if form.dtype == TEXT:
         return None
-    form = key.form
     if form.sent_as:
-        return _of_image(key.name, form)
-    is_image = key.type.endswith("/Image")
-    shape, assumed = form.shape, ""
-    if is_image and (shape is None or None in shape[:2]):
-        shape, assumed = (*ASSUMED, *(shape or (None, None, 3))[2:]), "at 640 x 480"
+        return _of_compressed(key.name, form)
+    shape, assumed = (form.shape, "") if form.sides is None else _of_image(form)
     if shape is None or None in shape:
         return None  # only its messages tell
-    itemsize = np.dtype(form.dtype or ("uint8" if is_image else "float32")).itemsize
-    return KeyTraffic(key.name, float(itemsize * math.prod(each or 1 for each in shape)), assumed)
+    itemsize = np.dtype(form.dtype or ("float32" if form.sides is None else "uint8")).itemsize
+    samples = 1 if key.history is None else key.history.steps
+    size = float(samples * itemsize * math.prod(each or 1 for each in shape))
+    return KeyTraffic(key.name, size, assumed)
 
 
-def _of_image(name: str, form: Form) -> KeyTraffic:
-    shape = form.shape if form.shape is not None else (None, None, 3)
-    height, width = (each or asked for each, asked in zip(shape, ASSUMED))
-    channels = shape[2] if len(shape) == 3 and shape[2] else 1
+def _of_image(form: Form) -> tuple[tuple[int, ...], str]:
+    """The shape of an image of which some may be unknown, and what is assumed of it, in words."""
+    sides = form.sides or (None, None)
+    height, width = (each or asked for each, asked in zip(sides, ASSUMED))
+    assumed = []
+    if form.shape is None:
+        assumed.append(f"as 3 channels of {form.dtype or 'uint8'}")
+    elif form.dtype is None:
+        assumed.append("as uint8")
+    if None in sides:
+        assumed.append(f"at {width} x {height}")
+    channels = (3,) if form.shape is None else tuple(each or 1 for each in form.shape[2:])
+    return (height, width, *channels), " ".join(assumed)
+
+
+def _of_compressed(name: str, form: Form) -> KeyTraffic:
+    (height, width, *rest), _ = _of_image(form)
+    channels = rest[0] if rest else 1
     how = form.sent_as
     if how == "rvl":
         size, told = RVL_BYTES, "RVL"

@@ -100,11 +100,19 @@ class Shaping:
         return self.scale != 1.0 or self.offset != 0.0
 
     @property
+    def sides(self) -> tuple[int | None, int | None]:
+        """Height and width of the result, None where the images decide."""
+        size = self.geometry.size or self.geometry.crop
+        sides = (size.height, size.width) if size else (None, None)
+        return sides[::-1] if self.geometry.rotate in (90, 270) else sides
+
+    @property
     def sending(self) -> dict[str, Any]:
-        """How the image is compressed, as a `Form` has it."""
+        """How large the image is and how it is compressed, as a `Form` has it."""
         if self.send == "raw":
-            return {}
-        return {"sent_as": self.send, "quality": self.quality if self.send == "jpeg" else 0}
+            return {"sides": self.sides}
+        quality = self.quality if self.send == "jpeg" else 0
+        return {"sides": self.sides, "sent_as": self.send, "quality": quality}
 
     def box(self, height: int, width: int) -> Box | None:
         """The part to read; InputError if the image is too small for it."""
@@ -154,12 +162,9 @@ class Shaping:
             dtype = "uint8" if self.send == "jpeg" else "uint16"
         else:
             dtype = np.dtype(*kinds).name if len(kinds) == 1 else None
-        size = self.geometry.size or self.geometry.crop
-        sides = (size.height, size.width) if size else (None, None)
-        sides = sides[::-1] if self.geometry.rotate in (90, 270) else sides
         if len(channels) != 1:
             return dtype, None
-        return dtype, sides if channels == {1} else (*sides, *channels)
+        return dtype, self.sides if channels == {1} else (*self.sides, *channels)
 
 
 def read_shaping(section: Section) -> Shaping:

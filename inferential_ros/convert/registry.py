@@ -53,12 +53,14 @@ class Form:
     """What a decoder returns, as far as the contract alone tells: None where it does not.
 
     dtype: a name the wire carries, or `string`. shape: None in it stands for any size.
-    sent_as: of an EncodedImage, how it is compressed; "file" stands for as it came. quality: of a
-    JPEG that is made here.
+    sides: height and width of an image, which the contract may tell although only the messages
+    tell its channels. sent_as: of an EncodedImage, how it is compressed; "file" stands for as it
+    came. quality: of a JPEG that is made here.
     """
 
     dtype: str | None = None
     shape: tuple[int | None, ...] | None = None
+    sides: tuple[int | None, int | None] | None = None
     sent_as: str = ""
     quality: int = 0
 
@@ -153,12 +155,13 @@ def formed(
     shape: tuple[int | None, ...] | None,
     *,
     compressed: bool = False,
+    sides: tuple[int | None, int | None] | None = None,
     sent_as: str = "",
     quality: int = 0,
 ) -> Decode:
     """The decoder, with what it returns told, so that it is checked against the model's wishes."""
     sent_as = sent_as or ("file" if compressed else "")
-    decode.form = Form(dtype, shape, sent_as, quality)  # type: ignore[attr-defined]
+    decode.form = Form(dtype, shape, sides, sent_as, quality)  # type: ignore[attr-defined]
     return decode
 
 

@@ -139,9 +139,14 @@ def _of_key(key: ObservationKey, entry: Mapping[str, Any]) -> Iterator[ContractE
         where = key.path if TEXT in (form.dtype, *names) else f"{key.path}.dtype"
         yield ContractError(where, f"{form.dtype}, the model takes {' or '.join(names)}")
     shape = entry.get("shape")
-    if form.shape is None or shape is None:
+    if shape is None:
         return
-    if problem := _misfit(form.shape, shape):
+    told = form.shape
+    if told is None and form.sides is not None:
+        history = () if key.history is None else (key.history.steps,)
+        channels = (None,) * (len(shape) - len(history) - 2)  # as many as the messages have
+        told = (*history, *form.sides, *channels)
+    if told is not None and (problem := _misfit(told, shape)):
         yield ContractError(key.path, problem)
 
 

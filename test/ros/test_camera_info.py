@@ -116,3 +116,14 @@ def test_it_follows_the_image_that_it_names() -> None:
         contract(front={**front, "bayer": "half"}, matrix=matrix)
     with pytest.raises(ContractError, match="rotate: must be 0, 90, 180 or 270"):
         contract(front={**front, "rotate": 45})
+
+
+def test_only_keys_that_can_be_followed_are_offered() -> None:
+    front = {"topic": "front", "type": IMAGE}
+    video = {"topic": "video", "type": "sensor_msgs/msg/CompressedImage"}
+    joints = {"topic": "joints", "type": "sensor_msgs/msg/JointState", "joints": ["a"]}
+    matrix = {"topic": "info", "type": INFO}
+    others = {"state": joints, "task": {"text": "pour"}, "front": front, "video": video}
+    for wrong in ("state", "task", "matrix", "nothing"):
+        with pytest.raises(ContractError, match="matrix.follows: .*; known: front, video$"):
+            contract(**others, matrix={**matrix, "follows": wrong})

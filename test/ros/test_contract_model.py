@@ -137,6 +137,15 @@ def test_the_shape_of_an_image_is_that_which_the_model_gets_however_it_is_sent(s
     assert "images are sent channels last" in caught.value.problem
 
 
+def test_the_sides_of_an_image_are_compared_although_only_the_messages_tell_its_channels() -> None:
+    text = CONTRACT.replace("      encodings: [rgb8, bgr8]\n", "")
+    for fits in ([None, 4, 3], [2, 4], [2, None, 1]):
+        check_model(parse_contract(parse_yaml(text)), with_entry("camera", shape=fits))
+    for wrong in ([2, 5, 3], [4, 4], [3, 2, 4]):
+        with pytest.raises(ContractError, match="the model takes"):
+            check_model(parse_contract(parse_yaml(text)), with_entry("camera", shape=wrong))
+
+
 class Policy:
     specification = SPECIFICATION
 

@@ -54,7 +54,32 @@ def test_arrays_of_known_shape_count_byte_by_byte():
 
 def test_an_image_whose_size_only_the_camera_knows_is_taken_for_640_x_480():
     (first, _) = traffic_of(contract(camera={"topic": "c", "type": IMAGE}))
-    assert (first.name, first.size, first.assumed) == ("camera", 640 * 480 * 3, "at 640 x 480")
+    told = "as 3 channels of uint8 at 640 x 480"
+    assert (first.name, first.size, first.assumed) == ("camera", 640 * 480 * 3, told)
+
+
+def test_the_contract_tells_the_size_of_an_image_whose_encoding_only_the_camera_knows():
+    resized = {"topic": "c", "type": IMAGE, "resize": {"width": 200, "height": 100}}
+    keys = {
+        "past": {**resized, "history": {"steps": 4, "every_s": 0.1}},
+        "float": {**resized, "rotate": 90, "scale": 0.1, "encodings": ["mono8", "rgb8"]},
+        "decoded": {**resized, "type": "sensor_msgs/msg/CompressedImage"},
+        "sent": {**resized, "send": "jpeg", "jpeg_quality": 75},
+    }
+    found = {each.name: (each.size, each.assumed) for each in traffic_of(contract(**keys))}
+    assert found == {
+        "past": (4 * 200 * 100 * 3, "as 3 channels of uint8"),
+        "float": (200 * 100 * 3 * 4, "as 3 channels of float32"),
+        "decoded": (200 * 100 * 3, "as 3 channels of uint8"),
+        "sent": (200 * 100 * 0.20, "a JPEG of quality 75 of 200 x 100"),
+        "state": (2 * 4, ""),
+    }
+
+
+def test_each_sample_of_a_history_of_images_counts_whose_size_only_the_camera_knows():
+    past = {"topic": "c", "type": IMAGE, "encodings": ["rgb8"]}
+    (first, _) = traffic_of(contract(past={**past, "history": {"steps": 4, "every_s": 0.1}}))
+    assert (first.size, first.assumed) == (4 * 640 * 480 * 3, "at 640 x 480")
 
 
 def test_a_jpeg_is_larger_the_better_it_is_and_far_smaller_than_the_image():
