@@ -5,15 +5,16 @@ they are learned while the model runs, and as a scheduler plans with them.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 NEGLIGIBLE_S = 1e-3  # a batch that is done so soon takes nothing from whoever comes meanwhile
 _MARGIN = 2.0  # standard deviations of its latency that a model is given beyond the mean
 _LEAST_S = 1e-6  # time of a batch while nothing is known
-# A model that is done in no time is planned with anew after so many calls, as a plan that is
-# wrong by less than NEGLIGIBLE_S changes nothing and making it would cost more than the model.
-_REPLANNED_CALLS = 16
+# Once so many calls are known, those that take no time are learned from as many at once: that is
+# 16 ms late at the most, and one at a time would cost more than the model.
+_GATHERED_CALLS = 16
 # The line through what was learned is trusted for batches so many times larger than any seen.
 _TRUSTED = 2
 _MEASURED = 2.7  # weight of three batches of one size, whose mean counts alone
@@ -39,19 +40,22 @@ class SizeLatency:
         self._moment = 0.0  # weighted sum of squares about the mean
         self._doubted_s = math.nan  # the newest one, where it was off
 
-    def learn(self, seconds: float) -> float:
-        """Take one in; the squared distance of what was learned from the mean."""
+    def learn(self, seconds: float, count: int = 1, scatter: float = 0.0) -> float:
+        """Take `count` of them in; the squared distance of what was learned from the mean.
+
+        seconds: their mean. scatter: sum of their squared distances from that.
+        """
         off = seconds - self.mean
         usual = self._UNUSUAL * math.sqrt(self._moment / self.weight) if self.weight else math.inf
         doubted, self._doubted_s = self._doubted_s, math.nan
         if doubted == doubted:
             if off * (doubted - self.mean) > 0.0 and self._is_off(off, usual):
                 self.weight = 0.0
-            return self._take_in(doubted) + self._take_in(seconds)
+            return self._take_in(doubted) + self._take_in(seconds, count, scatter)
         if self._is_off(off, usual):
             self._doubted_s = seconds
             return 0.0
-        return self._take_in(seconds)
+        return self._take_in(seconds, count, scatter)
 
     def variance(self, usual: float) -> float:
         """Around the mean, s^2, where that of all sizes is `usual`."""
@@ -60,15 +64,16 @@ class SizeLatency:
     def _is_off(self, off: float, usual: float) -> bool:
         return abs(off) > max(self._OFF * self.mean, usual)
 
-    def _take_in(self, seconds: float) -> float:
+    def _take_in(self, seconds: float, count: int = 1, scatter: float = 0.0) -> float:
         if not self.weight:
-            self.weight, self.mean, self._moment = 1.0, seconds, 0.0
-            return 0.0
+            self.weight, self.mean, self._moment = float(count), seconds, scatter
+            return scatter
+        keep = self.FORGETTING**count
         off = seconds - self.mean
-        self.weight = weight = self.FORGETTING * self.weight + 1.0
-        self.mean += off / weight
-        squared = off * (seconds - self.mean)
-        self._moment = self.FORGETTING * self._moment + squared
+        self.weight = weight = keep * self.weight + count
+        self.mean += count * off / weight
+        squared = count * off * (seconds - self.mean) + scatter
+        self._moment = keep * self._moment + squared
         return squared
 
 
@@ -91,6 +96,10 @@ class LatencyModel:
         self.batch_sizes = tuple(sorted(batch_sizes))
         self.calls = 0
         self.updates = 0  # grows whenever something is learned
+        # Seconds of the calls that were not learned from yet, by batch size, and at which call
+        # that is done.
+        self._gathered: defaultdict[int, list[float]] = defaultdict(list)
+        self._learns_at = 0
         self.fixed = math.nan  # a, s
         self.with_margin = math.nan  # the same and two standard deviations, s
         self.per_observation = math.nan  # c, s
@@ -141,35 +150,51 @@ class LatencyModel:
         self.calls += 1
         if self.calls == 1:
             return
-        self.updates += 1
-        if self.batch_sizes:
-            batch_size = self.padded(batch_size)
-        of_size = self._by_size.get(batch_size)
-        if of_size is None:
-            of_size = self._by_size[batch_size] = SizeLatency(seconds)
-        elif of_size.weight >= 1.0:
-            self._squares_weight = self.FORGETTING * self._squares_weight + 1.0
-            self._squares *= self.FORGETTING
-        self._squares += of_size.learn(seconds)
-        self._fit(batch_size, seconds)
+        self._gathered[batch_size].append(seconds)
+        if seconds > NEGLIGIBLE_S or self.calls >= self._learns_at:
+            self._learn_gathered()
 
-    def _fit(self, batch_size: int, seconds: float) -> None:
-        """Take a call into the line."""
-        if batch_size > self.largest_batch:
-            self.largest_batch = batch_size
-        keep = self.FORGETTING
-        self._weight = weight = keep * self._weight + 1.0
-        from_mean = batch_size - self._mean_size
+    def _learn_gathered(self) -> None:
+        self.updates += 1
+        if self.calls >= _GATHERED_CALLS:
+            self._learns_at = self.calls + _GATHERED_CALLS
+        for size, taken in self._gathered.items():
+            count = len(taken)
+            mean = sum(taken) / count
+            scatter = sum([(seconds - mean) ** 2 for seconds in taken])
+            self._learn_size(self.padded(size), mean, count, scatter)
+        self._gathered.clear()
+
+    def _learn_size(self, size: int, mean: float, count: int, scatter: float) -> None:
+        """So many calls with batches of that size took `mean` s on average; scatter: s^2."""
+        of_size = self._by_size.get(size)
+        if of_size is None:
+            of_size = self._by_size[size] = SizeLatency(mean)
+        elif of_size.weight >= 1.0:
+            keep = self.FORGETTING**count
+            self._squares_weight = keep * self._squares_weight + count
+            self._squares *= keep
+        self._squares += of_size.learn(mean, count, scatter)
+        self._fit(size, mean, count, scatter)
+
+    def _fit(self, size: int, seconds: float, count: int = 1, scatter: float = 0.0) -> None:
+        """Take calls into the line."""
+        if size > self.largest_batch:
+            self.largest_batch = size
+        keep = self.FORGETTING**count
+        self._weight = weight = keep * self._weight + count
+        from_mean = size - self._mean_size
         seconds_from_mean = seconds - self._mean_seconds
-        self._mean_size = mean_size = self._mean_size + from_mean / weight
-        self._mean_seconds = mean_seconds = self._mean_seconds + seconds_from_mean / weight
-        beyond = seconds - mean_seconds
-        size = keep * self._size_moment + from_mean * (batch_size - mean_size)
+        self._mean_size = mean_size = self._mean_size + count * from_mean / weight
+        self._mean_seconds += count * seconds_from_mean / weight
+        mean_seconds = self._mean_seconds
+        beyond = count * (seconds - mean_seconds)
+        sizes = keep * self._size_moment + count * from_mean * (size - mean_size)
         cross = keep * self._cross_moment + from_mean * beyond
-        own = keep * self._seconds_moment + seconds_from_mean * beyond
-        self._size_moment, self._cross_moment, self._seconds_moment = size, cross, own
+        own = keep * self._seconds_moment + seconds_from_mean * beyond + scatter
+        self._size_moment, self._cross_moment, self._seconds_moment = sizes, cross, own
         slope = self.per_observation
-        slope = (cross + self._RIDGE * (slope if slope == slope else 0.0)) / (size + self._RIDGE)
+        slope = (cross + self._RIDGE * (slope if slope == slope else 0.0)) / (sizes + self._RIDGE)
         if not slope > 0.0:  # more work never takes less time
             slope = 0.0
         self.per_observation = slope
@@ -226,28 +251,18 @@ class Timing:
     pace: float = 1.0  # share of a batch's time after which another one can begin
     negligible_latency: bool = False  # it was learned that even the largest one takes no time
     harmless: bool = True  # the same, or nothing is known yet
-    _latency: LatencyModel | None = None
-    _limit: int = 0  # largest batch
-    _calls: int = 0  # calls of the model that the plan was made after
-    _updates: int = 0  # of what is known of it, likewise
+    _made_of: tuple[LatencyModel, int, int, int] | None = None
 
     def refresh(self, latency: LatencyModel, limit: int, lanes: int) -> list[float]:
         """Seconds of batches of 0, 1, ... `limit` after all that `latency` has learned by now."""
-        same = latency is self._latency and limit == self._limit
-        calls = latency.calls
-        self.pace = 1.0 / lanes
-        if same and latency.updates == self._updates:
-            return self.seconds
-        longest = latency.with_margin + limit * latency.per_observation
-        negligible = longest <= NEGLIGIBLE_S  # False where it is NaN, as nothing is known
-        if same and negligible and self.negligible_latency:
-            if calls < self._calls + _REPLANNED_CALLS:
-                return self.seconds
-        self._latency, self._limit = latency, limit
-        self._calls, self._updates = calls, latency.updates
-        self.negligible_latency = negligible
-        self.harmless = negligible or longest != longest
-        self.seconds = batch_seconds(latency, limit)
+        made_of = (latency, limit, lanes, latency.updates)
+        if made_of != self._made_of:
+            self._made_of = made_of
+            self.pace = 1.0 / lanes
+            longest = latency.with_margin + limit * latency.per_observation
+            self.negligible_latency = longest <= NEGLIGIBLE_S  # False where nothing is known: NaN
+            self.harmless = self.negligible_latency or longest != longest
+            self.seconds = batch_seconds(latency, limit)
         return self.seconds
 
 

@@ -202,6 +202,32 @@ def test_now_and_then_a_slow_call_does_not_make_a_model_another_one() -> None:
     assert latency.predict(1) == pytest.approx(0.1, rel=0.1)
 
 
+@given(st.floats(1e-5, 3e-4), st.floats(1e-6, 5e-5), st.integers(0, 1000))
+def test_calls_that_take_no_time_are_learned_from_several_at_once_as_well_as_one_by_one(
+    fixed: float, each: float, seed: int
+) -> None:
+    latency, dice = LatencyModel(), random.Random(seed)
+    for _ in range(400):
+        size = dice.randint(1, 8)
+        latency.learn(size, (fixed + each * size) * dice.uniform(0.95, 1.05))
+    for size in (1, 4, 8):
+        assert latency.predict(size) == pytest.approx(fixed + each * size, rel=0.05)
+    usual = 0.05 / math.sqrt(3) * (fixed + 4.5 * each)
+    assert 0.4 * usual < latency.deviation < 2.5 * usual
+    assert latency.updates < 50
+
+
+def test_a_slow_call_of_a_model_that_takes_no_time_is_planned_with_at_once() -> None:
+    latency, timing = LatencyModel(), Timing()
+    for _ in range(100):
+        latency.learn(1, 2e-4)
+    assert timing.refresh(latency, 1, 1)[1] == pytest.approx(2e-4)
+    assert timing.negligible_latency
+    latency.learn(1, 0.02)
+    timing.refresh(latency, 1, 1)
+    assert not timing.negligible_latency
+
+
 # --- records of models ---
 
 
