@@ -45,6 +45,7 @@ class InferenceRequest:
     control_period_s: float = 0.0  # time one step of the robot lasts; 0: unknown
     waiting_since: float = 0.0  # received_at of the oldest observation this one supersedes
     ready_at: float = 0.0  # when its images are decoded, about; 0: they are, or nobody knows
+    decoding_s: float = 0.0  # that decoding its images takes the server; 0: none, or nobody knows
     dispatched_at: float = math.nan
     size: int = 0  # bytes, as received
     requery_after_steps: int = 0  # the hint that goes back with its answer, 0: none

@@ -46,8 +46,11 @@ class NoDecoding:
     def give_up(self, requests: Iterable[InferenceRequest]) -> None:
         """These wait no longer, or are with their model: leave alone what is not decoded yet."""
 
-    def ready(self, requests: Sequence[InferenceRequest]) -> list[InferenceRequest]:
-        """Those of `requests`, which wait, that a model should be given now."""
+    def ready(self, requests: Sequence[InferenceRequest], now: float) -> list[InferenceRequest]:
+        """Those of `requests`, which wait, that a model should be given now, monotonic s.
+
+        Of the others it is noted when they will be.
+        """
         return list(requests)
 
     def close(self) -> None:
@@ -90,7 +93,6 @@ class DecodeAhead(NoDecoding):
         self._numbers = itertools.count()
         self._more = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._left = 0  # images of all jobs that are not decoded yet
         self._image_s = 0.0  # that decoding one takes, newer average; 0: nobody knows
         self._closed = False
 
@@ -106,9 +108,7 @@ class DecodeAhead(NoDecoding):
             return
         job = _Job(request, values, deque(keys), undone=len(keys))
         with self._more:
-            self._left += len(keys)
-            takes_s = self._left * self._image_s / self._count
-            request.ready_at = request.received_at + takes_s
+            request.decoding_s = len(keys) * self._image_s / self._count
             if not self._threads and not self._closed:
                 self._start()
             self.jobs[request] = job
@@ -118,8 +118,7 @@ class DecodeAhead(NoDecoding):
     def give_up(self, requests: Iterable[InferenceRequest]) -> None:
         with self._more:
             for request in requests:
-                job = self.jobs.pop(request, None)
-                self._left -= job.undone if job is not None else 0
+                self.jobs.pop(request, None)
             if len(self._order) > 2 * len(self.jobs) + _STALE:
                 self._order = [each for each in self._order if self._is_open(each[2])]
                 heapq.heapify(self._order)
@@ -127,7 +126,8 @@ class DecodeAhead(NoDecoding):
                 self.full = False
                 self._more.notify()
 
-    def ready(self, requests: Sequence[InferenceRequest]) -> list[InferenceRequest]:
+    def ready(self, requests: Sequence[InferenceRequest], now: float) -> list[InferenceRequest]:
+        self._predict(now)
         jobs, full = self.jobs, self.full
         ready, behind = [], set()  # a client's observations are served in their order
         for request in requests:
@@ -148,6 +148,15 @@ class DecodeAhead(NoDecoding):
             self._more.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _predict(self, now: float) -> None:
+        """Note when each observation will be ready; they are decoded about as they came."""
+        left = 0
+        with self._more:
+            for job in self.jobs.values():
+                left += job.undone
+                turns = -(-left // self._count)  # in which each thread decodes an image
+                job.request.ready_at = now + turns * self._image_s if self._image_s else 0.0
 
     def _takes(self, value: Any) -> bool:
         if type(value) is not EncodedImage:
@@ -218,7 +227,6 @@ class DecodeAhead(NoDecoding):
                 job.values[key] = pixels
                 self.decoded += 1
             job.undone -= 1
-            self._left -= 1
             job.running -= 1
             if job.undone and not self.full:
                 return

@@ -172,7 +172,7 @@ class Pipeline:
         if not (model.free and scheduler.pending.count(model.id)):
             return False
         if self._decoding.jobs:
-            eligible = self._ready(model, eligible)
+            eligible = self._ready(model, eligible, now)
             if eligible is None:
                 return False
         limit = model.most_at_once(scheduler.max_batch_size)
@@ -184,10 +184,10 @@ class Pipeline:
         self._give(model, requests, now, lane)
         return True
 
-    def _ready(self, model: ModelRecord, eligible: Eligible | None) -> Eligible | None:
+    def _ready(self, model: ModelRecord, eligible: Eligible | None, now: float) -> Eligible | None:
         """As `eligible`, but without those whose images are being decoded; None: that is all."""
         waiting = self.scheduler.pending.of(model.id)
-        ready = self._decoding.ready(waiting)
+        ready = self._decoding.ready(waiting, now)
         if not ready:
             return None
         if len(ready) == len(waiting):

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_LONGEST = 0.5  # of L(1), that a model waits for one batch at most
+_LONGEST = 0.5  # of L(1), that a model waits for robots that are about to ask
+_GATHERING = 1.5  # times what one batch for all saves, that it waits for images at most
 _QUICK = 0.25  # of L(1), within which a client asks again that is waited for
 _NEWEST = 0.2  # weight of the newest pause of a client in its average
 _SURE = 3  # pauses that have been seen before one is predicted
 _LONGER = 4.0  # times its usual pause, and error, as which a pause counts that is longer still
 _MARGIN = 3.0  # average errors that a client may come later than it usually does
-_OVERDUE_S = 0.002  # within which images are expected that should be decoded by now
 _TIMER_S = 0.0005  # and by which the server's timers may be early
 
 
@@ -90,11 +90,13 @@ class Anticipation:
         deadlines: Iterable[float],
         now: float,
         seconds: Sequence[float],
-        coming: Iterable[float] = (),
+        coming: Sequence[float] = (),
+        decoding_s: float = 0.0,
     ) -> Wait | None:
         """For how long a free model should wait, with so many observations there; None: not.
 
         coming: when others will be ready that are here, but for their images, monotonic s.
+        decoding_s: how long decoding the images of one observation takes.
 
         It waits for k more that will be there in d seconds, beside w that wait, where one batch of
         all is done before two batches would be:
@@ -102,17 +104,27 @@ class Anticipation:
             d + L(w + k)  <  L(w) + L(k)
 
         as clients in lock-step are answered once for each time that all of them are. Of several k
-        it takes the one that gains most. It waits for half of L(1) at most, and never where one of
-        `deadlines` (those that matter to a robot, s) would be met without waiting and not so.
-        O(k log k).
+        it takes the one that gains most. It waits for half of L(1) at most, or for images until
+        that takes clearly longer than what it saves, and never where one of `deadlines` (those
+        that matter to a robot, s) would be met without waiting and not so. O(k log k).
+
+        With images, two groups can take turns instead: those of one are decoded while the model
+        serves the other. It waits for nobody where all n are served sooner in that way:
+
+            n decoding_s + L(n)  >=  2 L(n / 2)
         """
-        room = len(seconds) - 1 - waiting
+        limit = len(seconds) - 1
+        room = limit - waiting
         if room <= 0:
             return None
         since = now if math.isnan(self.waits_since) else self.waits_since
-        longest = since + _LONGEST * seconds[1]
-        decoded = (max(at, now + _OVERDUE_S) for at in coming)
-        times = sorted([*self._expected(now, longest), *(at for at in decoded if at <= longest)])
+        everybody = min(limit, waiting + len(coming) + len(self.soon))
+        saved = 2.0 * seconds[(everybody + 1) // 2] - seconds[everybody]
+        if 0.0 < decoding_s and everybody * decoding_s >= saved:
+            return None
+        gathered = since + _GATHERING * saved
+        soon = self._expected(now, since + _LONGEST * seconds[1])
+        times = sorted([*soon, *(at for at in coming if at <= gathered)])
         best, least = None, 0.0
         for more, at in enumerate(times[:room], 1):
             both = waiting + more

@@ -199,7 +199,8 @@ class DeadlineAware(BatchScheduler):
             and not any(each.runs_dry_at > now for each in waiting)  # who moves gains nothing
         ):
             deadlines = (each.deadline for each in waiting if not each.deadline_is_assumed)
-            wait = anticipation.wait(ready, deadlines, now, timing.seconds, coming)
+            decoding_s = sum(each.decoding_s for each in waiting) / len(waiting)
+            wait = anticipation.wait(ready, deadlines, now, timing.seconds, coming, decoding_s)
         if wait is None:
             anticipation.ends(now)
             return False

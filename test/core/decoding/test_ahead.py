@@ -134,10 +134,12 @@ def test_it_is_known_about_when_an_observation_is_ready(make):
     site.observe("a", 1)
     site.decode()
     site.await_ready()
-    site.observe("b", 2)
+    site.observe("b", 2, 3)
     (waiting,) = site.house.pipeline.scheduler.pending.of("policy")
-    assert waiting.ready_at > waiting.received_at
-    site.decode()
+    for now in (10.0, 99.0):  # also where it should have been by then
+        assert site.decoding.ready([waiting], now) == []
+        assert waiting.ready_at == pytest.approx(now + waiting.decoding_s) != now
+    site.decode(2)
     site.await_ready()
     assert waiting.ready_at == 0.0
 
