@@ -1,8 +1,4 @@
-"""The connection of one openpi client: its handshake, and messages in and out.
-
-The WebSocket itself is spoken by `websockets`' protocol without I/O; this module moves its bytes
-and bounds how much a client may send and how slowly.
-"""
+"""The connection of one openpi client: what it may send, how much, and how slowly."""
 
 from __future__ import annotations
 
@@ -11,18 +7,15 @@ import select
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Protocol
 
-from websockets.exceptions import PayloadTooBig
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import State
-from websockets.server import ServerProtocol
+from websockets.frames import CloseCode
 
 from ...errors import RejectedError
 from ..reception import Reception, Visit
 from .conversation import Conversation
+from .frames import FrameReader, message
+from .handshake import Handshake
 from .stream import Stream
 
 MOST_CONNECTIONS = 1024  # of one door
@@ -33,13 +26,10 @@ _CLOSING_S = 2.0  # for a client to confirm that the connection ends
 # Bytes of messages that have not arrived whole, of all connections: so many of the largest ones.
 # Beyond, whoever sends the next part is sent away.
 _MOST_PARTIAL = 16
-_MOST_FRAGMENTS = 4096  # of one message
-_REALTIME = "v1/realtime/robot/openpi"  # the path of other servers that speak openpi's protocol
+_BROKE = select.EPOLLHUP | select.EPOLLERR
+_MALFORMED = "no message of the protocol"
 
 _log = logging.getLogger(__name__)
-_silent = logging.getLogger(f"{__name__}.websockets")  # strangers fill no log
-_silent.propagate = False
-_silent.addHandler(logging.NullHandler())
 
 
 class Host(Protocol):
@@ -73,18 +63,13 @@ class OpenpiConnection:
         self._descriptor = descriptor
         self._peer = peer
         self._reception = door.reception
-        self._ws = ServerProtocol(
-            origins=[None],  # browsers tell one, and no page of theirs has business here
-            max_size=self._reception.limits.max_message_bytes,
-            logger=_silent,
-        )
-        self._gone = False
+        self._handshake = Handshake()
+        self._frames: FrameReader | None = None  # once it was let in
         self._visit: Visit | None = None
         self._conversation: Conversation | None = None
-        self._asks = False  # its request has arrived whole
+        self._gone = False
+        self._leaves = False  # the last that it is told was sent; what it says is not heard
         self._greeted = False  # it was sent the metadata
-        self._broken = False  # it broke the protocol, which is counted
-        self._parts: list[bytes] = []  # of a message in fragments
         self._partial = 0  # bytes of a message that has not arrived whole
         self._limit(_HANDSHAKE_S, "too slow")
 
@@ -95,9 +80,11 @@ class OpenpiConnection:
         try:
             if events & select.EPOLLOUT:
                 self._stream.flush()
-                if not self._stream.waits:
-                    self._unlimit()
-            if events & ~select.EPOLLOUT and not self._gone:
+                if self._stream.waits:
+                    return  # whoever does not read is not heard
+                self._unlimit()
+                self._door.read_again(self)
+            elif not self._stream.waits or events & _BROKE:
                 self._read()
         except OSError:
             self.abort()
@@ -106,39 +93,40 @@ class OpenpiConnection:
             self.abort()
 
     def _read(self) -> None:
-        data = self._stream.read()
-        if data is None:
-            return
-        if not data:
-            self._ws.receive_eof()
-            self._flush()
-            self.abort()
-            return
-        if self._stream.more:
+        frames = self._frames
+        if frames is not None and frames.more:
+            self._on_bytes(frames, b"")
+        else:
+            data = self._stream.read()
+            if data is None:
+                return
+            if not data:
+                self.abort()  # it has left
+            elif frames is None:
+                self._on_request(data)
+            else:
+                self._on_bytes(frames, data)
+        more = self._stream.more or (self._frames is not None and self._frames.more)
+        if more and not self._gone:
             self._door.read_again(self)
-        self._ws.receive_data(data)
-        events = self._ws.events_received()
-        for event in events:
-            if isinstance(event, Request):
-                self._on_request(event)
-            elif isinstance(event, Frame):
-                self._on_frame(event)
-        if self._ws.state is State.OPEN:
-            self._watch_arrival(len(data), bool(events) and not self._parts)
-        broken = self._ws.parser_exc or (self._ws.handshake_exc if not self._asks else None)
-        if broken is not None and not self._broken:
-            self._broken = True
-            too_big = isinstance(broken, PayloadTooBig)
-            self._reception.refuse("too large" if too_big else "no message of the protocol")
-        self._flush()
+
+    def _on_bytes(self, frames: FrameReader, data: bytes) -> None:
+        assert self._conversation is not None
+        messages = frames.read(data)
+        for each in messages:
+            self._conversation.hear(each)
+        if frames.answers:
+            self._send_answers(frames)
+        if frames.held or self._partial:
+            self._watch_arrival(frames, bool(messages))
 
     def server_stops(self) -> None:
         """Tell what was answered, and end the connection."""
-        if self._ws.state is State.OPEN:
-            self._ws.send_close(CloseCode.GOING_AWAY, "the server stops")
-            self._flush()
-        elif self._ws.state is State.CONNECTING:
+        if self._frames is None:
             self.abort()
+        else:
+            self._frames.end(CloseCode.GOING_AWAY, "the server stops")
+            self._send_answers(self._frames)
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -152,28 +140,47 @@ class OpenpiConnection:
         if self._visit is not None:
             self._visit.close()
 
-    def _flush(self) -> None:
+    def _send_answers(self, frames: FrameReader) -> None:
+        if not self._leaves:
+            self._write(b"".join(frames.answers))
+        frames.answers.clear()
+        if frames.ended:
+            self._end(frames.broken)
+
+    def _write(self, data: bytes) -> None:
         if self._gone:
             return
         try:
-            for data in self._ws.data_to_send():
-                if data:
-                    self._stream.write(data)
-                else:
-                    self._stream.end()
+            self._stream.write(data)
         except OSError:
             self.abort()
             return
-        if self._ws.close_expected():
-            self._limit(_CLOSING_S, "")
-        elif self._stream.waits:
+        if self._stream.waits:
             self._limit(_MESSAGE_S, "too slow")
+
+    def _end(self, broken: str = "") -> None:
+        """Nothing is heard or told any more. broken: as what it is counted, if it did wrong."""
+        if self._gone or self._leaves:
+            return
+        self._leaves = True
+        if broken:
+            self._reception.refuse(broken)
+        self._door.partial -= self._partial
+        self._partial = 0
+        try:
+            self._stream.end()
+        except OSError:
+            self.abort()
+            return
+        self._limit(_CLOSING_S, "")
 
     def _limit(self, seconds: float, reason: str) -> None:
         """Abort unless this is called off within so long. reason: as which it is counted."""
         self._door.later(self, seconds, partial(self._too_slow, reason))
 
     def _unlimit(self) -> None:
+        if self._leaves:
+            return
         if self._greeted:
             self._door.call_off(self)
         else:
@@ -184,53 +191,58 @@ class OpenpiConnection:
             self._reception.refuse(reason)
         self.abort()
 
-    def _watch_arrival(self, more: int, whole: bool) -> None:
-        """Bound how long, and all together how much, messages may be under way."""
-        door = self._door
-        if whole:
-            door.partial -= self._partial
-            self._partial = 0
-            self._unlimit()
-            return
+    def _watch_arrival(self, frames: FrameReader, begins: bool) -> None:
+        """Bound how long, and all together how much, messages may be under way.
+
+        begins: what is under way now is another message than before.
+        """
+        door, before = self._door, self._partial
+        self._partial = frames.held
+        door.partial += self._partial - before
         if not self._partial:
+            self._unlimit()
+        elif begins or not before:
             self._limit(_MESSAGE_S, "too slow")
-        self._partial += more
-        door.partial += more
         if door.partial > _MOST_PARTIAL * self._reception.limits.max_message_bytes:
-            self._reception.refuse("too much under way")
-            self._ws.fail(CloseCode.TRY_AGAIN_LATER, "too many large messages at once")
+            many = "too many large messages at once"
+            frames.end(CloseCode.TRY_AGAIN_LATER, many, "too much under way")
+            self._send_answers(frames)
 
     # --- the handshake ---
 
-    def _on_request(self, request: Request) -> None:
-        self._asks = True
-        url = urlsplit(request.path)
-        if url.path == "/healthz":
-            return self._answer(HTTPStatus.OK, "OK\n")
+    def _on_request(self, data: bytes) -> None:
+        asked = self._handshake
+        if asked.whole:
+            return  # it is about to hear that it may not come in
+        try:
+            if not asked.read(data):
+                return
+        except ValueError:
+            return self._turn_away(HTTPStatus.BAD_REQUEST, "this is no request\n", _MALFORMED)
+        if asked.path == "/healthz":
+            return self._turn_away(HTTPStatus.OK, "OK\n")
         if self._door.crowded():
-            self._reception.refuse("too many connections")
-            return self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections\n")
-        response = self._ws.accept(request)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._reception.refuse("no message of the protocol")
-            return self._ws.send_response(response)
-        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        path = unquote(url.path).strip("/")
-        model = query.get("model", "") if path in ("", _REALTIME) else path
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme not in ("Api-Key", "Bearer"):
-            token = ""
+            crowded = "too many connections"
+            return self._turn_away(HTTPStatus.SERVICE_UNAVAILABLE, f"{crowded}\n", crowded)
+        accepted, response = asked.accept()
+        if not accepted:
+            self._write(response)
+            return self._end(_MALFORMED)
         try:
             self._visit = self._reception.enter(
-                self._peer, client_id=query.get("client", ""), token=token.strip()
+                self._peer, client_id=asked.client_id, token=asked.token
             )
         except RejectedError as error:
             delay = self._reception.credentials.delay(self._peer)
-            self._door.later(self, delay, partial(self._turn_away, f"{error}\n"))
+            refuse = partial(self._turn_away, HTTPStatus.UNAUTHORIZED, f"{error}\n")
+            self._door.later(self, delay, refuse)
             return
-        self._conversation = Conversation(self._reception, self._visit, model, self._say)
-        self._ws.send_response(response)
+        self._conversation = Conversation(self._reception, self._visit, asked.model, self._say)
+        self._frames = FrameReader(self._reception.limits.max_message_bytes)
+        self._write(response)
         self._greet()
+        if asked.rest:
+            self._on_bytes(self._frames, asked.rest)
 
     def _greet(self) -> None:
         """Send the metadata, once the model that tells it has started: its client waits for it."""
@@ -241,36 +253,12 @@ class OpenpiConnection:
         if greeting is not None:
             self._say(greeting)
 
-    def _turn_away(self, why: str) -> None:
-        self._answer(HTTPStatus.UNAUTHORIZED, why)
-        self._flush()
-
-    def _answer(self, status: HTTPStatus, text: str) -> None:
-        self._ws.send_response(self._ws.reject(status, text))
+    def _turn_away(self, status: HTTPStatus, text: str, broken: str = "") -> None:
+        self._write(self._handshake.answer(status, text))
+        self._end(broken)
 
     # --- messages ---
 
-    def _on_frame(self, frame: Frame) -> None:
-        if frame.opcode in (Opcode.BINARY, Opcode.TEXT, Opcode.CONT):
-            if not frame.fin:
-                self._parts.append(bytes(frame.data))
-                if len(self._parts) > _MOST_FRAGMENTS:
-                    self._parts.clear()
-                    self._reception.refuse("too many fragments")
-                    self._ws.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-                return
-            data: Any = frame.data
-            if self._parts:
-                data = b"".join((*self._parts, frame.data))
-                self._parts.clear()
-            assert self._conversation is not None
-            self._conversation.hear(data)
-
-    def _say(self, message: bytes | str) -> None:
-        if self._ws.state is not State.OPEN:
-            return  # it has left
-        if isinstance(message, str):
-            self._ws.send_text(message.encode("utf-8", "replace"))
-        else:
-            self._ws.send_binary(message)
-        self._flush()
+    def _say(self, said: bytes | str) -> None:
+        if not self._leaves:
+            self._write(message(said))

@@ -19,6 +19,7 @@ from accounting import assert_balanced
 from doors_rig import OpenpiClient, Starting, address, port, serve, wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
+from websockets.sync.client import connect
 
 from inferential_core import Connection
 
@@ -360,10 +361,7 @@ def test_a_client_that_never_reads_is_sent_away(monkeypatch):
     answer = np.zeros(20_000_000, np.uint8)
     with serve({"pi0": lambda obs: {"actions": answer}}, "openpi") as server:
         with socket.create_connection(("127.0.0.1", port(server)), 20) as deaf:
-            deaf.sendall(
-                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-            )
+            deaf.sendall(b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n")
             assert deaf.recv(65536).startswith(b"HTTP/1.1 101")
             monkeypatch.setattr(connection, "_MESSAGE_S", 0.1)
             question = msgpack.packb({"state": 1})
@@ -418,6 +416,86 @@ def test_who_is_too_slow_is_sent_away(monkeypatch):
             with pytest.raises(ConnectionClosed):
                 client.receive()
         assert server.doors()[0]["errors"] == {"too slow": 2}
+
+
+UPGRADE = (
+    b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [b"GET //[ HTTP/1.1\r\n", b"GET / HTTP/1.1\r\n" + 2 * b"Authorization: Api-Key a\r\n"],
+)
+def test_a_request_that_cannot_be_understood_is_answered_so_and_counted(request_):
+    with serve({"pi0": echo}, "openpi") as server:
+        with socket.create_connection(("127.0.0.1", port(server)), 20) as plain:
+            plain.sendall(request_ + UPGRADE + b"\r\n")
+            assert plain.makefile("rb").read().startswith(b"HTTP/1.1 400")
+        assert server.doors()[0]["errors"] == {"no message of the protocol": 1}
+
+
+def test_a_client_may_ask_before_it_has_read_anything():
+    with serve({"pi0": echo}, "openpi") as server:
+        with socket.create_connection(("127.0.0.1", port(server)), 20) as hasty:
+            question = Frame(Opcode.BINARY, msgpack.packb({"state": 7})).serialize(mask=True)
+            hasty.sendall(b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n" + question)
+            hasty.settimeout(20)
+            heard = b""
+            while b"actions" not in heard:
+                heard += hasty.recv(65536)
+        assert heard.index(b"\r\n\r\n") < heard.index(b"actions")
+        assert_balanced(server)
+
+
+def test_compression_is_offered_in_vain_as_at_openpis_own_server():
+    with serve({"pi0": echo}, "openpi") as server:
+        with connect(address(server), compression="deflate") as client:
+            assert "Sec-WebSocket-Extensions" not in client.response.headers
+
+
+def test_a_flood_of_pings_leaves_room_for_others():
+    ping = Frame(Opcode.PING, b"").serialize(mask=True)
+    with serve({"pi0": echo}, "openpi") as server, OpenpiClient(address(server)) as other:
+        with OpenpiClient(address(server)) as client:
+            flooding = threading.Thread(
+                target=client.socket.socket.sendall, args=(300_000 * ping,)
+            )
+            flooding.start()
+            for _ in range(20):
+                assert other.infer({"state": np.float32([1])})["actions"] == [1]
+            flooding.join()
+            assert client.infer({"state": np.float32([2])})["actions"] == [2]
+        assert server.doors()[0]["errors"] == {}
+
+
+def test_two_robots_that_give_the_same_name_are_not_mixed_up():
+    with serve({"pi0": echo}, "openpi") as server:
+        url = f"{address(server)}/?client=arm"
+        with OpenpiClient(url) as one, OpenpiClient(url) as two:
+            answers = [
+                client.infer({"state": np.float32([number])})
+                for number, client in enumerate([one, two] * 5)
+            ]
+        assert "another robot uses the client id 'arm', too" in answers[-1]
+        for number, answer in enumerate(answers):
+            assert isinstance(answer, str) or answer["actions"] == [number]
+        wait_for(lambda: server.doors()[0]["clients"] == 0)
+        assert_balanced(server)
+
+
+def test_clients_that_come_and_go_leave_nothing_behind():
+    with serve({"pi0": echo}, "openpi") as server:
+        for number in range(100):
+            with OpenpiClient(address(server)) as client:
+                if number % 2:
+                    client.send(client.pack({"state": np.float32([1])}))
+        wait_for(lambda: server.doors()[0]["clients"] == 0)
+        with OpenpiClient(address(server)) as client:
+            assert client.infer({"state": np.float32([1])})["actions"] == [1]
+        assert_balanced(server)
+        assert server.doors()[0]["errors"] == {}
 
 
 def test_pages_of_a_browser_are_kept_out():

@@ -1,0 +1,76 @@
+"""The HTTP request with which a client comes, and the response that lets it in. No I/O."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
+
+_REALTIME = "v1/realtime/robot/openpi"  # the path of other servers that speak openpi's protocol
+
+_silent = logging.getLogger(f"{__name__}.websockets")  # strangers fill no log
+_silent.propagate = False
+_silent.addHandler(logging.NullHandler())
+
+
+class Handshake:
+    """What one client asks for before it speaks WebSocket.
+
+    whole: whether the request has arrived. model, client_id, token: what it names of them, else
+    empty. rest: what came behind it.
+    """
+
+    def __init__(self) -> None:
+        self.whole = False
+        self.path = self.model = self.client_id = self.token = ""
+        self.rest = b""
+        self._reader = StreamReader()
+        self._request: Request | None = None
+        self._parser = Request.parse(self._reader.read_line)
+        # browsers tell an origin, and no page of theirs has business here
+        self._protocol = ServerProtocol(origins=[None], logger=_silent)
+
+    def read(self, data: bytes) -> bool:
+        """Whether the request is whole with these bytes; ValueError where it is none."""
+        self._reader.feed_data(data)
+        try:
+            next(self._parser)
+        except StopIteration as parsed:
+            request = parsed.value
+        except Exception as error:  # of websockets: several of its own, RuntimeError
+            raise ValueError(str(error)) from None
+        else:
+            return False
+        self.whole = True
+        self.rest = bytes(self._reader.buffer)
+        try:
+            self._understand(request)
+        except LookupError:  # MultipleValuesError
+            raise ValueError("two headers of one name") from None
+        return True
+
+    def _understand(self, request: Request) -> None:
+        self._request = request
+        url = urlsplit(request.path)
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        self.path = url.path
+        named = unquote(url.path).strip("/")
+        self.model = query.get("model", "") if named in ("", _REALTIME) else named
+        self.client_id = query.get("client", "")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme in ("Api-Key", "Bearer"):
+            self.token = token.strip()
+
+    def accept(self) -> tuple[bool, bytes]:
+        """Whether this is a request for a WebSocket, and the response that says so, or why not."""
+        assert self._request is not None
+        response = self._protocol.accept(self._request)
+        return response.status_code == HTTPStatus.SWITCHING_PROTOCOLS, response.serialize()
+
+    def answer(self, status: HTTPStatus, text: str) -> bytes:
+        """Another response, after which the connection ends."""
+        return self._protocol.reject(status, text).serialize()
