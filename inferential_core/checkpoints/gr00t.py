@@ -7,7 +7,8 @@ times wants so many samples, the newest last: a contract's `history` makes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from gr00t.policy.gr00t_policy import Gr00tPolicy
 
 from ..errors import ConfigError
 from ..models.stacking import split, stack
-from . import naming
+from . import damage, naming
 from .folder import checked_folder, downloads
 from .options import Options
+
+_log = logging.getLogger(__name__)
 
 VIDEO, STATE, LANGUAGE, ACTION = "video", "state", "language", "action"
 
@@ -107,5 +110,15 @@ class Gr00tModel:
             observation[name] = {"dtype": "string"}
         parts = [f"{ACTION}.{name}" for name in self._modalities[ACTION].modality_keys]
         horizon = len(self._modalities[ACTION].delta_indices)
-        notes = {"framework": "gr00t", "embodiment": self.version, "action_parts": parts}
+        notes: dict[str, Any] = {"framework": "gr00t", "embodiment": self.version}
+        notes["action_parts"] = parts
+        if warnings := damage.of_weights(self._weights()):
+            notes["warnings"] = warnings
+            _log.warning("%s: %s", self.version, warnings[0])
         return names.declared({"observation": observation, "horizon": horizon}, notes)
+
+    def _weights(self) -> Iterable[tuple[str, Any]]:
+        """By name; none where a version of GR00T keeps its network elsewhere."""
+        network = getattr(self._policy, "model", None)
+        named: Iterable[tuple[str, Any]] = network.named_parameters() if network else ()
+        return named

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..errors import ConfigError
 from .folder import read_json
 from .options import Options
@@ -43,17 +41,6 @@ class Naming(NamedTuple):
                     f" {size} columns of {what}"
                 )
         return self
-
-    def not_finite(self, chunk: Any) -> list[str]:
-        """In words, which columns of a first answer (T, D) are not finite; [] if all are."""
-        columns = np.flatnonzero(~np.isfinite(chunk).all(axis=0)).tolist()
-        if not columns:
-            return []
-        told = ", ".join(self.actions[at] if self.actions else str(at) for at in columns)
-        return [
-            "the policy answers a harmless observation with actions that are not finite, in the"
-            f" columns {told}: its weights may be damaged"
-        ]
 
     def declared(
         self, what: Mapping[str, Any], notes: Mapping[str, Any], dataset: bool = False

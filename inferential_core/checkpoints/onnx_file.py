@@ -15,7 +15,7 @@ from . import naming
 from .folder import check_whole, version_of
 from .options import Options
 from .taking import Arrays, Input
-from .tensors import Model, Network, answers_of, model_of, outputs_of, settings
+from .tensors import Model, Network, answers_of, model_of, outputs_of, settings, tried
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _DTYPES = {
@@ -53,7 +53,7 @@ def load(source: str, options: Mapping[str, str]) -> Model:
         said.names.over(_named(session.get_modelmeta().custom_metadata_map)),
         {"framework": f"onnxruntime {onnxruntime.__version__}", "device": said.device},
     )
-    return model_of(network, said)
+    return tried(model_of(network, said), source)
 
 
 def _session(path: Path, device: str, threads: int) -> Any:
@@ -71,7 +71,20 @@ def _session(path: Path, device: str, threads: int) -> Any:
     # By default they spin for milliseconds after every call, on cores that other models could use.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted: Any = (provider, {"device_id": int(number)}) if number else provider
-    return onnxruntime.InferenceSession(str(path), settings, providers=[wanted])
+    try:
+        return onnxruntime.InferenceSession(str(path), settings, providers=[wanted])
+    except Exception as error:  # its classes are of C++, and it exports but few of them
+        raise ConfigError(_in_words(error)) from error
+
+
+def _in_words(error: Exception) -> str:
+    """Why a file cannot be loaded, with the way out where there is one."""
+    kind, text = type(error).__name__, str(error)
+    if kind == "InvalidProtobuf" or "No graph was found" in text:
+        return f"{kind}: the file is cut off, or holds no network of ONNX: copy it again"
+    if "External data path" in text or "External initializer" in text:
+        return f"its weights lie in another file, to be copied beside it: {kind}: {text}"
+    return f"{kind}: {text}"
 
 
 def _input(told: Any) -> Input:

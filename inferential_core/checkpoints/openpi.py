@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..models.answers import ACTIONS
 from ..wire.nesting import flattened
-from . import naming
+from . import damage, naming
 from .folder import downloads
 from .options import Options
 
@@ -128,7 +128,7 @@ class OpenpiPolicy:
             chunk = self.infer_batch([self._example])[0][ACTIONS]
             declared["horizon"], notes["action_columns"] = np.shape(chunk)
             names.checked(notes["action_columns"], 0)
-            if warnings := names.not_finite(chunk):
+            if warnings := damage.of_answer(chunk, names.actions):
                 notes["warnings"] = warnings
                 _log.warning("%s: %s", self.version, warnings[0])
         return names.declared(declared, notes)

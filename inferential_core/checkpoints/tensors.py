@@ -7,6 +7,8 @@ say; the option `batch` says it where they do not.
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,12 +16,17 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..models.answers import ACTIONS
+from ..models.caller import ModelCaller
+from ..models.context import InferenceContext
 from ..models.interface import padded
+from ..models.specification import compile_specification
 from ..models.stacking import split, stack
-from . import naming
+from . import damage, naming
 from .options import Options
 from .recurrent import Recurrent, pairs_of, zeros_of
 from .taking import Arrays, Input, entry_of, looks_like_a_picture, taken, with_pictures
+
+_log = logging.getLogger(__name__)
 
 MANY, ONE, NONE = "first", "one", "none"
 Shape = tuple[int | None, ...] | None
@@ -147,6 +154,35 @@ def model_of(network: Network, said: Settings) -> Model:
     told = told._replace(notes={**network.notes, "memory": memory})
     specification = _specification(told, int(batch != NONE))
     return Recurrent(single.infer, network.version, specification, pairs, zeros_of(fed))
+
+
+def tried(model: Model, source: str, warnings: Sequence[str] = ()) -> Model:
+    """The model with warnings in its notes: these, else what an answer shows of its weights."""
+    found = list(warnings) or _seen_in_an_answer(ModelCaller(source, model))
+    if found:
+        model.specification["notes"]["warnings"] = found
+    for warning in found:
+        _log.warning("%s: %s", source, warning)
+    return model
+
+
+def _seen_in_an_answer(caller: ModelCaller) -> list[str]:
+    """To ones, as zeros have no direction, which many networks divide by the length of."""
+    specification = caller.specification
+    example = compile_specification(specification).example() or {}
+    ones = {key: value + 1 if _is_float(value) else value for key, value in example.items()}
+    context = InferenceContext("", 0, 0, True, math.inf)
+    (answer,) = caller.call([ones], [context]) if ones else ({},)
+    if caller.stateful:
+        caller.forget(context.client_id)
+    if isinstance(answer, Exception):  # the warm-up tells it
+        return []
+    chunk = answer.get(specification["notes"].get("action_key", ACTIONS))
+    return [] if chunk is None else damage.of_answer(chunk, specification.get("action_names"))
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
 def answers_of(outputs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

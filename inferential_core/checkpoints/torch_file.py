@@ -10,15 +10,16 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from ..errors import ConfigError
+from . import damage
 from .folder import check_whole, version_of
 from .options import Options
 from .taking import Arrays, Input
-from .tensors import Model, Network, Shape, answers_of, model_of, outputs_of, settings
+from .tensors import Model, Network, Shape, answers_of, model_of, outputs_of, settings, tried
 
 _TAKEN = ("Tensor", "Optional[Tensor]", "int", "float", "bool")  # arguments of a TorchScript
 _SENT_AS = {"bfloat16": "float32"}  # numpy has none
@@ -37,39 +38,51 @@ def load(source: str, options: Mapping[str, str]) -> Model:
         raise ConfigError(
             f"option device={said.device}: PyTorch cannot use it here: {error}"
         ) from None
-    inputs, call, outputs = (_exported if _is_export(path) else _scripted)(path, said.device)
+    found = (_exported if _is_export(path) else _scripted)(path, said.device)
 
     def run(arrays: Arrays) -> Arrays:
         with torch.inference_mode():
             tensors = {name: _tensor(array) for name, array in arrays.items()}
-            return answers_of(_outputs(call(tensors)))
+            return answers_of(_outputs(found.call(tensors)))
 
     network = Network(
-        inputs,
+        found.inputs,
         run,
-        outputs_of(outputs),
+        outputs_of(found.outputs),
         version_of("torch", path),
         said.names,
         {"framework": f"torch {torch.__version__}", "device": said.device},
     )
-    return model_of(network, said)
+    warnings = damage.of_weights(found.module.named_parameters())
+    return tried(model_of(network, said), source, warnings)
 
 
 def _tensor(array: Any) -> Any:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-# Its inputs, the call, and names and shapes of what it returns, where they are known.
-Found = tuple[Sequence[Input], Callable[[Mapping[str, Any]], Any], Sequence[tuple[str, Shape]]]
+class Found(NamedTuple):
+    """What is in a file. outputs: names and shapes of what it returns, where they are known."""
+
+    module: Any
+    inputs: Sequence[Input]
+    call: Callable[[Mapping[str, Any]], Any]
+    outputs: Sequence[tuple[str, Shape]] = ()
 
 
 def _is_export(path: Path) -> bool:
     """Whether a file is one of torch.export; ConfigError if it is neither that nor TorchScript."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [name.rpartition("/")[2] for name in archive.namelist()]
+            members = archive.infolist()
     except zipfile.BadZipFile:
-        names = []
+        members = []
+    with path.open("rb") as opened:
+        begins = opened.read(2)
+    # The list of contents is at the end; where that is gone, one of an archive in it may be found.
+    if begins == b"PK" and 0 not in [member.header_offset for member in members]:
+        raise ConfigError("the file is cut off: copy it again")
+    names = [member.filename.rpartition("/")[2] for member in members]
     if "archive_format" in names or "serialized_exported_program.json" in names:
         return True
     if "constants.pkl" in names:
@@ -105,7 +118,7 @@ def _exported(path: Path, device: str) -> Found:
         given = [tensors[name].to(device, it.dtype) for name, it in examples.items()]
         return module(*given[:count], **dict(zip(keyword_names, given[count:])))
 
-    return inputs, call, _named_shapes(program, nodes)
+    return Found(module, inputs, call, _named_shapes(program, nodes))
 
 
 def _named_shapes(program: Any, nodes: Mapping[str, Any]) -> list[tuple[str, Shape]]:
@@ -138,7 +151,7 @@ def _scripted(path: Path, device: str) -> Found:
     def call(tensors: Mapping[str, Any]) -> Any:
         return module(**{name: it.to(device) for name, it in tensors.items()})
 
-    return inputs, call, ()
+    return Found(module, inputs, call)
 
 
 def _input(name: str, value: Any) -> Input:

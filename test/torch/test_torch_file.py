@@ -114,6 +114,30 @@ def test_several_answers_keep_their_names(tmp_path: Path) -> None:
     assert (float(first["value"]), float(second["value"])) == (3.0, 0.0)
 
 
+@pytest.mark.parametrize("script", [False, True])
+def test_weights_that_are_no_numbers_are_told_of_at_load(script: bool, tmp_path: Path) -> None:
+    network = Policy()
+    for damaged in (False, True):
+        if damaged:
+            network.layer.bias.data[4] = float("nan")
+        path = tmp_path / "policy.pt2"
+        if script:
+            torch.jit.script(network).save(str(path))
+        else:
+            exported(path, network, *example(2))
+        found = load_model(f"torch:{path}").specification["notes"].get("warnings", [])
+        told = "its weights layer.bias hold NaN: the file may be damaged"
+        assert found == ([told] if damaged else [])
+
+
+@pytest.mark.parametrize("lost", [1, 100, 2000])
+def test_a_file_that_is_cut_off_is_told(lost: int, tmp_path: Path) -> None:
+    path = exported(tmp_path / "policy.pt2", Policy(), *example(2))
+    path.write_bytes(path.read_bytes()[:-lost])
+    with pytest.raises(ConfigError, match="the file is cut off: copy it again"):
+        load_model(f"torch:{path}")
+
+
 def test_what_is_no_network_is_told(tmp_path: Path) -> None:
     torch.save(Policy().state_dict(), tmp_path / "weights.pt")
     (tmp_path / "text.pt").write_text("hello")

@@ -15,6 +15,7 @@ from ..folder import read_json
 
 CONFIG = "config.json"
 _PROCESSORS = ("policy_preprocessor.json", "policy_postprocessor.json")
+MERGE = "merge it into its base policy with merge_and_unload(), save that, and serve the result"
 _AGAIN = "copy the whole folder pretrained_model that training saved"
 _IDENTITY = "IDENTITY"  # LeRobot's NormalizationMode that leaves values as they are
 _ACTION = "action"
@@ -51,6 +52,15 @@ def check_files(folder: Path) -> None:
                 raise ConfigError(
                     f"{folder / state}, the statistics that {name} names, is missing: {_AGAIN}"
                 )
+
+
+def unused_adapter(folder: Path) -> Iterator[str]:
+    """In words, an adapter beside weights that are whole: LeRobot does not look at it."""
+    for file in sorted(folder.glob("adapter_model.*")):
+        yield (
+            f"{file.name}, an adapter of PEFT, lies beside the weights and is not used: if the"
+            f" policy was trained with it, {MERGE}"
+        )
 
 
 def unnormalized(before: Any, after: Any, taken: Collection[str]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from lerobot.configs import PreTrainedConfig
 from lerobot.policies import get_policy_class, make_pre_post_processors
 
 from ...errors import ConfigError
-from .. import naming
+from .. import damage, naming
 from ..folder import checked_folder, downloads, version_of
 from ..options import Options
 from . import faults
@@ -68,6 +68,7 @@ def load(source: str, options: Mapping[str, str]) -> ChunkPolicy | StepPolicy:
             "device": loaded.device,
         }
         model = _model(loaded, batch_sizes, rtc, horizon, names, notes)
+        _check_rtc(options, rtc, loaded.policy.config, notes)
         chunk = model.of_zeros()
     steps, columns = chunk.shape
     state = loaded.vectors.get("observation.state", (0,))[0]
@@ -75,7 +76,8 @@ def load(source: str, options: Mapping[str, str]) -> ChunkPolicy | StepPolicy:
     notes["action_columns"] = columns
     warnings = [
         *faults.unnormalized(loaded.before, loaded.after, {*loaded.images, *loaded.vectors}),
-        *names.not_finite(chunk),
+        *faults.unused_adapter(Path(folder)),
+        *damage.of_answer(chunk, names.actions),
     ]
     if warnings:
         notes["warnings"] = warnings
@@ -123,6 +125,20 @@ def _left_over(
     return rtc.LeftOver(steps, in_force, names.actions or ())
 
 
+def _check_rtc(
+    options: Mapping[str, str], rtc: bool, config: Any, notes: Mapping[str, Any]
+) -> None:
+    """ConfigError where a user asks for real-time chunking that there will be none of."""
+    name = "execution_horizon" if "execution_horizon" in options else "rtc" if rtc else ""
+    if name not in options or notes.get("rtc", "").startswith("yes"):
+        return
+    why = why_stepwise(config) or notes.get("rtc", f"LeRobot's {config.type} does not support it")
+    why = why.removeprefix("no: ") if rtc else "rtc is off"
+    raise ConfigError(
+        f"option {name}={options[name]}: there is no real-time chunking here: {why}; leave it out"
+    )
+
+
 def why_stepwise(config: Any) -> str:
     """Why each client needs an instance of its own, answered step by step; '' if none does."""
     if getattr(config, "temporal_ensemble_coeff", None) is not None:
@@ -145,8 +161,7 @@ def _load(folder: str, device: str, precision: Callable[[str], Callable[[], Any]
         raise ConfigError(f"LeRobot's {config.type} cannot be served: {REFUSED[config.type]}")
     if getattr(config, "use_peft", False):
         raise ConfigError(
-            "the folder holds an adapter that was trained with PEFT (use_peft): merge it into its"
-            " base policy with merge_and_unload(), save that, and serve the result"
+            f"the folder holds an adapter that was trained with PEFT (use_peft): {faults.MERGE}"
         )
     if device:
         _check_device(device)

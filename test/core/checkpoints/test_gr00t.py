@@ -112,6 +112,32 @@ def test_the_names_of_columns_are_noted_as_other_checkpoints_note_them(checkpoin
     assert (declared["action_names"], declared["control_rate_hz"]) == (["c"], 20.0)
 
 
+def test_weights_that_are_no_numbers_are_told_of_at_load(checkpoint: Path) -> None:
+    class Weights(np.ndarray):
+        def isnan(self) -> Any:
+            return np.isnan(self)
+
+    class Network:
+        """As PyTorch's modules tell their parameters, which are numpy arrays here."""
+
+        def __init__(self, **rows: list[float]) -> None:
+            self._rows = rows
+
+        def named_parameters(self) -> Any:
+            return [(name, np.float32(row).view(Weights)) for name, row in self._rows.items()]
+
+    from gr00t.policy import gr00t_policy
+
+    def notes(network: Network) -> dict[str, Any]:
+        gr00t_policy.Gr00tPolicy.model = network
+        return load_model(f"gr00t:{checkpoint}?embodiment=gr1").specification["notes"]
+
+    assert "warnings" not in notes(Network(head=[1, 2]))
+    assert notes(Network(head=[1, 2], hand=[np.nan], arm=[np.nan]))["warnings"] == [
+        "its weights hand and 1 more hold NaN: the file may be damaged"
+    ]
+
+
 def test_an_embodiment_that_is_unknown_is_told_with_the_known_ones(checkpoint: Path) -> None:
     with pytest.raises(ConfigError, match="embodiment=g1: it must be one of GR1, NEW_EMBODIMENT"):
         load_model(f"gr00t:{checkpoint}?embodiment=g1")

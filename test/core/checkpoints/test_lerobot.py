@@ -157,6 +157,10 @@ def test_nothing_may_be_downloaded_while_it_is_loaded(folder: Path) -> None:
     [
         ({"kind": "acct"}, "", r"config.json: type: LeRobot knows no policy 'acct'; .* 'act'"),
         ({}, "?device=cuda", "option device=cuda: PyTorch cannot use it here: no cuda here"),
+        ({}, "?rtc=on", "option rtc=on: there is no .* LeRobot's act does not support it; leave"),
+        ({}, "?execution_horizon=8", "option execution_horizon=8: .* act does not support it"),
+        ({}, "?rtc=off&execution_horizon=8", "option execution_horizon=8: .*: rtc is off; leave"),
+        ({"n_obs_steps": 2}, "?rtc=on", "option rtc=on: .*: it looks at the last 2 observations"),
         ({}, "?action_names=a", "action_names: 1 names .* 2 columns of action"),
         ({"use_peft": True}, "", "merge it into its base policy with merge_and_unload"),
         (
@@ -187,3 +191,12 @@ def test_actions_that_are_no_numbers_are_told_of_at_load(
     (told,) = caller.specification["notes"]["warnings"]
     assert "actions that are not finite, in the columns lift, turn" in told
     assert f"warning: {told}" in in_words(caller) and told in caplog.text
+
+
+def test_an_adapter_beside_whole_weights_is_told_of(folder: Path) -> None:
+    (folder / "adapter_model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    (told,) = load_model(f"lerobot:{folder}").specification["notes"]["warnings"]
+    assert told.startswith(
+        "adapter_model.safetensors, an adapter of PEFT, lies beside the weights"
+    )
+    assert "is not used" in told and "merge_and_unload()" in told

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")
 
+import onnx
 import onnx_networks as networks
 
 from inferential_core import Connection, LocalDispatcher, Server
@@ -94,6 +95,46 @@ def test_a_file_that_is_not_there_or_is_no_network_is_told(tmp_path: Path) -> No
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(ConfigError, match="onnx:.*text.onnx: InvalidProtobuf"):
         load_model(f"onnx:{tmp_path}/text.onnx")
+
+
+@pytest.mark.parametrize("left", [0, 10, -1])
+def test_a_file_that_is_cut_off_is_told(left: int, tmp_path: Path) -> None:
+    path = networks.linear(tmp_path / "policy.onnx", "N")
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(ConfigError, match="the file is cut off, or holds no network .* copy it"):
+        load_model(f"onnx:{path}")
+
+
+def test_weights_that_are_missing_beside_their_network_are_told(tmp_path: Path) -> None:
+    path = networks.linear(tmp_path / "policy.onnx", "N")
+    onnx.save(
+        onnx.load(path), path, save_as_external_data=True, size_threshold=99, location="data"
+    )
+    weights = (tmp_path / "data").read_bytes()
+    np.testing.assert_allclose(
+        ask(load_model(f"onnx:{path}"))[0], networks.expected(STATES[0]), rtol=1e-6
+    )
+    (tmp_path / "data").write_bytes(weights[:20])
+    with pytest.raises(ConfigError, match="weights lie in another file, to be copied beside it"):
+        load_model(f"onnx:{path}")
+    (tmp_path / "data").unlink()
+    with pytest.raises(ConfigError, match="weights lie in another file, to be copied beside it"):
+        load_model(f"onnx:{path}")
+
+
+@pytest.mark.parametrize("batch", ["N", 1, None])
+def test_weights_that_are_no_numbers_are_told_of_at_load(
+    batch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound = load_model(f"onnx:{networks.linear(tmp_path / 'sound.onnx', batch)}")
+    assert "warnings" not in sound.specification["notes"]
+    weights = networks.WEIGHTS.copy()
+    weights[0, 4] = np.nan  # of the second column of a row
+    monkeypatch.setattr(networks, "WEIGHTS", weights)
+    path = networks.linear(tmp_path / "damaged.onnx", batch, {"action_names": "a, b, c"})
+    (told,) = load_model(f"onnx:{path}").specification["notes"]["warnings"]
+    assert "actions that are not finite, in the columns b: its weights may be damaged" in told
+    assert f"{path}: {told}" in caplog.text
 
 
 def test_a_replica_of_rays_loads_it_from_this_folder(
