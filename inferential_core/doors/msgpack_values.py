@@ -28,11 +28,13 @@ from ..errors import RejectedError, UsageError
 from ..wire.limits import Limits
 from ..wire.nesting import flattened
 
-_DTYPES = {
-    text: np.dtype(text)
+_DTYPES: dict[str | bytes, np.dtype] = {
+    name: np.dtype(text)
     for code in ("b1", "i1", "u1", "i2", "i4", "i8", "u2", "u4", "u8", "f2", "f4", "f8")
     for text in (f"|{code}", f"<{code}", code)
+    for name in (text, text.encode())
 }
+_INT, _TEXT, _NESTED = frozenset({int}), frozenset({str}), frozenset({dict, list})
 _MOST_ITEMS = 16_384  # arrays, maps and lists, and what is in them, of one message
 _MOST_IN_A_LIST = 4096
 _MOST_IN_A_MAP = 256
@@ -89,13 +91,12 @@ class Unpacked:
 
     def _map(self, items: dict[Any, Any]) -> Any:
         self._count(1 + len(items))
-        texts = True
-        for key in items:
-            if key in _READERS:
-                self.codec, read = _READERS[key]
-                return read(items, self._limits)
-            texts = texts and type(key) is str
-        if texts:
+        if not _MARKERS.isdisjoint(items):
+            for key in items:
+                if key in _MARKERS:
+                    self.codec, read = _READERS[key]
+                    return read(items, self._limits)
+        if _TEXT.issuperset(map(type, items)):
             return items
         return {
             key.decode("utf-8", "replace") if type(key) is bytes else key: value
@@ -105,17 +106,20 @@ class Unpacked:
 
 def _check_depth(value: Any, left: int) -> None:
     """RejectedError where maps and lists are nested more often than is left."""
-    if not isinstance(value, (dict, list)):
+    if type(value) not in _NESTED:
         return
     if not left:
         raise RejectedError(f"the message is nested more than {_MOST_DEPTH} times")
-    for each in value.values() if isinstance(value, dict) else value:
-        if isinstance(each, (dict, list)):
+    items = value.values() if isinstance(value, dict) else value
+    if not _NESTED.isdisjoint(map(type, items)):
+        for each in items:
             _check_depth(each, left - 1)
 
 
 def flat(said: Mapping[str, Any], *, texts: bool = True) -> dict[str, Any]:
     """A map as an observation, see `wire.nesting`; RejectedError where it cannot be one."""
+    if _NESTED.isdisjoint(map(type, said.values())):
+        return dict(said)
     try:
         return flattened(said, "observation", texts=texts)
     except UsageError as error:
@@ -135,18 +139,18 @@ def _field(items: Mapping[Any, Any], key: bytes, name: str) -> Any:
 
 
 def _array(data: Any, dtype: Any, shape: Any, limits: Limits) -> np.ndarray:
-    found = _DTYPES.get(_text(dtype))
-    if found is None:
+    try:
+        found = _DTYPES[dtype]
+    except (KeyError, TypeError):
         raise RejectedError(
             f"an array of dtype {_text(dtype)[:32]!r}: little-endian numbers and booleans are read"
-        )
+        ) from None
     if not isinstance(data, bytes) or not isinstance(shape, list):
         raise RejectedError("an array without its bytes or its shape")
     if len(shape) > limits.max_dimensions:
         raise RejectedError(f"an array of {len(shape)} dimensions, limit {limits.max_dimensions}")
-    for size in shape:  # no generator: it costs more than the array
-        if type(size) is not int or size < 0:
-            raise RejectedError("an array whose shape is no list of sizes")
+    if not _INT.issuperset(map(type, shape)) or min(shape, default=0) < 0:
+        raise RejectedError("an array whose shape is no list of sizes")
     takes = math.prod(shape) * found.itemsize
     if takes != len(data):
         raise RejectedError(f"an array of {takes} bytes by its shape, but {len(data)} bytes came")
@@ -161,8 +165,9 @@ def _text(value: Any) -> str:
 
 
 def _openpi_array(items: Mapping[Any, Any], limits: Limits) -> np.ndarray:
-    shape = _field(items, b"shape", "shape")
-    return _array(_field(items, b"data", "data"), _field(items, b"dtype", "dtype"), shape, limits)
+    find = items.get
+    dtype, shape = find(b"dtype", find("dtype")), find(b"shape", find("shape"))
+    return _array(find(b"data", find("data")), dtype, shape, limits)
 
 
 def _openpi_scalar(items: Mapping[Any, Any], limits: Limits) -> Any:
@@ -221,6 +226,7 @@ _READERS: dict[Any, tuple[Codec, Callable[[Mapping[Any, Any], Limits], Any]]] = 
     "__ndarray_class__": (Codec.NPY, _npy_array),
     b"nd": (Codec.MSGPACK_NUMPY, _msgpack_numpy),
 }
+_MARKERS = frozenset(_READERS)
 
 # --- arrays as they leave ---
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..config.doors import DoorConfig
@@ -232,6 +233,27 @@ class Visit:
             self._waiting[number] = _Question(on_reply, frames, time.monotonic() + patience_s)
             self._deliver(frames)
 
+    def ask_together(
+        self,
+        model_id: str,
+        observations: Sequence[Mapping[str, Any]],
+        on_replies: Callable[[list[Reply]], None],
+        **told: Any,
+    ) -> None:
+        """Ask for each observation; `on_replies` hears once, in their order, how all ended.
+
+        told: as for `ask`. RejectedError, and `on_replies` hears nothing, where one is refused.
+        """
+        replies: dict[int, Reply] = {}
+
+        def on_reply(number: int, reply: Reply) -> None:
+            replies[number] = reply
+            if len(replies) == len(observations):
+                on_replies([replies[each] for each in range(len(observations))])
+
+        for number, values in enumerate(observations):
+            self.ask(model_id, values, partial(on_reply, number), **told)
+
     def reset(self) -> None:
         """A new episode begins with the next question."""
         with self._lock:
@@ -260,8 +282,9 @@ class Visit:
             self._deliver(question.frames)
             return True
         self._waiting.pop(message.request_id, None)
-        kept = [bytes(frame) if len(frame) < _COPIED_BELOW else frame for frame in frames]
-        question.on_reply(Reply(message, kept))
+        if memoryview in map(type, frames):
+            frames = [bytes(frame) if len(frame) < _COPIED_BELOW else frame for frame in frames]
+        question.on_reply(Reply(message, frames))
         return True
 
     def _deliver(self, frames: list[Buffer]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from ..errors import text_of
 from ..status import Status
 from ..wire.images import Buffer
 from ..wire.messages import decode_result, status_of
+
+T = TypeVar("T")
 
 
 class Reply:
@@ -56,3 +59,16 @@ class Reply:
     def values(self) -> dict[str, Any]:
         """Arrays, as views, and texts by key. On the door's own thread: it takes a while."""
         return decode_result(self._message, self._frames)
+
+
+def answer_of(
+    replies: Sequence[Reply], answer: Callable[[Sequence[Reply]], T], refuse: Callable[[str], T]
+) -> T:
+    """The answer to observations that are answered together; a refusal, if one was not served."""
+    for reply in replies:
+        if reply.status is not Status.OK:
+            return refuse(reply.refusal)
+    try:
+        return answer(replies)
+    except ValueError as error:  # WireError, and what MessagePack cannot hold
+        return refuse(f"ERROR: {text_of(error)}")

@@ -65,6 +65,8 @@ def nested(values: Mapping[str, Any], *, lists_only: bool = False) -> dict[str, 
 
     A key that is both a value and the beginning of others stays as it is, with its dots.
     """
+    if "." not in "".join(values):
+        return dict(values)
     tree: dict[str, Any] = {}
     for key, value in values.items():
         *way, last = key.rsplit(".", 1) if lists_only else key.split(".")

@@ -21,12 +21,11 @@ import zmq
 
 from ...config.doors import split_address
 from ...errors import ConfigError, RejectedError, text_of
-from ...status import Status
 from ...transport.zmq_router import ZmqRouter
 from ..attended import AttendedDoor
 from ..msgpack_values import Codec, packed
 from ..reception import Visit
-from ..reply import Reply
+from ..reply import Reply, answer_of
 from . import requests
 from .requests import Request
 
@@ -49,7 +48,6 @@ class _Client:
         self.name = ""  # by which it was let in
         self.codec = Codec.NPY
         self.request: Request | None = None  # that has no answer yet
-        self.replies: dict[int, Reply] = {}
 
 
 class Gr00tDoor(AttendedDoor):
@@ -195,7 +193,6 @@ class Gr00tDoor(AttendedDoor):
         if request.endpoint == requests.GET_ACTION:
             model = self.reception.model_named(request.model)
             client.request = request
-            client.replies = {}
             self._ask(identity, client, request, model)
         elif request.endpoint == "ping":
             self._pack(identity, client, {"status": "ok", "message": "Server is running"})
@@ -221,9 +218,10 @@ class Gr00tDoor(AttendedDoor):
         visit = client.visit
         assert visit is not None
         try:
-            for number, observation in enumerate(request.observations):
-                hear = partial(self._on_reply, identity, request, number)
-                visit.ask(model, observation, hear, patience_s=_PATIENCE_S, **request.told)
+            hear = partial(self._on_replies, identity, client, request)
+            visit.ask_together(
+                model, request.observations, hear, patience_s=_PATIENCE_S, **request.told
+            )
         except RejectedError as failed:
             self._refuse(identity, client, failed)
 
@@ -241,23 +239,15 @@ class Gr00tDoor(AttendedDoor):
 
     # --- answers ---
 
-    def _on_reply(self, identity: bytes, request: Request, number: int, reply: Reply) -> None:
-        client = self._clients.get(identity)
-        if client is None or client.request is not request:
-            return  # it was refused already, or forgotten
-        client.replies[number] = reply
-        if len(client.replies) < len(request.observations):
-            return
+    def _on_replies(
+        self, identity: bytes, client: _Client, request: Request, replies: list[Reply]
+    ) -> None:
         client.request = None
-        replies = [client.replies[each] for each in range(len(request.observations))]
-        refusals = [reply.refusal for reply in replies if reply.status is not Status.OK]
-        if refusals:
-            self._answer(identity, requests.error(refusals[0]))
-            return
-        try:
-            self._pack(identity, client, request.answer(replies))
-        except ValueError as failed:  # WireError, and what MessagePack cannot hold
-            self._answer(identity, requests.error(f"ERROR: {text_of(failed)}"))
+        codec = client.codec
+        answer = answer_of(
+            replies, lambda replies: packed(request.answer(replies), codec), requests.error
+        )
+        self._answer(identity, answer)
 
     def _pack(self, identity: bytes, client: _Client, answer: Any) -> None:
         self._answer(identity, packed(answer, client.codec))

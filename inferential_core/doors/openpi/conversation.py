@@ -7,10 +7,9 @@ from collections.abc import Callable
 from functools import partial
 
 from ...errors import RejectedError, text_of
-from ...status import Status
 from ..msgpack_values import Codec, Unpacked, packed
 from ..reception import Reception, Visit
-from ..reply import Reply
+from ..reply import Reply, answer_of
 from .dialects import Question, question
 
 _PATIENCE_S = 60.0  # with a full queue: the client waits without a limit
@@ -34,7 +33,6 @@ class Conversation:
         self._model = model
         self._say = say
         self._asked: Question | None = None  # that has no answer yet
-        self._replies: dict[int, Reply] = {}
         self._begun = 0.0
         self._previous_ms: float | None = None
         self._session = ""
@@ -77,31 +75,15 @@ class Conversation:
             return
         model = self._reception.model_named(self._model)
         self._asked, self._begun = asked, time.monotonic()
-        self._replies.clear()
-        for number, observation in enumerate(asked.observations):
-            self._visit.ask(
-                model,
-                observation,
-                partial(self._on_reply, asked, number),
-                patience_s=_PATIENCE_S,
-                **asked.told,
-            )
+        self._visit.ask_together(
+            model, asked.observations, self._on_replies, patience_s=_PATIENCE_S, **asked.told
+        )
 
-    def _on_reply(self, asked: Question, number: int, reply: Reply) -> None:
-        if asked is not self._asked:
-            return  # it was refused already
-        self._replies[number] = reply
-        if len(self._replies) < len(asked.observations):
-            return
-        self._asked = None
-        replies = [self._replies[each] for each in range(len(asked.observations))]
-        refusals = [reply.refusal for reply in replies if reply.status is not Status.OK]
-        if refusals:
-            answer = asked.refused(refusals[0])
-        else:
-            try:
-                answer = asked.answer(replies, self._previous_ms)
-            except ValueError as error:  # WireError, and what MessagePack cannot hold
-                answer = asked.refused(f"ERROR: {text_of(error)}")
+    def _on_replies(self, replies: list[Reply]) -> None:
+        asked, self._asked = self._asked, None
+        assert asked is not None
+        answer = answer_of(
+            replies, partial(asked.answer, previous_ms=self._previous_ms), asked.refused
+        )
         self._previous_ms = 1000.0 * (time.monotonic() - self._begun)
         self._say(answer)
