@@ -108,12 +108,6 @@ class InferenceRequest:
         if tells:
             self.deadline = min(runs_dry_at, self.deadline)
 
-    def runway(self, left_at: float) -> float:
-        """Seconds of actions that the robot has when an answer that leaves the server then reaches
-        it; negative: it stands still for so long. NaN as for `runs_dry_at`.
-        """
-        return self.runs_dry_at - left_at
-
 
 class Call(NamedTuple):
     """The call of a model that served a request."""

@@ -1,7 +1,4 @@
-"""Counts measurements by size since the start, as Prometheus needs them of every request.
-
-A point costs one append; it is sorted into its bucket later, together with others.
-"""
+"""Counts measurements by size since the start, as Prometheus needs them of every request."""
 
 from __future__ import annotations
 
@@ -29,28 +26,23 @@ class Counts(NamedTuple):
 
 
 class Histogram:
-    """One metric of one model. `add(value)` by one thread at a time, as is all else."""
+    """One metric of one model. By one thread at a time."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
         self._edges = np.array(bounds)
         self._counts = np.zeros(len(bounds) + 1, np.int64)
         self._sum = 0.0
-        self._fresh: list[float] = []
-        self.add = self._fresh.append
 
-    def fold(self) -> None:
-        """Sort what came since the last time into the buckets."""
-        if self._fresh:
-            values = np.array(self._fresh)
-            self._fresh.clear()
-            buckets = np.searchsorted(self._edges, values)
-            self._counts += np.bincount(buckets, minlength=len(self._counts))
-            self._sum += float(values.sum())
+    def add(self, values: np.ndarray) -> None:
+        """Count points (n,); NaN is none."""
+        values = values[values == values]
+        buckets = np.searchsorted(self._edges, values)
+        self._counts += np.bincount(buckets, minlength=len(self._counts))
+        self._sum += float(values.sum())
 
     def counts(self) -> Counts:
         """Cumulative counts for each bound, and the sum, as Prometheus has them."""
-        self.fold()
         return Counts(self._bounds, np.cumsum(self._counts).tolist(), self._sum)
 
 
@@ -68,33 +60,23 @@ class ModelHistograms:
         """Each histogram by its name."""
         return vars(self)
 
-    def fold(self) -> None:
-        """Add up what was recorded since the last time."""
-        for histogram in self.all().values():
-            histogram.fold()
-
 
 class Histograms:
     """Of all models; those beyond the first hundred names share one set."""
 
     def __init__(self) -> None:
-        self.by_model: dict[str, ModelHistograms] = {}
+        self._by_model: dict[str, ModelHistograms] = {}
 
     def of(self, model: str) -> ModelHistograms:
         """Those of this model, made at the first call."""
         name = model
-        if model not in self.by_model and len(self.by_model) >= _MOST_MODELS:
+        if model not in self._by_model and len(self._by_model) >= _MOST_MODELS:
             name = _OTHER
-        return self.by_model.setdefault(name, ModelHistograms())
-
-    def fold(self) -> None:
-        """Add up what was recorded since the last time, for every model."""
-        for each in self.by_model.values():
-            each.fold()
+        return self._by_model.setdefault(name, ModelHistograms())
 
     def counts(self) -> dict[str, dict[str, Counts]]:
         """model -> name -> counts."""
         return {
             model: {name: histogram.counts() for name, histogram in each.all().items()}
-            for model, each in self.by_model.items()
+            for model, each in self._by_model.items()
         }

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 
 from ..request import Call, InferenceRequest
-from ..status import OUTCOMES, Status
+from ..status import Status
 from ..tracking.clients import Changes, ClientRegistry
 from ..tracking.models import ModelRecord
-from .histograms import Counts, Histograms
+from .gathering import Gathering
+from .histograms import Counts
 from .store import MetricsStore
 from .table import NO_LABELS, Labels, LabelSet
 from .traces import Tracing
@@ -28,76 +29,30 @@ class Recorder:
     def __init__(self, store: MetricsStore, enabled: bool = True) -> None:
         self.enabled = enabled
         self._store = store
-        self._histograms = Histograms()
-        self._histograms_of = self._histograms.by_model
         self._labels_of = store.labels.of_client
-        self._outcome_labels = {
-            each: store.labels.lasting({"outcome": str(each)}) for each in OUTCOMES
-        }
-        self._batch_size = store.table("batch_size").add
-        self._queue_depth = store.table("queue_depth").add
-        self._outcomes = store.table("outcomes").add
-        # One row for each request, written when it ends: a row for each station cost as much
-        # as deciding who is next.
-        self._requests = store.table(
-            "payload_size_bytes",
-            "scheduling_wait_ms",
-            "observation_staleness_ms",
-            "e2e_latency_ms",
-            "inference_latency_ms",
-            "deadline_hits",
-            "runway_at_service_ms",
-        ).add
+        self._audience = store.audience
+        self._gathering = Gathering(store)
+        self._begun = self._gathering.begun
+        self._ended = self._gathering.ended
 
     # --- of each request ---
 
     def dispatched(self, model: ModelRecord, count: int, queued: int, now: float) -> None:
         """A batch of `count` observations goes to a model, so many stay behind."""
         if self.enabled:
-            size = model.in_one_call(count)
-            histograms = self._histograms_of.get(model.id) or self._histograms.of(model.id)
-            histograms.batch_size.add(size)
-            self._batch_size(now, self._store.labels.of(model.labels), size)
-            self._queue_depth(now, NO_LABELS, queued)
+            self._begun.append((model, count, queued, now))
+            if len(self._begun) >= self._audience.patience:
+                self._store.take_in()
 
     def ended(
         self, request: InferenceRequest, status: Status, call: Call | None, now: float
     ) -> None:
         """A request ended. Rows are written only of those that were admitted."""
-        if not self.enabled:
-            return
-        self._outcomes(now, self._outcome_labels[status], 1.0)
-        if request.payload_bytes < 0:
-            return
-        if status is not Status.OK:
-            call = None
-        received, served = request.received_at, request.dispatched_at
-        wait = served - received  # NaN where it never got so far
-        staleness = request.staleness(served)
-        passed = seconds = hit = runway = _NAN
-        if call is not None:
-            passed, seconds = now - received, call.seconds
-            hit = 1.0 if request.in_time(now) else 0.0
-            runway = request.runway(now)
-        self._requests(
-            now,
-            self._labels_of(request.client_id, request.model_id),
-            request.payload_bytes,
-            1000.0 * wait,
-            1000.0 * staleness,
-            1000.0 * passed,
-            1000.0 * seconds,
-            hit,
-            1000.0 * runway,
-        )
-        if wait == wait:
-            model_id = request.model_id
-            histograms = self._histograms_of.get(model_id) or self._histograms.of(model_id)
-            histograms.queue_wait.add(wait)
-            histograms.staleness.add(staleness)
-            if call is not None:
-                histograms.inference_latency.add(seconds)
-                histograms.e2e_latency.add(passed)
+        if self.enabled:
+            seconds = _NAN if call is None or status is not Status.OK else call.seconds
+            self._ended.append((request, status, seconds, now))
+            if len(self._ended) >= self._audience.patience:
+                self._store.take_in()
 
     # --- of what happens seldom, and once a second ---
 
@@ -122,7 +77,7 @@ class Recorder:
         """Record how a model does; headroom in robots, most: observations one call may get."""
         if not self.enabled:
             return
-        self._histograms.fold()
+        self._store.take_in()
         latency = model.latency
         self._store.table(
             "model_error_rate",
@@ -148,7 +103,7 @@ class Recorder:
 
     def histograms(self) -> dict[str, dict[str, Counts]]:
         """model -> name -> counts since the start, seconds and observations."""
-        return self._histograms.counts()
+        return self._gathering.histograms()
 
     def labels(self, request: InferenceRequest) -> LabelSet:
         """The labels of what is measured of a request: its client and model."""

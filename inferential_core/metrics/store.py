@@ -25,9 +25,11 @@ class MetricsStore:
         self.labels = LabelTable()
         self._size = ring_buffer_size
         self._clock = clock or SystemClock()
-        self._audience = Audience()
+        self.audience = Audience()
         self._table_of: dict[str, Table] = {}
         self._lock = threading.Lock()  # of making tables, and of `record`
+        self._source: Callable[[], None] = lambda: None
+        self._taking_in = threading.RLock()  # also while a listener, who is told, asks
 
     # --- in ---
 
@@ -36,7 +38,7 @@ class MetricsStore:
         with self._lock:
             table = self._table_of.get(names[0])
             if table is None:
-                table = Table(names, self._size, self._audience)
+                table = Table(names, self._size, self.audience)
                 # a new one: others may be reading
                 self._table_of = {**self._table_of, **dict.fromkeys(names, table)}
             return table
@@ -48,15 +50,27 @@ class MetricsStore:
         with self._lock:
             table.add(self._clock.now(), self.labels.of(labels), *row)
 
+    def feed(self, source: Callable[[], None]) -> None:
+        """Whom to ask from now on to record what was gathered and is not in the tables yet."""
+        self.take_in()
+        self._source = source
+
+    def take_in(self) -> None:
+        """Have all that was gathered until now recorded. From any thread."""
+        with self._taking_in:
+            self._source()
+
     def listen(self, listener: Callable[[str, float, Labels], None] | None) -> None:
-        """Who hears every measurement, on the thread that takes it."""
-        self._audience.listener = listener
+        """Who hears every measurement from now on, on the thread that takes it."""
+        self.take_in()
+        self.audience.listen(listener)
 
     def resize(self, ring_buffer_size: int) -> None:
         """Keep so many points of each metric from now on; while nobody records."""
         self._size = ring_buffer_size
-        for table in set(self._table_of.values()):
-            table.resize(ring_buffer_size)
+        with self._taking_in:
+            for table in set(self._table_of.values()):
+                table.resize(ring_buffer_size)
 
     # --- out ---
 
@@ -110,6 +124,8 @@ class MetricsStore:
         table = self._table_of.get(name)
         if table is None:
             return np.empty(0, np.int64), np.empty(0)
+        if self.audience.listener is None:  # else the thread that gathers takes it in at once
+            self.take_in()
         times, numbers, values = table.column(name)
         chosen = times >= since
         if wanted:

@@ -5,8 +5,10 @@ Whose a measurement is, a set of labels, stands in its row as a number of 8 byte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
+from operator import attrgetter
 from struct import Struct
 
 import numpy as np
@@ -27,10 +29,11 @@ class LabelSet(dict[str, str]):
 
 
 NO_LABELS = LabelSet({}, 0)
+_NUMBER = attrgetter("number")
 
 
 class LabelTable:
-    """The label sets in use. One thread at a time asks for them, any searches.
+    """The label sets in use. Any thread asks for them.
 
     Bounded however many clients come and go: there are two generations, and when the young one is
     full it becomes the old one and the old one is forgotten. So at least the `keep` sets used
@@ -43,6 +46,7 @@ class LabelTable:
         self._generations: tuple[_Generation, _Generation] = ({}, {})  # young, old
         self._lasting: list[LabelSet] = []
         self._numbers = count(1)
+        self._lock = threading.Lock()  # of what follows when a set is new, or old
 
     def __len__(self) -> int:
         return sum(map(len, self._generations))
@@ -84,27 +88,36 @@ class LabelTable:
         return [*self._lasting, *list(old.values()), *list(young.values())]
 
     def _renewed(self, key: _Key, labels: Labels) -> LabelSet:
-        young, old = self._generations
-        if len(young) >= self._keep:
-            young, old = {}, young
-        found = old.get(key)
-        if found is None:
-            found = LabelSet(labels, next(self._numbers))
-        young[key] = found
-        self._generations = (young, old)
-        return found
+        with self._lock:
+            young, old = self._generations
+            if len(young) >= self._keep:
+                young, old = {}, young
+            found = young.get(key) or old.get(key)
+            if found is None:
+                found = LabelSet(labels, next(self._numbers))
+            young[key] = found
+            self._generations = (young, old)
+            return found
 
 
 Listener = Callable[[str, float, LabelSet], None]
+
+# Rows that may be gathered before they are written, and that are written at once.
+GATHERED = 128
 
 
 class Audience:
     """Who hears every measurement as it is taken; nobody by default."""
 
-    __slots__ = ("listener",)
+    __slots__ = ("listener", "patience")
 
     def __init__(self) -> None:
-        self.listener: Listener | None = None
+        self.listen(None)
+
+    def listen(self, listener: Listener | None) -> None:
+        """Who hears them from now on."""
+        self.listener = listener
+        self.patience = GATHERED if listener is None else 1  # rows that may be gathered
 
 
 class Table:
@@ -112,7 +125,7 @@ class Table:
 
     Metrics that are taken at the same moment of the same thing share a row, which costs less than
     a point for each; NaN stands where one was not measured. One thread at a time adds, any reads:
-    a row is written at once and counted afterwards, and a reader leaves out what may have been
+    rows are written first and counted afterwards, and a reader leaves out what may have been
     overwritten while it copied.
     """
 
@@ -133,6 +146,29 @@ class Table:
         buffer, room, _ = self._memory
         self._pack(buffer, self.count % room * self._width, time, labels.number, *values)
         self.count += 1
+        self._tell(labels, values)
+
+    def extend(
+        self,
+        times: Sequence[float] | np.ndarray,
+        labels: Sequence[LabelSet],
+        values: np.ndarray,
+    ) -> None:
+        """Several rows, oldest first: times and labels (n,), values (n, names), as for `add`."""
+        rows = np.empty(len(times), self._dtype)
+        rows["time"], rows["values"] = times, values
+        rows["labels"] = [*map(_NUMBER, labels)]
+        buffer, room, _ = self._memory
+        ring = np.frombuffer(buffer, self._dtype)
+        for begin in range(0, len(rows), GATHERED):
+            some = rows[begin : begin + GATHERED]
+            ring[np.arange(self.count, self.count + len(some)) % room] = some
+            self.count += len(some)
+        if self._audience.listener is not None:
+            for row, whose in zip(values.tolist(), labels):
+                self._tell(whose, row)
+
+    def _tell(self, labels: LabelSet, values: Sequence[float]) -> None:
         listener = self._audience.listener
         if listener is not None:
             for name, value in zip(self.names, values):
@@ -173,7 +209,7 @@ class Table:
             memory = buffer, room, oldest = self._memory
             end = self.count
             copies = copy(np.frombuffer(buffer, self._dtype))
-            begin = max(oldest, self.count + 1 - room)
+            begin = max(oldest, self.count + GATHERED - room)
             if begin <= end and memory is self._memory:  # else it went by while we looked
                 break
         at, stop = begin % room, end % room
@@ -182,5 +218,5 @@ class Table:
         return [np.concatenate((each[at:], each[:stop])) for each in copies]
 
     def _fresh_memory(self, size: int) -> tuple[bytearray, int, int]:
-        room = size + 1  # the row that is being written is nobody's
+        room = size + GATHERED  # the rows that are being written are nobody's
         return bytearray(room * self._width), room, 0

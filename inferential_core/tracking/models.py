@@ -154,7 +154,7 @@ class Health:
         self.error_rate = keep * self.error_rate + (1.0 - keep) * value
 
 
-@dataclass
+@dataclass(eq=False)
 class ModelRecord:
     """Counters of one model; batches in flight never exceed its lanes."""
 
