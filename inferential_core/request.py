@@ -63,13 +63,16 @@ class InferenceRequest:
     runs_dry_at: float = field(init=False)
 
     def __post_init__(self) -> None:
+        received = self.received_at
         if not self.waiting_since:
-            self.waiting_since = self.received_at
-        self.one_way_s = 0.0 if math.isnan(self.sent_at) else self.received_at - self.sent_at
-        self.runs_dry_at = math.nan
-        if self.steps_remaining is not None and self.control_period_s:
-            dry = self.received_at + self.steps_remaining * self.control_period_s
-            self.runs_dry_at = dry - 2.0 * self.one_way_s
+            self.waiting_since = received
+        away = received - self.sent_at
+        self.one_way_s = away = away if away == away else 0.0  # NaN where sent_at is
+        if self.steps_remaining is None or not self.control_period_s:
+            self.runs_dry_at = math.nan
+        else:
+            dry_at = received + self.steps_remaining * self.control_period_s
+            self.runs_dry_at = dry_at - 2.0 * away
 
     def staleness(self, now: float) -> float:
         """Seconds since the client sent it, as far as known, else since it was received."""
@@ -97,16 +100,15 @@ class InferenceRequest:
         that is known, and the way back is taken to last as long as the way here.
         """
         runs_dry_at = self.runs_dry_at
-        tells = runs_dry_at == runs_dry_at  # not NaN
-        self.deadline_is_assumed = not (tells or budget_is_stated)
-        if tells and not budget_is_stated:
+        left_s = self.latency_budget_ms / 1000.0
+        if runs_dry_at != runs_dry_at:  # NaN: it does not tell
+            self.deadline_is_assumed = not budget_is_stated
+            left_s = min(left_s, self.time_until_next)
+            self.deadline = self.received_at + left_s - 2.0 * self.one_way_s
+        elif budget_is_stated:
+            self.deadline = min(runs_dry_at, self.received_at + left_s - 2.0 * self.one_way_s)
+        else:
             self.deadline = runs_dry_at
-            return
-        budget_s = self.latency_budget_ms / 1000.0
-        left_s = budget_s if tells else min(budget_s, self.time_until_next)
-        self.deadline = self.received_at + left_s - 2.0 * self.one_way_s
-        if tells:
-            self.deadline = min(runs_dry_at, self.deadline)
 
 
 class Call(NamedTuple):

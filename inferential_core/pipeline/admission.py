@@ -94,43 +94,38 @@ class Admission:
         """
         # parse
         limits = self._limits
-        message = self._parse(identity, frames, key, now)
-        if message is None:
+        try:
+            message = parse_observation(frames, limits)
+        except MalformedError as error:
+            self._on_malformed(error, identity, now)
             return None
-        size = sum(map(len, frames))
-        # a shorter message has no name in it that could be too long
-        too_long = cut_names(message, limits) if len(frames[1]) > limits.max_id_bytes else ""
+        if message.farewell or message.ping or message.control:
+            self._on_no_observation(message, identity, key, now)
+            return None
+        size, envelope_size, too_long = sum(map(len, frames)), len(frames[1]), ""
+        if envelope_size > limits.max_id_bytes:  # else no name in it can be too long
+            too_long = cut_names(message, limits)
 
         # authorize
         grant = self._authorization.grant(key, identity, message, size, now)
         if grant.refusal:
             self._turn_away(message, grant.name, identity, too_long or grant.refusal, now)
             return None
-        client_id = message.client.id or f"anonymous-{identity.hex()}"
+        said = message.client
+        client_id = said.id or f"anonymous-{identity.hex()}"
         client = self._clients.heard(client_id, identity, now)
-        client.type = message.client.type
-        client.door = door
-        self._recognize(client, message, pending, now)
+        client.type, client.door, client.moves_on = said.type, door, message.moves_on
+        if message.session != client.session and message.session:
+            self._on_new_session(client, message.session, pending, now)
+        if message.moves != client.moves:
+            self._on_return(client, message.moves)
         entry = self._entry(client_id, message.model_id) if self._known else None
-        request = self._request(message, client, now, entry, grant.priority)
-        request.size = size
-        client.open_bytes += size
+        request = self._request(message, client, now, size, entry, grant.priority)
         try:
             if rejection := too_long or grant.rejection or self.drain.refusal:
                 raise RejectedError(rejection)
-
-            # limits
             self._check_limits(client, request)
-            model = self._models.get(request.model_id)
-            if model is None:
-                raise RejectedError(unknown_model(request.model_id, self._models))
-            request.inputs = inputs = decode_values(message, frames, limits)
-
-            # specification, place
-            if not message.describe_model:
-                _check_inputs(model, inputs)
-                if model.id not in client.places:
-                    self.places.admit(client, request, model, now)
+            model = self._take_in(client, request, message, frames)
         except Exception as error:
             self._reject(request, error, now)
             return None
@@ -140,60 +135,46 @@ class Admission:
             return None
 
         # health
-        if not model.asked and (refusal := model.refusal(now)):
+        if refusal := model.refusal(now):
             self._recorder.count("requests_refused", now, self._recorder.labels(request))
             self._outcomes.settle(request, Status.ERROR, refusal)
             return None
 
         # deadline
-        next_at = self._clients.observed(client, request.model_id, now).expected()
-        # Who came by a door and tells no runway waits for each answer before it asks again, and so
-        # does who keeps in lock-step with our answers. These make its cadence then, so it says
-        # nothing of when they stop being useful.
-        client.asks_when_dry = bool(door) and request.steps_remaining is None
-        waits = client.asks_when_dry or client.in_lock_step >= _IN_LOCK_STEP
-        if now < next_at < math.inf and not waits:
-            request.time_until_next = next_at - now
         stated = 0.0 < message.latency_budget_ms < math.inf
         stated = stated or (entry is not None and entry.latency_budget_ms is not None)
-        request.set_deadline(stated)
-        request.first_of_episode = client.epochs.get(request.model_id) != request.epoch
-        client.epochs[request.model_id] = request.epoch
-        request.payload_bytes = request.size - len(frames[1])
+        self._set_deadline(client, request, stated)
+        request.payload_bytes = size - envelope_size
         if not request.request_id:
             self._outcomes.keep_in_order(request)
         return request
 
-    def _parse(self, identity: bytes, frames: Sequence[Buffer], key: str, now: float) -> Any:
-        """The observation in a message; None if there is none, as in a farewell or a ping."""
-        try:
-            message = parse_observation(frames, self._limits)
-        except MalformedError as error:
-            self._outcomes.ledger.malformed += 1
-            self._recorder.count("observation_errors", now)
-            what = f"a malformed message from {identity!r}: {error}"
-            self._throttled.log(now, what, kind="malformed messages")
-            return None
+    def _on_malformed(self, error: MalformedError, identity: bytes, now: float) -> None:
+        self._outcomes.ledger.malformed += 1
+        self._recorder.count("observation_errors", now)
+        what = f"a malformed message from {identity!r}: {error}"
+        self._throttled.log(now, what, kind="malformed messages")
+
+    def _on_no_observation(self, message: Any, identity: bytes, key: str, now: float) -> None:
+        """A message that wants something else."""
         if message.farewell:
             self._on_farewell(message, identity)
-            return None
-        if message.ping:
+        elif message.ping:
             self.drain.pong(message, identity, now)
-            return None
-        if message.control:
+        else:
             self.operators.on_request(message, identity, key)
-            return None
-        return message
 
     def _request(
         self,
         message: Any,
         client: Client,
         now: float,
+        size: int,
         entry: ClientEntry | None,
         most_important: int,
     ) -> InferenceRequest:
-        """The request a message makes, counted as received; without values and deadline.
+        """The request a message of `size` bytes makes, counted as received; without values and
+        deadline.
 
         entry: what the operator configured, which wins over what the client claims.
         most_important: the tier this client may claim at most.
@@ -201,6 +182,7 @@ class Admission:
         self._outcomes.ledger.received += 1
         client.received += 1
         client.open += 1
+        client.open_bytes += size
         priority = self._default_priority
         if message.HasField("priority"):
             priority = max(message.priority, most_important)
@@ -235,7 +217,8 @@ class Admission:
             sent_at=sent_at,
             accepts_frames=message.accepts_frames,
             accepts_uint16=message.accepts_uint16,
-            control_period_s=self._period_s(message, now),
+            control_period_s=self._period_s(message, now) if message.control_period_ms else 0.0,
+            size=size,
         )
 
     def _period_s(self, message: Any, now: float) -> float:
@@ -280,6 +263,43 @@ class Admission:
             if exceeded:
                 raise RejectedError(f"a client may send {exceeded}")
 
+    def _take_in(
+        self, client: Client, request: InferenceRequest, message: Any, frames: Sequence[Buffer]
+    ) -> ModelRecord:
+        """The model of a request, whose values are read, fit its specification and have a place
+        with it; RejectedError where one of these is not so.
+        """
+        model = self._models.get(request.model_id)
+        if model is None:
+            raise RejectedError(unknown_model(request.model_id, self._models))
+        request.inputs = inputs = decode_values(message, frames, self._limits)
+        if not message.describe_model:
+            model.takes.check(inputs)
+            if model.takes.resizes:
+                model.takes.resize(inputs)
+            if model.id not in client.places:
+                self.places.admit(client, request, model, request.received_at)
+        return model
+
+    def _set_deadline(self, client: Client, request: InferenceRequest, stated: bool) -> None:
+        """Compute the deadline of a request that is admitted, by what is known of its client.
+
+        stated: whether anybody stated its budget.
+        """
+        model_id, now = request.model_id, request.received_at
+        interval = self._clients.observed(client, model_id, now).interval
+        # Who came by a door and tells no runway waits for each answer before it asks again, and so
+        # does who keeps in lock-step with our answers. These make its cadence then, so it says
+        # nothing of when they stop being useful.
+        client.asks_when_dry = client.door != "" and request.steps_remaining is None
+        waits = client.asks_when_dry or client.in_lock_step >= _IN_LOCK_STEP
+        if interval > 0.0 and not waits:
+            request.time_until_next = interval
+        request.set_deadline(stated)
+        if client.epochs.get(model_id) != request.epoch:
+            client.epochs[model_id] = request.epoch
+            request.first_of_episode = True
+
     def _reject(self, request: InferenceRequest, error: Exception, now: float) -> None:
         if isinstance(error, RejectedError):
             self._throttled.log_outcome(now, request, Status.REJECTED, str(error))
@@ -298,7 +318,7 @@ class Admission:
         client it claims to be hears nothing.
         """
         client = self._clients.heard(f"refused: {name}", identity, now)
-        request = self._request(message, client, now, None, 0)
+        request = self._request(message, client, now, 0, None, 0)
         self._outcomes.settle(request, Status.REJECTED, refusal)
 
     def _on_farewell(self, message: Any, identity: bytes) -> None:
@@ -314,17 +334,9 @@ class Admission:
             for model in self._models.values():
                 model.placement.begin_anew(client.id)
 
-    def _recognize(self, client: Client, said: Any, pending: Pending, now: float) -> None:
-        """See whether the same connection speaks, and whether it was elsewhere meanwhile."""
-        if said.session and said.session != client.session:
-            self._on_new_session(client, said.session, pending, now)
-        client.moves_on = said.moves_on
-        if said.moves != client.moves:
-            client.moves = said.moves
-            self._on_return(client)
-
-    def _on_return(self, client: Client) -> None:
+    def _on_return(self, client: Client, moves: int) -> None:
         """It was with another server: what this one remembers of its episodes is out of date."""
+        client.moves = moves
         client.epochs.clear()
         for model in self._models.values():
             model.placement.begin_anew(client.id)
@@ -347,13 +359,6 @@ class Admission:
             for model in self._models.values():
                 model.placement.begin_anew(client.id)
         client.session = session
-
-
-def _check_inputs(model: ModelRecord, inputs: dict[str, Any]) -> None:
-    """RejectedError if the model does not take these; images are brought to its size."""
-    model.takes.check(inputs)
-    if model.takes.resizes:
-        model.takes.resize(inputs)
 
 
 def unknown_model(model_id: str, models: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,8 +20,7 @@ class Cadence:
     """Exponential moving average of the interval between events.
 
     interval <- (1 - alpha) * interval + alpha * newest, seconds; the first interval is taken as
-    it is. `expected` is read *before* the event at hand is counted in by whoever wants to know
-    how late it was, and after it by whoever wants to know when the next one is due.
+    it is.
     """
 
     __slots__ = ("_alpha", "interval", "last")
@@ -33,13 +33,12 @@ class Cadence:
     def event(self, now: float) -> None:
         """Learn from the time since the event before this one, monotonic s."""
         newest = now - self.last
-        if newest == newest:  # not the first one
-            interval = self.interval
-            if interval == interval:
-                self.interval = interval + self._alpha * (newest - interval)
-            else:
-                self.interval = newest
         self.last = now
+        interval = self.interval
+        if interval == interval and newest == newest:
+            self.interval = interval + self._alpha * (newest - interval)
+        elif newest == newest:  # NaN for the first one
+            self.interval = newest
 
     def pause(self) -> None:
         """It stopped for a while: the time until the next event says nothing."""
@@ -49,24 +48,19 @@ class Cadence:
         """Weigh the newest interval so from now on."""
         self._alpha = alpha
 
-    def expected(self) -> float:
-        """When the next event is due; inf while unknown."""
-        due = self.last + self.interval
-        return due if due == due else math.inf
-
     @property
     def rate(self) -> float:
         """Events per second; NaN while unknown."""
         return 1.0 / self.interval if self.interval > 0 else math.nan
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class Client:
     """One client, known by the id it claims."""
 
     id: str
     identity: bytes
-    cadence: Cadence  # of all its observations
+    cadence: Cadence  # of all its observations; `last`: when its newest one came
     silence: Silence = field(default_factory=Silence)  # that says nothing
     type: str = ""
     door: str = ""  # kind of the door by which it came in; empty: the socket
@@ -77,7 +71,6 @@ class Client:
     connected: bool = True
     announced: bool = False  # reported by a sweep
     left: bool = False  # it said goodbye, and was not heard since
-    overdue_at: float = math.nan  # when its next observation is overdue; NaN: who knows
     reported_overdue: bool = False  # since its last observation
     received: int = 0
     open: int = 0  # received and not ended yet
@@ -92,13 +85,18 @@ class Client:
     moves_on: bool = False  # it has another server to go to
     moves: int = 0  # how often it went to another server
     takeovers: Takeovers = field(default_factory=Takeovers)
-    cadences: dict[str, Cadence] = field(default_factory=dict)  # per model
+    cadences: dict[str, Cadence] = field(default_factory=dict)  # per model; of one: `cadence`
     epochs: dict[str, int] = field(default_factory=dict)  # newest epoch seen per model
     places: set[str] = field(default_factory=set)  # models that it was admitted to
 
     def overdue(self, now: float) -> bool:
         """Whether its next observation should have come by now; one that is gone owes none."""
-        return self.connected and now > self.overdue_at
+        cadence, silence = self.cadence, self.silence
+        passed = now - cadence.last
+        # It is allowed the least at the least, which is quicker to compute.
+        if passed > silence.least * silence.mean and self.connected:
+            return passed > silence.allowed(cadence.interval)
+        return False
 
     def settle(self, status: Status, error: str) -> None:
         """Count the end of one of its observations."""
@@ -147,6 +145,7 @@ class ClientRegistry:
         self._timeout = disconnect_timeout
         self._overdue_multiplier = overdue_multiplier
         for client in self.by_id.values():
+            client.silence.least = overdue_multiplier
             for cadence in (client.cadence, *client.cadences.values()):
                 cadence.forget_by(alpha)
 
@@ -156,7 +155,8 @@ class ClientRegistry:
         if client is None:
             if len(self.by_id) >= self._capacity:
                 self._make_room()
-            client = Client(client_id, identity, Cadence(self._alpha))
+            silence = Silence(self._overdue_multiplier)
+            client = Client(client_id, identity, Cadence(self._alpha), silence)
             self.by_id[client_id] = client
         elif not client.connected:
             self._back(client)
@@ -169,21 +169,36 @@ class ClientRegistry:
 
         client.open counts it already.
         """
-        if now > client.overdue_at and not client.reported_overdue:
+        if client.overdue(now) and not client.reported_overdue:
             self._late[client.id] = client
         client.reported_overdue = False
-        took = client.answered_at - client.cadence.last  # NaN at first
-        at_once = client.open == 1 and now - client.answered_at <= _AT_ONCE * took
-        client.in_lock_step = client.in_lock_step + 1 if at_once else 0
-        client.cadence.event(now)
-        client.silence.event(now)
-        allowed = client.silence.allowed(client.cadence.interval, self._overdue_multiplier)
-        client.overdue_at = now + allowed
-        cadence = client.cadences.get(model_id)
-        if cadence is None:
-            cadence = client.cadences[model_id] = Cadence(self._alpha)
+        cadence, answered_at = client.cadence, client.answered_at
+        passed = now - cadence.last
+        if passed == passed:  # NaN for the first one
+            client.silence.learn(passed)
+        if client.open == 1 and now - answered_at <= _AT_ONCE * (answered_at - cadence.last):
+            client.in_lock_step += 1
+        else:
+            client.in_lock_step = 0
+        own = client.cadences.get(model_id)
+        if own is None:
+            own = self._first_of(client, model_id)
         cadence.event(now)
-        return cadence
+        if own is not cadence:
+            own.event(now)
+        return own
+
+    def _first_of(self, client: Client, model_id: str) -> Cadence:
+        """Its cadence for a model that it never asked; as long as it asks one only, it has one."""
+        cadences = client.cadences
+        if not cadences:
+            cadences[model_id] = client.cadence
+            return client.cadence
+        for name, cadence in cadences.items():
+            if cadence is client.cadence:
+                cadences[name] = copy(cadence)
+        cadences[model_id] = Cadence(self._alpha)
+        return cadences[model_id]
 
     def leave(self, client: Client) -> None:
         """It said goodbye: it is gone, and whoever speaks under its id next took nothing over."""
@@ -209,7 +224,7 @@ class ClientRegistry:
             if now - client.last_seen > self._timeout:
                 client.connected = client.announced = False
                 changes.gone.append(client)
-            if now > client.overdue_at and not client.reported_overdue:
+            if client.overdue(now) and not client.reported_overdue:
                 client.reported_overdue = True
                 changes.late.append(client)
         return changes
@@ -225,9 +240,7 @@ class ClientRegistry:
     def _back(self, client: Client) -> None:
         client.connected = True
         client.left = False
-        client.overdue_at = math.nan
         client.cadence.pause()
-        client.silence.pause()
         for cadence in client.cadences.values():
             cadence.pause()
 

@@ -235,16 +235,11 @@ class ModelRecord:
         """Whether the model can take a batch now."""
         return self.busy_lanes < self.lanes and not self.health.trying and not self.starting
 
-    @property
-    def asked(self) -> bool:
-        """Whether observations for it are taken in, whatever the time."""
-        return self.health.closed and not self.starting
-
     def refusal(self, now: float) -> str:
         """Why an observation for it is not taken in at `now`, monotonic s; empty: it is."""
         if self.starting:
             return f"the model is starting, ask again in a second: {self.starting}"
-        return self.health.refusal(now)
+        return "" if self.health.closed else self.health.refusal(now)
 
     def most_at_once(self, max_batch_size: int) -> int:
         """How many observations to hand over together, where one call gets `max_batch_size`.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 _MEMORY = 0.05  # weight of the newest interval in the mean and in the deviation
+_FEW = 20  # intervals, each of which weighs as much as any other
 _DEVIATIONS = 8.0  # beyond the mean, mean absolute ones
 _MOST = 2.9  # x mean, unless the robot itself has paused longer: within three of its periods
 _SLOWER = 1.5  # x mean, from where on its newest intervals say that its pace has changed
@@ -22,57 +23,51 @@ class Silence:
 
     The longest pause but one counts, not the longest: a single one, such as a reboot of the
     network, must not keep a robot that stops from being seen.
+
+    least: x its mean interval, for which it may be silent whatever the deviation.
     """
 
     __slots__ = (
         "_before",
         "_count",
         "_deviation",
-        "_last",
         "_longest_but_one",
-        "_mean",
         "_pauses",
+        "least",
+        "mean",
     )
 
-    def __init__(self) -> None:
-        self._last = math.nan
-        self._mean = math.nan
+    def __init__(self, least: float = 1.5) -> None:
+        self.least = least
+        self.mean = math.nan  # interval; NaN until it was heard twice
         self._deviation = 0.0
         self._count = 0  # intervals
         self._pauses = [0.0, 0.0]  # the two longest of this block, the shorter first
         self._before = [0.0, 0.0]  # and of the block before
         self._longest_but_one = 0.0  # of both
 
-    def event(self, now: float) -> None:
-        """It was heard."""
-        interval, self._last = now - self._last, now
-        if interval != interval:  # the first one
+    def learn(self, interval: float) -> None:
+        """It was heard so long after it was heard before."""
+        self._count = count = self._count + 1
+        if count == 1:
+            self.mean = interval
             return
-        self._count += 1
-        if self._count == 1:
-            self._mean = interval
-            return
-        weight = max(_MEMORY, 1.0 / self._count)
-        difference = interval - self._mean
-        self._mean += weight * difference
+        weight = _MEMORY if count > _FEW else 1.0 / count
+        difference = interval - self.mean
+        self.mean += weight * difference
         self._deviation += weight * (abs(difference) - self._deviation)
         if interval > self._pauses[0]:
             self._pauses = sorted((interval, self._pauses[1]))
             self._longest_but_one = sorted(self._pauses + self._before)[-2]
-        if self._count % _BLOCK == 0:
+        if count % _BLOCK == 0:
             self._before, self._pauses = self._pauses, [0.0, 0.0]
             self._longest_but_one = self._before[0]
 
-    def pause(self) -> None:
-        """It was away: the time until it is heard again says nothing."""
-        self._last = math.nan
-
-    def allowed(self, lately: float, least: float) -> float:
+    def allowed(self, lately: float) -> float:
         """For how long nothing needs to come from it; NaN while that is not known.
 
         lately: mean of its newest intervals, which counts if it asks much less often than it did.
-        least: x mean, whatever the deviation.
         """
-        mean = self._mean if lately <= _SLOWER * self._mean else lately
+        mean = self.mean if lately <= _SLOWER * self.mean else lately
         usual = min(mean + _DEVIATIONS * self._deviation, _MOST * mean)
-        return max(least * mean, usual, _BEYOND * self._longest_but_one)
+        return max(self.least * mean, usual, _BEYOND * self._longest_but_one)

@@ -18,6 +18,8 @@ from .tensors import MessageWriter
 
 _LEFT = 32  # characters of a name that is cut
 
+_observation = pb.Observation.FromString
+
 
 @dataclass(slots=True)
 class ObservationHeader:
@@ -79,16 +81,17 @@ def parse_observation(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS)
     """
     if not frames:
         raise MalformedError("more frames than any observation has")
-    if len(frames) < 2 or len(frames[0]) != 0:
+    if len(frames) < 2 or len(frames[0]):
         raise MalformedError(f"{len(frames)} frames: an observation has '', envelope, payload")
-    if len(frames[1]) > limits.max_envelope_bytes:
+    envelope = frames[1]
+    if len(envelope) > limits.max_envelope_bytes:
         raise MalformedError(
-            f"an envelope of {len(frames[1])} bytes, limit {limits.max_envelope_bytes}"
+            f"an envelope of {len(envelope)} bytes, limit {limits.max_envelope_bytes}"
         )
     try:
-        message = pb.Observation.FromString(bytes(frames[1]))
+        message = _observation(bytes(envelope))
     except DecodeError:
-        raise MalformedError(f"the envelope of {len(frames[1])} bytes is no Observation") from None
+        raise MalformedError(f"the envelope of {len(envelope)} bytes is no Observation") from None
     if not (message.model_id or message.farewell or message.ping or message.control):
         raise MalformedError("the observation names no model")
     return message
