@@ -52,7 +52,7 @@ def attend(doors: Sequence[AttendedDoor]) -> None:
 
 def next_timer(doors: Sequence[AttendedDoor]) -> float:
     """The earliest of all."""
-    return min(door.next_timer() for door in doors)
+    return min([door.next_timer() for door in doors])
 
 
 class Attendant:

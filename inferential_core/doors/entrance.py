@@ -32,7 +32,7 @@ class Entrance(Transport):
         self._attended: list[AttendedDoor] = []
         self._attendant: Attendant | None = None
         self._lock = threading.RLock()  # of the attended doors
-        self._noticed = False  # that one of them has something to do
+        self._noticed = False  # that one of them has something to do, or nobody looked so far
         self._attending = False
 
     def open(self, door: Door) -> None:
@@ -46,6 +46,7 @@ class Entrance(Transport):
         """All doors are open: attend them."""
         if self._attended:
             self._attendant = Attendant(self._attended, self._attend)
+            self._noticed = True
 
     def deliver(self, identity: bytes, frames: list[Buffer], key: str, door: str) -> None:
         """A message of a visit; from any thread."""
@@ -62,10 +63,14 @@ class Entrance(Transport):
     def unattended(self) -> bool:
         if self._inbox or self._noticed or self._socket.unattended():
             return True
-        return self._untold()
+        for door in self._attended:  # no generator: it costs more than all else here
+            if door.unattended():
+                self._noticed = True
+                return True
+        return False
 
     def receive(self) -> Message | None:
-        if self._attended and not self._inbox:
+        if self._noticed and not self._inbox:
             if self._attendant is not None:
                 self._take_over()
             else:
@@ -125,20 +130,12 @@ class Entrance(Transport):
         self._noticed = True
 
     def _attend_noticed(self) -> None:
-        if self._noticed or self._untold():
-            self._noticed = False
-            self._attending = True
-            try:
-                self._attend()
-            finally:
-                self._attending = False
-
-    def _untold(self) -> bool:
-        """Whether a door has something to do of which its descriptor does not tell."""
-        for door in self._attended:  # no generator: it costs more than all else here
-            if door.unattended():
-                return True
-        return False
+        self._noticed = False
+        self._attending = True
+        try:
+            self._attend()
+        finally:
+            self._attending = False
 
     def _attend(self) -> None:
         with self._lock:

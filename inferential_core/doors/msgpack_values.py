@@ -36,6 +36,7 @@ _DTYPES: dict[str | bytes, np.dtype] = {
 }
 _INT, _TEXT, _NESTED = frozenset({int}), frozenset({str}), frozenset({dict, list})
 _MOST_ITEMS = 16_384  # arrays, maps and lists, and what is in them, of one message
+_TOO_MANY = f"the message has more than {_MOST_ITEMS} items"
 _MOST_IN_A_LIST = 4096
 _MOST_IN_A_MAP = 256
 _MOST_DEPTH = 16
@@ -80,17 +81,16 @@ class Unpacked:
             raise RejectedError(f"the message is no MessagePack: {told}") from None
         _check_depth(self.value, _MOST_DEPTH)
 
-    def _count(self, more: int) -> None:
-        self._items += more
-        if self._items > _MOST_ITEMS:
-            raise RejectedError(f"the message has more than {_MOST_ITEMS} items")
-
     def _list(self, items: list[Any]) -> list[Any]:
-        self._count(1 + len(items))
+        self._items += 1 + len(items)
+        if self._items > _MOST_ITEMS:
+            raise RejectedError(_TOO_MANY)
         return items
 
     def _map(self, items: dict[Any, Any]) -> Any:
-        self._count(1 + len(items))
+        self._items += 1 + len(items)
+        if self._items > _MOST_ITEMS:
+            raise RejectedError(_TOO_MANY)
         if not _MARKERS.isdisjoint(items):
             for key in items:
                 if key in _MARKERS:

@@ -102,7 +102,7 @@ def question(unpacked: Unpacked) -> Question:
         raise RejectedError(f"an observation is a map of keys to values, not {_kind(said)}")
     if "examples" in said or ("type" in said and {"request_id", "payload"} & said.keys()):
         return _of_starvla(said, codec)
-    if _word(said.get("endpoint")) in ("infer", "reset"):
+    if "endpoint" in said and _word(said["endpoint"]) in ("infer", "reset"):
         said = dict(said)
         reset, session = said.pop("endpoint") == "reset", said.pop("session_id", "")
         told = _told(said)
@@ -148,7 +148,7 @@ def _without_lists(example: dict[str, Any]) -> dict[str, Any]:
 def _told(said: dict[str, Any]) -> dict[str, Any]:
     """The reserved keys, taken out of an observation; RejectedError names one that is wrong."""
     told = {}
-    for key in [key for key in said if isinstance(key, str) and key.startswith(RESERVED)]:
+    for key in [key for key in said if key.startswith(RESERVED)]:
         name, value = key.removeprefix(RESERVED), said.pop(key)
         if name not in _TOLD:
             known = ", ".join(RESERVED + each for each in _TOLD)

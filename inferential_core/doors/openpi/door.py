@@ -84,7 +84,9 @@ class OpenpiDoor(AttendedDoor):
         return bool(self._more)
 
     def next_timer(self) -> float:
-        return min((when for when, _ in self._timers.values()), default=math.inf)
+        if not self._timers:
+            return math.inf
+        return min(when for when, _ in self._timers.values())
 
     def attend(self) -> None:
         more, self._more = self._more, set()
