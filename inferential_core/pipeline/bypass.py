@@ -24,6 +24,7 @@ class NoBypass:
 
     def __init__(self, scheduler: BatchScheduler) -> None:
         self._scheduler = scheduler
+        self.request: InferenceRequest | None = None  # that is kept here
 
     def enter(self, request: InferenceRequest) -> None:
         """A request was admitted."""
@@ -51,24 +52,23 @@ class Bypass(NoBypass):
         self._clock = clock
         self._give = give
         self._max_batch_size = scheduler.max_batch_size
-        self._request: InferenceRequest | None = None
 
     def enter(self, request: InferenceRequest) -> None:
         if self._scheduler.pending.size:
             self._scheduler.submit(request)
         else:
-            self._request = request
+            self.request = request
 
     def rejoin_queue(self) -> None:
-        if self._request is not None:
-            request, self._request = self._request, None
+        if self.request is not None:
+            request, self.request = self.request, None
             self._scheduler.submit(request)
 
     def dispatch_directly(self) -> None:
-        request = self._request
+        request = self.request
         if request is None:
             return
-        self._request = None
+        self.request = None
         scheduler, model = self._scheduler, self._models[request.model_id]
         if model.free and not model.placement.by_lane:
             limit = model.most_at_once(self._max_batch_size)

@@ -111,10 +111,11 @@ class Pipeline:
         door by which it came in; empty for the socket.
         """
         now = self._clock.now()
-        self._bypass.rejoin_queue()
+        if self._bypass.request is not None:
+            self._bypass.rejoin_queue()
         if self._housekeeping.idle:
             self._housekeeping.schedule(now)
-        request = self._admission.admit(identity, frames, key, self.scheduler.pending, now, door)
+        request = self._admission.admit(identity, frames, key, self._pending, now, door)
         if request is None:
             return
         if self._decoding.active and EncodedImage in map(type, request.inputs.values()):
@@ -124,9 +125,11 @@ class Pipeline:
 
     def form_batches(self) -> None:
         """Choose a batch for every model that is free; `dispatch` hands them over."""
-        self._holds.clear()
-        self._bypass.dispatch_directly()
-        pending = self.scheduler.pending
+        if self._holds:
+            self._holds.clear()
+        if self._bypass.request is not None:
+            self._bypass.dispatch_directly()
+        pending = self._pending
         if pending.size:
             now = self._clock.now()
             for model in self.models.values():
@@ -137,13 +140,15 @@ class Pipeline:
 
     def dispatch(self) -> None:
         """Hand over what was chosen: apart, and last, as it wakes the threads that go on."""
-        for batch in self._chosen:
-            self._dispatcher.submit(batch)
-        self._chosen.clear()
+        if self._chosen:
+            for batch in self._chosen:
+                self._dispatcher.submit(batch)
+            self._chosen.clear()
 
     def on_completion(self, completion: Completion) -> None:
         """Take in the results of a batch, and reply."""
-        self._bypass.rejoin_queue()
+        if self._bypass.request is not None:
+            self._bypass.rejoin_queue()
         batch = completion.batch
         model = self._in_flight.pop(batch, None)
         if model is None:
@@ -210,7 +215,7 @@ class Pipeline:
         model.begin(len(requests))
         if model.placement.by_lane:
             model.placement.begin(lane, requests)
-        self._recorder.dispatched(model, len(requests), self.scheduler.pending.size, now)
+        self._recorder.dispatched(model, len(requests), self._pending.size, now)
         batch = Batch(model.id, requests, now, lane)
         self._in_flight[batch] = model
         self._chosen.append(batch)
@@ -235,8 +240,8 @@ class Pipeline:
     def next_timer(self) -> float:
         """Monotonic time at which `on_timer` and `form_batches` have something to do."""
         timer = self._housekeeping.next_at
-        if self.scheduler.pending.size:
-            timer = min(timer, self.scheduler.pending.next_expiry())
+        if self._pending.size:
+            timer = min(timer, self._pending.next_expiry())
         if self._holds:
             timer = min(timer, *self._holds.values())
         return timer
@@ -351,6 +356,7 @@ class Pipeline:
 
     def _set_scheduler(self, scheduler: BatchScheduler) -> None:
         self.scheduler = self._admission.places.scheduler = scheduler
+        self._pending = scheduler.pending
         self._bypass = NoBypass(scheduler)
         if scheduler.may_bypass_queue:
             self._bypass = Bypass(scheduler, self.models, self._clock, self._give)

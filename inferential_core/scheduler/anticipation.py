@@ -31,24 +31,21 @@ class Pause:
     error_s: float = 0.0  # how far newer ones are from that on average
     answered_at: float = math.nan  # NaN while it has asked since, or was never answered
 
-    def answered(self, now: float) -> None:
-        """Its answer leaves."""
-        self.answered_at = now
-
     def asked(self, now: float) -> None:
         """Its next observation is here."""
         passed = now - self.answered_at
-        self.answered_at = math.nan
         if passed != passed:
             return
+        self.answered_at = math.nan
         self.seen += 1
+        mean, error = self.mean_s, self.error_s
         if self.seen == 1:
             self.mean_s = passed
             return
         # Between two episodes a client pauses once for long, and is as quick as ever after that.
-        passed = min(passed, _LONGER * (self.mean_s + self.error_s + _TIMER_S))
-        self.error_s += _NEWEST * (abs(passed - self.mean_s) - self.error_s)
-        self.mean_s += _NEWEST * (passed - self.mean_s)
+        later = min(passed, _LONGER * (mean + error + _TIMER_S)) - mean
+        self.mean_s = mean + _NEWEST * later
+        self.error_s = error + _NEWEST * (abs(later) - error)
 
     @property
     def latest_s(self) -> float:
@@ -75,14 +72,15 @@ class Anticipation:
 
     def answered(self, client_id: str, pause: Pause, now: float, call_s: float) -> None:
         """A client's answer leaves. call_s: how long the model takes for one."""
-        pause.answered(now)
+        pause.answered_at = now
         if pause.seen >= _SURE and pause.mean_s <= _QUICK * call_s:
             self.soon[client_id] = pause
 
     def asked(self, client_id: str, pause: Pause, now: float) -> None:
         """An observation of a client is here."""
         pause.asked(now)
-        self.soon.pop(client_id, None)
+        if self.soon:
+            self.soon.pop(client_id, None)
 
     def wait(
         self,

@@ -140,30 +140,18 @@ class DeadlineAware(BatchScheduler):
         queue.remember(few)
         return self._serve(clients, now)
 
-    def bypass(
-        self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
-    ) -> bool:
-        """Serve one without planning, where the model is done with it in no time; False if not."""
-        queue = self._queues[request.model_id]
-        timing = queue.timing
-        if not timing.negligible_latency or limit < 1:
-            return False
-        timing.refresh(latency, limit, self.lanes.get(request.model_id, 1))
-        if timing.negligible_latency:
-            queue.dispatch_directly(request, now)
-        return timing.negligible_latency
-
     def serve_lone(
         self, request: InferenceRequest, limit: int, now: float, latency: LatencyModel
     ) -> bool:
-        if self.bypass(request, limit, now, latency):
-            return True
         if limit < 1:
             return False
         # As `form` would decide it, where one waits.
         queue = self._queues[request.model_id]
         seconds = queue.timing.refresh(latency, limit, self.lanes.get(request.model_id, 1))
         client = queue.client_of(request)
+        if queue.timing.negligible_latency:
+            client.served_at = now
+            return True
         if self._waits(queue, (request,), now, None):
             return False
         if not queue.serves_lone(client, request, now, seconds[1]):

@@ -81,12 +81,8 @@ class ModelQueue:
         batch = list(self.arrived)
         self.arrived.clear()
         for request in batch:
-            self.dispatch_directly(request, now)
+            self.client_of(request).served_at = now
         return batch
-
-    def dispatch_directly(self, request: InferenceRequest, now: float) -> None:
-        """Serve one that has not been put in its place."""
-        self.client_of(request).served_at = now
 
     def client_of(self, request: InferenceRequest) -> ClientQueue:
         """Its client, which has learned from its arrival."""
@@ -98,15 +94,16 @@ class ModelQueue:
             received = request.received_at
             if received > client.knows_at and received >= client.throttled_until:
                 self.fleet.note(request.steps_remaining == 0)
-        if request.received_at > client.arrived_at:
+        received = request.received_at
+        if received > client.arrived_at:
             if client.client_id != self.newest:
                 self.others_at = self.newest_at
                 self.newest = client.client_id
-            self.newest_at = request.received_at
-            if request.deadline > request.received_at:
-                self.windows.append(request.deadline - request.received_at)
+            self.newest_at = received
+            if request.deadline > received:
+                self.windows.append(request.deadline - received)
             client.record_arrival(request)
-            self.anticipation.asked(client.client_id, client.pause, request.received_at)
+            self.anticipation.asked(client.client_id, client.pause, received)
         return client
 
     def _enter(self, request: InferenceRequest, pending: Pending, utility: Utility) -> None:

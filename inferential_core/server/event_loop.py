@@ -174,7 +174,7 @@ class EventLoop:
         """Sleep until something happens, unless there is something to do `again`."""
         if not (again or self.completions):
             left = self._sleeps_until - self._clock.now()
-            self.transport.wait(None if left == math.inf else max(0.0, left))
+            self.transport.wait(None if left == math.inf else left)
 
     def _run(self) -> None:
         try:

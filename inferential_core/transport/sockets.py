@@ -60,7 +60,8 @@ class FrameSocket:
     def __init__(self, socket: zmq.Socket[Any], max_frames: int = 1 << 30) -> None:
         self._max_frames = max_frames
         self._get: Any = socket.get
-        self._recv = socket.recv
+        # The next frame, which is there, without copying it.
+        self._receive_frame: Any = partial(socket.recv, _NOBLOCK, copy=False)
         self._send: Any = super(zmq.Socket, socket).send
         # () -> READABLE, WRITABLE or both, of the same moment.
         self.events: Any = partial(self._get, _EVENTS)
@@ -76,18 +77,16 @@ class FrameSocket:
         it. Nothing, where it has more than `max_frames`: to keep one costs ten times as much as to
         throw it away, and a message of 400 KB can have 200,000.
         """
-        receive = self._recv
+        receive = self._receive_frame
         frames: list[Buffer] = []
-        more = True
-        while more:
-            frame = receive(_NOBLOCK, copy=False)
-            more = frame.more
+        for _ in range(self._max_frames):
+            frame = receive()
             frames.append(frame.buffer)
-            if len(frames) > self._max_frames:
-                while more:
-                    more = receive(_NOBLOCK, copy=False).more
-                return []
-        return frames
+            if not frame.more:
+                return frames
+        while receive().more:
+            pass
+        return []
 
     def receive_from(self, told: str) -> tuple[list[Buffer], str]:
         """As `receive`, and who sent it, as zmq_msg_gets(3) has it.
@@ -95,7 +94,7 @@ class FrameSocket:
         told: `User-Id`, that ZAP gave the peer when it got in, or `Peer-Address`. Nothing is known
         of one that speaks the ZeroMQ of 2010 (ZMTP 1.0), which has no properties.
         """
-        frame = self._recv(_NOBLOCK, copy=False)
+        frame = self._receive_frame()
         try:
             user = str(frame.get(told))
         except zmq.ZMQError:

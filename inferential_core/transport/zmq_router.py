@@ -117,7 +117,8 @@ class ZmqRouter(Transport):
 
     def unattended(self) -> bool:
         # Receiving one of several messages, and sending, may take the signal of others away.
-        self._unsure = self._unsure and bool(self._frames.events() & READABLE)
+        if self._unsure:
+            self._unsure = self._frames.events() & READABLE != 0
         return self._unsure
 
     def receive(self) -> Message | None:

@@ -118,8 +118,8 @@ def test_a_request_does_not_bypass_the_queue_of_a_model_that_was_quick_once() ->
     model.calls_of_a_lone_robot(4)
     model.fixed = 0.02
     model.work(1)
-    request = model.request("lone", 1.0)
-    assert not model.scheduler.bypass(request, LIMIT, model.now, model.latency)
+    request = model.request("other", due_in=5e-5)
+    assert not model.scheduler.serve_lone(request, LIMIT, model.now, model.latency)
 
 
 arrivals = st.lists(
