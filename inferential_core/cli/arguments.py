@@ -11,6 +11,13 @@ from pathlib import Path
 from ..client.addresses import SERVER_VARIABLE
 from ..errors import UsageError
 
+# What stands for a model on a command line, for the help of each that takes one.
+MODEL = (
+    "module:attribute (a callable, or an object or class with infer or infer_batch), where the"
+    " module may be the path of a .py file, or the checkpoint of a framework as scheme:source,"
+    " such as lerobot:FOLDER or onnx:FILE (docs/policies.md)"
+)
+
 _LONGEST_S = 1e9
 _LOCAL_SERVER = "tcp://127.0.0.1:5555"
 

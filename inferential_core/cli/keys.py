@@ -55,18 +55,22 @@ def _new(options: argparse.Namespace) -> None:
 
 
 def _authorize(options: argparse.Namespace) -> None:
-    public_key = options.public_key
+    from ..security.rights_file import is_known
+
+    folder, name, public_key = options.folder, options.name, options.public_key
     if public_key is None:
-        public_key = options.folder / (options.name + PUBLIC)
-    _tell(_let_in(options.folder, options.name, public_key, _rights(options)))
+        file = folder / (name + PUBLIC)
+        public_key = file if file.exists() or not is_known(folder, name) else None
+    _tell(_let_in(folder, name, public_key, _rights(options)))
 
 
 def _let_in(
-    folder: Path, name: str, public_key: str | Path, rights: Mapping[str, Any]
+    folder: Path, name: str, public_key: str | Path | None, rights: Mapping[str, Any]
 ) -> Identity:
     from ..security.rights_file import authorize
 
-    return authorize(folder, name, read_public(public_key).decode("ascii"), rights)
+    key = None if public_key is None else read_public(public_key).decode("ascii")
+    return authorize(folder, name, key, rights)
 
 
 def _tell(identity: Identity) -> None:
@@ -200,7 +204,8 @@ def _parser() -> argparse.ArgumentParser:
     authorize.add_argument(
         "--public-key",
         metavar="FILE",
-        help="the public key, as a file or as text (default DIR/NAME.key)",
+        help="the public key, as a file or as text (default DIR/NAME.key; where there is no such"
+        " file, the key or the token that NAME has)",
     )
     authorize.set_defaults(run=_authorize)
     token = commands.add_parser(

@@ -14,7 +14,7 @@ from ..client.addresses import SERVER_VARIABLE
 from ..control import caller
 from ..control.operator import OperatorConnection
 from ..errors import UsageError
-from .arguments import add_key, add_own_server, count, seconds_or_0
+from .arguments import MODEL, add_key, add_own_server, count, seconds_or_0
 from .progress import progress
 
 _ABOUT = {
@@ -104,8 +104,8 @@ def parser(action: str) -> argparse.ArgumentParser:
         return parser
     parser.add_argument(
         "model",
-        metavar="NAME=MODULE:ATTRIBUTE",
-        help="id and model, as inferential serve --model has it; the server imports the module",
+        metavar="NAME=MODEL",
+        help=f"id and model, which the server loads; MODEL is {MODEL}",
     )
     stays = "default: as before" if action == "replace" else "default 1"
     parser.add_argument("--lanes", type=count, help=f"calls that it works on at once; {stays}")

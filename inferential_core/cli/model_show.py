@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..models.caller import ModelCaller
 from ..models.loading import load_models
+from .arguments import MODEL
 from .contract_skeleton import skeleton
 from .progress import progress
 
@@ -112,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "model",
         metavar="NAME=MODEL",
-        help="module:attribute, or scheme:source as lerobot:FOLDER; docs/policies.md has them all",
+        help=f"MODEL is {MODEL}",
     )
     parser.add_argument(
         "--contract", metavar="FILE", help="write a robot's contract for this model to begin with"

@@ -22,7 +22,7 @@ from ..process.users_code import users_code
 from ..profiling.capacity import Capacity, Robots, by_size, capacity, workload_of
 from ..profiling.measure import Effort, Progress, measure, sizes_of
 from . import profile_report
-from .arguments import check_writable, count, picture_file, positive, seconds
+from .arguments import MODEL, check_writable, count, picture_file, positive, seconds
 from .progress import progress
 from .sample_observation import observation
 
@@ -140,8 +140,8 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "model",
-        metavar="MODULE:ATTRIBUTE",
-        help="model to measure, as inferential serve --model has it, with or without its NAME=",
+        metavar="MODEL",
+        help=f"model to measure, with or without NAME= before it: {MODEL}",
     )
     parser.add_argument(
         "--max-batch",

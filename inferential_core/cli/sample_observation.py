@@ -33,15 +33,19 @@ def observation(declared: Mapping[str, Any], told: Sequence[str]) -> tuple[dict[
         if not entry.get("optional", False) and key not in given
     ]
     values: dict[str, Any] = {}
-    if needed:
-        rest = {key: declared["observation"][key] for key in needed}
-        example = compile_specification({"observation": rest}).example()
+    hints = []
+    for key in needed:
+        entry = declared["observation"][key]
+        example = compile_specification({"observation": {key: entry}}).example()
         if example is None:
-            raise UsageError(
-                f"the model leaves sizes open: state them with --shape KEY=DTYPE[SIZES], such as"
-                f" --shape '{needed[0]}=uint8[224,224,3]' (it takes: {', '.join(needed)})"
-            )
-        values.update({key: _filled(value) for key, value in example.items()})
+            hints.append(f"--shape '{key}={_such_as(entry)}'")
+        else:
+            values[key] = _filled(example[key])
+    if hints:
+        raise UsageError(
+            f"the model leaves sizes open: state them with --shape KEY=DTYPE[SIZES], such as"
+            f" {' '.join(hints)} (it takes: {', '.join(needed)})"
+        )
     values.update(given)
     if not values:
         raise UsageError(
@@ -50,6 +54,15 @@ def observation(declared: Mapping[str, Any], told: Sequence[str]) -> tuple[dict[
         )
     compiled.check(values)
     return values, _words(values)
+
+
+def _such_as(entry: Mapping[str, Any]) -> str:
+    """A dtype and sizes that an entry of a specification allows, to be put right by a person."""
+    names = entry.get("dtype", "float32")
+    shape = entry.get("shape", [8])
+    any_size = 224 if len(shape) >= 3 else 8  # pixels, else joints
+    sizes = ",".join(str(any_size if size is None else size) for size in shape)
+    return f"{names if isinstance(names, str) else names[0]}[{sizes}]"
 
 
 def _value(text: str) -> tuple[str, Any]:

@@ -10,7 +10,7 @@ from typing import NoReturn
 from ..config import LOOPBACK
 from ..dispatch.factory import DISPATCHERS
 from ..log import formatting
-from .arguments import count, given, seconds, seconds_or_0
+from .arguments import MODEL, count, given, seconds, seconds_or_0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,9 +30,8 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         action="append",
         default=[],
-        metavar="NAME=MODULE:ATTRIBUTE",
-        help="model to serve: a callable, or an object or class with infer or infer_batch; may be"
-        " repeated",
+        metavar="NAME=MODEL",
+        help=f"model to serve; MODEL is {MODEL}; may be repeated",
     )
     made.add_argument(
         "--dispatcher",

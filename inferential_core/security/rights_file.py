@@ -23,8 +23,13 @@ from .rights import Identity, as_identity, digest_of, read_entries, read_rights
 _HEAD = "# Who may ask this server; made by `inferential keys`, read again when it changes.\n"
 
 
-def authorize(folder: Path, name: str, public_key: str, rights: Mapping[str, Any]) -> Identity:
-    """Let a key in, or change its rights; what is not among `rights` stays as it is."""
+def authorize(
+    folder: Path, name: str, public_key: str | None, rights: Mapping[str, Any]
+) -> Identity:
+    """Let a key in, or change its rights; what is not among `rights` stays as it is.
+
+    public_key: None for the key or the token that the identity has.
+    """
     if name == SERVER:
         raise ConfigError(f"{SERVER!r} is the server's own pair: it needs no rights")
     path = folder / AUTHORIZED
@@ -32,15 +37,24 @@ def authorize(folder: Path, name: str, public_key: str, rights: Mapping[str, Any
         return _authorize(path, name, public_key, rights)
 
 
-def _authorize(path: Path, name: str, public_key: str, rights: Mapping[str, Any]) -> Identity:
+def is_known(folder: Path, name: str) -> bool:
+    """Whether there is an identity of this name."""
+    path = folder / AUTHORIZED
+    return path.exists() and name in read_entries(read_text(path), path)
+
+
+def _authorize(
+    path: Path, name: str, public_key: str | None, rights: Mapping[str, Any]
+) -> Identity:
     text = read_text(path) if os.path.exists(path) else _HEAD
     entries = read_entries(text, path)
-    entry = {"key": public_key, **entries.get(name, {}), **rights}
-    entry["key"] = public_key
+    entry = {**entries.get(name, {}), **rights}
+    if public_key is not None:
+        entry = {"key": public_key, **entry} | {"key": public_key}
     entry.pop("revoked", None)
     identity = as_identity(name, entry, path)
     for other, each in entries.items():
-        if other != name and each.get("key") == public_key:
+        if public_key is not None and other != name and each.get("key") == public_key:
             raise ConfigError(f"{path}: {other} has this key already")
     _write(path, text, {**entries, name: entry}, name)
     return identity

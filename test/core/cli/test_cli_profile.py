@@ -38,6 +38,15 @@ class Padded(Sleeping):
 class Open(Sleeping):
     specification = {"observation": {"camera": {"dtype": "uint8", "shape": [None, None, 3]}}}
 
+class OpenInTwo(Sleeping):
+    specification = {
+        "observation": {
+            "state": {"dtype": "float32", "shape": [7]},
+            "joints": {"dtype": ["float64", "float32"], "shape": [None]},
+            "camera": {"dtype": "uint8", "shape": [None, None, 3]},
+        }
+    }
+
 class Endless(Sleeping):
     specification = {"observation": {"camera": {"dtype": "uint8", "shape": [10**9, 10**9, 3]}}}
 
@@ -187,6 +196,10 @@ def test_a_broken_profile_is_told_and_not_used(
     [
         (("slow_models:Nobody",), "'slow_models' has no 'Nobody'"),
         (("slow_models:Open",), "the model leaves sizes open: state them with --shape"),
+        (
+            ("slow_models:OpenInTwo",),
+            "such as --shape 'joints=float64[8]' --shape 'camera=uint8[224,224,3]' (it takes",
+        ),
         (("slow_models:Failing",), "the model failed on a batch of 1: MemoryError: the card is"),
         (("slow_models:alone",), "the model does not specify what it takes: state each key"),
         (("slow_models:Sleeping", "--deadline-ms", "1000"), "is as long as a chunk of 50 steps"),
@@ -232,3 +245,11 @@ def test_a_model_that_takes_one_observation_has_one_size(capsys: Any) -> None:
     found = json.loads(out)
     assert [each["batch_size"] for each in found["batches"]] == [1]
     assert not Path("slow_models.alone.profile.json").exists()
+
+
+@pytest.mark.parametrize("words", ["serve", "profile", "model show", "model load"])
+def test_each_command_that_takes_a_model_says_all_that_can_be_one(words: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        command.main([*words.split(), "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the path of a .py file" in told and "lerobot:FOLDER" in told

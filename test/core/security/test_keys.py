@@ -469,6 +469,26 @@ def test_a_token_is_printed_once_and_kept_as_its_digest(
     assert TOKEN + digest_of(token) not in rights.by_token
 
 
+def test_the_rights_of_who_has_but_a_token_are_changed_and_the_token_stays(
+    keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(keys, "token", "arm", "--model", "pi0") == 0
+    (before,) = read_rights(keys.folder / "authorized.yaml").by_token
+    assert run(keys, "authorize", "arm", "--rate", "30") == 0
+    assert (
+        "arm may use the client ids arm, arm/* and ask the models pi0" in capsys.readouterr().out
+    )
+    ((token, arm),) = read_rights(keys.folder / "authorized.yaml").by_token.items()
+    assert (token, arm.key, arm.models, arm.rate_hz) == (before, "", ("pi0",), 30.0)
+    (keys.folder / "robot_1.key").unlink()  # which a server needs no more once it is authorized
+    rights = read_rights(keys.folder / "authorized.yaml")
+    assert run(keys, "authorize", "robot_1", "--rate", "20") == 0
+    (key,) = [each.key for each in rights.values() if each.name == "robot_1"]
+    assert read_rights(keys.folder / "authorized.yaml")[key].rate_hz == 20.0
+    assert run(keys, "authorize", "nobody") == 1
+    assert "nobody.key" in capsys.readouterr().err
+
+
 def test_a_token_that_nobody_could_read_is_not_kept(keys: Keys) -> None:
     before = (keys.folder / "authorized.yaml").read_text()
     program = "import sys; from inferential_core.cli import main; sys.exit(main())"
