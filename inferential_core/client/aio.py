@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from typing import Any
 
-from .base import BaseConnection, BaseModel, ServerLink, T, Waiting, polls
+from .base import AT_ONCE, BaseConnection, BaseModel, ServerLink, T, Waiting, deadline
 from .handle import ModelSession
 from .reply import Reply
 from .session import ClientSession
@@ -23,6 +24,7 @@ class _Ears:
 
     def listen(self) -> None:
         """Take in what is there; have the running loop do so from now on."""
+        self._socket.check()
         self._socket.drain()
         if self._socket.filenos() is not self._filenos:  # the first time, and at another server
             self._hear()
@@ -45,8 +47,9 @@ class _Ears:
         for fd in self._filenos:
             loop.remove_reader(fd)
 
-    async def sleep(self, seconds: float | None) -> None:
-        """Until something arrives, or this long."""
+    async def sleep(self, until: float) -> None:
+        """Until something arrives, or until then, by the monotonic clock."""
+        seconds = None if until == math.inf else max(0.0, until - time.monotonic())
         try:
             await asyncio.wait_for(self._arrived.wait(), seconds)
         except asyncio.TimeoutError:
@@ -100,6 +103,7 @@ class AsyncModel(BaseModel):
         **values: Any,
     ) -> int:
         """Send an observation; see `Model.observe`."""
+        self._socket.check()
         request_id = self._observe(values, urgency, steps_remaining, priority)
         self._ears.listen()  # sending may have swallowed the edge that announces an arrival
         return request_id
@@ -110,7 +114,8 @@ class AsyncModel(BaseModel):
 
     async def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
         """How the oldest unanswered observation ended or stands; see `Model.get_reply`."""
-        if polls(timeout_ms):
+        if deadline(timeout_ms) == AT_ONCE:
+            self._socket.check()
             return self._reply_at_hand()
         return await self._sleeping(self._reply(timeout_ms))
 
@@ -122,8 +127,8 @@ class AsyncModel(BaseModel):
         while True:
             self._ears.listen()
             try:
-                patience_ms = next(waiting)
+                until = next(waiting)
             except StopIteration as end:
                 answer: T = end.value
                 return answer
-            await self._ears.sleep(None if math.isinf(patience_ms) else patience_ms / 1000.0)
+            await self._ears.sleep(until)

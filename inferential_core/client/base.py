@@ -1,7 +1,7 @@
 """What the blocking and the asyncio client have in common.
 
-Whatever waits for a reply is written once, as a generator: it yields how long to sleep at most,
-in milliseconds, and returns the answer. The two clients differ in how they sleep.
+Whatever waits for a reply is written once, as a generator: it yields until when to sleep at most,
+by the monotonic clock, and returns the answer. The two clients differ in how they sleep.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from ..clock import Clock, SystemClock
 from ..errors import UsageError
 from ..security.variables import VARIABLES
+from ..status import Status
 from .addresses import ServerAddress, Servers, server_addresses
 from .handle import RESTART, ModelOptions, ModelSession
 from .reply import Reply
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
 Waiting = Generator[float, None, T]
+AT_ONCE = -math.inf  # the deadline of whoever does not wait
 ServerLink: TypeAlias = "ServerSocket | ServerGroup"
 
 
@@ -210,68 +212,72 @@ class BaseModel:
         steps_remaining: int | None,
         priority: int | None,
     ) -> int:
-        self._socket.check()
-        handle = self._handle
-        before = handle.pending[-1] if handle.pending else None
+        handle, next_id = self._handle, self._session.newest_id + 1
         try:
             request_id, frames = self._session.observe(
                 handle, values, urgency, steps_remaining, priority
             )
             self._socket.send(request_id, frames, supersede=handle.options.supersede)
         except BaseException:  # an interrupt, too, must leave nothing that waits for ever
-            if handle.pending and handle.pending[-1] is not before:
-                self._session.lost_one(handle.pending[-1].request_id, "it was not sent")
+            self._session.lost_one(next_id, "it was not sent")
             raise
         return request_id
 
     def _result(self, timeout_ms: float | None) -> Waiting[dict[str, Any] | None]:
-        deadline, at_once = _deadline(timeout_ms), polls(timeout_ms)
-        if at_once:
+        handle, until = self._handle, deadline(timeout_ms)
+        if until == AT_ONCE:
             self._socket.drain()
         while True:
-            ended, result = self._session.take_result(self._handle)
-            if ended:
-                return result
-            left_ms = 1000.0 * (deadline - time.monotonic())
-            if left_ms <= 0 or not self._handle.pending:
-                if not at_once:
+            ended = self._session.take(handle)
+            if ended is not None:
+                if ended.status is Status.SUPERSEDED:
+                    continue  # its successor's reply is the answer
+                return ended.as_result()
+            if not handle.pending or time.monotonic() >= until:
+                if until != AT_ONCE:
                     self._socket.warn_if_absent()
-                    self._session.give_up(self._handle)
+                    self._session.give_up(handle)
                 return None
-            yield self._socket.patience_ms(self._session.patience_ms(self._handle, left_ms))
+            yield self._patience(until)
 
     def _reply_at_hand(self) -> Reply | None:
         """How the oldest unanswered observation ended, if it has, without waiting."""
+        handle = self._handle
         self._socket.drain()
-        return self._session.take(self._handle)
+        ended = self._session.take(handle)
+        return None if ended is None else ended.as_reply(handle.model_id, handle.epoch)
 
     def _reply(self, timeout_ms: float | None) -> Waiting[Reply | None]:
-        deadline = _deadline(timeout_ms)
+        handle, until = self._handle, deadline(timeout_ms)
         while True:
-            reply = self._session.take(self._handle)
-            left_ms = 1000.0 * (deadline - time.monotonic())
-            if reply is not None or not self._handle.pending:
-                return reply
-            if left_ms <= 0:
+            ended = self._session.take(handle)
+            if ended is not None:
+                return ended.as_reply(handle.model_id, handle.epoch)
+            if not handle.pending:
+                return None
+            if time.monotonic() >= until:
                 assert timeout_ms is not None  # that deadline is never over
-                return self._session.so_far(self._handle, timeout_ms, self._socket.problem)
-            yield self._socket.patience_ms(self._session.patience_ms(self._handle, left_ms))
+                return self._session.so_far(handle, timeout_ms, self._socket.problem)
+            yield self._patience(until)
+
+    def _patience(self, until: float) -> float:
+        """Until when to sleep at most before the next look at what waits."""
+        lost_at = time.monotonic() + self._session.patience_s(self._handle)
+        return self._socket.patience(min(until, lost_at))
 
     def _specification(self, timeout_ms: float) -> Waiting[dict[str, Any]]:
-        deadline = _deadline(timeout_ms)
-        self._socket.check()
+        until = deadline(timeout_ms)
         question = self._session.describe(self._handle)
         self._socket.send(*question.message, supersede=False)
-        yield 0.0  # sending may have taken away the signal of what arrived for others
-        while (reply := self._session.take(question.handle)) is None:
-            left_ms = 1000.0 * (deadline - time.monotonic())
-            if left_ms <= 0:
+        yield AT_ONCE  # sending may have taken away the signal of what arrived for others
+        while (ended := self._session.take(question.handle)) is None:
+            if time.monotonic() >= until:
                 why = f": {problem}" if (problem := self._socket.problem) else ""
                 raise TimeoutError(
                     f"no specification of {self.model_id!r} in {timeout_ms:.0f} ms{why}"
                 )
-            yield self._socket.patience_ms(left_ms)
-        return specification_in(reply)
+            yield self._socket.patience(until)
+        return specification_in(self.model_id, ended)
 
 
 def _keys(
@@ -285,16 +291,17 @@ def _keys(
     return client_keys(key, server_key)
 
 
-def polls(timeout_ms: float | None) -> bool:
-    """Whether this timeout is over at once; UsageError where it is none."""
+def deadline(timeout_ms: float | None) -> float:
+    """When a wait of so long is over, by the monotonic clock, in s: inf for None, AT_ONCE for 0
+    or less. UsageError where it is no number of milliseconds.
+    """
+    if timeout_ms is None:
+        return math.inf
     try:
-        if timeout_ms is None or timeout_ms == timeout_ms:  # which NaN does not
-            return timeout_ms is not None and timeout_ms <= 0
+        if timeout_ms > 0:
+            return time.monotonic() + timeout_ms / 1000.0
+        if timeout_ms <= 0:
+            return AT_ONCE
     except (TypeError, ValueError):
-        pass
+        pass  # nor is NaN any
     raise UsageError(f"timeout_ms must be a number of milliseconds or None, not {timeout_ms!r}")
-
-
-def _deadline(timeout_ms: float | None) -> float:
-    polls(timeout_ms)
-    return math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0

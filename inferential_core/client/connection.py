@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import BaseConnection, BaseModel, T, Waiting, polls
+from .base import AT_ONCE, BaseConnection, BaseModel, T, Waiting, deadline
 from .handle import ModelSession
 from .reply import Reply
 
@@ -20,10 +20,10 @@ class Connection(BaseConnection["Model"]):
 
         Returns False if none of these happened within `timeout_ms` (None: no limit).
         """
-        at_once = timeout_ms is not None and polls(timeout_ms)
+        until = deadline(timeout_ms)
         self._socket.enter()
         try:
-            return self._socket.wait(0.0 if at_once else timeout_ms)
+            return self._socket.wait(until)
         finally:
             self._socket.leave()
 
@@ -95,8 +95,12 @@ class Model(BaseModel):
         nothing was asked. With timeout_ms=None it waits without a limit. UsageError tells of a
         timeout that is no number.
         """
-        if timeout_ms == 0 or polls(timeout_ms):  # 0 first: it costs a robot the least
-            return self._reply_at_hand()
+        if timeout_ms == 0 or deadline(timeout_ms) == AT_ONCE:  # 0 first: it costs the least
+            self._socket.enter()
+            try:
+                return self._reply_at_hand()
+            finally:
+                self._socket.leave()
         return self._sleeping(self._reply(timeout_ms))
 
     def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import UsageError
-from ..status import Status
 from ..wire.tensors import MessageWriter
-from .reply import Ending
+from .reply import AwaitedReply
 
 # What becomes of an episode when its robot has to go to another server: that one begins it anew,
 # or the robot stays, and stops, until the next episode.
@@ -50,21 +49,6 @@ class ModelOptions:
                 raise UsageError(f"encode[{key!r}] must be 'jpeg' or 'png', not {encoding!r}")
 
 
-@dataclass(slots=True)
-class AwaitedReply:
-    """An observation that was made and whose reply was not taken yet."""
-
-    request_id: int
-    sent_at: float
-    timed_out: bool = False  # a blocking get_result gave up on it
-    doubted_until: float = math.inf  # its answer may have been lost, and then will not come
-    ending: Ending | None = None
-
-    def lose(self, now: float, reason: str) -> None:
-        """End without a reply: it counts as lost since `now`, for this reason."""
-        self.ending = Ending(Status.LOST, reason, now)
-
-
 class ModelSession:
     """One handle on one model: its options, its epoch, and what it waits for."""
 
@@ -74,7 +58,14 @@ class ModelSession:
         self.writer = writer
         self.epoch = 0
         self.answered = False  # in this epoch
-        self.steps_remaining: int | None = None  # when it was asked last
+        # What the message of the writer says: as it was asked last, and of the server's clock.
+        self.urgency = math.nan
+        self.steps_remaining: int | None = None
+        self.priority: int | None = None
+        self.clock_offset_ns: int | None = None
+        limit_ms = options.lost_after_ms
+        self.lost_after_s = math.inf if limit_ms is None else limit_ms / 1000.0
+        self.lost_why = f"no answer within {1000.0 * self.lost_after_s:.0f} ms"
         self.pending: deque[AwaitedReply] = deque()
 
     @property

@@ -41,8 +41,13 @@ class Owner:
         if self._forks != _forks:
             raise UsageError("a connection cannot be used after fork: make one in the child")
 
-    def enter(self) -> None:
-        """Begin to use the connection, until `leave`; UsageError while another thread does."""
+    def enter(self, *, to_close: bool = False) -> None:
+        """Begin to use the connection, until `leave`; UsageError where this thread cannot.
+
+        to_close: which may also be done again.
+        """
+        if (self.closed and not to_close) or self._forks != _forks:
+            self.check()
         if not self._use.acquire(blocking=False):
             here = threading.current_thread().name
             raise UsageError(

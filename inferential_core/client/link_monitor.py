@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import zmq
@@ -31,9 +32,10 @@ class LinkMonitor:
         self._socket = socket.get_monitor_socket(sum(_EVENTS))
         self._frames = FrameSocket(self._socket)
         self._fileno = int(self._socket.get(zmq.FD))
-        self._poll = select.poll()
-        self._poll.register(self._fileno, select.POLLIN)
-        self._half_read = False  # an interrupt came before the last of them
+        poll = select.poll()
+        poll.register(self._fileno, select.POLLIN)
+        # () -> whether there are events, without sleeping; the first of several tells of all.
+        self.pending: Callable[[], object] = partial(poll.poll, 0)
         self._at_hand = False  # an interrupt came while one was read or handled
         self._frames.readable()  # found empty once, its descriptor tells of all that comes
 
@@ -41,13 +43,8 @@ class LinkMonitor:
         """What to poll for events; readable once for several of them."""
         return self._fileno
 
-    def pending(self) -> bool:
-        """Whether there are events; without sleeping."""
-        return self._half_read or bool(self._poll.poll(0))
-
     def events(self) -> Iterator[Event]:
-        """Those that are `pending`, which may be none."""
-        self._half_read = True
+        """Those that are `pending`, which may be none; to be read to their end."""
         if self._at_hand:
             yield Event.MISSED  # told again, should an interrupt come while it is handled
             self._at_hand = False
@@ -59,7 +56,6 @@ class LinkMonitor:
             if len(frames) == 2:  # else it is the rest of one that an interrupt has torn
                 yield _EVENTS[int.from_bytes(frames[0][:2], sys.byteorder)]
             self._at_hand = False
-        self._half_read = False
 
     def close(self) -> None:
         """Stop listening to the watched socket, before that is closed."""

@@ -1,9 +1,10 @@
-"""What the client knows of one observation once it has ended."""
+"""What the client knows of one observation, from when it is sent until it has ended."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..status import Status
 
@@ -44,36 +45,48 @@ class Reply:
         return self.uplink_ms + self.queue_ms
 
 
-class Ending(NamedTuple):
-    """How an observation ended, as it was found: all that is read of a reply as it arrives.
+@dataclass(slots=True)
+class AwaitedReply:
+    """An observation that was made and whose reply was not taken yet; how it ended, once it has.
 
-    The full story is told when somebody asks for it; most only want the result.
+    A reply is read no further than this as it arrives: most only want the result.
     """
 
-    status: Status
-    error: str
-    received_at: float
+    request_id: int
+    sent_at: float
+    lost_at: float = math.inf  # from then on it counts as lost
+    lost_why: str = ""
+    timed_out: bool = False  # a blocking get_result gave up on it
+    error: str = ""
+    received_at: float = 0.0
     result: dict[str, Any] | None = None
     message: Any = None  # protobuf ModelResponse, where the server told the end
     clock_offset_ns: int = 0
+    status: Status = Status.WAITING  # set after all others: an interrupt leaves it ended, or not
+
+    def lose(self, now: float, reason: str) -> None:
+        """End without a reply: it counts as lost since `now`, for this reason."""
+        self.error, self.received_at = reason, now
+        self.result = self.message = None  # an interrupt may have come as it ended otherwise
+        self.status = Status.LOST
 
     def as_result(self) -> dict[str, Any] | None:
         """What `get_result` returns: the result with what is known of it, or None."""
-        if self.result is None:
-            return None
-        message = self.message
-        self.result["response_id"] = message.response_id
-        self.result["model_id"] = message.model_id
-        self.result["inference_latency_ms"] = message.inference_latency_ms
-        return self.result
+        result = self.result
+        if result is not None:
+            message = self.message
+            result["response_id"] = message.response_id
+            result["model_id"] = message.model_id
+            result["inference_latency_ms"] = message.inference_latency_ms
+        return result
 
-    def as_reply(self, request_id: int, model_id: str, epoch: int, sent_at: float) -> Reply:
-        """The reply that tells of this end to whoever waits for it."""
+    def as_reply(self, model_id: str, epoch: int) -> Reply:
+        """The reply that tells of its end to whoever waits for it."""
         reply = Reply(
-            request_id,
+            self.request_id,
             model_id,
             self.status,
-            sent_at,
+            self.sent_at,
             self.received_at,
             self.error,
             self.result,

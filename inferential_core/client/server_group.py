@@ -97,21 +97,17 @@ class ServerGroup:
 
     def drain(self) -> None:
         """Feed the session with what arrived, and see which server to ask."""
-        self.check()
         self._socket.drain()
         self._look(time.monotonic())
 
-    def wait(self, timeout_ms: float | None) -> bool:
+    def wait(self, until: float) -> bool:
         """As `ServerSocket.wait`; that the client moved is news, too."""
-        self.check()
         now = time.monotonic()
-        deadline = math.inf if timeout_ms is None else now + timeout_ms / 1000.0
         while True:
-            left_s = max(0.0, min(deadline, self._due_at(now)) - now)
-            news = self._socket.wait(1000.0 * left_s)
+            news = self._socket.wait(min(until, self._due_at(now)))
             now = time.monotonic()
             news = self._look(now) or news
-            if news or now >= deadline:
+            if news or now >= until:
                 return news
 
     @property
@@ -128,11 +124,9 @@ class ServerGroup:
                 )
         return told
 
-    def patience_ms(self, left_ms: float) -> float:
-        """How long to sleep at most."""
-        now = time.monotonic()
-        due_ms = 1000.0 * (self._due_at(now) - now)
-        return min(self._socket.patience_ms(left_ms), max(0.0, due_ms))
+    def patience(self, until: float) -> float:
+        """Until when to sleep at most."""
+        return min(self._socket.patience(until), self._due_at(time.monotonic()))
 
     def warn_if_absent(self) -> None:
         """Somebody waited in vain: say once if it is because no server was ever there."""
@@ -141,14 +135,14 @@ class ServerGroup:
             _log.warning("no server answers: %s; still trying", self.problem)
 
     def filenos(self) -> tuple[int, int]:
-        """For event loops; others after a move. `patience_ms` covers those that stand by."""
+        """For event loops; others after a move. `patience` covers those that stand by."""
         return self._socket.filenos()
 
     def close(self) -> None:
         """Close all sockets, see `ServerSocket.close`."""
         if self._owner.forked():
             return
-        self.enter()
+        self.enter(to_close=True)
         try:
             self._owner.closed = True
             for socket, _ in self._lines:

@@ -14,6 +14,7 @@ import os
 import warnings
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -32,8 +33,8 @@ from ..wire.messages import (
 )
 from ..wire.nesting import NESTED_TYPES, flattened
 from .clocksync import ClockOffset
-from .handle import AwaitedReply, ModelOptions, ModelSession
-from .reply import Ending, Reply
+from .handle import ModelOptions, ModelSession
+from .reply import AwaitedReply, Reply
 
 # How long the answer may take that an interrupt may have cost.
 _DOUBT_S = 1.0
@@ -54,7 +55,7 @@ class ClientSession:
         self._client_type = client_type
         self._clock = clock
         # not to be confused with those of an earlier life
-        self._requests = int.from_bytes(os.urandom(4), "little") << 20
+        self.newest_id = int.from_bytes(os.urandom(4), "little") << 20
         self._session = int.from_bytes(os.urandom(7), "little") + 1
         self._clock_offset = ClockOffset()
         self._waiting: dict[int, tuple[ModelSession, AwaitedReply]] = {}
@@ -106,29 +107,25 @@ class ClientSession:
         UsageError or WireError says what is wrong; then nothing is pending.
         """
         now = self._clock.now()
-        request_id = self._requests + 1
+        request_id = self.newest_id + 1
+        # The same objects say the same: most robots give none of them, or no others.
+        if (
+            urgency is not handle.urgency
+            or steps_remaining is not handle.steps_remaining
+            or priority is not handle.priority
+        ):
+            _say(handle, urgency, steps_remaining, priority)
         message = handle.writer.message
-        good = type(urgency) is float and 0.0 <= urgency <= 1.0
-        message.urgency = urgency if good else _clipped(urgency)
-        if steps_remaining is None:
-            message.ClearField("steps_remaining")
-        else:
-            message.steps_remaining = _count("steps_remaining", steps_remaining)
-        handle.steps_remaining = steps_remaining
-        if priority is None:
-            priority = handle.options.priority
-        if priority is None:
-            message.ClearField("priority")
-        else:
-            message.priority = _count("priority", priority)
         message.timestamp_ns = self._clock.wall_ns()
         message.request_id = request_id
         message.client_send_ns = int(now * 1e9)
         if self.moves:
             message.moves = self.moves
         offset = self._clock_offset.ns
-        message.clock_offset_known = offset is not None
-        message.clock_offset_ns = offset or 0
+        if offset != handle.clock_offset_ns:
+            message.clock_offset_known = offset is not None
+            message.clock_offset_ns = offset or 0
+            handle.clock_offset_ns = offset
         for value in values.values():
             if isinstance(value, NESTED_TYPES):
                 values = flattened(values, "observation")
@@ -141,10 +138,10 @@ class ClientSession:
             one_frame_each=self._server_accepts_frames,
             uint16=self._server_accepts_uint16,
         )
-        self._requests = request_id
+        self.newest_id = request_id
         if handle.pending and handle.pending[0].timed_out:
             self._abandon(handle, [item for item in handle.pending if item.timed_out])
-        pending = AwaitedReply(request_id, now)
+        pending = AwaitedReply(request_id, now, now + handle.lost_after_s, handle.lost_why)
         self._waiting[request_id] = (handle, pending)
         handle.pending.append(pending)
         return request_id, frames
@@ -217,24 +214,28 @@ class ClientSession:
             message.server_send_ns,
             int(now * 1e9),
         )
-        match = self._match(message)
-        if match is None:
+        request_id = message.request_id or self._oldest_of(message.model_id)
+        asked = self._waiting.get(request_id)
+        if asked is None:
             return
-        handle, pending = match
+        handle, pending = asked
+        if pending.status is not Status.WAITING:  # an interrupt came as it ended
+            return
         offset = self._clock_offset.ns
         if offset is None:  # a published server tells no times
             offset = message.server_receive_ns - message.client_send_ns
-        status, error, result = status_of(message), message.error, None
-        if self.moves_on and status is Status.REJECTED and message.draining:
-            status = Status.LOST  # the next server will take it
+        status, pending.error = status_of(message), message.error
         if status is Status.OK:
             handle.answered = True
             try:
-                result = decode_result(message, frames)
+                pending.result = decode_result(message, frames)
             except WireError as broken:
-                status, error = Status.ERROR, f"the reply cannot be read: {broken}"
-        pending.ending = Ending(status, error, now, result, message, offset)
-        del self._waiting[pending.request_id]  # last: an interrupt leaves it ended, or waiting
+                status, pending.error = Status.ERROR, f"the reply cannot be read: {broken}"
+        elif status is Status.REJECTED and self.moves_on and message.draining:
+            status = Status.LOST  # the next server will take it
+        pending.received_at, pending.message, pending.clock_offset_ns = now, message, offset
+        pending.status = status
+        del self._waiting[request_id]
 
     def lost(self, reason: str, except_for: Collection[int] = ()) -> None:
         """The server is gone: nothing that waits will be answered, but for what was never sent."""
@@ -250,7 +251,7 @@ class ClientSession:
     def lost_one(self, request_id: int, reason: str) -> None:
         """This observation will not be answered; nothing happens if it does not wait."""
         entry = self._waiting.pop(request_id, None)
-        if entry is not None and entry[1].ending is None:
+        if entry is not None and entry[1].status is Status.WAITING:
             entry[1].lose(self._clock.now(), reason)
 
     def answer_lost(self) -> None:
@@ -262,16 +263,22 @@ class ClientSession:
         doubted_until = self._clock.now() + _DOUBT_S
         oldest = {id(handle): pending for handle, pending in reversed(self._waiting.values())}
         for pending in oldest.values():
-            pending.doubted_until = min(pending.doubted_until, doubted_until)
+            if doubted_until < pending.lost_at:
+                pending.lost_at = doubted_until
+                pending.lost_why = "an interrupt came while its answer was read"
 
-    def take(self, handle: ModelSession) -> Reply | None:
-        """The next reply of a handle, in the order of its observations."""
-        ended = self._take(handle)
-        if ended is None or ended.ending is None:
+    def take(self, handle: ModelSession) -> AwaitedReply | None:
+        """The oldest observation of a handle, which is pending no more; None if it still waits."""
+        if not handle.pending:
             return None
-        return ended.ending.as_reply(
-            ended.request_id, handle.model_id, handle.epoch, ended.sent_at
-        )
+        head = handle.pending[0]
+        if head.status is Status.WAITING:
+            now = self._clock.now()
+            if now < head.lost_at:
+                return None
+            head.lose(now, head.lost_why)
+        self._waiting.pop(head.request_id, None)
+        return handle.pending.popleft()
 
     def so_far(self, handle: ModelSession, waited_ms: float, problem: str) -> Reply:
         """That the oldest observation of a handle, which goes on waiting, has not ended yet.
@@ -280,66 +287,25 @@ class ClientSession:
         """
         head = handle.pending[0]
         slow = "the server is there, and its model has not answered yet"
-        ending = Ending(
-            Status.WAITING,
-            f"no answer after {waited_ms:.0f} ms: {problem or slow}",
-            self._clock.now(),
-        )
-        return ending.as_reply(head.request_id, handle.model_id, handle.epoch, head.sent_at)
-
-    def take_result(self, handle: ModelSession) -> tuple[bool, dict[str, Any] | None]:
-        """(True, result or None) once the oldest observation has ended, else (False, None).
-
-        A superseded one has no end of its own: its successor's reply is the answer.
-        """
-        while (ended := self._take(handle)) is not None and ended.ending is not None:
-            if ended.ending.status is not Status.SUPERSEDED:
-                return True, ended.ending.as_result()
-        return False, None
-
-    def _take(self, handle: ModelSession) -> AwaitedReply | None:
-        """The oldest pending observation, if it has ended."""
-        if not handle.pending:
-            return None
-        head = handle.pending[0]
-        if head.ending is None:
-            now = self._clock.now()
-            limit_ms = handle.options.lost_after_ms
-            if now >= head.doubted_until:
-                head.lose(now, "an interrupt came while its answer was read")
-            elif limit_ms is not None and now - head.sent_at >= limit_ms / 1000.0:
-                head.lose(now, f"no answer within {limit_ms:.0f} ms")
-            else:
-                return None
-        self._waiting.pop(head.request_id, None)
-        return handle.pending.popleft()
+        why = f"no answer after {waited_ms:.0f} ms: {problem or slow}"
+        head = replace(head, error=why, received_at=self._clock.now())
+        return head.as_reply(handle.model_id, handle.epoch)
 
     def give_up(self, handle: ModelSession) -> None:
         """A blocking wait for the oldest observation timed out: the next one abandons it."""
         if handle.pending:
             handle.pending[0].timed_out = True
 
-    def patience_ms(self, handle: ModelSession, left_ms: float) -> float:
-        """How long to sleep at most, as the oldest observation may end LOST before `left_ms`."""
-        if not handle.pending:
-            return left_ms
-        head, limit_ms = handle.pending[0], handle.options.lost_after_ms
-        ends_at = head.doubted_until
-        if limit_ms is not None:
-            ends_at = min(ends_at, head.sent_at + limit_ms / 1000.0)
-        if ends_at == math.inf:
-            return left_ms
-        return max(0.0, min(left_ms, 1000.0 * (ends_at - self._clock.now())))
+    def patience_s(self, handle: ModelSession) -> float:
+        """After how long the oldest observation of a handle, which waits, counts as lost."""
+        return handle.pending[0].lost_at - self._clock.now()
 
-    def _match(self, message: Any) -> tuple[ModelSession, AwaitedReply] | None:
-        """The observation that a message answers, which still waits, and its handle."""
-        if message.request_id:
-            entry = self._waiting.get(message.request_id)
-            return None if entry is None or entry[1].ending is not None else entry
-        for entry in self._waiting.values():  # oldest first
-            if entry[0].model_id == message.model_id and entry[1].ending is None:
-                return entry
-        return None
+    def _oldest_of(self, model_id: str) -> int:
+        """The oldest observation that a model has not answered; 0 where there is none."""
+        for request_id, (handle, pending) in self._waiting.items():
+            if handle.model_id == model_id and pending.status is Status.WAITING:
+                return request_id
+        return 0
 
     def _abandon(self, handle: ModelSession, items: list[AwaitedReply]) -> None:
         for item in items:
@@ -351,16 +317,14 @@ def _unheard(notice: Any) -> None:
     """Nobody listens to notices: there is no other server to go to."""
 
 
-def specification_in(reply: Reply) -> dict[str, Any]:
-    """The specification a reply tells; UsageError with the reason if it tells none."""
-    if reply.result is None:
-        raise UsageError(f"the server gave no specification of {reply.model_id!r}: {reply.error}")
+def specification_in(model_id: str, ended: AwaitedReply) -> dict[str, Any]:
+    """The specification that the reply tells; UsageError with the reason if it tells none."""
+    if ended.result is None:
+        raise UsageError(f"the server gave no specification of {model_id!r}: {ended.error}")
     try:
-        specification: dict[str, Any] = json.loads(reply.result["specification"])
+        specification: dict[str, Any] = json.loads(ended.result["specification"])
     except (KeyError, ValueError):
-        raise UsageError(
-            f"the server knows no specifications, so none of {reply.model_id!r}"
-        ) from None
+        raise UsageError(f"the server knows no specifications, so none of {model_id!r}") from None
     return specification
 
 
@@ -385,13 +349,34 @@ def checked_client_id(client_id: str | int) -> str:
     return text
 
 
+def _say(
+    handle: ModelSession, urgency: float, steps_remaining: int | None, priority: int | None
+) -> None:
+    """Have the observations of a handle say this from now on."""
+    said = _clipped(urgency)
+    message, handle.urgency = handle.writer.message, math.nan  # should this fail half-way
+    message.urgency = said
+    if steps_remaining is None:
+        message.ClearField("steps_remaining")
+    else:
+        message.steps_remaining = _count("steps_remaining", steps_remaining)
+    tier = handle.options.priority if priority is None else priority
+    if tier is None:
+        message.ClearField("priority")
+    else:
+        message.priority = _count("priority", tier)
+    handle.urgency, handle.steps_remaining, handle.priority = said, steps_remaining, priority
+
+
 def _count(name: str, value: Any) -> int:
-    if isinstance(value, Integral) and 0 <= int(value) < 1 << 32:
+    if isinstance(value, (int, Integral)) and 0 <= int(value) < 1 << 32:
         return int(value)
     raise UsageError(f"{name} must be a whole number from 0, not {value!r}")
 
 
 def _clipped(given: Any) -> float:
+    if type(given) is float and 0.0 <= given <= 1.0:
+        return given
     if not isinstance(given, Real):
         raise UsageError(
             f"urgency is a number from 0.0 to 1.0, not {type(given).__name__};"
@@ -401,5 +386,5 @@ def _clipped(given: Any) -> float:
     if math.isnan(urgency):
         raise UsageError("urgency must be from 0.0 to 1.0, not NaN")
     if not 0.0 <= urgency <= 1.0:
-        warnings.warn(f"urgency {urgency} is clipped to 0.0 .. 1.0", stacklevel=5)
+        warnings.warn(f"urgency {urgency} is clipped to 0.0 .. 1.0", stacklevel=6)
     return min(1.0, max(0.0, urgency))

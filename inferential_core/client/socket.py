@@ -56,7 +56,7 @@ class ServerSocket:
     """A DEALER socket that feeds a session. For one thread at a time; `wake` is for any.
 
     An exception out of a signal handler may end any of its methods. What was at hand is then lost
-    (`_reading`, `_writing`), and the next call sees to it that no more is.
+    (`_following`, `_reading`, `_writing`), and the next call sees to it that no more is.
 
     What the link's state means for observations, `link_state` tells. The descriptors are polled,
     not zmq_poll, which costs several times it, nor each socket's EVENTS. They tell edges: that of
@@ -81,6 +81,7 @@ class ServerSocket:
         self._owner = Owner()
         self.check = self._owner.check
         self.enter, self.leave = self._owner.enter, self._owner.leave
+        self._following = False  # what the link did was being read
         self._reading = False  # a message was being read
         self._writing = False  # a message was being sent, which may be there by half
         self._session = session
@@ -131,9 +132,10 @@ class ServerSocket:
 
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
         """Send now or, while the link is down, when it is back; after `check`."""
-        self._sending = request_id
-        self._news = self._follow_link() or self._news
-        self._sending = 0
+        if self._following or self._monitor.pending():
+            self._sending = request_id
+            self._follow_link()
+            self._sending = 0
         if self.link.refusal and not self.one_of_several:
             self._session.lost_one(request_id, self.link.refusal)
             self._connect_anew()
@@ -157,33 +159,42 @@ class ServerSocket:
 
     def drain(self) -> None:
         """Feed the session with what arrived, notice what the link did, send what waits."""
-        self.check()
-        self._news = self._drain() or self._news
+        if self._following or self._monitor.pending():
+            self._follow_link()
+        self._unsure = True
+        while True:
+            while self._receive():
+                self._news = True
+            if not (self._unsent and self._room and self._flush()):
+                return
 
-    def wait(self, timeout_ms: float | None) -> bool:
-        """Sleep until something arrives, the link changes or `wake` is called; False if not."""
-        self.check()
-        deadline = math.inf if timeout_ms is None else time.monotonic() + timeout_ms / 1000.0
-        news, self._news = self._news, False
-        while not (news or self._receive()):
+    def wait(self, until: float) -> bool:
+        """Sleep until something arrives, the link changes or `wake` is called.
+
+        False where none of these happened until then, by the monotonic clock, in s.
+        """
+        while not (self._news or self._receive()):
             if self._unsent and self._room and self._flush():
                 continue
-            left_s = min(deadline, self.link.retry_at) - time.monotonic()
+            left_s = min(until, self.link.retry_at) - time.monotonic()
             # rounded up: poll counts whole milliseconds, and 0.4 left would spin
-            timeout = None if left_s == math.inf else max(0, math.ceil(1e3 * left_s))
+            timeout = None if left_s == math.inf else math.ceil(1e3 * max(0.0, left_s))
             events = self._poll.poll(timeout)
             for fd, _ in events:
                 if fd == self._monitor_fd:
-                    news = self._follow_link() or news
+                    self._follow_link()
                 elif fd == self._waker_fd:
                     self._waker.clear()
-                    news = True
+                    self._news = True
                 else:
                     self._unsure = True
-            if not events and time.monotonic() >= deadline:
-                return self._drain()
+            if not events and time.monotonic() >= until:
+                self.drain()
+                news, self._news = self._news, False
+                return news
         if self._unsent:  # the link may be back
-            self._drain()
+            self.drain()
+        self._news = False
         return True
 
     @property
@@ -193,11 +204,11 @@ class ServerSocket:
             self._absence.look()
         return self.link.problem(self._absence.reason)
 
-    def patience_ms(self, left_ms: float) -> float:
-        """How long to sleep at most; while nobody answers, less, and why is looked into."""
+    def patience(self, until: float) -> float:
+        """Until when to sleep at most; while nobody answers, sooner, and why is looked into."""
         if self.link.connected or not self.problem:
-            return left_ms
-        return min(left_ms, 1000.0 * _MEET_S)
+            return until
+        return min(until, time.monotonic() + _MEET_S)
 
     def warn_if_absent(self) -> None:
         """Somebody waited in vain: say once if it is because no server was ever there."""
@@ -216,7 +227,7 @@ class ServerSocket:
         """
         if self._owner.forked():
             return
-        self.enter()
+        self.enter(to_close=True)
         try:
             if not self._owner.closed:
                 self._owner.closed = True
@@ -230,16 +241,6 @@ class ServerSocket:
         farewell = self._session.farewell()
         if farewell is not None:
             self.send_aside(farewell)  # a full buffer means that the server does not listen
-
-    def _drain(self) -> bool:
-        """Do what can be done without sleeping; whether anything arrived or changed."""
-        news = self._follow_link()
-        self._unsure = True
-        while True:
-            while self._receive():
-                news = True
-            if not (self._unsent and self._room and self._flush()):
-                return news
 
     def _receive(self) -> bool:
         """Feed the session with a message, if there is one, and see whether there is room to send.
@@ -261,18 +262,16 @@ class ServerSocket:
             self._feed()
         return self._unsure
 
-    def _follow_link(self) -> bool:
-        """Notice what the link did, and what arrived before it; whether there was anything."""
-        if not self._monitor.pending():
-            return False
-        news = False
+    def _follow_link(self) -> None:
+        """Notice what the link did, and what arrived before it."""
+        self._following = True
         for event in self._monitor.events():
             while self._frames.readable():  # what arrived before the link went down counts
                 self._feed()
             self._unsure = True
             self._on_link_event(event)
-            news = True
-        return news
+            self._news = True
+        self._following = False
 
     def _on_link_event(self, event: Event) -> None:
         known = self.link.refusal

@@ -44,13 +44,12 @@ class OperatorConnection(Connection):
         self._socket.enter()
         try:
             self._socket.send(*question.message, supersede=False)
+            give_up_at = time.monotonic() + _WORD_S
+            while (ended := self._session.take(question.handle)) is None:
+                if time.monotonic() >= give_up_at:
+                    return {}
+                self._socket.wait(self._socket.patience(give_up_at))
         finally:
             self._socket.leave()
-        deadline = time.monotonic() + _WORD_S
-        while (reply := self._session.take(question.handle)) is None:
-            left_ms = 1000.0 * (deadline - time.monotonic())
-            if left_ms <= 0.0:
-                return {}
-            self.wait(self._socket.patience_ms(left_ms))
-        answer: dict[str, Any] = json.loads(reply.result["answer"]) if reply.result else {}
+        answer: dict[str, Any] = json.loads(ended.result["answer"]) if ended.result else {}
         return answer

@@ -242,7 +242,9 @@ def test_a_reply_that_a_look_for_another_one_took_in_ends_the_next_wait(server):
         server.answer(*server.receive(), 3.0)
         for _ in range(1_000_000):
             assert other.get_reply(timeout_ms=0) is None
-            if model._handle.pending[0].ending is not None:  # it is there, and nobody took it
+            if (
+                model._handle.pending[0].status is not Status.WAITING
+            ):  # it is there, and nobody took it
                 break
         assert connection.wait(LONG_MS)
         assert value(model.get_result(timeout_ms=0)) == 3.0

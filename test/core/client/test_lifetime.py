@@ -100,10 +100,12 @@ def waiting_elsewhere(connection: Connection) -> Iterator[None]:
     thread.start()
     while connection._socket._owner._use.acquire(blocking=False):  # until it is at it
         connection._socket._owner._use.release()
-    yield
-    enough.set()
-    connection.wake()
-    thread.join()
+    try:
+        yield
+    finally:
+        enough.set()
+        connection.wake()
+        thread.join()
 
 
 def test_a_second_thread_at_the_same_time_is_told_to_make_a_connection_of_its_own(
@@ -116,6 +118,7 @@ def test_a_second_thread_at_the_same_time_is_told_to_make_a_connection_of_its_ow
             for work in (
                 lambda: model.observe(x=np.ones(1)),
                 lambda: model.get_reply(LONG_MS),
+                lambda: model.get_reply(0),
                 lambda: connection.wait(0),
             ):
                 with pytest.raises(UsageError, match="another thread uses this connection now"):
