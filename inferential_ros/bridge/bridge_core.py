@@ -275,7 +275,7 @@ class BridgeCore:
             return
         now_ns = self._robot.now_ns()
         dry = self.executor.runway_ns(now_ns) == 0
-        self.executor.records = self._robot.wants_executed_chunks()
+        self.executor.records = self._robot.wants_executed_chunks() > 0
         try:
             plan = make_plan(self._contract.action, observation, reply)
             was_short = self.asking.short_of_actions

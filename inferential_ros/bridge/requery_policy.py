@@ -77,16 +77,9 @@ class RequeryPolicy:
         self._answered_ns = 0
         self.short_of_actions = False
         self._answers_ns: deque[int] = deque(maxlen=ANSWERS)  # how long the newest ones took
-
-    @property
-    def answer_ns(self) -> int:
-        """How long the server takes for one answer after the other, the longest but one of late.
-
-        From when it was asked, or from the answer before where something was waiting already; 0
-        before the first answers.
-        """
-        known = sorted(self._answers_ns)
-        return known[-2] if len(known) > 1 else 0
+        # How long the server takes for one answer after the other, the longest but one of late:
+        # from when it was asked, or from the answer before where something was waiting already.
+        self.answer_ns = 0
 
     def may(self, in_flight: int, now_ns: int) -> bool:
         """Whether one may be sent now, beside those that are not answered yet.
@@ -129,6 +122,8 @@ class RequeryPolicy:
         if self._waiting_since_ns is not None:
             since_ns = max(self._waiting_since_ns, self._answered_ns)
             self._answers_ns.append(max(0, now_ns - since_ns))
+            if len(self._answers_ns) > 1:
+                self.answer_ns = sorted(self._answers_ns)[-2]
         self._answered_ns = now_ns
         if not in_flight:
             self._waiting_since_ns = None

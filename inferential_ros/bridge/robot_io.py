@@ -41,8 +41,8 @@ class RobotIo(Protocol):
     def publish_executed_chunk(self, plan: Plan) -> None:
         """Publish what was executed of a plan that is over."""
 
-    def wants_executed_chunks(self) -> bool:
-        """Whether anybody listens to those; asked whenever a plan comes, before it is executed."""
+    def wants_executed_chunks(self) -> int:
+        """How many listen to those; asked whenever a plan comes, before it is executed."""
 
     def publish_state(self) -> None:
         """Tell that the bridge's state or its link to the server changed."""

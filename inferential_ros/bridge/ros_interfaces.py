@@ -75,9 +75,10 @@ class RosInterfaces:
                 node.create_lifecycle_publisher(ActionChunk, topic, CHUNKS, event_callbacks=QUIET)
             )
             made.callback(node.destroy_lifecycle_publisher, chunks[-1])
-        given, self._pending, self._executed = chunks
+        given, self._pending, executed = chunks
         self.publish_chunk = partial(self._publish_plan, given)
-        self.publish_executed_chunk = partial(self._publish_plan, self._executed)
+        self.publish_executed_chunk = partial(self._publish_plan, executed)
+        self.wants_executed_chunks = executed.get_subscription_count
         self._status = node.create_publisher(
             BridgeStatus, "bridge_status", STATUS, event_callbacks=QUIET
         )
@@ -212,10 +213,6 @@ class RosInterfaces:
             if self._outputs.takes_plans:
                 self._outputs.follow(plan, self.now_ns())
             self._publish_plan(self._pending, plan)
-
-    def wants_executed_chunks(self) -> bool:
-        """Whether somebody subscribes to `executed_chunk`."""
-        return bool(self._executed.get_subscription_count())
 
     def publish_state(self) -> None:
         """Publish on `bridge_status`, and say on the console what changed."""

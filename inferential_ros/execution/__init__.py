@@ -1,9 +1,8 @@
 """Executing action chunks: pure, no rclpy, no clock. Time is an argument, in nanoseconds.
 
-plan         the data: a chunk pinned to times
+plan         the data: a chunk pinned to times, and what it says between two of its steps
 geometry     columns that are no plain numbers: angles without ends
 rotations    and rotations, in the forms that policies give them in
-sampling     what a plan says between two of its steps
 overlap      how a new plan and the one at hand become one
 mode         what is due at a moment? `queue`, `open_loop`, `ensemble` and `rtc` answer, and
              `modes` knows them by name

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from inferential_ros.execution.mode import Due, Mode
-from inferential_ros.execution.plan import Plan
-from inferential_ros.execution.sampling import Sampling
+from inferential_ros.execution.plan import Plan, Sampling
 
 
 class TemporalEnsemble(Mode):
@@ -29,11 +28,11 @@ class TemporalEnsemble(Mode):
         plans = [plan for plan in self._plans if plan.covers(at_ns)]
         if not plans:
             return None
-        rows = np.stack([self._sampling.row(plan, at_ns) for plan in plans])
+        steps = [plan.step_at(at_ns) for plan in plans]
+        rows = [self._sampling.row(plan, step, at_ns) for plan, step in zip(plans, steps)]
         weights = np.exp(-self._m * np.arange(len(plans)))
-        mean = self._sampling.mean(rows, weights)
-        newest = plans[-1]
-        return Due(self._sampling.pick(rows[-1], mean), newest, newest.step_at(at_ns))
+        mean = self._sampling.mean(np.stack(rows), weights)
+        return Due(self._sampling.pick(rows[-1], mean), plans[-1], steps[-1])
 
     def end_ns(self, now_ns: int) -> int:
         end_ns = now_ns

@@ -11,6 +11,7 @@ No rclpy and no clock in here. Rules, each with a test in test/ros/test_executor
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -19,6 +20,7 @@ import numpy as np
 from inferential_ros.execution.channel import Rule, make_channel
 from inferential_ros.execution.geometry import admitted
 from inferential_ros.execution.modes import Execution, make_mode
+from inferential_ros.execution.open_loop import OpenLoop
 from inferential_ros.execution.plan import Plan, PlanRefused, PlanTooLate
 from inferential_ros.execution.record import DelayMeter, Record
 from inferential_ros.execution.rtc import Rtc
@@ -60,14 +62,18 @@ class Executor:
     ) -> None:
         self._dimension = dimension
         self._mode = make_mode(execution, dimension)
-        self.open_loop = self._mode.open_loop  # nothing is asked before the plan at hand is over
+        # Nothing is asked before the plan at hand is over.
+        self.open_loop = isinstance(self._mode, OpenLoop)
         self.tells_left_over = isinstance(self._mode, Rtc)  # whether `left_over` may tell any
         self._channels = [make_channel(rule) for rule in rules]
         self._geometry = execution.geometry
+        self.records = True  # whether `Tick.executed` is to tell of the plans that come
         self._record = Record()
-        self.records = True  # whether `Tick.executed` is to tell what was published of plans
+        self._recorded: deque[int] = deque(maxlen=2)  # of the plans at hand, by their request
         self._delay = DelayMeter()
         self._followed: tuple[Plan, int] | None = None  # a plan was, at this step of it
+        self._begun = -1, -1  # the step that began last, and whose
+        self.newest: Plan | None = None  # the plan accepted last, if it was not dropped since
         self._newest_id = -1
         self.epoch = 0
 
@@ -81,18 +87,22 @@ class Executor:
         self._check(plan)
         if self._geometry:
             plan = admitted(plan, self._geometry)
-        pinned = self._mode.pin(plan, now_ns)
+        pinned = self._mode.pin(plan, now_ns) if isinstance(self._mode, OpenLoop) else plan
         if pinned.end_ns <= now_ns:
             late_ms = (now_ns - pinned.end_ns) / 1e6
             raise PlanTooLate(f"all of the plan lies in the past, it ended {late_ms:.1f} ms ago")
         self._delay.arrived(plan.start_ns)
         self._mode.accept(pinned, now_ns)
+        self.newest = self._mode.newest
         self._newest_id = plan.request_id
+        if self.records:
+            self._recorded.append(plan.request_id)
         return pinned
 
     def clear(self) -> None:
         """Drop the plans; what to hold stays known."""
         self._mode.clear()
+        self.newest = None
         self._delay.forget()
 
     def new_epoch(self) -> int:
@@ -112,10 +122,14 @@ class Executor:
         values = [channel.follow(row, now_ns, on_time) for channel in self._channels]
         self._followed = plan, step
         executed = None
-        if self._record.begins(plan, step):
+        of, begun = self._begun
+        if plan.request_id != of or step > begun:
+            self._begun = plan.request_id, step
             self._delay.executed(plan.due_ns(step + 1))
-            commanded = self._commanded(row, values) if self.records else None
-            executed = self._record.note(plan, step, commanded)
+            if plan.request_id in self._recorded:
+                executed = self._record.note(plan, step, self._commanded(row, values))
+            elif self._record.plan is not None:
+                executed = self._record.take()
         return Tick(Source.PLAN, tuple(values), plan.request_id, plan.stamp_ns, step, executed)
 
     def stopped(self, now_ns: int, on_time: bool = True) -> Tick:
@@ -151,17 +165,11 @@ class Executor:
         """Time until the actions at hand run out, 0 when they have."""
         return self._mode.end_ns(now_ns) - now_ns
 
-    @property
-    def newest(self) -> Plan | None:
-        """The plan accepted last, if it was not dropped since."""
-        return self._mode.newest
-
     def share_left(self, now_ns: int) -> float:
         """Part of the newest plan that is not executed yet, 0.0 without a plan."""
-        newest = self._mode.newest
-        if newest is None:
+        if self.newest is None:
             return 0.0
-        return max(0, newest.end_ns - now_ns) / newest.length_ns
+        return max(0, self.newest.end_ns - now_ns) / self.newest.length_ns
 
     def left_over(self, observed_ns: int) -> tuple[np.ndarray, int] | None:
         """For the model, in rtc: what is left at an observation, and how much of it.
@@ -170,7 +178,7 @@ class Executor:
         them as said; the others repeat the last one, since zeros would be a pose. None without
         any.
         """
-        newest = self._mode.newest
+        newest = self.newest
         if not isinstance(self._mode, Rtc) or newest is None:
             return None
         rows = self._mode.left_over(observed_ns, newest.period_ns)
@@ -189,7 +197,7 @@ class Executor:
         """What will be executed from now on if no other plan comes; limits applied, step limits
         not. None without a plan.
         """
-        newest = self._mode.newest
+        newest = self.newest
         end_ns = self._mode.end_ns(now_ns)
         if newest is None or end_ns <= now_ns:
             return None

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from inferential_ros import geometry
-from inferential_ros.execution.plan import Plan
+from inferential_ros.execution.plan import Plan, Sampling
 
 Columns = slice | np.ndarray
 Values = np.ndarray | list[float]
@@ -190,3 +190,29 @@ def admitted(plan: Plan, groups: Sequence[Group]) -> Plan:
     for group in groups:
         actions[:, group.at] = group.admitted(actions[:, group.at])
     return replace(plan, actions=actions)
+
+
+class GeometricSampling(Sampling):
+    """Reads rows off plans of which some columns are angles without ends, or rotations."""
+
+    def __init__(
+        self,
+        dimension: int,
+        discrete: Sequence[int],
+        between: bool,
+        groups: Sequence[Group],
+    ) -> None:
+        super().__init__(dimension, discrete, between)
+        self._groups = groups
+
+    def mix(self, here: np.ndarray, there: np.ndarray, share: Any) -> np.ndarray:
+        mixed = here + share * (there - here)
+        for group in self._groups:
+            group.mix(mixed, here, there, share)
+        return mixed
+
+    def mean(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        mean = super().mean(rows, weights)
+        for group in self._groups:
+            mean[group.at] = group.mean(rows, weights)
+        return mean

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inferential_ros.execution.overlap import merge
-from inferential_ros.execution.plan import Plan
-from inferential_ros.execution.sampling import Sampling
+from inferential_ros.execution.plan import Plan, Sampling
 
 
 class Due(NamedTuple):
@@ -26,12 +25,7 @@ class Due(NamedTuple):
 class Mode(ABC):
     """Holds plans, which are checked; knows nothing of outputs."""
 
-    open_loop = False
     newest: Plan | None = None  # the plan accepted last, as long as it is kept
-
-    def pin(self, plan: Plan, now_ns: int) -> Plan:
-        """The plan with the times at which it would be executed; PlanRefused if it may not be."""
-        return plan
 
     @abstractmethod
     def accept(self, plan: Plan, now_ns: int) -> None:
@@ -76,7 +70,8 @@ class Queue(Mode):
         plan = self._at(at_ns)
         if plan is None or not plan.covers(at_ns):
             return None
-        return Due(self._sampling.row(plan, at_ns), plan, plan.step_at(at_ns))
+        step = plan.step_at(at_ns)
+        return Due(self._sampling.row(plan, step, at_ns), plan, step)
 
     def end_ns(self, now_ns: int) -> int:
         end_ns = now_ns

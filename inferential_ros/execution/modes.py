@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from inferential_ros.execution.ensemble import TemporalEnsemble
-from inferential_ros.execution.geometry import Group
+from inferential_ros.execution.geometry import GeometricSampling, Group
 from inferential_ros.execution.mode import Mode, Queue
 from inferential_ros.execution.open_loop import OpenLoop
 from inferential_ros.execution.overlap import SHARE_OF_OLD
+from inferential_ros.execution.plan import Sampling
 from inferential_ros.execution.rtc import Rtc
-from inferential_ros.execution.sampling import GeometricSampling, Sampling
 
 OPEN_LOOP, QUEUE, TEMPORAL_ENSEMBLE, RTC = "open_loop", "queue", "temporal_ensemble", "rtc"
 MODES = (OPEN_LOOP, QUEUE, TEMPORAL_ENSEMBLE, RTC)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from inferential_ros.execution.mode import Queue
-from inferential_ros.execution.plan import Plan, PlanRefused
-from inferential_ros.execution.sampling import Sampling
+from inferential_ros.execution.plan import Plan, PlanRefused, Sampling
 
 
 class OpenLoop(Queue):
@@ -15,13 +14,12 @@ class OpenLoop(Queue):
     steps: the execution horizon, how many steps of a chunk are executed; None: all of them.
     """
 
-    open_loop = True
-
     def __init__(self, sampling: Sampling, steps: int | None = None) -> None:
         super().__init__(sampling)
         self._steps = steps
 
     def pin(self, plan: Plan, now_ns: int) -> Plan:
+        """The plan with the times at which it would be executed; PlanRefused if it may not be."""
         if self.end_ns(now_ns) > now_ns:
             raise PlanRefused("the plan at hand is not over yet, and the loop is open")
         start_ns = max(plan.start_ns, now_ns)

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from inferential_ros.execution.plan import Plan
-from inferential_ros.execution.sampling import Sampling
+from inferential_ros.execution.plan import Plan, Sampling
 
 SHARE_OF_OLD = {
     "latest": 0.0,

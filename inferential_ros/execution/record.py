@@ -19,24 +19,16 @@ class Record:
     """
 
     def __init__(self) -> None:
-        self._plan: Plan | None = None
+        self.plan: Plan | None = None
         self._first = 0
-        self._rows: list[np.ndarray | None] = []
+        self._rows: list[np.ndarray] = []
 
-    def begins(self, plan: Plan, step: int) -> bool:
-        """Whether this step was not noted yet."""
-        same = self._plan is not None and plan.request_id == self._plan.request_id
-        return not same or step >= self._first + len(self._rows)
-
-    def note(self, plan: Plan, step: int, row: np.ndarray | None) -> Plan | None:
-        """A step began to be executed. Returns what was executed of another plan before it.
-
-        row: None where nobody asks what was executed; of a plan with such a step nothing is told.
-        """
+    def note(self, plan: Plan, step: int, row: np.ndarray) -> Plan | None:
+        """A step began to be executed. Returns what was executed of another plan before it."""
         ended = None
-        if self._plan is None or plan.request_id != self._plan.request_id:
+        if self.plan is None or plan.request_id != self.plan.request_id:
             ended = self.take()
-            self._plan, self._first = plan, step
+            self.plan, self._first = plan, step
         while self._first + len(self._rows) < step:  # a stalled loop: the values before stayed
             self._rows.append(self._rows[-1])
         self._rows.append(row)
@@ -44,10 +36,9 @@ class Record:
 
     def take(self) -> Plan | None:
         """What was executed so far of the plan at hand, which ends it; None if nothing was."""
-        plan, rows = self._plan, [row for row in self._rows if row is not None]
-        whole = len(rows) == len(self._rows)
-        self._plan, self._rows = None, []
-        if plan is None or not rows or not whole:
+        plan, rows = self.plan, self._rows
+        self.plan, self._rows = None, []
+        if plan is None:
             return None
         return replace(
             plan,
@@ -71,13 +62,11 @@ class DelayMeter:
     """
 
     def __init__(self, window: int = WINDOW) -> None:
-        self._executed: deque[int] = deque(maxlen=4096)  # until when each newest step is valid
+        executed: deque[int] = deque(maxlen=4096)  # until when each newest step is valid
+        self._executed = executed
+        self.executed = executed.append  # a step began to be executed that is valid until then
         self._delays: deque[int] = deque(maxlen=window)
         self._warm = False
-
-    def executed(self, until_ns: int) -> None:
-        """A step began to be executed that is valid until then."""
-        self._executed.append(until_ns)
 
     def arrived(self, observed_ns: int) -> None:
         """The chunk of that observation came now. The first one is not counted: a model's first
