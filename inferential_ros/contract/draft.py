@@ -45,6 +45,7 @@ class Seen:
     sample: Any = None
     rate_hz: float = 0.0  # 0: unknown
     latched: bool = False
+    left_out: tuple[str, ...] = ()  # joints that the sample does not have
 
 
 def draft(seen: Iterable[Seen], namespace: str = "", robot: str = "robot") -> str:
@@ -165,6 +166,9 @@ def _written(seen: Seen, topic: str, options: dict[str, Any]) -> list[str]:
             comment = "               # the messages name no joints: give their names above"
         shown = listed(value) if isinstance(value, list) else scalar(value)
         lines.append(f"      {name}: {shown}{comment}")
+        if name == "fields" and seen.left_out:
+            left_out = ", ".join(map(scalar, seen.left_out))
+            lines.append(f"      # not taken, as their messages lack these fields: {left_out}")
     if seen.rate_hz >= 1.0 and seen.type != "std_msgs/msg/String":
         lines.append(f"      max_age_s: {max(0.1, round(5.0 / seen.rate_hz, 1))}")
     return lines

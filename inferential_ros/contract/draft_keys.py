@@ -53,6 +53,11 @@ class Heard:
         named = [self._newest[names] for names in sorted(self._newest) if names]
         return _joined(named) if named else self._newest.get(())
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The joints that the sample lacks: their messages have not the fields of the others."""
+        return tuple(sorted(self._joints.difference(self.sample.name))) if self._joints else ()
+
 
 def _joined(messages: Sequence[Any]) -> Any:
     """One JointState with the joints of several, as far as they have the same field."""

@@ -98,6 +98,7 @@ def _seen(node: Node, topic: str, type_name: str, heard: _Topic | None) -> Seen:
         subscribers=node.count_subscribers(topic) - ours,
         sample=heard.heard.sample if heard is not None else None,
         rate_hz=heard.rate_hz if heard is not None else 0.0,
+        left_out=heard.heard.left_out if heard is not None else (),
         latched=bool(latched) and all(latched),
     )
 

@@ -195,6 +195,7 @@ def topics_of(path: str | Path, note: Callable[[str], None] = lambda sentence: N
                 publishers=0 if type_name == JOINTS and "command" in topic else 1,
                 subscribers=int("command" in topic or "cmd" in topic),
                 sample=heard[topic].sample,
+                left_out=heard[topic].left_out,
                 rate_hz=(bag.count(topic) - 1) / bag.duration_s if bag.duration_s else 0.0,
             )
             for topic, type_name in sorted(bag.types.items())

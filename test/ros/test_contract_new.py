@@ -81,8 +81,11 @@ def test_joints_of_several_nodes_on_one_topic_are_all_taken(order: tuple[int, ..
     heard = Heard(JOINTS)
     for index in order:
         heard.add(messages[index])
-    (key,) = written(Seen("/joint_states", JOINTS, sample=heard.sample)).topics
+    seen = Seen("/joint_states", JOINTS, sample=heard.sample, left_out=heard.left_out)
+    (key,) = written(seen).topics
     assert key.decode.elements == ("a", "b", "gripper") and key.form.shape == (3,)
+    assert "      # not taken, as their messages lack these fields: wheel\n" in draft([seen])
+    assert "not taken, as" not in draft([Seen("/j", JOINTS, sample=messages[0])])
 
 
 def test_of_a_topic_the_newest_message_is_looked_at() -> None:
