@@ -12,12 +12,13 @@ import inspect
 from ... import errors
 from ...models import answers, context, form, interface, loading, schemes
 from ...process import users_code
-from ...wire import arrays, images, jpeg, nesting, rvl
+from ...wire import arrays, images, jpeg, jpeg_halves, nesting, rvl
 from . import hosted, replica, replica_memory, replica_values
 
 _MODULES = (
     errors,
     arrays,
+    jpeg_halves,
     jpeg,
     rvl,
     images,

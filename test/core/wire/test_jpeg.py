@@ -9,6 +9,7 @@ import pytest
 
 from inferential_core import EncodedImage, WireError
 from inferential_core.wire import images, jpeg
+from inferential_core.wire.jpeg_halves import in_halves
 
 pillow = pytest.importorskip("PIL.Image", reason="pillow is not installed")
 simplejpeg = pytest.importorskip("simplejpeg", reason="simplejpeg is not installed")
@@ -107,6 +108,34 @@ def test_a_jpeg_that_is_made_is_as_small_and_as_close_as_one_that_pillow_makes(s
 
     assert error(bytes(image.data)) <= 1.01 * error(other)
     assert len(image.data) <= 1.02 * len(other)
+
+
+@pytest.mark.parametrize("quality", [30, 95])
+@pytest.mark.parametrize(
+    "shape", [(720, 1280, 3), (733, 1283, 3), (1091, 1503), (17, 30_000, 3), (16, 30_000, 3)]
+)
+def test_a_large_image_that_two_threads_make_has_the_pixels_of_one_made_in_one_piece(
+    shape, quality, monkeypatch
+):
+    pixels = scene(*shape)
+    made = bytes(images.encode("camera", pixels, "jpeg", quality).data)
+    monkeypatch.setattr(jpeg, "_LARGE", pixels.size + 1)
+    whole = bytes(images.encode("camera", pixels, "jpeg", quality).data)
+    assert (b"\xff\xdd\x00\x04" in made) is (shape[0] > 16) and b"\xff\xdd\x00\x04" not in whole
+    for read in (file_pixels, lambda file: images.decode(EncodedImage(file, "jpeg"))):
+        np.testing.assert_array_equal(read(made), read(whole))
+    assert len(made) <= len(whole) + 32
+
+
+def test_an_image_of_more_blocks_than_a_header_can_tell_is_made_in_one_piece():
+    pixels = np.zeros((16, 16 * 70_000, 1), np.uint8)
+    encoded = []
+    assert in_halves(pixels, lambda part: encoded.append(part.shape) or b"file") == b"file"
+    assert encoded == [pixels.shape]
+
+
+def file_pixels(file: bytes) -> np.ndarray:
+    return np.asarray(pillow.open(io.BytesIO(file)))
 
 
 def test_a_view_with_strides_of_its_own_can_be_sent():
