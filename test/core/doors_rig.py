@@ -143,12 +143,12 @@ class OpenpiClient:
 class Gr00tClient:
     """As GR00T's PolicyClient speaks: in the codec of N1.5 and N1.6, or in that of the newest."""
 
-    def __init__(self, server: Server, number: int = 0, codec: str = "npy", token=None) -> None:
+    def __init__(self, server: Server, number=0, codec="npy", token=None, url="") -> None:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.REQ)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RCVTIMEO, int(1000 * BOUND_S))
-        self._socket.connect(address(server, number))
+        self._socket.connect(url or address(server, number))
         self._codec = codec
         self._token = token
 
@@ -162,6 +162,15 @@ class Gr00tClient:
 
     def act(self, observation, options=None):
         return self.call("get_action", {"observation": observation, "options": options})
+
+    def pack(self, observation) -> bytes:
+        return msgpack.packb(
+            {"data": {"observation": observation, "options": None}}, default=self._array
+        )
+
+    @property
+    def socket(self):
+        return self._socket
 
     def raw(self, *frames: bytes) -> bytes:
         self.send(*frames)

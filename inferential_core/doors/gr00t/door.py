@@ -36,13 +36,21 @@ _AT_ONCE = 16  # requests before others get their turn
 _HEARD_OUT = 2  # what is too large is received up to so many times the limit, to say so
 _LOOK_S = 0.25  # between two looks whether a model has started
 _PATIENCE_S = 10.0  # with a full queue: the newest clients wait for 30 s, others without a limit
+_FORGOTTEN_S = 3600.0  # after so long without a request: nobody tells that a client has gone
+_CORRELATES = 4  # bytes by which a REQ socket with ZMQ_REQ_CORRELATE numbers its requests
+_LONGEST_NAME = 255  # of a socket, for ZeroMQ
 _UNAUTHORIZED = "Unauthorized: Invalid API token"  # as GR00T's own server says it
+
+
+Way = tuple[bytes, ...]  # by which an answer goes: the socket, and what came before the delimiter
 
 
 class _Client:
     """One REQ socket."""
 
     def __init__(self) -> None:
+        self.way: Way = ()  # of its last request
+        self.heard_at = 0.0
         self.visit: Visit | None = None
         self.token = ""
         self.name = ""  # by which it was let in
@@ -70,7 +78,7 @@ class Gr00tDoor(AttendedDoor):
             if isinstance(cause, zmq.ZMQError) and cause.errno == errno.EADDRINUSE:
                 raise self.cannot_listen(OSError(errno.EADDRINUSE, "")) from None
             raise ConfigError(f"door {self.kind!r}: {failed}") from None
-        self._clients: OrderedDict[bytes, _Client] = OrderedDict()
+        self._clients: OrderedDict[Way, _Client] = OrderedDict()
         self._later: list[tuple[float, int, Callable[[], None]]] = []  # a heap: when, what to do
         self._numbers = itertools.count()
 
@@ -79,10 +87,10 @@ class Gr00tDoor(AttendedDoor):
         return self._socket.address
 
     def close(self) -> None:
-        for identity, client in self._clients.items():
+        for client in self._clients.values():
             if client.request is not None:  # its model has not started
                 client.request = None
-                self._answer(identity, requests.error("DROPPED: the server stops"))
+                self._answer(client.way, requests.error("DROPPED: the server stops"))
             if client.visit is not None:
                 client.visit.close()
         for *_, act in self._later:
@@ -113,63 +121,78 @@ class Gr00tDoor(AttendedDoor):
                 self._on_message(identity, frames, str(*peer))
             except Exception:  # a fault of ours, but one request must not end them all
                 _log.exception("a request was lost to a fault of the server")
-                self._answer(identity, requests.error("ERROR: a fault of the server"))
+                self._answer((identity,), requests.error("ERROR: a fault of the server"))
 
     # --- requests ---
 
     def _on_message(self, identity: bytes, frames: list[Any], peer: str) -> None:
-        if len(frames) != 2 or len(frames[0]):
+        between = frames[:-2]  # of proxies, and of sockets that number their requests
+        framed = len(frames) > 1 and not len(frames[-2])
+        if not framed or not all(0 < len(each) <= _LONGEST_NAME for each in between):
             self.reception.refuse("no message of the protocol")
             if len(frames) > 1:  # who sends an empty frame in front expects one in the answer
-                self._answer(identity, requests.error("a request is one frame of MessagePack"))
+                self._answer((identity,), requests.error("a request is one frame of MessagePack"))
             return
-        body, limit = memoryview(frames[1]), self.reception.limits.max_message_bytes
+        way = (identity, *map(bytes, between))
+        body, limit = memoryview(frames[-1]), self.reception.limits.max_message_bytes
         if len(body) > limit:
             self.reception.refuse("too large")
             self._answer(
-                identity,
+                way,
                 requests.error(f"REJECTED: a request of {len(body)} bytes, limit {limit}"),
             )
             return
         if body[:4] == requests.PICKLED:
             self.reception.refuse("GR00T N1")
-            self._answer(identity, b"ERROR")
+            self._answer(way, b"ERROR")
             return
-        client = self._client(identity)
+        client = self._client(way)
         if client.request is not None:
             self.reception.refuse("a question before the answer")
-            self._answer(identity, requests.error("REJECTED: the request before this one waits"))
+            self._answer(way, requests.error("REJECTED: the request before this one waits"))
             return
+        client.way = way
         try:
             request = requests.read(body, self.reception.limits)
-            if not self._enter(identity, client, request, peer):
+            if not self._enter(client, request, peer):
                 return
             client.codec = request.codec or client.codec
-            self._serve(identity, client, request)
+            self._serve(client, request)
         except RejectedError as failed:
-            self._refuse(identity, client, failed)
+            self._refuse(client, failed)
 
-    def _refuse(self, identity: bytes, client: _Client, failed: RejectedError) -> None:
+    def _refuse(self, client: _Client, failed: RejectedError) -> None:
         self.reception.refuse("no request")
         client.request = None
-        self._answer(identity, requests.error(f"REJECTED: {text_of(failed)}"))
+        self._answer(client.way, requests.error(f"REJECTED: {text_of(failed)}"))
 
     def _act_later(self, seconds: float, act: Callable[[], None]) -> None:
         due = time.monotonic() + seconds
         heapq.heappush(self._later, (due, next(self._numbers), act))
 
-    def _client(self, identity: bytes) -> _Client:
-        client = self._clients.get(identity)
+    def _client(self, way: Way) -> _Client:
+        numbered = len(way) == 2 and len(way[1]) == _CORRELATES
+        who = way[:1] if numbered else way
+        now = time.monotonic()
+        client = self._clients.get(who)
         if client is None:
-            client = self._clients[identity] = _Client()
-            if len(self._clients) > _MOST_CLIENTS:
-                _, oldest = self._clients.popitem(last=False)
-                if oldest.visit is not None:
-                    oldest.visit.close()
-        self._clients.move_to_end(identity)
+            client = self._clients[who] = _Client()
+            self._forget(now)
+        client.heard_at = now
+        self._clients.move_to_end(who)
         return client
 
-    def _enter(self, identity: bytes, client: _Client, request: Request, peer: str) -> bool:
+    def _forget(self, now: float) -> None:
+        """Forget those that were silent for long, and the one that was for longest of too many."""
+        while len(self._clients) > 1:
+            oldest = next(iter(self._clients.values()))
+            if len(self._clients) <= _MOST_CLIENTS and now - oldest.heard_at < _FORGOTTEN_S:
+                return
+            self._clients.popitem(last=False)
+            if oldest.visit is not None:
+                oldest.visit.close()
+
+    def _enter(self, client: _Client, request: Request, peer: str) -> bool:
         """Whether it may ask. Its token comes with each request; a name may come with any."""
         name = request.client_id or client.name
         if client.visit is not None and (request.token, name) == (client.token, client.name):
@@ -182,48 +205,50 @@ class Gr00tDoor(AttendedDoor):
         except RejectedError:
             delay_s = self.reception.credentials.delay(peer)
             refused = requests.error(_UNAUTHORIZED)
-            self._act_later(delay_s, partial(self._answer, identity, refused))
+            self._act_later(delay_s, partial(self._answer, client.way, refused))
             return False
         client.token, client.name = request.token, name
         return True
 
-    def _serve(self, identity: bytes, client: _Client, request: Request) -> None:
+    def _serve(self, client: _Client, request: Request) -> None:
         visit = client.visit
         assert visit is not None
         if request.endpoint == requests.GET_ACTION:
             model = self.reception.model_named(request.model)
             client.request = request
-            self._ask(identity, client, request, model)
+            self._ask(client, request, model)
         elif request.endpoint == "ping":
-            self._pack(identity, client, {"status": "ok", "message": "Server is running"})
+            self._pack(client, {"status": "ok", "message": "Server is running"})
         elif request.endpoint == "reset":
             visit.reset()
-            self._pack(identity, client, {})
+            self._pack(client, {})
         elif request.endpoint == "get_modality_config":
-            self._pack(identity, client, self._modality_config())
+            self._pack(client, self._modality_config())
         elif request.endpoint == "kill":
-            self._answer(identity, requests.error("not allowed: a client cannot stop this server"))
+            self._answer(
+                client.way, requests.error("not allowed: a client cannot stop this server")
+            )
         else:
             raise RejectedError(f"endpoint {request.endpoint[:64]!r} is unknown")
 
-    def _ask(self, identity: bytes, client: _Client, request: Request, model: str) -> None:
+    def _ask(self, client: _Client, request: Request, model: str) -> None:
         """Ask for each robot in a request, once the model has started: its client waits."""
         if client.request is not request:
             return  # it was answered meanwhile
         info = self.reception.models().get(model)
         if info is not None and info.starting:
-            again = partial(self._ask, identity, client, request, model)
+            again = partial(self._ask, client, request, model)
             self._act_later(_LOOK_S, again)
             return
         visit = client.visit
         assert visit is not None
         try:
-            hear = partial(self._on_replies, identity, client, request)
+            hear = partial(self._on_replies, client, request)
             visit.ask_together(
                 model, request.observations, hear, patience_s=_PATIENCE_S, **request.told
             )
         except RejectedError as failed:
-            self._refuse(identity, client, failed)
+            self._refuse(client, failed)
 
     def _modality_config(self) -> dict[str, Any]:
         model = self.reception.models()[self.reception.model_named()]
@@ -239,18 +264,16 @@ class Gr00tDoor(AttendedDoor):
 
     # --- answers ---
 
-    def _on_replies(
-        self, identity: bytes, client: _Client, request: Request, replies: list[Reply]
-    ) -> None:
+    def _on_replies(self, client: _Client, request: Request, replies: list[Reply]) -> None:
         client.request = None
         codec = client.codec
         answer = answer_of(
             replies, lambda replies: packed(request.answer(replies), codec), requests.error
         )
-        self._answer(identity, answer)
+        self._answer(client.way, answer)
 
-    def _pack(self, identity: bytes, client: _Client, answer: Any) -> None:
-        self._answer(identity, packed(answer, client.codec))
+    def _pack(self, client: _Client, answer: Any) -> None:
+        self._answer(client.way, packed(answer, client.codec))
 
-    def _answer(self, identity: bytes, body: bytes) -> None:
-        self._socket.send(identity, [b"", body])
+    def _answer(self, way: Way, body: bytes) -> None:
+        self._socket.send(way[0], [*way[1:], b"", body])

@@ -141,11 +141,12 @@ class OpenpiConnection:
             self._visit.close()
 
     def _send_answers(self, frames: FrameReader) -> None:
-        if not self._leaves:
-            self._write(b"".join(frames.answers))
+        answers = b"".join(frames.answers)
         frames.answers.clear()
         if frames.ended:
-            self._end(frames.broken)
+            self._end(answers, frames.broken)
+        else:
+            self._write(answers)
 
     def _write(self, data: bytes) -> None:
         if self._gone:
@@ -158,13 +159,16 @@ class OpenpiConnection:
         if self._stream.waits:
             self._limit(_MESSAGE_S, "too slow")
 
-    def _end(self, broken: str = "") -> None:
-        """Nothing is heard or told any more. broken: as what it is counted, if it did wrong."""
-        if self._gone or self._leaves:
+    def _end(self, last: bytes, broken: str = "") -> None:
+        """Tell it the last, and hear it no more. broken: as what it is counted; empty: not."""
+        if self._leaves:
             return
-        self._leaves = True
         if broken:
             self._reception.refuse(broken)
+        self._write(last)
+        self._leaves = True
+        if self._gone:
+            return
         self._door.partial -= self._partial
         self._partial = 0
         try:
@@ -226,8 +230,7 @@ class OpenpiConnection:
             return self._turn_away(HTTPStatus.SERVICE_UNAVAILABLE, f"{crowded}\n", crowded)
         accepted, response = asked.accept()
         if not accepted:
-            self._write(response)
-            return self._end(_MALFORMED)
+            return self._end(response, _MALFORMED)
         try:
             self._visit = self._reception.enter(
                 self._peer, client_id=asked.client_id, token=asked.token
@@ -254,8 +257,7 @@ class OpenpiConnection:
             self._say(greeting)
 
     def _turn_away(self, status: HTTPStatus, text: str, broken: str = "") -> None:
-        self._write(self._handshake.answer(status, text))
-        self._end(broken)
+        self._end(self._handshake.answer(status, text), broken)
 
     # --- messages ---
 

@@ -37,6 +37,8 @@ class Handshake:
     def read(self, data: bytes) -> bool:
         """Whether the request is whole with these bytes; ValueError where it is none."""
         self._reader.feed_data(data)
+        if not self._reader.buffer[:1].isalpha():
+            raise ValueError("no HTTP")  # such as TLS, whose client waits for us to speak
         try:
             next(self._parser)
         except StopIteration as parsed:

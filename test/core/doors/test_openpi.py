@@ -393,6 +393,15 @@ def test_what_is_no_websocket_ends_that_connection_alone():
         assert server.doors()[0]["errors"] == {"no message of the protocol": 3}
 
 
+def test_who_begins_with_tls_at_a_door_without_a_certificate_is_not_left_waiting():
+    with serve({"pi0": echo}, "openpi") as server:
+        with socket.create_connection(("127.0.0.1", port(server)), 20) as plain:
+            plain.settimeout(5)
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
+        assert server.doors()[0]["errors"] == {"no message of the protocol": 1}
+
+
 def test_frames_that_break_the_protocol_end_that_connection_alone():
     with serve({"pi0": echo}, "openpi") as server, OpenpiClient(address(server)) as client:
         client.socket.socket.sendall(Frame(Opcode.BINARY, b"x").serialize(mask=False))
