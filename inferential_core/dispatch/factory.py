@@ -49,6 +49,8 @@ def choose(
     named = dispatcher or config.dispatch.dispatcher
     if named and named not in DISPATCHERS:
         raise ConfigError(f"dispatcher {named!r}: use 'ray' or 'local'")
+    if replicas < 0:
+        raise ConfigError(f"replicas must be at least 1, or 0 for one, not {replicas}")
     specs = list(models) or [f"{name}:={it}" for name, it in config.dispatch.models.items()]
     why = ""
     given = {**config.local.model_dump(exclude_unset=True), **(local or {})}

@@ -141,6 +141,7 @@ def test_a_page_address_that_is_a_number_is_named(start: Callable[..., Any], add
         ({"models": MODELS, "config_file": "/nowhere.yaml"}, "/nowhere.yaml"),
         ({"models": MODELS, "process": ["polcy"]}, "model 'polcy' is none of"),
         ({"models": MODELS, "lanes": -1}, "lanes must be at least 1"),
+        ({"models": MODELS, "replicas": -1}, "replicas must be at least 1, or 0 for one, not -1"),
         (
             {"models": MODELS, "lanse": 2, "lanes": -1},
             "parameter 'lanse' is unknown and changes nothing: did you mean 'lanes'?",
@@ -155,6 +156,7 @@ def test_a_page_address_that_is_a_number_is_named(start: Callable[..., Any], add
         "config_file",
         "process",
         "lanes",
+        "replicas",
         "misspelt",
         "models",
         "type",
