@@ -123,12 +123,14 @@ def _by_tier(name: str, shares: list[tuple[int, float]]) -> Figures:
 def _punctual(robots: list[Robot], since: float, until: float, seconds: float) -> Figures:
     """Answers in time: the share of what honest robots asked, by tier, and per second.
 
-    What was asked before `since`, or could be answered in time after `until`, does not count.
+    Of what was asked before `since`, or could be answered in time after `until`, only the answers
+    that came between the two count, which are those per second.
     """
     asked = [each for each in _asked(robots) if each.sent_s >= since and each.dry_s <= until]
     in_time = sum(each.on_time for each in asked)
     figures = {"asked": float(len(asked)), "on_time": in_time / max(1, len(asked))}
-    figures["on_time_per_s"] = in_time / seconds
+    came = [each for each in _asked(robots) if each.on_time and since <= each.answered_s < until]
+    figures["on_time_per_s"] = len(came) / seconds
     trips = [each.answered_s - each.sent_s for each in asked if each.answered_s == each.answered_s]
     if trips:
         figures["trip_p99_s"] = float(np.percentile(trips, 99))

@@ -108,7 +108,8 @@ class DeadlineAware(BatchScheduler):
         allowed: Allowed | None = None,
     ) -> list[InferenceRequest]:
         queue = self._queues[model_id]
-        seconds = queue.timing.refresh(latency, limit, self.lanes.get(model_id, 1))
+        lanes = self.lanes.get(model_id, 1)
+        seconds = queue.timing.refresh(latency, limit, lanes)
         waiting = self.pending.count(model_id)
         if self._waits(queue, self.pending.of_model(model_id), now, allowed):
             return []
@@ -127,6 +128,7 @@ class DeadlineAware(BatchScheduler):
             if client is not None:
                 queue.reason = "nobody else waits"
                 return self._serve([client], now)
+        queue.fleet.count(queue.demands, seconds, lanes, now)
         self._guard.earn(queue, now, seconds)
         if queue.review(now, now + seconds[1]):
             queue.contended_until = now + CALM_S

@@ -68,16 +68,17 @@ def record_answer(
     natural = max(now + 2 * away, begins + away + client.natural_steps * period)
     seconds = queue.timing.seconds
     largest = len(seconds) - 1
-    width = seconds[largest]
     # It has to arrive two batches and the way back before the robot is dry, in whole steps.
-    early = _BATCHES * width
+    size = min(queue.fleet.batch_size or largest, largest)
+    early = _BATCHES * seconds[size]
     if queue.fleet.overloaded:  # what is left of a chunk when the next one comes is lost
-        early = max(width, min(early, _LOST * horizon * period))
+        width = seconds[largest]
+        early = max(width, min(_BATCHES * width, _LOST * horizon * period))
     latest = runs_dry - period - away - early if client.follows_hints else natural
     if queue.fleet.overloaded:
         at = max(natural, latest)
     else:
-        at = calendar.book(natural, latest, now, width, largest / queue.timing.pace)
+        at = calendar.book(natural, latest, now, seconds[size], size / queue.timing.pace)
     if at > natural:
         client.hinted_steps = min(horizon, int((at - away - begins) / period + 0.5))
     return client.hinted_steps

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .headroom import Demand, usual_rate
+from .headroom import Demand, spread_size, usual_rate
 
 _NEWEST = 0.02  # weight of the newest observation in the share of those that came dry
 _TOO_MANY = 0.13  # that share, above which the fleet is overloaded
@@ -27,23 +27,34 @@ class FleetState:
 
     That share enters high and leaves low, so that what is done about an overload does not end it
     at once: robots that are kept moving tell of fewer dry ones.
+
+    batch_size: of the batches that hints leave time for (`spread_size`); 0 until it is counted.
     """
 
     watched: bool = True
     dry_share: float = 0.0
     overloaded: bool = False
     asks_too_much: bool = True  # as far as is known
+    batch_size: int = 0
     _counted_at: float = -math.inf
 
-    def count(self, demands: Callable[[float], list[Demand]], most: float, now: float) -> None:
-        """See what robots ask for (`demands` at a time), where a model answers `most` a second.
+    def count(
+        self,
+        demands: Callable[[float], list[Demand]],
+        seconds: Sequence[float],
+        lanes: int,
+        now: float,
+    ) -> None:
+        """See what robots ask for (`demands` at a time), where batches take `seconds`.
 
-        O(robots), twice a second.
+        Twice a second, at the cost of `spread_size`.
         """
         if now >= self._counted_at + _COUNTED_S:
             self._counted_at = now
             robots = demands(now)
+            most = lanes * (len(seconds) - 1) / seconds[-1]
             self.asks_too_much = len(robots) * usual_rate(robots) > most  # False for NaN
+            self.batch_size = spread_size(robots, seconds, lanes)
             self.overloaded = self.overloaded and self.asks_too_much
 
     def note(self, dry: bool) -> None:

@@ -44,8 +44,6 @@ class Selection:
         """
         if all(map(_is_assumed, chain(queue.in_time, queue.late))):
             return _oldest(queue, len(seconds) - 1)
-        limit = len(seconds) - 1
-        queue.fleet.count(queue.demands, limit / (queue.timing.pace * seconds[limit]), now)
         if not queue.fleet.overloaded and queue.late:
             queue.fleet.note_standing(now - min(map(_stands_since, queue.late)))
         if not queue.fleet.overloaded:

@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from inferential_core.scheduler.headroom import Demand, capacity, headroom
+from inferential_core.scheduler.headroom import Demand, capacity, headroom, spread_size
 from inferential_core.simulation.robots import HINTED, PLAIN, ClosedRobot, Habits
 from inferential_core.simulation.serving import MODEL, OurServer
-from inferential_core.simulation.simulation import Model, Simulation
+from inferential_core.simulation.simulation import Model, Simulation, fleet_of
 from inferential_core.simulation.workload import Kind, Workload
 
 SECONDS = [0.0, *(0.02 + 0.01 * size for size in range(1, 9))]
@@ -62,6 +62,35 @@ def test_the_tightest_tenth_of_what_is_asked_sets_the_batch() -> None:
     often = Demand(3.0, 0.1)  # one robot of twenty asks for more than a tenth
     spare = (fewer - 22) / (22 / 20)
     assert headroom([wide] * 19 + [often], SECONDS) == math.floor(spare)
+
+
+def test_hints_leave_time_for_batches_that_can_answer_the_whole_fleet() -> None:
+    # W3: chunks of 1 s, asked for after 0.4 s; batches of b take 40 + 33 b ms
+    seconds = [0.0, *(0.04 + 0.033 * size for size in range(1, 9))]
+    robot = Demand(rate=2.5, window_s=0.59)
+    sizes = [spread_size([robot] * robots, seconds) for robots in (9, 10, 13, 14, 40)]
+    # 9 ask for less than full batches answer. Of 13, batches of 8 answer 23.7 a second and leave
+    # no time to ask later than by themselves (32.5 a second), and those of 4 answer 20.9 of the
+    # 20.1 that are asked for 0.344 s before a robot is dry. Of 40, no size answers all.
+    assert sizes == [8, 7, 4, 3, 3]
+    assert spread_size([robot] * 18, seconds, lanes=2) == 8
+    assert spread_size([Demand(2.5, math.inf)] * 13, seconds) == 8  # they cannot ask later
+
+
+def test_a_fleet_keeps_moving_whose_robots_have_no_time_for_two_full_batches() -> None:
+    oft = Workload("T", "OFT-like", (Kind(25, 25, 0.6),), 0.04, 0.033, 8, 0.005, 0.003)
+    robots = fleet_of(oft, 1.2, 0, HINTED)
+    server = OurServer(oft, "deadline_aware", {}, supersedes=True)
+    Simulation(robots, server, Model(oft)).run(20.0, drain=False)
+    stalls = [
+        end - begin
+        for robot in robots
+        if isinstance(robot, ClosedRobot)
+        for begin, end in robot.motion.stalls
+        if begin > 10.0
+    ]
+    assert len(robots) == 13
+    assert sum(stalls) < 0.005 * 10.0 * len(robots)
 
 
 def test_nothing_is_known_before_somebody_asks_or_the_model_was_called() -> None:

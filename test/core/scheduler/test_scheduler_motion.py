@@ -64,9 +64,8 @@ class Fleet:
 
     def overload(self) -> None:
         self.state.dry_share, self.state.overloaded = 0.5, True
-        self.state.count(
-            lambda _: [Demand(math.inf, 1.0)], 1.0, now=math.inf
-        )  # robots ask for more
+        too_many = [Demand(rate=1e9, window_s=1.0)]
+        self.state.count(lambda _: too_many, [0.0, 1.0], lanes=1, now=math.inf)
 
 
 # --- when a fleet counts as overloaded ---
@@ -160,12 +159,12 @@ def test_a_robot_that_does_not_refresh_is_dry_where_its_answer_comes_late() -> N
 def test_a_fleet_that_asks_for_no_more_than_the_model_can_answer_is_not_overloaded() -> None:
     state = FleetState()
     for now, asked, overloaded in ((1.0, 9.0, False), (2.0, 11.0, True), (3.0, 9.0, False)):
-        state.count(lambda _, rate=asked: [Demand(rate, 1.0)], 10.0, now)  # type: ignore[misc]
+        state.count(lambda _, rate=asked: [Demand(rate, 1.0)], [0.0, 0.1], 1, now)  # type: ignore[misc]
         for _ in range(60):
             state.note(True)
         state.note_standing(1.5)
         assert state.overloaded is overloaded
-    state.count(lambda _: [Demand(11.0, 1.0)], 10.0, 3.1)  # counted a moment ago
+    state.count(lambda _: [Demand(11.0, 1.0)], [0.0, 0.1], 1, 3.1)  # counted a moment ago
     assert not state.asks_too_much
 
 
