@@ -4,12 +4,15 @@ A model serves b observations in `fixed_s + each_s * b` seconds, or as its curve
 
 W9 is Armory's workload with one fast arm, as FleetVLA states it (ffe9ffe,
 benchmarks/armory-one-fast-l40s.json); KINDS has three kinds of robots and that curve, STEPS and
-STEPS20 the curve of a model that pads its batches, and chunks of 10 and 20 actions. These have
-a fixed number of robots: `OF_A_SIZE`. W10 is Robion's protocol: robots that ask twice a second,
-each at its own phase, and have to be answered within 156 ms; what counts is how many are served.
+STEPS20 the curve of a model that pads its batches, as it declares, and chunks of 10 and 20
+actions. These have a fixed number of robots: `OF_A_SIZE`. W10 is Robion's protocol: robots that
+ask twice a second, each at its own phase, and have to be answered within 156 ms; what counts is
+how many are served.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from inferential_core.simulation.workload import Kind, Workload
 
@@ -21,10 +24,16 @@ def _alike(hz: float, horizon: int, threshold: float) -> tuple[Kind, ...]:
 
 
 def _of_curve(
-    name: str, title: str, kinds: tuple[Kind, ...], curve: tuple[float, ...], most: int
+    name: str,
+    title: str,
+    kinds: tuple[Kind, ...],
+    curve: tuple[float, ...],
+    most: int,
+    batch_sizes: tuple[int, ...] = (),
 ) -> Workload:
     """Chunks come back 5 ms after they are done, here half of it on each way."""
-    return Workload(name, title, kinds, 0.0, 0.0, most, 0.0025, 0.0, seconds=10.0, stepped_s=curve)
+    curved = Workload(name, title, kinds, 0.0, 0.0, most, 0.0025, 0.0, seconds=10.0)
+    return replace(curved, stepped_s=curve, batch_sizes=batch_sizes)
 
 
 _TIERS = (
@@ -38,7 +47,7 @@ _TIERED = (_TIERS, 0.018, 0.012, 8, 0.005, 0.002)
 _ROGUES = (Kind(50, 16, 0.5, tier=1, rogue=True),)
 
 _L40S = (0.073, 0.1098, 0.1424, 0.1775, 0.2111)  # s for batches of 1 to 5
-_PADDED = (0.073, 0.110, 0.178, 0.178, 0.290, 0.290, 0.290, 0.290)
+_PADDED = ((0.073, 0.110, 0.178, 0.178, 0.290, 0.290, 0.290, 0.290), 8, (1, 2, 4, 8))
 _ONE_FAST = (Kind(20, 6, 1 / 3, tier=0, share=0.1), Kind(20, 10, 0.2, tier=1, share=0.9))
 _THREE = (
     Kind(50, 25, 0.4, share=1 / 3),
@@ -63,8 +72,8 @@ WORKLOADS = {
         Workload("W8", "W7 and a rogue client", *_TIERED, rogues=_ROGUES),
         _of_curve("W9", "one fast arm of ten", _ONE_FAST, _L40S, 3),
         _of_curve("KINDS", "three kinds, 8 each", _THREE, _L40S, 5),
-        _of_curve("STEPS", "14 robots, padded batches", _alike(20, 10, 0.2), _PADDED, 8),
-        _of_curve("STEPS20", "the same with chunks of 20", _alike(20, 20, 0.1), _PADDED, 8),
+        _of_curve("STEPS", "14 robots, padded batches", _alike(20, 10, 0.2), *_PADDED),
+        _of_curve("STEPS20", "the same with chunks of 20", _alike(20, 20, 0.1), *_PADDED),
         Workload(
             "W10", "as many as can be", (_EVERY_500_MS,), 0.04, 0.008, 8, 0.0, 0.0, pace_jitter=0.0
         ),

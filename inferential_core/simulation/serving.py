@@ -73,6 +73,7 @@ class OurServer(Server):
         tracking = self.config.response_tracking
         self.clients = ClientRegistry(tracking.cadence_alpha, tracking.disconnect_timeout_s)
         self.model = ModelRecord(MODEL, workload.max_batch, lanes=1)
+        self.model.latency.set_batch_sizes(workload.batch_sizes)
         recorder = Recorder(MetricsStore(clock=self.clock), enabled=False)
         throttled = ThrottledLog(logging.getLogger(__name__))
         outcomes = Outcomes(MemoryTransport(), self.clients, self.clock, recorder, throttled)

@@ -55,6 +55,7 @@ class Workload:
     seconds: float = 30.0  # simulated by default
     rogues: tuple[Kind, ...] = field(default=())
     stepped_s: tuple[float, ...] = ()  # L(1), L(2), ..., where that is no straight line
+    batch_sizes: tuple[int, ...] = ()  # to which the model pads its batches, as it declares
     pace_jitter: float = 0.1  # share of its interval an open-loop robot is early or late, uniform
 
     def latency_s(self, batch_size: int) -> float:
