@@ -7,6 +7,7 @@ are counted from now, when the model is free.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 
@@ -65,38 +66,41 @@ def densest(
     deadline while it runs. For given sizes b1 and b2 those who can wait for the second batch are
     a subset of those who can be served in the first, so that taking them in order of worth while
     there is room is optimal (a matroid). Of those taken, the first batch gets the earliest
-    deadlines. O(B^2 n) for batches up to B.
+    deadlines. Sizes are left out at which even those of greatest worth would not earn more.
+    O(B^2 n) for batches up to B.
     """
     largest = len(seconds) - 1
     best: list[Candidate] = []
     best_rate = 0.0
     best_first = 0
-    for first in range(1, largest - begun + 1):
+    for first in range(largest - begun, 0, -1):  # of equals the one that looks further
         end = seconds[first + begun]
         fit = [each for each in candidates if each.slack >= end]
-        if len(fit) < first:
-            break  # neither would a larger one be full
-        for second in range(largest + 1):
-            both = pace * end + seconds[second] if second else end
-            taken: list[Candidate] = []
-            worth = 0.0
-            only_now = 0  # those who cannot wait for the second batch
+        most = [0.0, *accumulate(each.worth for each in fit[: first + largest])]
+        for second in range(min(largest, len(fit) - first), -1, -1):
+            time = pace * (end + seconds[second])
             room = first + second
-            for each in fit:
-                if not second or each.slack < both:
-                    if only_now == first:
-                        continue
-                    only_now += 1
-                taken.append(each)
-                worth += each.worth
-                if len(taken) == room:
-                    break
-            if len(taken) < room:
-                break
-            rate = worth / (pace * (end + seconds[second]))
-            if rate >= best_rate:  # of equals the one that looks further
+            if best and most[room] / time <= best_rate:
+                continue
+            taken = _taken(fit, first, room, pace * end + seconds[second] if second else end)
+            rate = sum(each.worth for each in taken) / time
+            if len(taken) == room and (rate > best_rate or not best):
                 best, best_rate, best_first = taken, rate, first
     return sorted(best, key=_slack)[:best_first]
+
+
+def _taken(fit: list[Candidate], first: int, room: int, both: float) -> list[Candidate]:
+    """Those of greatest worth, of whom at most `first` have to be done before `both`."""
+    taken, only_now = [], 0
+    for each in fit:
+        if each.slack < both:
+            if only_now == first:
+                continue
+            only_now += 1
+        taken.append(each)
+        if len(taken) == room:
+            break
+    return taken
 
 
 def _slack(candidate: Candidate) -> float:
