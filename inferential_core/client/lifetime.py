@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import UsageError
+from ..process import forks
 
 T = TypeVar("T")
-
-_forks = 0  # of this process's ancestors and itself; a variable costs less than getpid
-
-
-def _count_fork() -> None:
-    global _forks
-    _forks += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_count_fork)
 
 
 class Owner:
@@ -28,7 +17,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.closed = False
-        self._forks = _forks
+        self._forks = forks.count
         # Of one thread as often as it likes: an interrupt may leave it taken once too often.
         self._use = threading.RLock()
         self.leave = self._use.release
@@ -38,7 +27,7 @@ class Owner:
         if self.closed:
             raise UsageError("the connection is closed")
         # libzmq's threads did not come along, and its calls would never return
-        if self._forks != _forks:
+        if self._forks != forks.count:
             raise UsageError("a connection cannot be used after fork: make one in the child")
 
     def enter(self, *, to_close: bool = False) -> None:
@@ -56,7 +45,7 @@ class Owner:
 
     def forked(self) -> bool:
         """Whether this is a child of the process that made the connection."""
-        return self._forks != _forks
+        return self._forks != forks.count
 
 
 class Resources:
@@ -66,7 +55,7 @@ class Resources:
     """
 
     def __init__(self) -> None:
-        self._forks = _forks
+        self._forks = forks.count
         self._closers: list[Callable[[], object]] = []
 
     def keep(self, resource: T, close: Callable[[T], object]) -> T:
@@ -76,6 +65,6 @@ class Resources:
 
     def release(self) -> None:
         """Close all that is kept; may be called again."""
-        while self._closers and self._forks == _forks:
+        while self._closers and self._forks == forks.count:
             self._closers[-1]()
             self._closers.pop()

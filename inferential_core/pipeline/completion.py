@@ -45,12 +45,8 @@ class CompletionHandler:
             reason = f"the dispatcher returned {len(results)} results for {size} requests"
             results = [RuntimeError(reason)] * size
         together = model.in_one_call(size)
-        call = Call(
-            completion.version or model.version,
-            together,
-            completion.duration * together / size,
-            model.valid_for_ms,
-        )
+        call_s = completion.duration * together / size
+        call = Call(completion.version or model.version, together, call_s, model.valid_for_ms)
         failed = failures = 0
         for request, result in zip(batch.requests, results):
             if isinstance(result, Exception):
@@ -59,16 +55,14 @@ class CompletionHandler:
             else:
                 self._succeeded(request, result, call, scheduler)
         model.end(size, completion.duration, failed)
-        lost = failed > 0 and any(isinstance(result, ModelUnavailable) for result in results)
         if model.placement.by_lane:
+            lost = any(isinstance(result, ModelUnavailable) for result in results)
             model.placement.end(batch.lane, lost)
         which = [isinstance(result, Exception) for result in results] if failed else None
-        self._outcomes.recent.served(
-            Served(self._clock.now(), batch, call.seconds, together, which)
-        )
+        self._outcomes.recent.served(Served(self._clock.now(), batch, call_s, together, which))
         # Learn what the call says of the model's health.
         if failed < size:
-            if model.health.succeeded(size - failed, call.seconds):
+            if model.health.succeeded(size - failed, call_s):
                 _log.warning("model %r answers again", model.id)
                 self._recorder.count("circuit_closed", self._clock.now(), model.labels)
         else:

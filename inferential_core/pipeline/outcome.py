@@ -61,22 +61,20 @@ class Outcomes:
     ) -> None:
         """End a request; WireError if `values` cannot be sent, then nothing has happened."""
         now = self._clock.now()
-        frames: Sequence[Buffer] | None = None
-        if status is Status.OK or request.request_id:  # a published client knows results only
-            frames = self._replies.frames(request, status, error, values or {}, call, now)
+        answered = status is Status.OK
+        frames: Frames | None = None
+        if answered or request.request_id:  # a published client knows results only
+            frames = self._replies.frames(request, status, error, values or _NOTHING, call, now)
         # Before the client hears: who has the reply finds it measured, and its next image room.
         self._recorder.ended(request, status, call, now)
         request.inputs = _NOTHING
         if request.request_id and frames is not None:
-            leaving = [(request, frames)]
+            self._send(request, frames, now)
         else:
-            leaving = self._order.end(request, frames)
-        for each, reply in leaving:
-            if not self._transport.send(each.identity, reply):
-                self.ledger.undelivered += 1
-                self._recorder.count("replies_undelivered", now, self._recorder.labels(each))
+            for each, reply in self._order.end(request, frames):
+                self._send(each, reply, now)
         self.ledger.outcomes[status] += 1
-        if status is not Status.OK:
+        if not answered:
             self.recent.ended(now, request, status)
         client = self._clients.by_id.get(request.client_id)
         if client is None:
@@ -85,11 +83,16 @@ class Outcomes:
         client.open_bytes -= request.size
         client.answered_at = now
         client.settle(status, error)
-        if call is not None and status is Status.OK:
+        if answered and call is not None:
             if request.in_time(now):
                 client.answers_in_time += 1
             else:
                 client.answers_late += 1
+
+    def _send(self, request: InferenceRequest, frames: Frames, now: float) -> None:
+        if not self._transport.send(request.identity, frames):
+            self.ledger.undelivered += 1
+            self._recorder.count("replies_undelivered", now, self._recorder.labels(request))
 
     def tell(self, identity: bytes, frames: Frames) -> None:
         """Send what ends no observation; lost where that client does not read."""

@@ -102,9 +102,9 @@ class Client:
         """Count the end of one of its observations."""
         if status is Status.OK:
             self.ok += 1
-        else:
-            self.failed += 1
-        if status not in (Status.OK, Status.SUPERSEDED):  # it asked for that; nothing is wrong
+            return
+        self.failed += 1
+        if status is not Status.SUPERSEDED:  # it asked for that; nothing is wrong
             self.last_error = f"{status}: {error}" if error else str(status)
 
 

@@ -98,13 +98,12 @@ class Health:
         """A call answered so many; True if that closed the circuit."""
         if self.error_rate:
             self._learn_errors(observations, 0.0)
-        if math.isnan(self.latency_s):
-            self.latency_s = seconds
-        else:
-            self.latency_s += self._MEMORY * (seconds - self.latency_s)
+        mean = self.latency_s
+        self.latency_s = mean + self._MEMORY * (seconds - mean) if mean == mean else seconds
+        if self.closed and not self._failed:
+            return False
         was_open = not self.closed
-        if was_open or self._failed:
-            self._close()
+        self._close()
         return was_open
 
     def _close(self) -> None:
@@ -273,8 +272,7 @@ class ModelRecord:
 
     def end(self, batch_size: int, seconds: float, failed: int) -> None:
         """A batch is done; one that failed says nothing about how long work takes."""
-        shared = self.in_one_call(batch_size)
-        calls = batch_size // shared
+        shared, calls = (1, batch_size) if self.one_by_one else (batch_size, 1)
         self.busy_lanes -= 1
         self.in_flight -= batch_size
         self.busy_s += seconds
@@ -283,10 +281,8 @@ class ModelRecord:
         self.served += batch_size - failed
         if failed < batch_size:
             self.latency.learn(shared, seconds / calls)
-        if math.isnan(self.mean_batch):
-            self.mean_batch = float(shared)
-        else:
-            self.mean_batch += self._MEMORY * (shared - self.mean_batch)
+        mean = self.mean_batch
+        self.mean_batch = mean + self._MEMORY * (shared - mean) if mean == mean else shared
 
     def update_utilization(self, now: float) -> None:
         """Bring `utilization` up to date: about once a second."""

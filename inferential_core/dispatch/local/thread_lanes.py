@@ -14,10 +14,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from operator import attrgetter
 
 from ...errors import ConfigError, ModelUnavailable, describe
 from ...models.caller import ModelCaller
 from ...models.context import InferenceContext
+from ...process import forks
 from ..base import NO_LEADERSHIP, Batch, Completion, Leadership, ModelInfo, OnDone
 from ..watchdog import Watchdog
 
@@ -25,6 +27,8 @@ Item = Batch | Callable[[], None] | None  # to answer, to call, or the end
 Inbox = queue.SimpleQueue[Item]
 
 _log = logging.getLogger(__name__)
+
+_INPUTS = attrgetter("inputs")
 
 MOST_HANGING = 8  # threads left to themselves; then the model is given no more
 
@@ -55,7 +59,7 @@ class Lane:
         self._away = False  # at something that may take its time, and is no batch
         self._lock = threading.Lock()
         self._name = run.model_id
-        self._process = os.getpid()
+        self._forks = forks.count
         self.thread = threading.Thread(
             target=self._work,
             name=f"inferential-model-{self._name}-{index}",
@@ -181,10 +185,10 @@ class Lane:
             self._begun = begun
             self.due = begun + (_LONGEST_LEADING_S if self._leads else self.timeout_s)
         run.watchdog.began(self.due)
-        inputs = [request.inputs for request in batch.requests]
-        contexts = [InferenceContext.of(request) for request in batch.requests]
-        results = run.caller.call(inputs, contexts)
-        if os.getpid() != self._process:  # the model forked, and this is the child: not a server
+        requests = batch.requests
+        inputs = [*map(_INPUTS, requests)]
+        results = run.caller.call(inputs, [*map(InferenceContext.of, requests)])
+        if self._forks != forks.count:  # the model forked, and this is the child: not a server
             os._exit(0)
         duration = time.monotonic() - begun
         self._usual_s += _NEWEST * (duration - self._usual_s)
