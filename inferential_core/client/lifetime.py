@@ -35,7 +35,7 @@ class Owner:
 
         to_close: which may also be done again.
         """
-        if (self.closed and not to_close) or self._forks != _forks:
+        if (self.closed and not to_close) or self._forks != forks.count:
             self.check()
         if not self._use.acquire(blocking=False):
             here = threading.current_thread().name
