@@ -49,8 +49,7 @@ class InferenceRequest:
     dispatched_at: float = math.nan
     size: int = 0  # bytes, as received
     requery_after_steps: int = 0  # the hint that goes back with its answer, 0: none
-
-    deadline_is_assumed: bool = False  # nothing that the robot or its operator said tells it
+    budget_is_stated: bool = True  # by the robot or its operator; False: it is the usual one
 
     one_way_s: float = field(init=False)  # that it took to get here; 0 where that is unknown
     # When an answer has to leave the server so that it arrives with the robot's last action:
@@ -90,7 +89,12 @@ class InferenceRequest:
         """Whether an answer that leaves the server then is in time."""
         return left_at <= self.deadline
 
-    def set_deadline(self, budget_is_stated: bool) -> None:
+    @property
+    def deadline_is_assumed(self) -> bool:
+        """Whether nothing that the robot or its operator said tells the deadline."""
+        return not self.budget_is_stated and self.runs_dry_at != self.runs_dry_at
+
+    def set_deadline(self) -> None:
         """Note the moment after which an answer is late.
 
         Where the robot tells when its actions run out, that moment counts, and its latency budget
@@ -102,10 +106,9 @@ class InferenceRequest:
         runs_dry_at = self.runs_dry_at
         left_s = self.latency_budget_ms / 1000.0
         if runs_dry_at != runs_dry_at:  # NaN: it does not tell
-            self.deadline_is_assumed = not budget_is_stated
             left_s = min(left_s, self.time_until_next)
             self.deadline = self.received_at + left_s - 2.0 * self.one_way_s
-        elif budget_is_stated:
+        elif self.budget_is_stated:
             self.deadline = min(runs_dry_at, self.received_at + left_s - 2.0 * self.one_way_s)
         else:
             self.deadline = runs_dry_at

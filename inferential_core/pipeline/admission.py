@@ -141,9 +141,7 @@ class Admission:
             return None
 
         # deadline
-        stated = 0.0 < message.latency_budget_ms < math.inf
-        stated = stated or (entry is not None and entry.latency_budget_ms is not None)
-        self._set_deadline(client, request, stated)
+        self._set_deadline(client, request)
         request.payload_bytes = size - envelope_size
         if not request.request_id:
             self._outcomes.keep_in_order(request)
@@ -180,7 +178,6 @@ class Admission:
         most_important: the tier this client may claim at most.
         """
         self._outcomes.ledger.received += 1
-        client.received += 1
         client.open += 1
         client.open_bytes += size
         priority = self._default_priority
@@ -188,11 +185,12 @@ class Admission:
             priority = max(message.priority, most_important)
         # Of what a client claims, NaN and other nonsense counts as not stated.
         budget_ms = message.latency_budget_ms
-        if not 0.0 < budget_ms < math.inf:
+        if not (stated := 0.0 < budget_ms < math.inf):
             budget_ms = _DRY_BUDGET_MS if client.door else self._default_budget_ms
         if entry is not None:
             priority = priority if entry.priority is None else entry.priority
             budget_ms = entry.latency_budget_ms or budget_ms
+            stated = stated or entry.latency_budget_ms is not None
         urgency = message.urgency
         if urgency != 0.0:
             urgency = min(1.0, max(0.0, urgency))  # in this order NaN becomes 0
@@ -219,6 +217,7 @@ class Admission:
             accepts_uint16=message.accepts_uint16,
             control_period_s=self._period_s(message, now) if message.control_period_ms else 0.0,
             size=size,
+            budget_is_stated=stated,
         )
 
     def _period_s(self, message: Any, now: float) -> float:
@@ -281,11 +280,8 @@ class Admission:
                 self.places.admit(client, request, model, request.received_at)
         return model
 
-    def _set_deadline(self, client: Client, request: InferenceRequest, stated: bool) -> None:
-        """Compute the deadline of a request that is admitted, by what is known of its client.
-
-        stated: whether anybody stated its budget.
-        """
+    def _set_deadline(self, client: Client, request: InferenceRequest) -> None:
+        """Compute the deadline of a request that is admitted, by what is known of its client."""
         model_id, now = request.model_id, request.received_at
         interval = self._clients.observed(client, model_id, now).interval
         # Who came by a door and tells no runway waits for each answer before it asks again, and so
@@ -295,7 +291,7 @@ class Admission:
         waits = client.asks_when_dry or client.in_lock_step >= _IN_LOCK_STEP
         if interval > 0.0 and not waits:
             request.time_until_next = interval
-        request.set_deadline(stated)
+        request.set_deadline()
         if client.epochs.get(model_id) != request.epoch:
             client.epochs[model_id] = request.epoch
             request.first_of_episode = True

@@ -14,6 +14,7 @@ _FILL = 0.9  # share of the model's time that is promised
 _BATCHES = 2.0  # an observation waits for the batch at hand and then for its own
 _LOST = 0.25  # share of a chunk that an overloaded fleet asks before it is used up, at most
 _AT_ONCE = 2.0  # steps after its answer was there, within which a robot asks because of it
+_SHORTEST_SPAN_S = 5e-3  # in which expected observations are counted together
 _EARLY = 2  # steps before a hint says so, at which still those ask who go by it
 
 
@@ -105,7 +106,8 @@ def _learn_when_it_asks(
 
 
 class Calendar:
-    """Counts the observations expected in each span of time, as long as a full batch.
+    """Counts the observations expected in each span of time, as long as a full batch, or as many
+    batches of a model that takes next to no time.
 
     A robot may ask between the moment it would by itself and the last one at which it can still
     be answered before it runs dry; it is given the first span in between that is not full, so
@@ -128,7 +130,7 @@ class Calendar:
         """
         if width_s <= 0.0:
             return natural
-        self._turn_to(now, width_s)
+        self._turn_to(now, max(width_s, _SHORTEST_SPAN_S))
         first = int(natural / self._width_s)
         last = max(first, int(latest / self._width_s))
         room = max(1.0, _FILL * batch * self._width_s / width_s)

@@ -72,7 +72,6 @@ class Client:
     announced: bool = False  # reported by a sweep
     left: bool = False  # it said goodbye, and was not heard since
     reported_overdue: bool = False  # since its last observation
-    received: int = 0
     open: int = 0  # received and not ended yet
     open_bytes: int = 0  # of those
     quota: Quota | None = None  # where clients have one
@@ -88,6 +87,11 @@ class Client:
     cadences: dict[str, Cadence] = field(default_factory=dict)  # per model; of one: `cadence`
     epochs: dict[str, int] = field(default_factory=dict)  # newest epoch seen per model
     places: set[str] = field(default_factory=set)  # models that it was admitted to
+
+    @property
+    def received(self) -> int:
+        """Its observations so far: each is open, or ended."""
+        return self.open + self.ok + self.failed
 
     def overdue(self, now: float) -> bool:
         """Whether its next observation should have come by now; one that is gone owes none."""

@@ -39,11 +39,15 @@ def unpack(
             value = _unpack_one(key, tensor, frames, limits)
             if tensor.widened_from == pb.UINT16:
                 value = _narrowed(key, value)
-            elif len(description) <= _MOST_REMEMBERED and type(value) is np.ndarray:
+            elif len(description) <= _MOST_REMEMBERED and type(value) is np.ndarray and value.size:
                 _remember(description, tensor, value)
         else:
-            key = layout.key
-            value = _laid_out(layout, frames, limits)
+            key, index, offset, end, dtype, shape = layout
+            if len(shape) > limits.max_dimensions:
+                raise _too_many_dimensions(key, shape, limits)
+            if index >= len(frames) or end > len(frames[index]):
+                raise _beyond(key, frames, index, offset, end)
+            value = np.ndarray(shape, dtype, frames[index], offset)
         if key in values:
             raise RejectedError(f"tensor {key!r} is there twice")
         values[key] = value
@@ -61,7 +65,6 @@ class _Layout(NamedTuple):
     end: int
     dtype: np.dtype
     shape: tuple[int, ...]
-    size: int
 
 
 # By the bytes of the description. Bounded, as these come from outside; forgotten all at once.
@@ -76,43 +79,36 @@ def _remember(description: bytes, tensor: Any, value: np.ndarray) -> None:
     offset = tensor.byte_offset
     end = offset + tensor.byte_length
     _known_layouts[description] = _Layout(
-        tensor.key, tensor.frame, offset, end, value.dtype, value.shape, value.size
+        tensor.key, tensor.frame, offset, end, value.dtype, value.shape
     )
 
 
-def _laid_out(layout: _Layout, frames: Sequence[Buffer], limits: Limits) -> np.ndarray:
-    key, index, offset, end, dtype, shape, size = layout
-    if len(shape) > limits.max_dimensions:
-        raise RejectedError(f"{key!r}: {len(shape)} dimensions, limit {limits.max_dimensions}")
-    if not size:
-        return np.empty(shape, dtype)
+def _too_many_dimensions(key: str, shape: tuple[int, ...], limits: Limits) -> RejectedError:
+    return RejectedError(f"{key!r}: {len(shape)} dimensions, limit {limits.max_dimensions}")
+
+
+def _beyond(
+    key: str, frames: Sequence[Buffer], index: int, offset: int, end: int
+) -> RejectedError:
+    """Why bytes `offset` to `end` of payload frame `index` are not there."""
     if index >= len(frames):
-        raise RejectedError(f"{key!r}: payload frame {index} of {len(frames)}")
-    frame = frames[index]
-    if end > len(frame):
-        raise RejectedError(f"{key!r}: bytes {offset} to {end} of a payload of {len(frame)} bytes")
-    array = np.frombuffer(frame, dtype, size, offset)
-    return array if len(shape) == 1 else array.reshape(shape)
+        return RejectedError(f"{key!r}: payload frame {index} of {len(frames)}")
+    size = len(frames[index])
+    return RejectedError(f"{key!r}: bytes {offset} to {end} of a payload of {size} bytes")
 
 
 def _unpack_one(key: str, tensor: Any, frames: Sequence[Buffer], limits: Limits) -> Value:
     offset, length = tensor.byte_offset, tensor.byte_length
+    end = offset + length
     shape = tuple(tensor.shape[:])
     if len(shape) > limits.max_dimensions:
-        raise RejectedError(f"{key!r}: {len(shape)} dimensions, limit {limits.max_dimensions}")
+        raise _too_many_dimensions(key, shape, limits)
     if shape and min(shape) < 0:
         raise RejectedError(f"{key!r}: negative size in shape {list(shape)}")
     index = tensor.frame
-    if index < len(frames):
-        frame = frames[index]
-    elif length:
-        raise RejectedError(f"{key!r}: payload frame {index} of {len(frames)}")
-    else:
-        frame = b""
-    if offset + length > len(frame):
-        raise RejectedError(
-            f"{key!r}: bytes {offset} to {offset + length} of a payload of {len(frame)} bytes"
-        )
+    frame = frames[index] if index < len(frames) else b""
+    if end > len(frame):
+        raise _beyond(key, frames, index, offset, end)
     encoding = tensor.encoding
     if encoding not in _PLAIN:
         if encoding not in _ENCODING_NAMES:

@@ -56,8 +56,15 @@ class LockStep:
             self.now = later
 
     def ask(self, client: str, at: float) -> None:
-        request = InferenceRequest(client, "policy", received_at=at, **self.fields)  # type: ignore[arg-type]
-        request.set_deadline(budget_is_stated="latency_budget_ms" in self.fields)
+        stated = "latency_budget_ms" in self.fields
+        request = InferenceRequest(
+            client,
+            "policy",
+            received_at=at,
+            budget_is_stated=stated,
+            **self.fields,  # type: ignore[arg-type]
+        )
+        request.set_deadline()
         if self.decoding_s:
             request.decoding_s = self.decoding_s
             self.decoded_at = request.ready_at = max(self.decoded_at, at) + self.decoding_s
