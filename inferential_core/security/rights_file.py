@@ -135,6 +135,11 @@ def _alone(folder: Path) -> Iterator[None]:
     """No other command changes the file meanwhile: it would undo what this one did."""
     try:
         held = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no folder {folder.absolute()}: inferential keys new {SERVER} makes it, and"
+            " the server's keys in it (or name another one by --keys)"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{folder.absolute()}: {error.strerror}") from None
     try:

@@ -124,6 +124,16 @@ def test_a_public_key_in_place_of_the_secret_one_beside_it_is_told_before_any_ch
     )
 
 
+@pytest.mark.parametrize("what", [["token", "arm_7"], ["revoke", "arm_7"]])
+def test_rights_without_a_folder_of_keys_are_told_what_makes_it(
+    what: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["keys", *what, "--keys", str(tmp_path / "nowhere")]) != 0
+    assert f"there is no folder {tmp_path}/nowhere: inferential keys new server makes it" in (
+        capsys.readouterr().err
+    )
+
+
 def test_a_key_file_that_is_not_there_is_told_with_its_folder_and_what_lies_in_it(
     keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
