@@ -51,7 +51,10 @@ def targets(specs: Iterable[str]) -> dict[str, str]:
 def load_model(target: str) -> Any:
     """The model that a text names, as `load_models` makes it; ConfigError likewise."""
     if ":" not in target:
-        raise ConfigError(f"model {target!r}: write module:attribute, or scheme:source")
+        raise ConfigError(
+            f"model {target!r}: write module:attribute, or scheme:source"
+            f"{schemes.suggested(target)}"
+        )
     return _loaded(target, target)
 
 
@@ -74,7 +77,10 @@ def _split(spec: str) -> tuple[str, str]:
     separator = ":=" if ":=" in spec else "="
     name, found, target = spec.partition(separator)
     if not found or not name.strip() or ":" not in target:
-        raise ConfigError(f"model {spec!r}: write name=module:attribute, or name=scheme:source")
+        raise ConfigError(
+            f"model {spec!r}: write name=module:attribute, or name=scheme:source"
+            f"{schemes.suggested(target.strip())}"
+        )
     return name.strip(), target.strip()
 
 

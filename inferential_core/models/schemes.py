@@ -44,6 +44,8 @@ _NEEDS = {
     "gr00t": "install Isaac GR00T from its repository (docs/gr00t.md)",
 }
 
+_OF_FILES = {".onnx": "onnx", ".pt2": "torch", ".pt": "torch"}
+
 Load = Callable[[str, dict[str, str]], Any]
 
 
@@ -79,6 +81,9 @@ def read(target: str) -> Checkpoint | None:
 
 def suggested(scheme: str) -> str:
     """What to add where there is no module of this name: the scheme that may be meant."""
+    of_file = _OF_FILES.get(os.path.splitext(scheme)[1])
+    if of_file:
+        return f"; did you mean the checkpoint of a framework, {of_file}:{scheme}?"
     known = [*SCHEMES, *(each.name for each in entry_points(group=GROUP))]
     near = get_close_matches(scheme, known, n=1) if scheme.isidentifier() else []
     return f"; did you mean the checkpoint of a framework, {near[0]}:SOURCE?" if near else ""

@@ -14,7 +14,7 @@ import pytest
 
 from inferential_core import ConfigError, LocalDispatcher
 from inferential_core.cli import main
-from inferential_core.models.loading import load_models
+from inferential_core.models.loading import load_model, load_models
 from inferential_core.process.users_code import users_code
 
 MODULE = """
@@ -94,6 +94,11 @@ def test_a_mistyped_kind_of_checkpoint_is_told(folder: Path) -> None:
         load_models(["arm=lerobt:ck"])
     with pytest.raises(ConfigError, match="packages$"):
         load_models(["arm=my_policy:Policy"])
+    for target in ("ck/policy.onnx", "ck/policy.onnx:Policy"):
+        with pytest.raises(ConfigError, match=r"did you mean .* onnx:ck/policy\.onnx\?$"):
+            load_models([f"arm={target}"])
+    with pytest.raises(ConfigError, match=r"torch:policy\.pt2\?$"):
+        load_model("policy.pt2")
 
 
 @pytest.mark.parametrize(
