@@ -126,7 +126,7 @@ SERVER_ARGUMENTS = (
         "models",
         "",
         "Models to serve: blank-separated 'id:=module:Attribute', where the module may be the path"
-        " of a .py file, or 'id:=scheme:source', as lerobot:FOLDER or onnx:FILE (docs/policies.md)",
+        " of a .py file, or 'id:=scheme:source', such as onnx:FILE (docs/policies.md)",
         words,
     ),
     Argument("http", "", "Address of the fleet's page (default 127.0.0.1:5580), or off"),
