@@ -30,10 +30,11 @@ demo: build  ## a growing fleet of simulated robots: about a minute, then demo/r
 test: build  ## all tests
 	@tools/test.sh $(ARGS)
 
-check: lint  ## lint, types, package.xml, docstrings
+check: lint  ## lint, types, package.xml, docstrings, what users' objects may raise
 	@tools/run.sh mypy
 	@tools/run.sh python tools/check_manifest.py
 	@tools/run.sh python tools/check_docstrings.py
+	@tools/run.sh python tools/check_users_code.py
 
 lint: env  ## ruff
 	@tools/run.sh ruff check .

@@ -17,6 +17,7 @@ This module is also sent to Ray's replicas by value: it imports nothing but the 
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import os
 import traceback
@@ -24,6 +25,8 @@ import traceback
 MOST_TEXT = 2000  # characters of an error's text that are told; a model may put its weights there
 _MOST_TRACEBACK = 20_000
 _MOST_FRAMES = 50  # of a traceback
+_GROUPS = getattr(builtins, "BaseExceptionGroup", ())  # Python 3.10 has none
+_MOST_TOLD = 3  # errors of a group
 _FRAMES = 3  # of a traceback that are told where its end is enough
 _OURS = tuple(f'  File "{path}' for path in (os.path.dirname(__file__), importlib.__file__))
 
@@ -74,9 +77,14 @@ class RejectedError(WireError):
 
 
 def text_of(error: BaseException) -> str:
-    """The text of an error, of at most `MOST_TEXT` characters, all of which UTF-8 can carry."""
+    """The text of an error, of at most `MOST_TEXT` characters, all of which UTF-8 can carry.
+
+    A group's own text only counts its errors: the first of them are told behind it.
+    """
     try:
         text = str(error)
+        if issubclass(type(error), _GROUPS):
+            text += ": " + "; ".join(map(describe, error.exceptions[:_MOST_TOLD]))  # type: ignore[attr-defined]
         short = str.__getitem__(text, slice(0, MOST_TEXT))  # a `str`, whatever class `text` has
         if len(short) < str.__len__(text):
             short += "..."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -15,6 +14,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from inferential_core.errors import describe, text_of, traceback_of
 from inferential_core.process.interpreter import keep_time
 from inferential_core.process.launcher import end_with_launcher
 from inferential_core.process.supervisor import Supervisor
@@ -50,8 +50,8 @@ def transition(failed: TransitionCallbackReturn) -> Callable[[Transition], Trans
                 self.get_logger().error(f"{method.__name__}: {error}")
             except KeyboardInterrupt:  # out of `interruptible`
                 self.get_logger().info(f"{method.__name__}: the node was told to end meanwhile")
-            except Exception:
-                self.get_logger().error(f"{method.__name__} failed:\n{traceback.format_exc()}")
+            except BaseException as error:  # a converter of the user's may call sys.exit
+                self.get_logger().error(f"{method.__name__} failed:\n{traceback_of(error)}")
             return failed
 
         return logged
@@ -186,7 +186,7 @@ def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
             return 1
         _supervise(node, supervisor)
         while not stop.asked and rclpy.ok():
-            executor.spin_once()
+            _spin_once(executor, node)
         return 0
     except Ended:
         return 0
@@ -199,6 +199,16 @@ def _run(make_node: Callable[[], ManagedNode], args: list[str] | None) -> int:
         node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()
+
+
+def _spin_once(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
+    """Have a callback called. One that fails must not end the node, which has others."""
+    try:
+        executor.spin_once()
+    except (Ended, Failed):
+        raise
+    except BaseException as error:  # a converter of the user's may call sys.exit
+        node.get_logger().error(f"a callback failed: {describe(error)}", throttle_duration_sec=1.0)
 
 
 def _supervise(node: ManagedNode, supervisor: Supervisor) -> None:
@@ -224,4 +234,4 @@ def _shut_down(node: LifecycleNode) -> None:
     try:
         node.trigger_shutdown()
     except Exception as error:  # finalized already
-        print(f"{node.get_name()}: {error}", file=sys.stderr)
+        print(f"{node.get_name()}: {text_of(error)}", file=sys.stderr)

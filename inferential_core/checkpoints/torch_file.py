@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, text_of
 from . import damage
 from .folder import check_whole, version_of
 from .options import Options
@@ -36,7 +36,7 @@ def load(source: str, options: Mapping[str, str]) -> Model:
         torch.empty(0, device=said.device)
     except Exception as error:
         raise ConfigError(
-            f"option device={said.device}: PyTorch cannot use it here: {error}"
+            f"option device={said.device}: PyTorch cannot use it here: {text_of(error)}"
         ) from None
     found = (_exported if _is_export(path) else _scripted)(path, said.device)
 

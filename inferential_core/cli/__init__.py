@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..errors import InferentialError
+from ..errors import InferentialError, text_of
 from ..security.variables import ON_THE_COMMAND_LINE, speaking
 from ..version import __version__
 
@@ -109,7 +109,7 @@ def _run(arguments: list[str]) -> int:
 
 def _failed(name: str, error: Exception) -> int:
     """Say in a line what ended a command; the exit code. Raises what is a fault of ours."""
-    told = str(error)
+    told = text_of(error)
     if isinstance(error, ModuleNotFoundError):  # also where a command imports what it needs
         told = _missing(error)
         if not told:
@@ -119,7 +119,7 @@ def _failed(name: str, error: Exception) -> int:
             return 128 + 13
         told = ": ".join(map(str, filter(None, (error.filename, error.strerror or error))))
     elif isinstance(error, MemoryError):
-        told = f"there is not enough memory: {error}".removesuffix(": ")
+        told = f"there is not enough memory: {told}".removesuffix(": ")
     print(f"{name}: {told}", file=sys.stderr)
     return 1
 

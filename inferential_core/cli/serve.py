@@ -158,7 +158,9 @@ def _tell(lines: list[str]) -> None:
     """Print these lines. Where that fails, as on a full disk, robots are served all the same."""
     try:
         print("\n".join(lines), flush=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # it is full; a model has closed it
+        why = getattr(error, "strerror", None) or error
         for line in lines:
-            _log.warning("%s (stdout: %s)", line, error.strerror or error)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _log.warning("%s (stdout: %s)", line, why)
+        if not sys.stdout.closed:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..models.answers import Result
 from ..models.context import InferenceContext
+from ..process.users_code import Foreign
 from ..request import InferenceRequest
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class Dispatcher(ABC):
     def change(
         self,
         model_id: str,
-        model: Any = None,
+        model: Foreign[Any] = None,
         options: Mapping[str, Any] | None = None,
         unload_first: bool = False,
     ) -> ModelChange:

@@ -20,7 +20,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from ..errors import text_of, traceback_of
+from ..errors import text_of, touchable, traceback_of
+from ..process.users_code import shown
 
 FORMATS = ("text", "json")
 _BACKLOG = 10_000  # lines
@@ -86,8 +87,8 @@ class Outlet(logging.Handler):
         """Queue a line for the thread that writes; it never waits and never raises."""
         try:
             line = self.format(record)
-        except Exception as error:  # a wrong format string must not end who logs
-            line = f"{record.levelname} {record.msg!r} {record.args!r}: {error}"
+        except BaseException as error:  # a wrong format string must not end who logs
+            line = f"{record.levelname} {record.msg!r} {shown(record.args)}: {text_of(error)}"
         try:
             self._lines.put_nowait((record, line))
         except queue.Full:
@@ -176,7 +177,7 @@ def _error(record: logging.LogRecord) -> BaseException | None:
 
 def _places(error: BaseException) -> str:
     """Where it was raised, and who called that."""
-    frames = traceback.extract_tb(error.__traceback__, limit=-_PLACES)
+    frames = traceback.extract_tb(touchable(error).__traceback__, limit=-_PLACES)
     names = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in reversed(frames)]
     return " < ".join(names)
 

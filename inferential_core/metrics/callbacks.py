@@ -8,9 +8,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from ..errors import touchable
+from ..process.users_code import Foreign, shown
 from .table import Labels
 
-Callback = Callable[[str, float, Labels], object]
+Callback = Foreign[Callable[[str, float, Labels], object]]
 _Measurement = tuple[str, float, Labels]
 
 _GATHER_S = 0.01  # measurements wait for each other so long: the thread is woken for many
@@ -29,7 +31,7 @@ class CallbackRunner:
 
     def __init__(self) -> None:
         self.lost = 0
-        self._callbacks: list[Callback] = []
+        self._callbacks: list[Foreign[Callback]] = []
         self._run: _Run | None = None
         self._complained: set[tuple[str, str]] = set()
 
@@ -78,10 +80,11 @@ class CallbackRunner:
                 self._complain(callback, error)
 
     def _complain(self, callback: Callback, error: BaseException) -> None:
-        kind = (repr(callback), type(error).__name__)
+        kind = (shown(callback), type(error).__name__)
         if kind not in self._complained:
             self._complained.add(kind)
-            _log.exception("metric callback %r raised; further ones are not logged", callback)
+            told = "metric callback %s raised; further ones are not logged"
+            _log.error(told, kind[0], exc_info=touchable(error))
 
 
 class _Run:

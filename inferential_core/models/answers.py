@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError, text_of, touchable
+from ..process.users_code import Foreign, Guarded
 from ..wire.arrays import as_array
 from ..wire.images import EncodedImage
 from ..wire.nesting import flattened
@@ -23,7 +24,7 @@ ACTIONS = "actions"
 Result = Mapping[str, Any] | Exception
 
 
-def as_values(answer: Any) -> Mapping[str, Any]:
+def as_values(answer: Guarded[Any]) -> Mapping[str, Any]:
     """A model's answer as arrays and strings by key; a bare array becomes {"actions": array}.
 
     What is nested comes under joined keys: {"action": {"arm": array}} is {"action.arm": array}.
@@ -49,12 +50,12 @@ def as_values(answer: Any) -> Mapping[str, Any]:
     return values
 
 
-def _is_carried_as_it_is(value: Any) -> bool:
+def _is_carried_as_it_is(value: Guarded[Any]) -> bool:
     # By name: in a replica of Ray's, this package's classes may be there twice.
     return isinstance(value, str) or type(value).__name__ == EncodedImage.__name__
 
 
-def as_result(answer: Any) -> Result:
+def as_result(answer: Foreign[Any]) -> Result:
     """As `as_values`, but an error is returned, and so is one that is the answer."""
     try:
         if issubclass(type(answer), BaseException):
@@ -73,7 +74,7 @@ def as_exception(error: BaseException) -> Exception:
     return exception.with_traceback(error.__traceback__)
 
 
-def one_for_each(answers: Any, count: int) -> list[Any]:
+def one_for_each(answers: Guarded[Any], count: int) -> list[Foreign[Any]]:
     """What `infer_batch` returned for so many observations; UsageError if it is not so many."""
     if isinstance(answers, (Mapping, str)):
         raise UsageError(

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import UsageError, describe
+from ..errors import UsageError, describe, text_of
+from ..process.users_code import Foreign, Guarded
 from .answers import Result
 from .context import InferenceContext
 from .form import ModelForm
@@ -38,14 +39,17 @@ class ModelCaller:
     opened in one call serves the next; `end_thread` closes it.
     """
 
-    def __init__(self, model_id: str, model: Any) -> None:
-        if inspect.isclass(model):
-            raise UsageError(f"model {model_id!r}: give an instance of {model.__name__}")
+    def __init__(self, model_id: str, model: Foreign[Any]) -> None:
         try:
+            if inspect.isclass(model):
+                raise UsageError(f"give an instance of {model.__name__}")
             form = ModelForm(model)
             self._example = compile_specification(form.specification).example()
         except UsageError as error:
-            raise UsageError(f"model {model_id!r}: {error}") from None
+            raise UsageError(f"model {model_id!r}: {text_of(error)}") from None
+        except BaseException as error:  # of a property of the model's, for one
+            told = f"model {model_id!r} cannot be used: {describe(error)}"
+            raise UsageError(told) from error
         self.id = model_id
         self.batches = form.batches
         self.version = form.version
@@ -68,7 +72,7 @@ class ModelCaller:
         """
         if self._warm_up is not None:
             outcome = self._attempt(self._warm_up, ())
-            if isinstance(outcome, Raised):
+            if type(outcome) is Raised:
                 raise outcome.error
         elif self._example is not None:
             for size in self.batch_sizes or (1,):
@@ -102,14 +106,16 @@ class ModelCaller:
             result: T = end.value
             return result
 
-    def _attempt(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    def _attempt(
+        self, function: Foreign[Callable[..., Any]], arguments: tuple[Any, ...]
+    ) -> Foreign[Any]:
         try:
             answer = function(*arguments)
             return answer if type(answer) in _FINISHED else self._awaited(answer)
         except BaseException as error:
             return Raised(error)
 
-    def _awaited(self, answer: Any) -> Any:
+    def _awaited(self, answer: Guarded[Any]) -> Foreign[Any]:
         if not inspect.isawaitable(answer):
             return answer
         loop: asyncio.AbstractEventLoop | None = getattr(self._local, "loop", None)

@@ -1,7 +1,7 @@
 """Finds the form of a user's model: a function, an object with `infer` or with `infer_batch`, ...
 
-This module is also sent to Ray's replicas by value: it imports the standard library and `errors`,
-and nothing else.
+This module is also sent to Ray's replicas by value: it imports the standard library, `errors` and
+`users_code`, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import UsageError, text_of
+from ..process.users_code import Foreign, Guarded
 
 Function = Callable[..., Any]
 LISTS = "lists"  # of what is nested, a model wants the lists of texts alone
@@ -29,12 +30,13 @@ class ModelForm:
     named_only: it must have `infer` or `infer_batch`. UsageError says why it is no model.
     """
 
-    def __init__(self, model: Any, named_only: bool = False) -> None:
-        self._model = model
+    def __init__(self, model: Guarded[Any], named_only: bool = False) -> None:
+        self._model: Foreign[Any] = model
         self.batches = callable(getattr(model, "infer_batch", None))
         self.function = _function(model, named_only)
         self.takes_context = _accepts_second(self.function)
         self.asynchronous = _is_asynchronous(self.function)
+        self.decodes = bool(getattr(self.function, "decodes", False))
         self.specification = _specification(model)
         self.stateful = bool(getattr(model, "stateful", False))
         self.nested = _nested(model)
@@ -49,11 +51,11 @@ class ModelForm:
         try:
             version = getattr(self._model, "version", None)
             return "" if version is None else str(version)
-        except Exception:  # it is served, whatever it says of itself
+        except BaseException:  # it is served, whatever it says of itself
             return ""
 
 
-def _nested(model: Any) -> bool | str:
+def _nested(model: Guarded[Any]) -> bool | str:
     nested = getattr(model, "nested", False)
     if nested not in (True, False, LISTS):
         raise UsageError(f"nested must be True, False or {LISTS!r}, not {nested!r}")
@@ -61,7 +63,7 @@ def _nested(model: Any) -> bool | str:
     return found
 
 
-def _batch_sizes(model: Any, allowed: bool) -> tuple[int, ...]:
+def _batch_sizes(model: Guarded[Any], allowed: bool) -> tuple[int, ...]:
     """The sizes of batch that a model takes, smallest first; none where it takes any."""
     declared = getattr(model, "batch_sizes", None)
     if declared is None:
@@ -83,7 +85,7 @@ def _batch_sizes(model: Any, allowed: bool) -> tuple[int, ...]:
     return sizes
 
 
-def _function(model: Any, named_only: bool) -> Function:
+def _function(model: Guarded[Any], named_only: bool) -> Foreign[Function]:
     for name in ("infer_batch", "infer"):
         method = _method(model, name)
         if method is not None:
@@ -100,12 +102,12 @@ def _function(model: Any, named_only: bool) -> Function:
     return function
 
 
-def _method(model: Any, name: str) -> Function | None:
+def _method(model: Guarded[Any], name: str) -> Foreign[Function | None]:
     found = getattr(model, name, None)
     return found if callable(found) else None
 
 
-def _accepts_second(function: Function) -> bool:
+def _accepts_second(function: Guarded[Function]) -> bool:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # built-in functions may have no signature
@@ -121,14 +123,14 @@ def _accepts_second(function: Function) -> bool:
     )
 
 
-def _is_asynchronous(function: Function) -> bool:
+def _is_asynchronous(function: Guarded[Function]) -> bool:
     return any(
         inspect.iscoroutinefunction(inspect.unwrap(each))
         for each in (function, getattr(function, "__call__", function))  # noqa: B004
     )
 
 
-def _specification(model: Any) -> Mapping[str, Any]:
+def _specification(model: Guarded[Any]) -> Mapping[str, Any]:
     """What a model declares as `specification`, as JSON carries it."""
     try:
         carried = json.loads(json.dumps(getattr(model, "specification", None) or {}))

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import WireError, describe, text_of
+from ..process.users_code import Foreign
 from ..wire.images import EncodedImage, decode
 from ..wire.nesting import nested
 from .answers import Result, as_exception, as_result, one_for_each
@@ -48,7 +49,7 @@ class Raised(NamedTuple):
 Steps = Generator[Call, Any, list[Result]]
 
 
-def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+def attempt(function: Foreign[Callable[..., Any]], *arguments: Foreign[Any]) -> Foreign[Any]:
     """What a function returns, or `Raised`, whatever it raises."""
     try:
         return function(*arguments)
@@ -99,7 +100,7 @@ class ModelInterface:
     def __init__(self, form: ModelForm) -> None:
         self.form = form
         # A stacked model decodes images into their place in a batch.
-        self._decoded = bool(form.nested) or not getattr(form.function, "decodes", False)
+        self._decoded = bool(form.nested) or not form.decodes
         self._episodes: dict[str, int] = {}  # of a stateful model: the one each client is in
 
     def infer(
@@ -116,8 +117,9 @@ class ModelInterface:
                 asked = yield from self._begin_episode(*asked)
             if isinstance(asked, tuple):
                 outcome = yield form.function, (asked if form.takes_context else asked[:1])
-                failed = type(outcome) is Raised
-                results.append(as_exception(outcome.error) if failed else as_result(outcome))
+                results.append(
+                    as_exception(outcome.error) if type(outcome) is Raised else as_result(outcome)
+                )
             else:
                 results.append(asked)
         return results
@@ -128,7 +130,7 @@ class ModelInterface:
             self._episodes.pop(client_id, None)
             if self.form.forget is not None:
                 outcome = yield self.form.forget, (client_id,)
-                if isinstance(outcome, Raised):  # what is left behind harms nobody else
+                if type(outcome) is Raised:  # what is left behind harms nobody else
                     _log.error(
                         "the model could not forget the client %r: %s",
                         client_id,
@@ -163,7 +165,7 @@ class ModelInterface:
         self._episodes.pop(client_id, None)
         if self.form.reset is not None:
             outcome = yield self.form.reset, (client_id,)
-            if isinstance(outcome, Raised):
+            if type(outcome) is Raised:
                 return as_exception(outcome.error)
         self._episodes[client_id] = epoch
         return observation, context._replace(first_of_episode=True)
@@ -186,11 +188,12 @@ class ModelInterface:
         observations = [dict(observation) for observation, _ in given]
         arguments = observations, [context for _, context in given]
         outcome = yield form.function, (arguments if form.takes_context else arguments[:1])
-        if not isinstance(outcome, Raised):
+        if type(outcome) is not Raised:
             outcome = attempt(one_for_each, outcome, len(given))
-        if not isinstance(outcome, Raised):
-            return [as_result(answer) for answer in outcome[: len(asked)]]
-        if len(asked) == 1:
+        if type(outcome) is not Raised:
+            answers: list[Foreign[Any]] = outcome
+            return [as_result(answer) for answer in answers[: len(asked)]]
+        if type(outcome) is Raised and len(asked) == 1:
             return [as_exception(outcome.error)]
         # One of them may have spoilt it for all: find out which.
         results: list[Result] = []

@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from ..errors import ConfigError
-from ..process.users_code import imported, users_code
+from ..process.users_code import Foreign, Guarded, imported, users_code
 from . import schemes
 
 
-def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, Any]:
+def load_models(specs: Iterable[str], later: Collection[str] = ()) -> dict[str, Foreign[Any]]:
     """Models by id from `name:=module:attribute` or `name:=scheme:source` (or with `=`).
 
     Those in `later` stay as they are written, for a process of their own to load.
@@ -48,7 +48,7 @@ def targets(specs: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def load_model(target: str) -> Any:
+def load_model(target: str) -> Foreign[Any]:
     """The model that a text names, as `load_models` makes it; ConfigError likewise."""
     if ":" not in target:
         raise ConfigError(
@@ -58,15 +58,13 @@ def load_model(target: str) -> Any:
     return _loaded(target, target)
 
 
-def made(found: Any, spec: str = "") -> Any:
+def made(found: Foreign[Any], spec: str = "") -> Foreign[Any]:
     """The model itself, where `found` is a class or a function without parameters: its answer."""
-    if inspect.isclass(found) or _is_factory(found):
-        with users_code(f"model {spec!r}" if spec else "making the model"):
-            return found()
-    return found
+    with users_code(f"model {spec!r}" if spec else "making the model"):
+        return found() if inspect.isclass(found) or _is_factory(found) else found
 
 
-def _loaded(target: str, spec: str) -> Any:
+def _loaded(target: str, spec: str) -> Foreign[Any]:
     checkpoint = schemes.read(target)
     if checkpoint is not None:
         return schemes.load(checkpoint)
@@ -84,20 +82,21 @@ def _split(spec: str) -> tuple[str, str]:
     return name.strip(), target.strip()
 
 
-def _resolve(spec: str, target: str) -> Any:
+def _resolve(spec: str, target: str) -> Foreign[Any]:
     module_name, _, path = target.partition(":")
     with users_code(f"model {spec!r}: cannot import {module_name!r}"):
         try:
-            found: Any = imported(module_name)
+            found: Foreign[Any] = imported(module_name)
         except ConfigError as error:
             raise ConfigError(f"{error}{schemes.suggested(module_name)}") from error
-    for part in path.split("."):
-        if not hasattr(found, part):
-            raise ConfigError(f"model {spec!r}: {module_name!r} has no {path!r}")
-        found = getattr(found, part)
+    with users_code(f"model {spec!r}"):
+        for part in path.split("."):
+            if not hasattr(found, part):
+                raise ConfigError(f"{module_name!r} has no {path!r}")
+            found = getattr(found, part)
     return found
 
 
-def _is_factory(found: Any) -> bool:
+def _is_factory(found: Guarded[Any]) -> bool:
     """A function that takes nothing cannot be a model: models take an observation."""
     return inspect.isfunction(found) and not inspect.signature(found).parameters

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from ..errors import ConfigError
-from ..process.users_code import users_code
+from ..process.users_code import Foreign, users_code
 
 GROUP = "inferential.schemes"
 _HERE = "inferential_core.checkpoints"
@@ -89,7 +89,7 @@ def suggested(scheme: str) -> str:
     return f"; did you mean the checkpoint of a framework, {near[0]}:SOURCE?" if near else ""
 
 
-def load(checkpoint: Checkpoint) -> Any:
+def load(checkpoint: Checkpoint) -> Foreign[Any]:
     """The model of a checkpoint; ConfigError says why there is none."""
     scheme, source, options = checkpoint
     with users_code(f"{scheme}:{source}"):  # whatever a framework does
@@ -128,7 +128,7 @@ def absolute(target: str) -> str:
     return f"{scheme}:{found}{mark}{query}"
 
 
-def _function(scheme: str) -> Load:
+def _function(scheme: str) -> Foreign[Load]:
     if scheme in SCHEMES:
         module, _, name = SCHEMES[scheme].partition(":")
         function: Load = getattr(import_module(module), name)

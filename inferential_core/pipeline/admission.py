@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MalformedError, RejectedError
+from ..errors import MalformedError, RejectedError, text_of
 from ..log.throttled import ThrottledLog, about
 from ..metrics.recorder import Recorder
 from ..request import InferenceRequest
@@ -298,12 +298,12 @@ class Admission:
 
     def _reject(self, request: InferenceRequest, error: Exception, now: float) -> None:
         if isinstance(error, RejectedError):
-            self._throttled.log_outcome(now, request, Status.REJECTED, str(error))
+            self._throttled.log_outcome(now, request, Status.REJECTED, text_of(error))
         else:
             what = "an observation could not be read"
             self._throttled.log(now, what, error, fields=about(request))
         self._recorder.count("observation_errors", now, self._recorder.labels(request))
-        self._outcomes.settle(request, Status.REJECTED, str(error))
+        self._outcomes.settle(request, Status.REJECTED, text_of(error))
 
     def _turn_away(
         self, message: Any, name: str, identity: bytes, refusal: str, now: float

@@ -17,9 +17,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from ..errors import ConfigError, InferentialError, describe, last_frames, text_of
+
+T = TypeVar("T")
+
+# In annotations, for `tools/check_users_code.py`. Foreign: an object of a user's, which may raise
+# whatever is done with it. Guarded: the same, in a function whose callers catch what it raises.
+Foreign = Annotated[T, "an object of a user's"]
+Guarded = Annotated[T, "an object of a user's, touched within the guard of the caller"]
 
 
 @contextmanager
@@ -29,7 +36,7 @@ def users_code(doing: str) -> Iterator[None]:
         try:
             yield
         except InferentialError as error:
-            raise ConfigError(f"{doing}: {error}") from error
+            raise ConfigError(f"{doing}: {text_of(error)}") from error
         except BaseException as error:  # SystemExit, too: no module decides when a server ends
             if pressed:
                 raise
@@ -39,7 +46,15 @@ def users_code(doing: str) -> Iterator[None]:
             raise ConfigError(f"{doing}: {told}") from error
 
 
-def imported(module: str) -> ModuleType:
+def shown(thing: Foreign[object]) -> str:
+    """How an object calls itself; its class where it fails at that."""
+    try:
+        return str.__str__(repr(thing))
+    except BaseException:
+        return f"<{type(thing).__name__}>"
+
+
+def imported(module: Guarded[str]) -> ModuleType:
     """A module of a user's, by its name or as the path of a .py file.
 
     ConfigError says where one that is not there was looked for.
@@ -58,7 +73,7 @@ def imported(module: str) -> ModuleType:
         ) from error
 
 
-def _of_file(path: str) -> ModuleType:
+def _of_file(path: Guarded[str]) -> ModuleType:
     """The module of a file, by its plain name from then on; it finds the modules beside it."""
     folder, name = os.path.split(path)
     stem = name.removesuffix(".py")

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConfigError
-from ..process.users_code import imported, users_code
+from ..process.users_code import Foreign, imported, users_code
 from ..request import InferenceRequest
 from ..suggestion import nearest
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
 
-Policy = Callable[[InferenceRequest], float]
+Policy = Foreign[Callable[[InferenceRequest], float]]
 
 
 class Scheduler(ABC):

@@ -9,12 +9,15 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock, SystemClock
+from ..errors import touchable
+from ..process.users_code import Foreign
 from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
 from ..tracking.placement import Eligible
 from .base import Scheduler
 from .chooser import Chooser
 from .pending import Pending, Removed
+from .user_code import is_ctrl_c
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
@@ -24,6 +27,19 @@ _log = logging.getLogger(__name__)
 Allowed = frozenset[InferenceRequest]
 
 _waiting_since = attrgetter("waiting_since")
+
+# What the server asks a strategy beside `form`, and what the answer is.
+_ASKED: dict[str, Callable[[Any], Any]] = {
+    "answered": int,
+    "entered": id,
+    "explain": str,
+    "headroom": float,
+    "hold_until": float,
+    "left": id,
+    "reason": str,
+    "serve_lone": bool,
+    "share_in_time": float,
+}
 
 
 class BatchScheduler(Scheduler):
@@ -41,9 +57,12 @@ class BatchScheduler(Scheduler):
     def __init__(self, config: SchedulingConfig, clock: Clock | None = None) -> None:
         self.config = config
         self.clock = clock or SystemClock()
-        self.pending = Pending(config, self.entered, self.left)
         self._trusted = type(self).__module__.startswith(__package__)
-        self._failed = False
+        self._failed: set[str] = set()  # methods of a user's strategy of which that is logged
+        if not self._trusted:
+            for name, kind in _ASKED.items():
+                setattr(self, name, self._guarded(name, kind))
+        self.pending = Pending(config, self.entered, self.left)
         self._chooser: Chooser | None = None  # has `choose` of a user's strategy called
         self.lanes: dict[str, int] = {}  # batches each model works on at once; 1 where not said
 
@@ -172,17 +191,34 @@ class BatchScheduler(Scheduler):
                 return batch
             alive = dict.fromkeys(each for each in batch if each in self.pending)
             return [each for each in alive if allowed is None or each in allowed][:limit]
-        except (Exception, SystemExit):
-            if self._trusted:
+        except BaseException as error:
+            if self._trusted or is_ctrl_c(error):
                 raise
-            if not self._failed:
-                self._failed = True
-                _log.exception(
-                    "%s raised: the longest waiting are served where it does, and further errors"
-                    " are not logged",
-                    type(self).__name__,
-                )
+            self._complain("choose", "the longest waiting are served", error)
             return self._waiting(model_id, allowed)[:limit]
+
+    def _guarded(self, name: str, kind: Callable[[Any], Any]) -> Callable[..., Any]:
+        """A method of a user's strategy; that of this package's class where it raises."""
+        asked: Foreign[Callable[..., Any]] = getattr(self, name)
+        ours = next(e for e in type(self).__mro__ if e.__module__.startswith(__package__))
+        otherwise = getattr(ours, name)
+
+        def answer(*given: Any) -> Any:
+            try:
+                return kind(asked(*given))
+            except BaseException as error:
+                if is_ctrl_c(error):
+                    raise
+                self._complain(name, f"{ours.__name__}.{name} is called instead", error)
+                return otherwise(self, *given)
+
+        return answer
+
+    def _complain(self, method: str, instead: str, error: BaseException) -> None:
+        if method not in self._failed:
+            self._failed.add(method)
+            told = "%s.%s raised: %s where it does, and further errors are not logged"
+            _log.error(told, type(self).__name__, method, instead, exc_info=touchable(error))
 
     def _waiting(self, model_id: str, allowed: Allowed | None = None) -> list[InferenceRequest]:
         """Those that wait for a model, longest waiting first; O(n log n)."""

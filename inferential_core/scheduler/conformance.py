@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
 
 from ..config.schema import SchedulingConfig
+from ..errors import describe
 from ..request import InferenceRequest
 from .base import Policy, Scheduler
 from .user_code import UserThread
@@ -130,7 +131,7 @@ class _Driven:
         try:
             return answer.get()  # type: ignore[return-value]
         except BaseException as error:
-            raise Failure(f"{method} raised {type(error).__name__}: {error}") from None
+            raise Failure(f"{method} raised {describe(error)}") from None
 
 
 _numbers = count(1)
@@ -313,7 +314,7 @@ def _scores(policy: Policy, requests: list[InferenceRequest]) -> float:
         try:
             scores = answer.get() or []
         except BaseException as error:
-            raise Failure(f"it raised {type(error).__name__}: {error}") from None
+            raise Failure(f"it raised {describe(error)}") from None
     finally:
         thread.close()
     for score in scores:

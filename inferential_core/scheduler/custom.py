@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
+from ..errors import touchable
+from ..process.users_code import Foreign, Guarded, shown
 from ..request import InferenceRequest
 from ..tracking.latency import LatencyModel
 from .base import Scheduler
 from .batching import BatchScheduler
-from .user_code import Answer, UserThread
+from .user_code import Answer, UserThread, is_ctrl_c
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
@@ -40,7 +42,7 @@ class CustomScheduler(BatchScheduler):
     ANSWER_S = 0.02  # how long `status` waits for its own status
 
     def __init__(
-        self, user: Scheduler, config: SchedulingConfig, clock: Clock | None = None
+        self, user: Foreign[Scheduler], config: SchedulingConfig, clock: Clock | None = None
     ) -> None:
         super().__init__(config, clock)
         self.user = user
@@ -194,18 +196,24 @@ class CustomScheduler(BatchScheduler):
         return [request for request in dict.fromkeys(ready) if request in self.pending]
 
     def _next_batch(self) -> list[InferenceRequest]:
-        batch = self._call("next_batch", then=list) or []
-        return [request for request in batch if isinstance(request, InferenceRequest)]
+        return self._call("next_batch", then=_requests_in) or []
 
     def _call(self, method: str, *args: Any, then: Callable[[Any], Any] | None = None) -> Any:
         try:
             answer = getattr(self.user, method)(*args)
             return answer if then is None or answer is None else then(answer)
-        except (Exception, SystemExit):
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             if method not in self._logged:
                 self._logged.add(method)
-                _log.exception("%s.%s raised; further ones are not logged", self.user, method)
+                told = "%s.%s raised; further ones are not logged"
+                _log.error(told, shown(self.user), method, exc_info=touchable(error))
             return None
+
+
+def _requests_in(batch: Guarded[Any]) -> list[InferenceRequest]:
+    return [request for request in batch if isinstance(request, InferenceRequest)]
 
 
 def _nothing() -> None:

@@ -7,9 +7,10 @@ import math
 import time
 from collections.abc import Sequence
 
+from ..errors import touchable
 from ..request import InferenceRequest
 from .base import Policy
-from .user_code import Answer, UserThread
+from .user_code import Answer, UserThread, is_ctrl_c
 
 _log = logging.getLogger(__name__)
 
@@ -95,12 +96,15 @@ class Scoring(NoScoring):
             if score == score:  # NaN has no place in any order
                 return score
             raise ValueError("the score is not a number")
-        except (Exception, SystemExit):
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             if not self._failed:
                 self._failed = True
-                _log.exception(
+                _log.error(
                     "policy %r raised; the built-in score is used where it does, and further"
                     " errors are not logged",
                     self._name,
+                    exc_info=touchable(error),
                 )
             return None

@@ -7,11 +7,19 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from ..process.users_code import Foreign
+
 T = TypeVar("T")
 
 
 def _nothing() -> None:
     """Nobody needs to know."""
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether somebody ends the program that called; a thread of a user's code never hears it."""
+    main = threading.current_thread() is threading.main_thread()
+    return main and type(error) is KeyboardInterrupt
 
 
 class Answer(Generic[T]):
@@ -22,7 +30,7 @@ class Answer(Generic[T]):
         self._value: T | None = None
         self._error: BaseException | None = None
 
-    def run(self, work: Callable[[], T], after: Callable[[], None]) -> None:
+    def run(self, work: Foreign[Callable[[], T]], after: Callable[[], None]) -> None:
         """Do the work, keep what came of it, then call `after`."""
         try:
             self._value = work()
@@ -54,7 +62,9 @@ class UserThread:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def begin(self, work: Callable[[], T], after: Callable[[], None] = _nothing) -> Answer[T]:
+    def begin(
+        self, work: Foreign[Callable[[], T]], after: Callable[[], None] = _nothing
+    ) -> Answer[T]:
         """Have `work` called, at once if nothing else is; `after` once its answer is ready."""
         answer: Answer[T] = Answer()
         self._work.put(lambda: answer.run(work, after))

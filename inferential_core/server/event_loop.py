@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from ..clock import Clock
 from ..dispatch.base import Completion
+from ..errors import touchable
 from ..pipeline.pipeline import Pipeline
 from ..transport.base import Transport
 from .leader_followers import LeaderFollowers
@@ -190,7 +191,7 @@ class EventLoop:
     def fail(self, error: BaseException) -> None:
         """End the loop because of a fault in it, which is logged."""
         self.failure = error
-        _log.error("the server's loop failed", exc_info=error)
+        _log.error("the server's loop failed", exc_info=touchable(error))
         self.stopping = True
         self.transport.wake()
 

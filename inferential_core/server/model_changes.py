@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from ..dispatch.base import LOADING, REPLACING, UNLOADING, Dispatcher, ModelChange
 from ..errors import ConfigError, InferentialError, UsageError, describe, last_frames
 from ..log.waiting import waiting
+from ..process.users_code import Foreign
 from ..suggestion import nearest
 from .parts import Parts
 
@@ -32,7 +33,7 @@ class Wish:
 
     kind: str  # LOADING, REPLACING or UNLOADING
     model_id: str
-    model: Any = None
+    model: Foreign[Any] = None
     options: Mapping[str, Any] = field(default_factory=dict)
     unload_first: bool = False
 

@@ -11,6 +11,8 @@ import contextlib
 import threading
 from collections.abc import Callable
 
+from ..errors import touchable
+
 
 def off_loop(work: Callable[[], object], name: str) -> asyncio.Future[None]:
     """Begin `work` on a thread called `name`; to be awaited, which raises what it raises.
@@ -40,7 +42,7 @@ def settle_from_thread(future: asyncio.Future[None], error: BaseException | None
         if error is None:
             future.set_result(None)
         else:
-            future.set_exception(error)
+            future.set_exception(touchable(error))
 
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
         future.get_loop().call_soon_threadsafe(settle)

@@ -28,6 +28,7 @@ from ..metrics.callbacks import Callback, CallbackRunner
 from ..metrics.histograms import Counts
 from ..metrics.store import MetricsStore
 from ..process.termination import until_sigterm
+from ..process.users_code import Foreign
 from ..scheduler.base import scheduler_class
 from ..scheduler.batching import BatchScheduler
 from ..scheduler.custom import CustomScheduler
@@ -353,7 +354,7 @@ class Server:
 
         parts.loop.between_turns(change)
 
-    def load_model(self, model_id: str, model: Any, **options: Any) -> None:
+    def load_model(self, model_id: str, model: Foreign[Any], **options: Any) -> None:
         """Serve one more model; returns once it is ready. Other models are served meanwhile.
 
         model, options: as `LocalDispatcher` takes them for one model, `process` being a bool; on
@@ -363,7 +364,7 @@ class Server:
         self._change_model(Wish(LOADING, model_id, model, options))
 
     def replace_model(
-        self, model_id: str, model: Any, *, unload_first: bool = False, **options: Any
+        self, model_id: str, model: Foreign[Any], *, unload_first: bool = False, **options: Any
     ) -> None:
         """Serve another model under an id; returns once the old one and its memory are gone.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from inferential_core.process.users_code import Guarded
 from inferential_ros.contract.schema import History
 from inferential_ros.convert.registry import Decode, InputError
 
@@ -26,7 +27,7 @@ class Past:
         self.used = False  # as the newest of an observation: it is kept for the next ones
         self._value: Any = None
 
-    def value(self, decode: Decode) -> Any:
+    def value(self, decode: Guarded[Decode]) -> Any:
         """What a message holds, decoded at the first call only."""
         if self._value is None:
             self._value = decode(self.message)
@@ -38,7 +39,7 @@ class Stack(NamedTuple):
 
     samples: tuple[Past, ...]
 
-    def value(self, decode: Decode, path: str) -> np.ndarray:
+    def value(self, decode: Guarded[Decode], path: str) -> np.ndarray:
         """Their values, stacked along a new first axis; InputError where their shapes differ."""
         values = [sample.value(decode) for sample in self.samples]
         if len({np.shape(value) for value in values}) != 1:

@@ -10,6 +10,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 
+from inferential_core.process.users_code import Foreign
 from inferential_ros.bridge.goals import GoalSender
 from inferential_ros.bridge.options import make_rule
 from inferential_ros.contract.schema import Contract, Output, Qos
@@ -179,7 +180,7 @@ class ChangeSender(Sender):
 
     def __init__(self, node: LifecycleNode, output: Output, group: CallbackGroup) -> None:
         self._node = node
-        self._encode: Any = output.encode
+        self._encode: Foreign[Any] = output.encode
         self._threshold = np.array(output.threshold)
         self._sent: np.ndarray | None = None
         self._goals = GoalSender(node, output, group)

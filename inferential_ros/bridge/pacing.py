@@ -25,7 +25,7 @@ class ControlLoop:
         period_ns: int,
         tick: Callable[[], None],
         went_back: Callable[[], None],
-        on_failure: Callable[[Exception], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self._clock = clock
         self._now_ns = now_ns
@@ -81,5 +81,5 @@ class ControlLoop:
                 due_ns += (-left_ns // self._period_ns + 1) * self._period_ns
                 try:
                     self._tick()
-                except Exception as error:  # one failed tick must not end all of them
+                except BaseException as error:  # one failed tick must not end all of them
                     self._on_failure(error)

@@ -14,6 +14,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
+from inferential_core.errors import describe
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.console import Console
 from inferential_ros.bridge.diagnostics import diagnostics_message
@@ -239,7 +240,7 @@ class RosInterfaces:
         names, model = self._contract.action.names, self._contract.model.id
         publisher.publish(chunk_message(plan, names, self._client_id, model))
 
-    def _tick_failed(self, error: Exception) -> None:
+    def _tick_failed(self, error: BaseException) -> None:
         self._node.get_logger().error(
-            f"control tick failed: {type(error).__name__}: {error}", throttle_duration_sec=1.0
+            f"control tick failed: {describe(error)}", throttle_duration_sec=1.0
         )

@@ -19,6 +19,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
+from inferential_core.errors import describe
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.contract.schema import Contract, Qos
 from inferential_ros.qos import matching_qos, qos_profile
@@ -49,7 +50,7 @@ class SampleReader:
         self,
         node: Node,
         subscriptions: Sequence[Subscription],
-        on_failure: Callable[[Exception], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self.lock = threading.Lock()
         self._context = node.context
@@ -94,7 +95,7 @@ class SampleReader:
                 with self.lock:
                     if not self._stopping:
                         subscription.callback(taken[0])
-        except Exception as error:  # one bad message must not silence the robot
+        except BaseException as error:  # one bad message must not silence the robot
             self._on_failure(error)
 
 
@@ -150,7 +151,7 @@ class SampleTopics:
 
         return store
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         self._node.get_logger().error(
-            f"a sample was not taken: {type(error).__name__}: {error}", throttle_duration_sec=1.0
+            f"a sample was not taken: {describe(error)}", throttle_duration_sec=1.0
         )

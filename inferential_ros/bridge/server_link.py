@@ -8,11 +8,11 @@ later. The handler is called on this thread and must not block.
 from __future__ import annotations
 
 import threading
-import traceback
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from inferential_core import Connection, InferentialError, Model, Reply
+from inferential_core.errors import traceback_of
 from inferential_ros.keys import NO_KEYS, KeyFiles
 
 
@@ -142,8 +142,10 @@ class ServerLink:
                         self._start_epoch()
                     self._take_replies()
                     self._send()
-                except Exception:  # one bad observation or reply must not silence the robot
-                    self._handler.on_error(traceback.format_exc())
+                except (
+                    BaseException
+                ) as error:  # one bad observation or reply must not silence the robot
+                    self._handler.on_error(traceback_of(error))
         finally:
             self._connection.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from inferential_ros.contract.plugins import converters_code
 from inferential_ros.contract.schema import (
     ASOF,
     DROP,
@@ -57,9 +58,10 @@ def topic_key(name: str, section: Section, initial: str | None = None) -> Observ
     align = section.get("align", one_of(NEWEST, ASOF, DROP), NEWEST)
     if align != ASOF and section.has("tolerance_s"):
         raise ContractError(section.at("tolerance_s"), "is for align: asof")
-    decode = converter.make(section, topic.message)
-    if initial is not None and form_of(decode).dtype != TEXT:
-        raise ContractError(section.at("text"), f"a {topic.type} is no text")
+    with converters_code(section.path):
+        decode = converter.make(section, topic.message)
+        if initial is not None and form_of(decode).dtype != TEXT:
+            raise ContractError(section.at("text"), f"a {topic.type} is no text")
     key = ObservationKey(
         name,
         section.path,

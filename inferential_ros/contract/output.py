@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from inferential_core.process.users_code import Foreign
 from inferential_ros.contract.geometry import Geometry
 from inferential_ros.contract.limits import (
     in_action_units,
@@ -15,6 +16,7 @@ from inferential_ros.contract.limits import (
     undeclared,
     without_rotations,
 )
+from inferential_ros.contract.plugins import converters_code
 from inferential_ros.contract.schema import DEFAULT_FALLBACK, Output
 from inferential_ros.contract.topics import read_topic
 from inferential_ros.contract.urdf import Joint
@@ -84,8 +86,9 @@ def read_output(
     bounds = read_bounds(section, selected, kind, control_period_s, joints)
     max_step = bounds.max_step
     context = OutputContext(topic.message, selected, kind, control_period_s, rotations)
-    encode = converter.make(section, context)
-    quaternions = getattr(encode, "quaternions", ())
+    with converters_code(section.path):
+        encode = converter.make(section, context)
+        quaternions = tuple(getattr(encode, "quaternions", ()))
     limits = without_rotations(section, bounds.limits, selected, rotations, quaternions)
     if kind == POSITION and joints is not None:
         declared = [columns[index] for index in geometry.continuous]
@@ -198,7 +201,7 @@ class Converting:
     """Encodes values in the units of the actions by an encoder for those of the message."""
 
     def __init__(self, encode: Encode, conversion: Conversion) -> None:
-        self._encode: Any = encode
+        self._encode: Foreign[Any] = encode
         self._conversion = conversion
         self.listens = getattr(encode, "listens", ())
 

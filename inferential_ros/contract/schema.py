@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inferential_core.client.handle import RESTART
+from inferential_core.process.users_code import Foreign
 from inferential_ros.convert.registry import EVERY_TICK, TEXT, Decode, Encode, Form, form_of
 from inferential_ros.execution.channel import DECELERATE_S, HOLD, POSITION, ZEROS
 from inferential_ros.execution.modes import Execution
@@ -112,7 +113,9 @@ class ObservationKey:
         """
         if self.quiet:
             return lambda message: frozenset(t.child_frame_id for t in message.transforms)
-        return (lambda message: None) if self.max_age_s is None and self.decode else None
+        return (
+            (lambda message: None) if self.max_age_s is None and self.decode is not None else None
+        )
 
     @property
     def sample_form(self) -> Form:
@@ -164,7 +167,10 @@ class Output:
     encode: Encode
     max_step: tuple[float, ...] | None = None  # most a value may change from tick to tick
     decelerate_s: float = DECELERATE_S
-    stamp: Callable[[Any, Any], None] | None = None  # stamp(message, time), when it is published
+    # stamp(message, time), called when it is published
+    stamp: Foreign[Callable[[Any, Any], None] | None] = (
+        None  # stamp(message, time), when it is published
+    )
     sent: str = EVERY_TICK
     action: type[Any] | None = None  # of a ROS action, whose goal is the message
     threshold: tuple[float, ...] = ()  # of a goal sent on change: what is no change of a value

@@ -37,6 +37,6 @@ def imu(section: Section, message: type[Any]) -> Decode:
                 " others; allow_nan: true takes the numbers nevertheless",
             )
 
-    if isinstance(decode, Vector) and not section.get("allow_nan", boolean, False):
+    if issubclass(type(decode), Vector) and not section.get("allow_nan", boolean, False):
         decode.check = check
     return decode

@@ -22,15 +22,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from inferential_core.process.users_code import Foreign, Guarded
 from inferential_ros.execution.rotations import Rotation
 
 # message -> array, str or EncodedImage; raises InputError where the message does not fit
-Decode = Callable[[Any], Any]
+Decode = Foreign[Callable[[Any], Any]]
 # values of the output's columns, in its order -> message; None: nothing is published. One that
 # needs to know what the robot says has an attribute `listens`, a sequence of `Listening`.
-Encode = Callable[[np.ndarray], Any]
-MakeDecode = Callable[[Any, type[Any]], Decode]
-MakeEncode = Callable[[Any, "OutputContext"], Encode]
+Encode = Foreign[Callable[[np.ndarray], Any]]
+MakeDecode = Foreign[Callable[[Any, type[Any]], Decode]]
+MakeEncode = Foreign[Callable[[Any, "OutputContext"], Encode]]
 
 TEXT = "string"
 KINDS = ("position", "velocity", "effort", "twist")
@@ -110,7 +111,7 @@ class OutputType:
     make: MakeEncode
     kinds: tuple[str, ...] = KINDS
     kind: str | None = None
-    stamp: Callable[[Any, Any], None] | None = None
+    stamp: Foreign[Callable[[Any, Any], None] | None] = None
     sent: str = EVERY_TICK
 
 
@@ -136,7 +137,7 @@ def output_converter(
     *names: str,
     kinds: tuple[str, ...] = KINDS,
     kind: str | None = None,
-    stamp: Callable[[Any, Any], None] | None = None,
+    stamp: Foreign[Callable[[Any, Any], None] | None] = None,
     sent: str = EVERY_TICK,
 ) -> Callable[[F], F]:
     """Registers `make(section, context) -> encode(values)` for message types."""
@@ -165,7 +166,7 @@ def formed(
     return decode
 
 
-def form_of(decode: Decode) -> Form:
+def form_of(decode: Guarded[Decode]) -> Form:
     """What a decoder returns, as far as it tells."""
     form: Form = getattr(decode, "form", Form())
     return form
@@ -176,7 +177,7 @@ class Listening(NamedTuple):
 
     topic: str
     message: type[Any]
-    take: Callable[[Any], None]
+    take: Foreign[Callable[[Any], None]]
 
 
 class Located(NamedTuple):
@@ -191,7 +192,7 @@ class Located(NamedTuple):
     form: str = ""
 
 
-def located(decode: Decode | None) -> Mapping[str, Located]:
+def located(decode: Guarded[Decode | None]) -> Mapping[str, Located]:
     """The elements of what a decoder returns, by joint or field, as far as it tells."""
     tell: Callable[[], Mapping[str, Located]] | None = getattr(decode, "located", None)
     return {} if tell is None else tell()

@@ -22,6 +22,7 @@ from rosbags.typesys import (
 )
 from rosbags.typesys.store import Typestore
 
+from inferential_core.errors import describe, text_of
 from inferential_ros.recording.definitions import Definitions, nested_types
 from inferential_ros.recording.errors import BagError
 from inferential_ros.recording.storage import Channel
@@ -73,7 +74,7 @@ class Decoders:
             except SerdeError as error:
                 raise DecodeError(str(error)) from None
             except Exception as error:  # of the code made for an odd definition, or by odd bytes
-                raise DecodeError(f"{type(error).__name__}: {error}") from None
+                raise DecodeError(f"{type(error).__name__}: {text_of(error)}") from None
 
         return decode
 
@@ -102,7 +103,7 @@ class Decoders:
         except TypesysError:
             raise BagError(f"the definition of {channel.type} cannot be parsed") from None
         except Exception as error:  # the parser meets text that nobody foresaw
-            raise BagError(f"the definition of {channel.type}: {error!r}") from None
+            raise BagError(f"the definition of {channel.type}: {describe(error)}") from None
         if channel.type not in store.fielddefs:
             raise BagError(f"the recording's definition of {channel.type} is of something else")
         self._complete(store, {channel.type})

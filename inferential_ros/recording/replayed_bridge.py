@@ -6,6 +6,7 @@ from collections import Counter, deque
 from typing import Any
 
 from inferential_core import Reply, Status
+from inferential_core.errors import text_of
 from inferential_ros.bridge.bridge_core import BridgeCore
 from inferential_ros.bridge.inputs import Inputs, NotNow
 from inferential_ros.bridge.robot_io import RobotIo
@@ -42,8 +43,8 @@ class CountedInputs(Inputs):
             raise self._refusal(
                 f"the recorded message has no {error.name!r}: its definition is another one"
             ) from None
-        except Exception as error:  # a converter that met what it does not foresee
-            raise self._refusal(f"{type(error).__name__}: {error}") from None
+        except BaseException as error:  # a converter that met what it does not foresee
+            raise self._refusal(f"{type(error).__name__}: {text_of(error)}") from None
 
     def _refusal(self, problem: str) -> InputError:
         refusal = InputError("observation", problem)

@@ -16,7 +16,7 @@ import torch
 from lerobot.configs import PreTrainedConfig
 from lerobot.policies import get_policy_class, make_pre_post_processors
 
-from ...errors import ConfigError
+from ...errors import ConfigError, text_of
 from .. import damage, naming
 from ..folder import checked_folder, downloads, version_of
 from ..options import Options
@@ -204,7 +204,9 @@ def _check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except Exception as error:
-        raise ConfigError(f"option device={device}: PyTorch cannot use it here: {error}") from None
+        raise ConfigError(
+            f"option device={device}: PyTorch cannot use it here: {text_of(error)}"
+        ) from None
 
 
 def _precision(name: str) -> Callable[[str], Callable[[], Any]]:

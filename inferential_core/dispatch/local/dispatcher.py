@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelUnavailable, UsageError
 from ...log.waiting import waiting
+from ...process.users_code import Foreign
 from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from .model_change import LocalChange, Served
@@ -45,7 +46,7 @@ class LocalDispatcher(Dispatcher):
 
     def __init__(
         self,
-        models: Mapping[str, Any],
+        models: Mapping[str, Foreign[Any]],
         *,
         lanes: int | Mapping[str, int] = 1,
         max_batch: int | Mapping[str, int] = 64,
@@ -105,7 +106,7 @@ class LocalDispatcher(Dispatcher):
     def change(
         self,
         model_id: str,
-        model: Any = None,
+        model: Foreign[Any] = None,
         options: Mapping[str, Any] | None = None,
         unload_first: bool = False,
     ) -> LocalChange:

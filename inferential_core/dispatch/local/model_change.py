@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ...errors import InferentialError, UsageError, describe
 from ...process.interpreter import free_memory
+from ...process.users_code import Foreign
 from ...suggestion import nearest
 from .. import profile
 from ..base import LOADING, REPLACING, UNLOADING, ModelChange, ModelInfo
@@ -28,10 +29,10 @@ class Served:
     lanes: Lanes | None
 
     @classmethod
-    def of(cls, model_id: str, model: Any, options: ModelOptions) -> Served:
+    def of(cls, model_id: str, model: Foreign[Any], options: ModelOptions) -> Served:
         """A model that is not started yet; ConfigError or UsageError says what is wrong."""
         lanes, info = make_lanes(model_id, model, options)
-        return cls("", options, info, lanes).named(model if isinstance(model, str) else "")
+        return cls("", options, info, lanes).named(model if issubclass(type(model), str) else "")
 
     def named(self, source: str) -> Served:
         """The same, which `source` names; its profile is expected to hold."""
@@ -80,7 +81,12 @@ class LocalChange(ModelChange):
     """One change of one model; model None: it is unloaded."""
 
     def __init__(
-        self, host: Host, model_id: str, model: Any, options: ModelOptions, unload_first: bool
+        self,
+        host: Host,
+        model_id: str,
+        model: Foreign[Any],
+        options: ModelOptions,
+        unload_first: bool,
     ) -> None:
         self._host = host
         self._id = model_id

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from ...errors import UsageError
 from ...models.caller import ModelCaller
 from ...models.loading import load_model
+from ...process.users_code import Foreign
 from ...suggestion import nearest
 from ..base import ModelInfo
 from .process_lanes import ProcessLanes
@@ -52,7 +53,7 @@ class ModelOptions(NamedTuple):
 
 
 def options_by_id(
-    models: Mapping[str, Any],
+    models: Mapping[str, Foreign[Any]],
     lanes: int | Mapping[str, int],
     max_batch: int | Mapping[str, int],
     process: bool | Collection[str],
@@ -93,7 +94,9 @@ def options_of(
     ).checked(model_id)
 
 
-def make_lanes(model_id: str, model: Any, options: ModelOptions) -> tuple[Lanes, ModelInfo]:
+def make_lanes(
+    model_id: str, model: Foreign[Any], options: ModelOptions
+) -> tuple[Lanes, ModelInfo]:
     """Lanes that are not started yet, and what is known of the model by now.
 
     ConfigError where there is no model of this name, UsageError where it is none.
@@ -102,7 +105,7 @@ def make_lanes(model_id: str, model: Any, options: ModelOptions) -> tuple[Lanes,
         info = ModelInfo(model_id, lanes=options.lanes)
         most, warm_up = options.max_batch, options.warm_up
         return ProcessLanes(model, info, options.limit_s, max_batch=most, warm_up=warm_up), info
-    caller = ModelCaller(model_id, load_model(model) if isinstance(model, str) else model)
+    caller = ModelCaller(model_id, load_model(model) if issubclass(type(model), str) else model)
     info = _info(caller, options.lanes, options.max_batch)
     return ThreadLanes(caller, info, options.limit_s, options.warm_up), info
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ModelUnavailable
+from ...process.users_code import Foreign
 from ..base import Batch, Completion, Leadership, ModelInfo, OnDone
 from ..watchdog import Watchdog
 from ..worker import WorkerProcess
@@ -34,7 +35,7 @@ class ProcessLanes:
 
     def __init__(
         self,
-        model: Any,
+        model: Foreign[Any],
         info: ModelInfo,
         timeout_s: float,
         *,
@@ -44,7 +45,7 @@ class ProcessLanes:
         self.info = info
         self.timeout_s = timeout_s
         options = {"model_id": info.id, "max_batch": max_batch, "warm_up": warm_up}
-        named = isinstance(model, str)
+        named = issubclass(type(model), str)
         self._lanes = [
             _Lane(
                 self,

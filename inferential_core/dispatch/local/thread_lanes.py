@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from operator import attrgetter
 
-from ...errors import ConfigError, ModelUnavailable, describe
+from ...errors import ConfigError, ModelUnavailable, describe, touchable
 from ...models.caller import ModelCaller
 from ...models.context import InferenceContext
 from ...process import forks
@@ -110,7 +110,9 @@ class Lane:
 
     def _fail(self, error: BaseException) -> None:
         """This thread ends: its batch fails, and another one takes its place."""
-        _log.error("model %r: a thread failed, and is replaced", self._name, exc_info=error)
+        _log.error(
+            "model %r: a thread failed, and is replaced", self._name, exc_info=touchable(error)
+        )
         self._run.replace(self)
         self._run.came_back()  # it hangs nowhere
         batch = self._claim_batch()

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import ModelUnavailable
+from ...errors import ModelUnavailable, text_of
 from ..base import ModelInfo
 from . import cluster, one_replica, payload, replica
 from .payload import Packed, Stayed
@@ -95,7 +95,7 @@ class Application:
         try:
             await self._find_deployment(details["deployments"])
         except Exception as error:
-            self.why_not = f"application {self.name!r} is {details['status']!s}: {error}"
+            self.why_not = f"application {self.name!r} is {details['status']!s}: {text_of(error)}"
             self._actors.clear()
             return
         deployment = details["deployments"][self._deployment]
@@ -288,7 +288,7 @@ class Application:
                 cause: Exception = error
             # A replica that has just come and does not know the method yet.
             await self._refresh()
-        raise ModelUnavailable(f"application {self.name!r} cannot be called: {cause}")
+        raise ModelUnavailable(f"application {self.name!r} cannot be called: {text_of(cause)}")
 
     async def _call_lane(self, handle: Any, lane: int, observations: list[Observation]) -> Answer:
         """A call of one replica and no other: that has the state of these clients."""

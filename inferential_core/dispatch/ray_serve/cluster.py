@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import text_of
+from ...errors import text_of, touchable
 from . import descendants, shipped
 
 # Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
@@ -71,7 +71,7 @@ def _join_running(ray: Any, address: str) -> None:
         try:
             ray.init(address=address, **_QUIETLY)
         except ConnectionError as error:
-            if "InvalidAuthToken" not in str(_first_cause(error)) or not _may_present_token(
+            if "InvalidAuthToken" not in text_of(_first_cause(error)) or not _may_present_token(
                 address
             ):
                 raise
@@ -177,8 +177,9 @@ def _may_present_token(address: str) -> bool:
 
 def _first_cause(error: BaseException) -> BaseException:
     """What matters: Ray wraps it."""
+    error = touchable(error)
     while error.__cause__ is not None:
-        error = error.__cause__
+        error = touchable(error.__cause__)
     return error
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...errors import text_of
 from ...models import schemes
 from ...process.users_code import users_code
 from .cluster import first_line
@@ -139,7 +140,7 @@ def remove(names: list[str]) -> None:
         try:
             serve.delete(name, _blocking=False)
         except Exception as error:
-            _log.debug("application %s could not be removed: %s", name, error)
+            _log.debug("application %s could not be removed: %s", name, text_of(error))
 
 
 def _options(name: str, given: Mapping[str, Any], share: int) -> dict[str, Any]:

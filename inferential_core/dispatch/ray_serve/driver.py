@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...errors import ModelUnavailable
+from ...errors import ModelUnavailable, describe
 from ...models.answers import Result
 from ..base import Batch, Completion, Dispatcher, ModelInfo
 from ..worker.jobs import pack_models
@@ -172,7 +172,7 @@ class RayDriver(Dispatcher):
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                _log.debug("Serve does not answer: %r", error)
+                _log.debug("Serve does not answer: %s", describe(error))
                 if time.monotonic() - max(seen, self._answered_at) > LOST_S:
                     raise cluster.Lost(f"Ray Serve did not answer for {LOST_S:g} s") from error
             cluster.check_node()

@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
-from ...errors import UsageError, describe
+from ...errors import UsageError, describe, text_of
 from ...models.answers import Result
 from ...models.form import ModelForm
 from ...models.interface import Call, ModelInterface, Raised, attempt
+from ...process.users_code import Foreign, Guarded
 from .replica_memory import Neighbours, is_near
 from .replica_values import Observation, find_context_class, pack_outcome, unpack
 
@@ -38,26 +39,29 @@ def attach(
     from ray import serve
 
     context = serve.get_replica_context()
-    servable: Any = context.servable_object
-    attached = getattr(servable, method, None)
-    if attached is None:
-        try:
+    servable: Foreign[Any] = context.servable_object
+    try:
+        attached = getattr(servable, method, None)
+        if attached is None:
             serving = Serving(servable, context.replica_tag, concurrency)
-        except Exception as error:
-            return {"unfit": str(error) if isinstance(error, UsageError) else describe(error)}
-        attached = serving.method()
-        attached.description = serving.description
-        try:
-            setattr(servable, method, attached)
-        except AttributeError:  # __slots__
-            return {"unfit": f"{type(servable).__name__} has __slots__ and takes no attribute"}
-    return {**attached.description, "near": is_near(probe, token)}
+            attached = serving.method()
+            attached.description = serving.description
+            try:
+                setattr(servable, method, attached)
+            except AttributeError:  # __slots__
+                told = f"{type(servable).__name__} has __slots__ and takes no attribute"
+                return {"unfit": told}
+        return {**attached.description, "near": is_near(probe, token)}
+    except UsageError as error:
+        return {"unfit": text_of(error)}
+    except BaseException as error:  # whatever the object does when it is asked what it has
+        return {"unfit": describe(error)}
 
 
 class Serving:
     """A user's object, called on the event loop of its replica. UsageError: it is no model."""
 
-    def __init__(self, servable: Any, replica: str, concurrency: int) -> None:
+    def __init__(self, servable: Guarded[Any], replica: str, concurrency: int) -> None:
         self._form = ModelForm(servable, named_only=True)
         self._interface = ModelInterface(self._form)
         self._replica = replica
@@ -128,7 +132,9 @@ class Serving:
             result: T = end.value
             return result
 
-    async def _attempt(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    async def _attempt(
+        self, function: Foreign[Callable[..., Any]], arguments: tuple[Any, ...]
+    ) -> Foreign[Any]:
         if function is self._form.function and not self._form.asynchronous:
             outcome = await self._attempt_synchronous(arguments)
         else:
@@ -140,7 +146,7 @@ class Serving:
         except BaseException as error:  # a model may call sys.exit
             return Raised(error)
 
-    async def _attempt_synchronous(self, arguments: tuple[Any, ...]) -> Any:
+    async def _attempt_synchronous(self, arguments: tuple[Any, ...]) -> Foreign[Any]:
         begun = time.monotonic()
         if self._takes_s < QUICK_S:
             outcome = attempt(self._form.function, *arguments)

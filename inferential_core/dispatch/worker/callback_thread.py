@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...errors import touchable
+from ...process.users_code import Foreign, shown
 from ..base import Batch, Completion, OnDone
 
 _log = logging.getLogger(__name__)
@@ -59,9 +61,9 @@ class CallbackThread:
             self.fail(*item)
 
 
-def guarded(function: Callable[..., object], *arguments: Any) -> None:
+def guarded(function: Foreign[Callable[..., object]], *arguments: Any) -> None:
     """Call a function; what it raises is logged and goes no further."""
     try:
         function(*arguments)
-    except Exception:
-        _log.exception("%r raised", function)
+    except BaseException as error:
+        _log.error("%s raised", shown(function), exc_info=touchable(error))

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import UsageError
+from ...errors import UsageError, text_of
 from ..base import Batch, ModelInfo, OnDone
 from .callback_thread import CallbackThread, OnEvent
 from .restarts import Restarts
@@ -98,8 +98,10 @@ class WorkerProcess:
             return None
         try:
             return pickle.dumps(dict(self._pickled))
-        except Exception as error:
-            raise UsageError(f"{self.name}: {error}; name it as module:attribute") from None
+        except BaseException as error:  # of an object of the user's
+            raise UsageError(
+                f"{self.name}: {text_of(error)}; name it as module:attribute"
+            ) from None
 
     @property
     def up(self) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import ConfigError, ModelUnavailable
+from ...errors import ConfigError, ModelUnavailable, touchable
 from ..base import Batch, ModelInfo
 from .callback_thread import CallbackThread
 from .process_run import NotReady, ProcessRun
@@ -135,7 +135,7 @@ class WorkerSupervisor:
             self._failure = ConfigError(f"{self._name}: {reason}")
             self._failure.__cause__ = cause
         elif cause is not None:
-            _log.error("%s could not start again", self._name, exc_info=cause)
+            _log.error("%s could not start again", self._name, exc_info=touchable(cause))
         return reason
 
     def _on_exit(self, run: ProcessRun, failure: str) -> None:

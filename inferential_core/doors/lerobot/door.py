@@ -17,7 +17,7 @@ from concurrent.futures import Future
 import grpc.aio
 
 from ...config.doors import split_address
-from ...errors import ConfigError
+from ...errors import ConfigError, text_of
 from ..door import Door
 from .service import Service
 
@@ -62,7 +62,9 @@ class LerobotDoor(Door):
         try:
             port = listening.result()
         except Exception as error:
-            raise ConfigError(f"door {self.kind!r}: {self.settings.bind}: {error}") from None
+            raise ConfigError(
+                f"door {self.kind!r}: {self.settings.bind}: {text_of(error)}"
+            ) from None
         self._address = f"{f'[{host}]' if ':' in host else host}:{port}"
 
     def close(self) -> None:

@@ -324,6 +324,28 @@ def test_a_raising_callback_harms_no_other_and_is_logged_once(
     assert len(caplog.records) == 1
 
 
+class Odd:
+    """A callback that raises, also where somebody asks what it is."""
+
+    def __call__(self, *measurement: object) -> None:
+        raise KeyboardInterrupt
+
+    def __repr__(self) -> str:
+        raise SystemExit(3)
+
+
+def test_a_callback_that_raises_and_cannot_be_printed_harms_no_other(
+    runner: CallbackRunner,
+) -> None:
+    came = threading.Event()
+    runner.add(Odd())
+    runner.add(lambda *measurement: came.set())
+    for _ in range(2):
+        runner.publish("queue_depth", 1.0, {})
+        assert came.wait(5.0)
+        came.clear()
+
+
 def test_a_hanging_callback_loses_measurements_but_delays_nobody(runner: CallbackRunner) -> None:
     runner.BACKLOG = 10
     begun, release = threading.Event(), threading.Event()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from inferential_core import ConfigError, Connection, LocalDispatcher, Server, Status
+from inferential_core import ConfigError, Connection, LocalDispatcher, Server, Status, UsageError
 from inferential_core.errors import (
     MOST_TEXT,
     RejectedError,
@@ -77,6 +78,24 @@ def test_any_error_has_a_text_that_can_be_sent(error: Exception, text: str) -> N
     assert type(text_of(error)) is str
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no groups of errors")
+def test_a_group_of_errors_tells_the_first_of_them() -> None:
+    errors = [ValueError("no camera"), Mute(), KeyError("arm"), ValueError("not told")]
+    told = describe(ExceptionGroup("two tasks", errors))  # type: ignore[name-defined]  # noqa: F821
+    assert "two tasks" in told and "ValueError: no camera; Mute: its text cannot be made" in told
+    assert "KeyError: 'arm'" in told and "not told" not in told
+
+
+@pytest.mark.parametrize("attribute", ["nested", "specification", "batch_sizes", "infer", "reset"])
+def test_a_model_that_fails_when_it_is_asked_what_it_has_is_no_model(attribute: str) -> None:
+    def fail(model: object) -> object:
+        raise Mute
+
+    odd_one = type("Odd", (), {"infer": lambda self, obs: obs, attribute: property(fail)})()
+    with pytest.raises(UsageError, match="'policy' cannot be used: Mute"):
+        LocalDispatcher({"policy": odd_one})
+
+
 def test_a_place_is_told_of_a_models_error_and_not_of_this_packages_own() -> None:
     error = raised(ValueError("no"))
     assert place_of(error).startswith("test_failing_models.py:")
@@ -97,7 +116,7 @@ def test_an_error_is_told_whose_class_redefines_what_is_asked_of_it(
     asked: str, formatter: logging.Formatter, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = raised(odd(asked))
-    place = f"({Path(__file__).name}:53)"
+    place = f"({Path(__file__).name}:54)"
     assert type(as_exception(error)) is RuntimeError
     assert describe(error) == f"Odd: what it says {place}"
     assert "in raised" in traceback_of(error) and "in raised" in last_frames(error)

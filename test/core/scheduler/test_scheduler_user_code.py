@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from own_scheduler import OwnScheduler
 
-from inferential_core import Connection, LocalDispatcher, Server, register_policy
+from inferential_core import Connection, LocalDispatcher, Server, Status, register_policy
 from inferential_core.clock import FakeClock
 from inferential_core.config.schema import SchedulingConfig
 from inferential_core.request import InferenceRequest
@@ -313,6 +314,37 @@ def test_what_a_strategy_of_the_users_invents_or_repeats_is_not_served() -> None
     assert made.pick("policy", 2, 0.0, LatencyModel()) == waiting[2:]
 
 
+class Bare(BaseException):
+    """Is no Exception, and has no text."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("failure", [ValueError("broken"), Bare()])
+def test_each_method_of_a_strategy_of_the_users_may_raise(
+    failure: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> None:
+        raise failure
+
+    asked = "entered left answered hold_until headroom share_in_time reason explain serve_lone"
+    made = type("Broken", (BatchScheduler,), dict.fromkeys(asked.split(), fails))(
+        SchedulingConfig()
+    )
+    first = request()
+    with caplog.at_level(logging.ERROR):
+        made.submit(first)
+        assert made.pick("policy", 1, 0.0, LatencyModel()) == [first]
+        assert made.hold_until("policy") == math.inf
+        assert made.answered(first, 0.0) == 0
+        assert not made.serve_lone(first, 1, 0.0, LatencyModel())
+        assert made.reason("policy") == made.explain("policy") == ""
+        assert math.isnan(made.headroom("policy", 0.0, LatencyModel()))
+        assert math.isnan(made.share_in_time("policy", 1, 0, 0.0, LatencyModel()))
+    assert len(caplog.records) == 1 + len(asked.split())  # it has no `choose`, either
+
+
 # --- in a server ---
 
 
@@ -404,3 +436,32 @@ def test_switching_while_traffic_flows_loses_nothing() -> None:
         if thread.name.startswith(("scheduler ", "policy ")):
             thread.join(LONG_S)
             assert not thread.is_alive()
+
+
+class Ends(OwnScheduler):
+    """Raises what is no Exception, and cannot be printed."""
+
+    def next_batch(self) -> list[InferenceRequest]:
+        raise Bare
+
+    def __repr__(self) -> str:
+        raise Bare
+
+
+def test_a_server_outlives_a_scheduler_that_raises_no_exception_and_cannot_be_printed() -> None:
+    register_scheduler("ends")(Ends)
+    with serve(strategy="ends") as server, Connection(server.address) as robot:
+        model = robot.model("policy", latency_budget_ms=200)
+        model.observe(x=np.float32([1]))
+        reply = model.get_reply(1000 * LONG_S)
+        assert reply is not None and reply.status is Status.EXPIRED
+        assert server.failure is None
+
+
+def test_a_server_outlives_a_policy_that_raises_no_exception() -> None:
+    @register_policy("bare")
+    def policy(each: InferenceRequest) -> float:
+        raise Bare
+
+    with serve(strategy="deadline_aware", policy="bare") as server:
+        answers(server)
