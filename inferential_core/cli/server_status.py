@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from ..errors import InferentialError
+from ..errors import InferentialError, UsageError
 
 SERVER = "http://127.0.0.1:5580"
 TOKEN_VARIABLE = "INFERENTIAL_HTTP__TOKEN_FILE"  # the one that the server reads
@@ -78,10 +78,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def ask(options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
     """What /api/status of each server tells, and why those that tell nothing do not.
 
-    Unreachable if none does.
+    Unreachable if none does; UsageError where one is named twice, as it would count twice.
     """
     told, silent = [], []
-    for server in filter(None, map(str.strip, options.server.split(","))):
+    servers = list(filter(None, map(str.strip, options.server.split(","))))
+    plain = [each.removeprefix("http://").rstrip("/") for each in servers]
+    for each in plain:
+        if plain.count(each) > 1:
+            raise UsageError(f"--server: {each!r} is named twice: name it once")
+    for server in servers:
         try:
             told.append(_ask_one(server, options))
         except Unreachable as error:

@@ -283,7 +283,13 @@ class BaseModel:
 def _keys(
     key: str | os.PathLike[str] | None, server_key: str | os.PathLike[str] | None
 ) -> ClientKeys | None:
-    """None without a look at what reads keys: most connections have none, and start sooner."""
+    """None without a look at what reads keys: most connections have none, and start sooner.
+
+    UsageError for an empty path, which would mean no encryption.
+    """
+    for name, file in {"key": key, "server_key": server_key}.items():
+        if file == "":  # such as of a shell variable that is not set
+            raise UsageError(f"{name!r} names no file; name one or omit it")
     if not (key or server_key or any(name in os.environ for name in VARIABLES)):
         return None
     from ..security.client import client_keys

@@ -10,6 +10,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 
+from inferential_core.errors import describe
 from inferential_core.process.users_code import Foreign
 from inferential_ros.bridge.goals import GoalSender
 from inferential_ros.bridge.options import make_rule
@@ -67,6 +68,7 @@ class Outputs:
 
     def __init__(self, node: LifecycleNode, contract: Contract, group: CallbackGroup) -> None:
         self.declared = contract.action.outputs
+        self._node = node
         self._senders: list[Sender] = []
         for index, output in enumerate(self.declared):
             if output.sent == EVERY_TICK:
@@ -81,12 +83,23 @@ class Outputs:
         """What a control tick gives to each output that is not silent."""
         for sender, values in zip(self._senders, tick.values):
             if values is not None:
-                sender.publish(values, tick.source)
+                try:
+                    sender.publish(values, tick.source)
+                except BaseException as error:  # the others are told to stop all the same
+                    self._failed(error)
 
     def follow(self, plan: Plan, now_ns: int) -> None:
         """A new plan, as far as it is ahead."""
         for sender in self._senders:
-            sender.follow(plan, now_ns)
+            try:
+                sender.follow(plan, now_ns)
+            except BaseException as error:
+                self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        self._node.get_logger().error(
+            f"an output was not published: {describe(error)}", throttle_duration_sec=1.0
+        )
 
     def flush(self) -> None:
         """Wait until the robot has what it was told, or a moment."""

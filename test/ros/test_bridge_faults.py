@@ -10,6 +10,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from bridge_rig import GOOD, Rig
 from inferential.msg import BridgeStatus
 from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
+
+from inferential_ros.convert import registry
 
 CUT_S = 3.0
 
@@ -211,6 +214,52 @@ def test_a_model_that_answers_nonsense_now_and_then(make_rig: Callable[..., Rig]
     executes(rig)
     assert all(-2.0 <= m.data[0] <= 2.0 for m in rig.gripper.messages)
     rig.judge()
+
+
+def test_a_reader_of_messages_that_exits_now_and_then_ends_no_thread(
+    make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, calls = "sensor_msgs/msg/JointState", itertools.count(1)
+    known = registry.input_type(name)
+
+    def make(*given: Any) -> Any:
+        decode = known.make(*given)
+
+        def exits_now_and_then(message: Any) -> Any:
+            if next(calls) % 3 == 0:
+                raise SystemExit("bye")
+            return decode(message)
+
+        return exits_now_and_then
+
+    monkeypatch.setitem(registry._inputs, name, replace(known, make=make))
+    rig = make_rig()
+    rig.run()
+    for _ in range(3):
+        executes(rig)
+    assert next(calls) > 3
+
+
+def test_a_writer_of_messages_that_exits_silences_no_other_output(
+    make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "std_msgs/msg/Float64MultiArray"
+    known = registry.output_type(name)
+
+    def exits(values: np.ndarray) -> Any:
+        raise SystemExit("bye")
+
+    def make(section: Any, context: Any) -> Any:
+        return exits if context.names == ("arm",) else known.make(section, context)
+
+    monkeypatch.setitem(registry._outputs, name, replace(known, make=make))
+    rig = make_rig()
+    rig.run()
+    rig.gripper.wait(lambda m: list(m.data) == [2.0])
+    mark = rig.gripper.mark()
+    rig.change(Transition.TRANSITION_DEACTIVATE)
+    rig.gripper.wait(lambda m: list(m.data) == [0.0], mark)
+    assert not rig.arm.messages
 
 
 def test_two_robots_under_one_client_id_both_stop_and_are_told(

@@ -336,6 +336,32 @@ def test_a_package_of_the_users_adds_converters(
     assert (output.kind, output.encode(np.array([1.0, 2.0, 3.0])).data) == ("effort", 6.0)
 
 
+@pytest.mark.parametrize("decorator", ["input_converter", "output_converter"])
+def test_a_converter_that_exits_while_the_contract_is_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decorator: str
+) -> None:
+    from inferential_ros.convert import registry
+
+    def exits(section: object, about: object) -> None:
+        raise SystemExit("bye")
+
+    monkeypatch.setattr(registry, "_inputs", dict(registry._inputs))
+    monkeypatch.setattr(registry, "_outputs", dict(registry._outputs))
+    values = copy.deepcopy(GOOD)
+    if decorator == "input_converter":
+        kind, there = "sensor_msgs/msg/Temperature", values["observation"]["keys"]
+        there["odd"] = {"topic": "odd", "type": kind}
+        path = "observation.keys.odd"
+    else:
+        kind, there = "std_msgs/msg/Float64", values["action"]["outputs"]
+        there.append({"topic": "odd", "type": kind, "kind": "effort"})
+        path = f"action.outputs[{len(there) - 1}]"
+    getattr(registry, decorator)(kind)(exits)
+    with pytest.raises(ContractError, match="its converter raised SystemExit: bye") as caught:
+        parse_contract(values)
+    assert caught.value.path == path
+
+
 def test_a_module_of_converters_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     values = {**copy.deepcopy(GOOD), "converters": ["no_such_module_of_mine"]}
     with pytest.raises(ContractError) as caught:

@@ -459,3 +459,11 @@ def test_a_server_that_drains_says_so_and_is_not_ready(
         assert ask(server.page, "/healthz").status == 200
         assert command.main(["status", "--server", server.page]) == 0
         assert ", draining" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_page_that_is_named_twice_is_refused_as_it_would_count_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    both = "http://127.0.0.1:5580,127.0.0.1:5580/"
+    assert command.main(["status", "--server", both]) == 1
+    assert "'127.0.0.1:5580' is named twice: name it once" in capsys.readouterr().err
