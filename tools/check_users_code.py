@@ -56,7 +56,7 @@ REASONS = {
     "inferential_ros/contract/output.py Converting.__init__": CONFIGURE,
     "inferential_ros/contract/output.py Converting.plan": THREADS,
     "inferential_ros/contract/relative.py _elements": CONFIGURE,
-    "inferential_ros/contract/schema.py ObservationKey.form": CONFIGURE,
+    "inferential_ros/contract/schema.py ObservationKey.sample_form": CONFIGURE,
     "inferential_ros/discovery/live.py _storing": COMMAND,
     "inferential_ros/discovery/live.py check_sample": COMMAND,
     "inferential_ros/recording/replay.py Replay._compare": COMMAND,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from ..errors import ConfigError
+from ..errors import ConfigError, text_of
 from . import naming
 from .folder import check_whole, version_of
 from .options import Options
@@ -79,7 +79,7 @@ def _session(path: Path, device: str, threads: int) -> Any:
 
 def _in_words(error: Exception) -> str:
     """Why a file cannot be loaded, with the way out where there is one."""
-    kind, text = type(error).__name__, str(error)
+    kind, text = type(error).__name__, text_of(error)
     if kind == "InvalidProtobuf" or "No graph was found" in text:
         return f"{kind}: the file is cut off, or holds no network of ONNX: copy it again"
     if "External data path" in text or "External initializer" in text:

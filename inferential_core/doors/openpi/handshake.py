@@ -10,6 +10,8 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
+from ...errors import text_of
+
 _REALTIME = "v1/realtime/robot/openpi"  # the path of other servers that speak openpi's protocol
 
 _silent = logging.getLogger(f"{__name__}.websockets")  # strangers fill no log
@@ -44,7 +46,7 @@ class Handshake:
         except StopIteration as parsed:
             request = parsed.value
         except Exception as error:  # of websockets: several of its own, RuntimeError
-            raise ValueError(str(error)) from None
+            raise ValueError(text_of(error)) from None
         else:
             return False
         self.whole = True
