@@ -192,6 +192,7 @@ class Link:
         self.waiting: dict[int, Waiting] = {}
 
     def in_flight(self, generation: int) -> int:
+        """What bridges of older revisions ask for."""
         return len(self.waiting)
 
     def wake(self) -> None:

@@ -59,7 +59,8 @@ class BridgeCore:
         self.inputs = Inputs(contract)
         self._contract = contract
         self._robot = robot
-        self._generation = 0
+        self._generation = self._made_in = 0  # and that of the observation made last
+        self._unanswered = 0  # observations of this generation
         self._planned = False  # whether a plan of this generation came
         self._moved_why = ""  # why another server is asked, as it was told
         self._period_ns = round(1e9 / contract.action.rate_hz)
@@ -196,7 +197,7 @@ class BridgeCore:
             self._observation_due = False
             now_ns = self._robot.now_ns()
             samples = self.inputs.take(now_ns)
-            generation, epoch = self._generation, self.executor.epoch
+            self._made_in, epoch = self._generation, self.executor.epoch
             steps = self.executor.runway_ns(now_ns) // self._period_ns
             steps_remaining = steps if self._planned else None
         try:
@@ -218,18 +219,20 @@ class BridgeCore:
                 if not told:
                     self.failures.add(error.path, str(error))
             return None
-        return Observation(values, stamp_ns, generation, epoch), steps_remaining
+        return Observation(values, stamp_ns, self._made_in, epoch), steps_remaining
 
     def on_sent(self) -> None:
         """Count it; what was found due while it was being made is judged anew."""
         with self.lock:
             self.statistics.observations += 1
+            self._unanswered += self._made_in == self._generation
             if self._observation_due:
                 self._observation_due = self._should_observe(self._robot.now_ns())
 
     def on_reply(self, observation: Observation, reply: Reply) -> None:
         """Execute the plan it holds, and see whether the samples at hand are to be sent now."""
         with self.lock:
+            self._unanswered -= observation.generation == self._generation
             self._use_reply(observation, reply)
             self._observation_due = self._should_observe(self._robot.now_ns())
 
@@ -238,7 +241,7 @@ class BridgeCore:
         with self.lock:
             self._forget_samples()
             if not connected:
-                self._generation += 1  # the plan at hand stays valid until its lease ends
+                self._begin_generation()  # the plan at hand stays valid until its lease ends
                 self.statistics.fail("the link to the server is down")
             self._robot.publish_state()
 
@@ -279,7 +282,7 @@ class BridgeCore:
         try:
             plan = make_plan(self._contract.action, observation, reply)
             was_short = self.asking.short_of_actions
-            self.asking.answered(plan, self.link.in_flight(self._generation), now_ns)
+            self.asking.answered(plan, self._unanswered, now_ns)
             if self.asking.short_of_actions and not was_short:
                 self._tell_short(plan)
             pinned = self.executor.accept(plan, now_ns)
@@ -335,7 +338,7 @@ class BridgeCore:
         if not running:
             return False
         # Answers to what was asked before a break are of no use, so they are not waited for.
-        if not self.asking.may(self.link.in_flight(self._generation), now_ns):
+        if not self.asking.may(self._unanswered, now_ns):
             return False
         backoff = self.asking.backoff
         if backoff.wait_s and backoff.waiting(self._robot.steady_s()):
@@ -344,8 +347,12 @@ class BridgeCore:
         share_left = 0.0 if self.asking.low(now_ns) else math.inf
         return self.inputs.due(now_ns, share_left)
 
-    def _break(self, mode: BridgeMode) -> None:
+    def _begin_generation(self) -> None:
         self._generation += 1
+        self._unanswered = 0
+
+    def _break(self, mode: BridgeMode) -> None:
+        self._begin_generation()
         self._planned = False
         self.asking.forget()
         self._forget_samples()

@@ -106,12 +106,6 @@ class ServerLink:
         """Why there is no connection, in words; '' while there is one. From any thread."""
         return self._connection.problem
 
-    def in_flight(self, generation: int) -> int:
-        """Observations of that generation that are not answered yet. From any thread."""
-        if not self._in_flight:
-            return 0
-        return sum(each.generation == generation for each in list(self._in_flight.values()))
-
     def start(self) -> None:
         """Start the thread that talks with the server."""
         self._thread.start()

@@ -17,6 +17,7 @@ from sensor_msgs.msg import JointState
 
 from inferential_core import LocalDispatcher, Reply, Server, Status
 from inferential_ros.bridge.bridge_core import BridgeCore
+from inferential_ros.bridge.server_link import Observation
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.execution.executor import Tick
 from inferential_ros.execution.plan import Plan
@@ -166,8 +167,9 @@ def test_what_a_server_that_is_left_did_not_answer_is_told_with_the_move(
 ) -> None:
     why = "this client goes from tcp://a:1 to tcp://b:1: the link went down"
     bridge.on_moved("tcp://b:1", why)
+    asked = Observation({}, stamp_ns=0, generation=-1, epoch=0)
     for number, reason in enumerate((why, why, "no answer came within 900 ms")):
-        bridge.on_reply(None, Reply(number, "policy", Status.LOST, 0.0, 0.0, error=reason))
+        bridge.on_reply(asked, Reply(number, "policy", Status.LOST, 0.0, 0.0, error=reason))
     told = bridge.failures.lines_to_tell(time.monotonic())
     assert told == [why, "lost: no answer came within 900 ms"]
     assert bridge.statistics.replies[Status.LOST] == 3
