@@ -154,7 +154,7 @@ class Pipeline:
         if model is None:
             return  # settled already: a dispatcher may say it only once
         current = self.models.get(batch.model_id)
-        retries = self._config.scheduling.max_retries if current is not None else 0
+        retries = 0 if current is None else self._max_retries
         self._completion.handle(completion, model, self.scheduler, retries)
         if current is not model and current is not None:
             current.inherit(model)  # which was replaced meanwhile
@@ -355,6 +355,7 @@ class Pipeline:
             self._outcomes.settle(request, Status.DROPPED, reason)
 
     def _set_scheduler(self, scheduler: BatchScheduler) -> None:
+        self._max_retries = self._config.scheduling.max_retries
         self.scheduler = self._admission.places.scheduler = scheduler
         self._pending = scheduler.pending
         self._bypass = NoBypass(scheduler)

@@ -18,6 +18,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import TypeVar
 
 from ..clock import Clock
@@ -78,7 +79,7 @@ class EventLoop:
         """A batch is done. Replies and forms the next batches, unless another thread is at it."""
         self.completions.append(completion)
         while self.completions and self._lock.acquire(blocking=False):
-            self._holder = threading.get_ident()
+            self._holder = get_ident()
             try:
                 if self.stopped.is_set():
                     self.completions.clear()  # settled when it stopped
@@ -97,10 +98,10 @@ class EventLoop:
 
     def between_turns(self, work: Callable[[], T]) -> T:
         """What `work` returns, while nothing else touches the pipeline."""
-        if self._holder == threading.get_ident():
+        if self._holder == get_ident():
             return work()  # user code inside of a turn asks
         with self._lock:
-            self._holder = threading.get_ident()
+            self._holder = get_ident()
             try:
                 return work()
             finally:
@@ -123,38 +124,40 @@ class EventLoop:
 
     def _follow_up(self) -> None:
         """A turn of a thread whose model is done: it should get back to the model soon."""
+        pipeline, transport, leadership = self.pipeline, self.transport, self.leadership
         while self.completions:
-            self.pipeline.on_completion(self.completions.popleft())
-        self.pipeline.form_batches()
-        free = self.pipeline.has_free_lane()
-        if free and self.transport.unattended():
+            pipeline.on_completion(self.completions.popleft())
+        pipeline.form_batches()
+        free = pipeline.has_free_lane()
+        if free and transport.unattended():
             self._receive()
-            self.pipeline.form_batches()
-        if self.leadership.leader == self._holder:
+            pipeline.form_batches()
+        if leadership.leader == self._holder:
             if self._models_changed or self._clock.now() >= self._sleeps_until:
                 self._attend()  # it may not come to that for long while its model has work
-            self._sleeps_until = self.pipeline.next_timer()
-            self.leadership.attended = free and not self.transport.unattended()
-            self.pipeline.dispatch()
+            self._sleeps_until = pipeline.next_timer()
+            leadership.attended = free and not transport.unattended()
+            pipeline.dispatch()
             return
         # Whether the listening thread is needed earlier than it would wake by itself. Sending may
         # take away the signal that a message arrived, so this comes after all else.
-        if self.transport.unattended() or self.pipeline.next_timer() < self._sleeps_until:
-            self.transport.wake()
-        self.pipeline.dispatch()
-        if self.leadership.leader is not None and self.leadership.has_work():
-            self.transport.wake()  # it sleeps there, not where it was handed a batch
+        if transport.unattended() or pipeline.next_timer() < self._sleeps_until:
+            transport.wake()
+        pipeline.dispatch()
+        if leadership.leader is not None and leadership.has_work():
+            transport.wake()  # it sleeps there, not where it was handed a batch
 
     def _receive(self) -> None:
         """Take in what is there, within reason."""
+        pipeline, receive = self.pipeline, self.transport.receive
         for number in range(_RECEIVE_AT_ONCE):
-            if number >= _ENOUGH and (self.completions or self.pipeline.has_free_lane()):
+            if number >= _ENOUGH and (self.completions or pipeline.has_free_lane()):
                 return
-            message = self.transport.receive()
+            message = receive()
             if message is None:
                 return
             try:
-                self.pipeline.on_message(*message)
+                pipeline.on_message(*message)
             except Exception:  # a fault of ours, but one message must not end them all
                 _log.exception("a message was lost to a fault of the server")
 
@@ -163,7 +166,7 @@ class EventLoop:
     def turn(self) -> bool:
         """Do what there is to do; whether there is more already."""
         with self._lock:
-            self._holder = threading.get_ident()
+            self._holder = get_ident()
             self._attend()
             self._sleeps_until = self.pipeline.next_timer()
             again = self.transport.unattended()

@@ -102,6 +102,7 @@ class ZmqRouter(Transport):
         self._waker = Waker()
         self._frames = FrameSocket(self._socket, max_frames)
         self._unsure = True  # whether messages may be there that the descriptor does not tell
+        self._woken = False  # whether the descriptor told, and nobody has received since
         # The descriptor beside the socket, not zmq_poll: another thread may use the socket while
         # this one sleeps.
         self._poll = select.poll()
@@ -122,11 +123,18 @@ class ZmqRouter(Transport):
         return self._unsure
 
     def receive(self) -> Message | None:
-        if not self.unattended():
+        if self._woken:  # nearly always by a message: to ask first costs as much as to receive
+            self._woken = False
+        elif not self.unattended():
+            return None
+        try:
+            identity = self._frames.receive_one()
+        except zmq.Again:
+            self._unsure = False
             return None
         if self._tells:
-            return self._frames.receive_one(), *self._frames.receive_from(self._tells)
-        return self._frames.receive_one(), self._frames.receive()
+            return identity, *self._frames.receive_from(self._tells)
+        return identity, self._frames.receive()
 
     def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:
         self._unsure = True
@@ -143,7 +151,7 @@ class ZmqRouter(Transport):
             if fd == self._waker_fd:
                 self._waker.clear()
             elif fd == self._fd:
-                self._unsure = True
+                self.noticed()
             else:
                 self._watched[fd]()
 
@@ -156,8 +164,8 @@ class ZmqRouter(Transport):
         return True
 
     def noticed(self) -> None:
-        """Its descriptor was readable, for somebody who does not `wait` here."""
-        self._unsure = True
+        """Its descriptor was readable; also for somebody who does not `wait` here."""
+        self._unsure = self._woken = True
 
     def fileno(self) -> int:
         """Readable when something happened, of which `unattended` tells what it was."""

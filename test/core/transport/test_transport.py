@@ -103,6 +103,19 @@ def test_nothing_to_receive_is_none(pair):
     assert pair.transport.receive() is None
 
 
+def test_a_descriptor_that_tells_of_no_message_brings_none_and_hides_none():
+    pair = ZmqPair()
+    try:
+        pair.transport.noticed()
+        assert pair.transport.receive() is None
+        assert not pair.transport.unattended()
+        pair.client(b"robot").send([b"", b"state"])
+        identity, frames = receive(pair.transport)
+        assert (identity, [bytes(frame) for frame in frames]) == (b"robot", [b"", b"state"])
+    finally:
+        pair.close()
+
+
 def test_wake_from_another_thread_ends_a_wait_without_a_timeout(pair):
     thread = threading.Thread(target=pair.transport.wake)
     thread.start()
