@@ -9,22 +9,23 @@ from typing import Any
 
 from .base import AT_ONCE, BaseConnection, BaseModel, ServerLink, T, Waiting, deadline
 from .handle import ModelSession
+from .lifetime import Owner
 from .reply import Reply
-from .session import ClientSession
 
 
 class _Ears:
     """Feeds the session with what arrives, on the event loop, and tells who sleeps."""
 
-    def __init__(self, socket: ServerLink) -> None:
+    def __init__(self, socket: ServerLink, owner: Owner) -> None:
         self._socket = socket
+        self._owner = owner
         self._loop: asyncio.AbstractEventLoop | None = None
         self._filenos = (-1, -1)
         self._arrived = asyncio.Event()
 
     def listen(self) -> None:
         """Take in what is there; have the running loop do so from now on."""
-        self._socket.check()
+        self._owner.check()
         self._socket.drain()
         if self._socket.filenos() is not self._filenos:  # the first time, and at another server
             self._hear()
@@ -66,18 +67,18 @@ class AsyncConnection(BaseConnection["AsyncModel"]):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._ears = _Ears(self._socket)
+        self._ears = _Ears(self._socket, self._owner)
         self._closed = False
 
     def _make(self, handle: ModelSession) -> AsyncModel:
-        return AsyncModel(self._session, self._socket, handle, self._ears)
+        return AsyncModel(self, handle)
 
     def close(self) -> None:
         """Close the socket; always returns. What still waits ends LOST. Idempotent."""
         if not self._closed:
             self._closed = True
             self._ears.close()
-            self._socket.close()
+            self._close()
 
     async def __aenter__(self) -> AsyncConnection:
         return self
@@ -89,11 +90,9 @@ class AsyncConnection(BaseConnection["AsyncModel"]):
 class AsyncModel(BaseModel):
     """A handle on one model; made by `AsyncConnection.model`. Arguments as of `Model`."""
 
-    def __init__(
-        self, session: ClientSession, socket: ServerLink, handle: ModelSession, ears: _Ears
-    ) -> None:
-        super().__init__(session, socket, handle)
-        self._ears = ears
+    def __init__(self, connection: AsyncConnection, handle: ModelSession) -> None:
+        super().__init__(connection, handle)
+        self._ears = connection._ears
 
     async def observe(
         self,
@@ -103,7 +102,7 @@ class AsyncModel(BaseModel):
         **values: Any,
     ) -> int:
         """Send an observation; see `Model.observe`."""
-        self._socket.check()
+        self._owner.check()
         request_id = self._observe(values, urgency, steps_remaining, priority)
         self._ears.listen()  # sending may have swallowed the edge that announces an arrival
         return request_id
@@ -115,7 +114,7 @@ class AsyncModel(BaseModel):
     async def get_reply(self, timeout_ms: float | None = 0) -> Reply | None:
         """How the oldest unanswered observation ended or stands; see `Model.get_reply`."""
         if deadline(timeout_ms) == AT_ONCE:
-            self._socket.check()
+            self._owner.check()
             return self._reply_at_hand()
         return await self._sleeping(self._reply(timeout_ms))
 

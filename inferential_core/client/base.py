@@ -19,6 +19,7 @@ from ..security.variables import VARIABLES
 from ..status import Status
 from .addresses import ServerAddress, Servers, server_addresses
 from .handle import RESTART, ModelOptions, ModelSession
+from .lifetime import Owner
 from .reply import Reply
 from .session import ClientSession, specification_in
 from .socket import Hearer, ServerSocket
@@ -76,6 +77,7 @@ class BaseConnection(ABC, Generic[M]):
         clock: Clock | None = None,
     ) -> None:
         self._session = ClientSession(client_id, client_type, clock or SystemClock())
+        self._owner = Owner()
         addresses = server_addresses(server)
         pace = reconnect_ivl_ms, reconnect_max_ms, heartbeat_ms
 
@@ -179,13 +181,29 @@ class BaseConnection(ABC, Generic[M]):
     @abstractmethod
     def _make(self, handle: ModelSession) -> M: ...
 
+    def _close(self) -> None:
+        """End what waits, and the socket; may be done again, and does nothing in a forked child.
+
+        UsageError while another thread uses the connection, such as one that sleeps in `wait`.
+        """
+        if self._owner.forked():
+            return
+        self._owner.enter(to_close=True)
+        try:
+            self._owner.closed = True
+            self._socket.close()
+            self._session.lost("the connection was closed")
+        finally:
+            self._owner.leave()
+
 
 class BaseModel:
     """A handle on one model; made by `model` of a connection."""
 
-    def __init__(self, session: ClientSession, socket: ServerLink, handle: ModelSession) -> None:
-        self._session = session
-        self._socket = socket
+    def __init__(self, connection: BaseConnection[Any], handle: ModelSession) -> None:
+        # Not the connection itself, which ends with the last that knows it.
+        self._session, self._socket = connection._session, connection._socket
+        self._owner = connection._owner
         self._handle = handle
 
     @property

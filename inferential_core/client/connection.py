@@ -13,7 +13,7 @@ class Connection(BaseConnection["Model"]):
     __doc__ = BaseConnection.__doc__
 
     def _make(self, handle: ModelSession) -> Model:
-        return Model(self._session, self._socket, handle)
+        return Model(self, handle)
 
     def wait(self, timeout_ms: float | None = None) -> bool:
         """Wait until a message arrives, the link changes or `wake` is called.
@@ -21,11 +21,11 @@ class Connection(BaseConnection["Model"]):
         Returns False if none of these happened within `timeout_ms` (None: no limit).
         """
         until = deadline(timeout_ms)
-        self._socket.enter()
+        self._owner.enter()
         try:
             return self._socket.wait(until)
         finally:
-            self._socket.leave()
+            self._owner.leave()
 
     def wake(self) -> None:
         """End the present `wait`, or the next one. Any thread may call this method."""
@@ -33,7 +33,7 @@ class Connection(BaseConnection["Model"]):
 
     def close(self) -> None:
         """Close the socket. Observations that still wait end LOST. You may call it twice."""
-        self._socket.close()
+        self._close()
 
     def __enter__(self) -> Connection:
         return self
@@ -69,11 +69,11 @@ class Model(BaseModel):
         Raises WireError for a value that cannot be sent, and UsageError for an argument out of
         range.
         """
-        self._socket.enter()
+        self._owner.enter()
         try:
             return self._observe(values, urgency, steps_remaining, priority)
         finally:
-            self._socket.leave()
+            self._owner.leave()
 
     def get_result(self, timeout_ms: float | None = 100) -> dict[str, Any] | None:
         """Return the result of the oldest unanswered observation, or None.
@@ -96,11 +96,11 @@ class Model(BaseModel):
         timeout that is no number.
         """
         if timeout_ms == 0 or deadline(timeout_ms) == AT_ONCE:  # 0 first: it costs the least
-            self._socket.enter()
+            self._owner.enter()
             try:
                 return self._reply_at_hand()
             finally:
-                self._socket.leave()
+                self._owner.leave()
         return self._sleeping(self._reply(timeout_ms))
 
     def specification(self, timeout_ms: float = 1000) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Model(BaseModel):
         return self._sleeping(self._specification(timeout_ms))
 
     def _sleeping(self, waiting: Waiting[T]) -> T:
-        self._socket.enter()
+        self._owner.enter()
         try:
             while True:
                 self._socket.wait(next(waiting))
@@ -120,4 +120,4 @@ class Model(BaseModel):
             answer: T = end.value
             return answer
         finally:
-            self._socket.leave()
+            self._owner.leave()

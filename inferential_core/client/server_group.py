@@ -21,7 +21,6 @@ import math
 import time
 
 from ..wire.images import Buffer
-from .lifetime import Owner
 from .link_state import LinkState, State
 from .outbox import Outbox, Unsent
 from .session import ClientSession
@@ -48,9 +47,6 @@ class ServerGroup:
         now = time.monotonic()
         self._session = session
         self._lines = lines
-        self._owner = Owner()
-        self.check = self._owner.check
-        self.enter, self.leave = self._owner.enter, self._owner.leave
         self._held = Outbox(session.lost_one)  # until the client has moved
         self._better: Standby | None = None  # one before the active server that is well
         self._target: Standby | None = None  # to move to in between
@@ -140,16 +136,8 @@ class ServerGroup:
 
     def close(self) -> None:
         """Close all sockets, see `ServerSocket.close`."""
-        if self._owner.forked():
-            return
-        self.enter(to_close=True)
-        try:
-            self._owner.closed = True
-            for socket, _ in self._lines:
-                socket.close()
-            self._session.lost("the connection was closed")
-        finally:
-            self.leave()
+        for socket, _ in self._lines:
+            socket.close()
 
     # --- which server is asked ---
 

@@ -18,7 +18,7 @@ from ..errors import UsageError
 from ..transport.sockets import READABLE, WRITABLE, FrameSocket, Waker, port_problem
 from ..wire.images import Buffer
 from .absence import Absence
-from .lifetime import Owner, Resources
+from .lifetime import Resources
 from .link_monitor import LinkMonitor, explain
 from .link_state import Event, LinkState, State
 from .outbox import Outbox, Unsent
@@ -78,9 +78,7 @@ class ServerSocket:
         )
         self._absence = Absence(self.server)
         self._away_since = time.monotonic()
-        self._owner = Owner()
-        self.check = self._owner.check
-        self.enter, self.leave = self._owner.enter, self._owner.leave
+        self._closed = False
         self._following = False  # what the link did was being read
         self._reading = False  # a message was being read
         self._writing = False  # a message was being sent, which may be there by half
@@ -131,7 +129,7 @@ class ServerSocket:
             raise UsageError(f"server {server!r} is no address: write tcp://host:port") from None
 
     def send(self, request_id: int, frames: list[Buffer], *, supersede: bool) -> None:
-        """Send now or, while the link is down, when it is back; after `check`."""
+        """Send now or, while the link is down, when it is back."""
         if self._following or self._monitor.pending():
             self._sending = request_id
             self._follow_link()
@@ -221,26 +219,13 @@ class ServerSocket:
         return self._filenos
 
     def close(self) -> None:
-        """What waits ends LOST. Idempotent; does nothing in a forked child.
-
-        UsageError while another thread uses the connection, such as one that sleeps in `wait`.
-        """
-        if self._owner.forked():
-            return
-        self.enter(to_close=True)
-        try:
-            if not self._owner.closed:
-                self._owner.closed = True
-                self._say_goodbye()
-            self._session.lost("the connection was closed")
-            self._resources.release()
-        finally:
-            self.leave()
-
-    def _say_goodbye(self) -> None:
-        farewell = self._session.farewell()
-        if farewell is not None:
-            self.send_aside(farewell)  # a full buffer means that the server does not listen
+        """Tell the server, and give everything back; may be done again, as after an interrupt."""
+        if not self._closed:
+            self._closed = True
+            farewell = self._session.farewell()
+            if farewell is not None:
+                self.send_aside(farewell)  # a full buffer means that the server does not listen
+        self._resources.release()
 
     def _receive(self) -> bool:
         """Feed the session with a message, if there is one, and see whether there is room to send.

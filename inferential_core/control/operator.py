@@ -41,7 +41,7 @@ class OperatorConnection(Connection):
     def _asked(self, request: str) -> dict[str, Any]:
         """The server's answer; {} where none came."""
         question = self._session.control(request)
-        self._socket.enter()
+        self._owner.enter()
         try:
             self._socket.send(*question.message, supersede=False)
             give_up_at = time.monotonic() + _WORD_S
@@ -50,6 +50,6 @@ class OperatorConnection(Connection):
                     return {}
                 self._socket.wait(self._socket.patience(give_up_at))
         finally:
-            self._socket.leave()
+            self._owner.leave()
         answer: dict[str, Any] = json.loads(ended.result["answer"]) if ended.result else {}
         return answer

@@ -98,8 +98,8 @@ def waiting_elsewhere(connection: Connection) -> Iterator[None]:
 
     thread = threading.Thread(target=wait, name="first")
     thread.start()
-    while connection._socket._owner._use.acquire(blocking=False):  # until it is at it
-        connection._socket._owner._use.release()
+    while connection._owner._use.acquire(blocking=False):  # until it is at it
+        connection._owner._use.release()
     try:
         yield
     finally:
