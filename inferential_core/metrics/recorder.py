@@ -47,9 +47,11 @@ class Recorder:
     def ended(
         self, request: InferenceRequest, status: Status, call: Call | None, now: float
     ) -> None:
-        """A request ended. Rows are written only of those that were admitted."""
+        """A request ended; call: of the model that answered it. Rows are written only of those
+        that were admitted.
+        """
         if self.enabled:
-            seconds = _NAN if call is None or status is not Status.OK else call.seconds
+            seconds = _NAN if call is None else call.seconds
             self._ended.append((request, status, seconds, now))
             if len(self._ended) >= self._audience.patience:
                 self._store.take_in()

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import UsageError, describe, text_of
 from ..process.users_code import Foreign, Guarded
+from ..request import InferenceRequest
 from .answers import Result
 from .context import InferenceContext
 from .form import ModelForm
@@ -23,6 +24,7 @@ from .specification import compile_specification
 _log = logging.getLogger(__name__)
 
 _WARMING_UP = InferenceContext("warm-up", 0, 0, True, math.inf)
+_ANYBODY = InferenceContext("", 0, 0, True, math.inf)
 
 # What calls return most, known without the expensive question whether it can be awaited.
 _FINISHED = frozenset((dict, list, np.ndarray))
@@ -58,7 +60,14 @@ class ModelCaller:
         self.batch_sizes = form.batch_sizes
         self._warm_up = form.warm_up
         self._interface = ModelInterface(form)
+        self._asks_who = form.takes_context or form.stateful
         self._local = threading.local()  # .loop: of this thread
+
+    def contexts(self, requests: Sequence[InferenceRequest]) -> list[InferenceContext]:
+        """Who sent these requests; one stands for all where the model does not ask."""
+        if self._asks_who:
+            return [*map(InferenceContext.of, requests)]
+        return [_ANYBODY] * len(requests)
 
     def call(self, inputs: Sequence[Inputs], contexts: Sequence[InferenceContext]) -> list[Result]:
         """Results in the order of `inputs`."""

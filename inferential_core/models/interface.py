@@ -179,20 +179,23 @@ class ModelInterface:
                 if isinstance(each, tuple):
                     admitted[index] = yield from self._begin_episode(*each)
         asked = [each for each in admitted if isinstance(each, tuple)]
-        answered = iter((yield from self._infer_together(asked)) if asked else ())
+        results = (yield from self._infer_together(asked)) if asked else []
+        if len(asked) == len(admitted):
+            return results
+        answered = iter(results)
         return [next(answered) if isinstance(each, tuple) else each for each in admitted]
 
     def _infer_together(self, asked: Sequence[Asked]) -> Steps:
         form = self.form
         given = padded(asked, form.batch_sizes)
-        observations = [dict(observation) for observation, _ in given]
-        arguments = observations, [context for _, context in given]
+        observations, contexts = zip(*given)
+        arguments = [*map(dict, observations)], list(contexts)
         outcome = yield form.function, (arguments if form.takes_context else arguments[:1])
         if type(outcome) is not Raised:
             outcome = attempt(one_for_each, outcome, len(given))
         if type(outcome) is not Raised:
             answers: list[Foreign[Any]] = outcome
-            return [as_result(answer) for answer in answers[: len(asked)]]
+            return [*map(as_result, answers[: len(asked)])]
         if type(outcome) is Raised and len(asked) == 1:
             return [as_exception(outcome.error)]
         # One of them may have spoilt it for all: find out which.

@@ -18,7 +18,6 @@ from operator import attrgetter
 
 from ...errors import ConfigError, ModelUnavailable, describe, touchable
 from ...models.caller import ModelCaller
-from ...models.context import InferenceContext
 from ...process import forks
 from ..base import NO_LEADERSHIP, Batch, Completion, Leadership, ModelInfo, OnDone
 from ..watchdog import Watchdog
@@ -188,8 +187,8 @@ class Lane:
             self.due = begun + (_LONGEST_LEADING_S if self._leads else self.timeout_s)
         run.watchdog.began(self.due)
         requests = batch.requests
-        inputs = [*map(_INPUTS, requests)]
-        results = run.caller.call(inputs, [*map(InferenceContext.of, requests)])
+        caller, inputs = run.caller, [*map(_INPUTS, requests)]
+        results = caller.call(inputs, caller.contexts(requests))
         if self._forks != forks.count:  # the model forked, and this is the child: not a server
             os._exit(0)
         duration = time.monotonic() - begun
