@@ -40,6 +40,7 @@ _TOO_MANY = f"the message has more than {_MOST_ITEMS} items"
 _MOST_IN_A_LIST = 4096
 _MOST_IN_A_MAP = 256
 _MOST_DEPTH = 16
+_OPENPI_KEYS, _OPENPI_TEXT_KEYS = (b"data", b"dtype", b"shape"), ("data", "dtype", "shape")
 _NPY_HEADER = re.compile(
     rb"\{'descr': '([<|][a-z]\d)', 'fortran_order': (False|True), 'shape': \(([\d, ]*)\), \} *\n"
 )
@@ -113,7 +114,8 @@ def _check_depth(value: Any, left: int) -> None:
     items = value.values() if isinstance(value, dict) else value
     if not _NESTED.isdisjoint(map(type, items)):
         for each in items:
-            _check_depth(each, left - 1)
+            if type(each) in _NESTED:
+                _check_depth(each, left - 1)
 
 
 def flat(said: Mapping[str, Any], *, texts: bool = True) -> dict[str, Any]:
@@ -165,9 +167,8 @@ def _text(value: Any) -> str:
 
 
 def _openpi_array(items: Mapping[Any, Any], limits: Limits) -> np.ndarray:
-    find = items.get
-    dtype, shape = find(b"dtype", find("dtype")), find(b"shape", find("shape"))
-    return _array(find(b"data", find("data")), dtype, shape, limits)
+    data, dtype, shape = map(items.get, _OPENPI_KEYS if b"data" in items else _OPENPI_TEXT_KEYS)
+    return _array(data, dtype, shape, limits)
 
 
 def _openpi_scalar(items: Mapping[Any, Any], limits: Limits) -> Any:
