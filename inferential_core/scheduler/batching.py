@@ -73,7 +73,8 @@ class BatchScheduler(Scheduler):
     ) -> list[InferenceRequest]:
         """At most `limit` of `waiting` (longest waiting first, never empty), first served first.
 
-        A request that superseded another waits since that one came.
+        A request that superseded another waits since that one came. The requests of one client are
+        served in the order in which it made them: a newer one stands for the oldest of its client.
 
         Empty means: wait; `hold_until` then says until when.
         """
@@ -190,7 +191,8 @@ class BatchScheduler(Scheduler):
             if self._trusted:
                 return batch
             alive = dict.fromkeys(each for each in batch if each in self.pending)
-            return [each for each in alive if allowed is None or each in allowed][:limit]
+            fit = [each for each in alive if allowed is None or each in allowed][:limit]
+            return self.pending.in_clients_order(fit)
         except BaseException as error:
             if self._trusted or is_ctrl_c(error):
                 raise

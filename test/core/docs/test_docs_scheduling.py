@@ -11,6 +11,7 @@ from inferential_core.config.schema import DeadlineAwareConfig, SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler
+from inferential_core.scheduler.conformance import check_scheduler
 from inferential_core.tracking.latency import LatencyModel
 
 GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "scheduling.md").read_text()
@@ -50,3 +51,5 @@ def test_the_example_of_a_strategy_works() -> None:
     for request in requests:
         made.submit(request)
     assert made.pick("policy", 2, 1.0, LatencyModel()) == requests[1:]
+    for finding in check_scheduler(scheduler_class("newest_first")):
+        assert not finding.problem, finding
