@@ -60,7 +60,7 @@ class Queue(Mode):
 
     def accept(self, plan: Plan, now_ns: int) -> None:
         old = self._at(now_ns)
-        from_ns = max(plan.start_ns, self._takeover_ns(old, plan, now_ns))
+        from_ns = max(plan.start_ns, now_ns)
         if old is not None and self._share_of_old > 0.0:
             plan = merge(old, plan, self._share_of_old, self._sampling)
         self._plan = plan if from_ns <= now_ns else old  # what was replaced never comes again
@@ -84,10 +84,6 @@ class Queue(Mode):
 
     def clear(self) -> None:
         self._plan = self.newest = None
-
-    def _takeover_ns(self, old: Plan | None, new: Plan, now_ns: int) -> int:
-        """From when on a plan is executed, if it is due by then."""
-        return now_ns
 
     def _at(self, at_ns: int) -> Plan | None:
         """The plan whose turn it is, over or not."""

@@ -15,11 +15,13 @@ class Rtc(Queue):
     takes over with its step d = ceil((arrival - observation) / period), on the dot.
     """
 
-    def _takeover_ns(self, old: Plan | None, new: Plan, now_ns: int) -> int:
-        boundary_ns = new.due_ns(new.steps_until(now_ns))
-        if old is None or not old.covers(now_ns) or boundary_ns >= new.end_ns:
-            return now_ns
-        return min(boundary_ns, old.end_ns)
+    def accept(self, plan: Plan, now_ns: int) -> None:
+        old = self._at(now_ns)
+        super().accept(plan, now_ns)
+        boundary_ns = plan.due_ns(plan.steps_until(now_ns))
+        if old is not None and old.covers(now_ns) and now_ns < boundary_ns < plan.end_ns:
+            from_ns = min(boundary_ns, old.end_ns)
+            self._plan, self._next_from_ns = old, max(plan.start_ns, from_ns)
 
     def left_over(self, from_ns: int, period_ns: int) -> np.ndarray | None:
         """Steps (n, D) at hand from a time on, n < H, as the model gave them; None without any."""

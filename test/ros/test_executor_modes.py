@@ -134,6 +134,13 @@ def test_rtc_takes_over_at_once_where_there_is_nothing_else_to_execute() -> None
     assert robot.at(95) == [21]
 
 
+def test_rtc_goes_on_with_the_plan_at_hand_until_one_begins_that_is_not_due_yet() -> None:
+    robot = Robot("rtc")
+    robot.accept(plan([0, 1, 2, 3, 4, 5, 6, 7]), 0)
+    robot.accept(plan([10, 11, 12], start_ms=50, request_id=2), 5)
+    assert robot.at(5, 20, 30, 49.999, 50, 70) == [0, 1, 1, 2, 10, 11]
+
+
 def test_rtc_tells_the_model_what_is_left_at_the_times_of_its_steps() -> None:
     robot = Robot("rtc", dimension=2, discrete=(1,))
     assert robot.executor.left_over(START) is None
