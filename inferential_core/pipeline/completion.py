@@ -44,7 +44,7 @@ class CompletionHandler:
         if len(results) != size:
             reason = f"the dispatcher returned {len(results)} results for {size} requests"
             results = [RuntimeError(reason)] * size
-        together = model.in_one_call(size)
+        together = 1 if model.one_by_one else size
         call_s = completion.duration * together / size
         call = Call(completion.version or model.version, together, call_s, model.valid_for_ms)
         failed = failures = 0
@@ -78,9 +78,10 @@ class CompletionHandler:
         horizon, period_s = 0, request.control_period_s
         if period_s:
             horizon = chunk_length(values)
-            if trusted := trusted_steps(values, horizon):
-                horizon = trusted
-                lease_ms = 1000.0 * trusted * period_s
+            said = values.get("trusted_steps")
+            if horizon and said is not None:
+                horizon = trusted_steps(said, horizon)
+                lease_ms = 1000.0 * horizon * period_s
                 if not 0.0 < call.valid_for_ms <= lease_ms:
                     call = call._replace(valid_for_ms=lease_ms)
         now = self._clock.now()
@@ -147,14 +148,11 @@ def chunk_length(values: Mapping[str, Any]) -> int:
     return 0
 
 
-def trusted_steps(values: Mapping[str, Any], horizon: int) -> int:
-    """How many actions of its chunk a model trusts, as its answer says; 0 where it does not say.
+def trusted_steps(said: Any, horizon: int) -> int:
+    """How many actions of its chunk a model trusts, as its answer says.
 
     One at the least, and `horizon` at the most: what is no number trusts one action only.
     """
-    said = values.get("trusted_steps")
-    if said is None or not horizon:
-        return 0
     try:
         return min(horizon, max(1, int(said)))
     except (TypeError, ValueError, OverflowError):

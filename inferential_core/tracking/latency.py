@@ -47,12 +47,13 @@ class SizeLatency:
         """
         off = seconds - self.mean
         usual = self._UNUSUAL * math.sqrt(self._moment / self.weight) if self.weight else math.inf
+        is_off = abs(off) > max(self._OFF * self.mean, usual)
         doubted, self._doubted_s = self._doubted_s, math.nan
         if doubted == doubted:
-            if off * (doubted - self.mean) > 0.0 and self._is_off(off, usual):
+            if is_off and off * (doubted - self.mean) > 0.0:
                 self.weight = 0.0
             return self._take_in(doubted) + self._take_in(seconds, count, scatter)
-        if self._is_off(off, usual):
+        if is_off:
             self._doubted_s = seconds
             return 0.0
         return self._take_in(seconds, count, scatter)
@@ -60,9 +61,6 @@ class SizeLatency:
     def variance(self, usual: float) -> float:
         """Around the mean, s^2, where that of all sizes is `usual`."""
         return (self._moment + usual) / (self.weight + 1.0)
-
-    def _is_off(self, off: float, usual: float) -> bool:
-        return abs(off) > max(self._OFF * self.mean, usual)
 
     def _take_in(self, seconds: float, count: int = 1, scatter: float = 0.0) -> float:
         if not self.weight:
@@ -159,23 +157,21 @@ class LatencyModel:
         if self.calls >= _GATHERED_CALLS:
             self._learns_at = self.calls + _GATHERED_CALLS
         for size, taken in self._gathered.items():
+            if self.batch_sizes:
+                size = self.padded(size)
             count = len(taken)
             mean = sum(taken) / count
             scatter = sum([(seconds - mean) ** 2 for seconds in taken])
-            self._learn_size(self.padded(size), mean, count, scatter)
+            of_size = self._by_size.get(size)
+            if of_size is None:
+                of_size = self._by_size[size] = SizeLatency(mean)
+            elif of_size.weight >= 1.0:
+                keep = self.FORGETTING**count
+                self._squares_weight = keep * self._squares_weight + count
+                self._squares *= keep
+            self._squares += of_size.learn(mean, count, scatter)
+            self._fit(size, mean, count, scatter)
         self._gathered.clear()
-
-    def _learn_size(self, size: int, mean: float, count: int, scatter: float) -> None:
-        """So many calls with batches of that size took `mean` s on average; scatter: s^2."""
-        of_size = self._by_size.get(size)
-        if of_size is None:
-            of_size = self._by_size[size] = SizeLatency(mean)
-        elif of_size.weight >= 1.0:
-            keep = self.FORGETTING**count
-            self._squares_weight = keep * self._squares_weight + count
-            self._squares *= keep
-        self._squares += of_size.learn(mean, count, scatter)
-        self._fit(size, mean, count, scatter)
 
     def _fit(self, size: int, seconds: float, count: int = 1, scatter: float = 0.0) -> None:
         """Take calls into the line."""
