@@ -73,6 +73,7 @@ class Fleet:
         )
         self.clients = {"robots": self._robots.pid}  # and the bridges, by name
         self.total: Counter[str] = Counter()  # of what `_look` found
+        self.lost_why: Counter[str] = Counter()  # of the robots' observations
         self._bridges: Program | None = None
         if find_spec("rclpy") is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -84,6 +85,8 @@ class Fleet:
             self._bridges.hear()
         time.sleep(SETTLE_S)
         self._look()
+        self.total.clear()  # of the start
+        self.lost_why.clear()
 
     def _serve(self, address: str) -> Program:
         program = HERE.program(
@@ -110,6 +113,7 @@ class Fleet:
         self._asked = max(seen["asked"], key=seen["asked"].__getitem__)
         cost = {name: seen[name] for name in ("worst_s", "dry")}
         cost["lost"] = sum(seen["ended"].values())
+        self.lost_why += Counter(seen["ended"])
         if self._bridges is not None:
             for name, bridge in self._bridges.ask({}).items():
                 self.clients[name] = bridge["pid"]

@@ -26,6 +26,7 @@ MOST_TEXT = 2000  # characters of an error's text that are told; a model may put
 _MOST_TRACEBACK = 20_000
 _MOST_FRAMES = 50  # of a traceback
 _GROUPS = getattr(builtins, "BaseExceptionGroup", ())  # Python 3.10 has none
+_MOST_CAUSES = 100
 _MOST_TOLD = 3  # errors of a group
 _FRAMES = 3  # of a traceback that are told where its end is enough
 _OURS = tuple(f'  File "{path}' for path in (os.path.dirname(__file__), importlib.__file__))
@@ -164,14 +165,20 @@ def traceback_of(error: BaseException) -> str:
         return f"its traceback cannot be made: {type(failure).__name__}"
 
 
+def first_cause(error: BaseException) -> BaseException:
+    """What caused an error, and that, and so on; itself if nothing did."""
+    causes = [touchable(error)]
+    while causes[-1].__cause__ is not None and len(causes) < _MOST_CAUSES:  # may be a circle
+        causes.append(touchable(causes[-1].__cause__))
+    return causes[-1]
+
+
 def last_frames(error: BaseException) -> str:
     """Where what caused an error was raised: the last lines of its traceback, each indented.
 
     Of what this package called, not of itself. Nothing where no traceback is known.
     """
-    error = touchable(error)
-    while error.__cause__ is not None:
-        error = touchable(error.__cause__)
+    error = first_cause(error)
     told = traceback_of(error) or text_of(error)  # the text of one from another process is one
     lines = told.partition("\n\nThe above exception was")[0].rstrip().splitlines()
     lines = [line for line in lines if not line.startswith('  File "<frozen ')]

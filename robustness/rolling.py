@@ -10,6 +10,7 @@ observation was lost, a robot ran out of actions, or the memory of robots or bri
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from .soak import MOST_MB_PER_10_MIN, WARM_SHARE, slope_per_minute
 def main(arguments: list[str]) -> int:
     """0 if nothing was lost, and nothing grew."""
     options = parse("rolling", __doc__, arguments, minutes=30.0, every=120.0, robots=50)
+    os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 100))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     introduce(f"a drain every {options.every:g} s for {options.minutes:g} min")
     minutes: list[float] = []
@@ -52,5 +54,7 @@ def main(arguments: list[str]) -> int:
     grew = {name: slope for name, slope in slopes.items() if not slope < MOST_MB_PER_10_MIN}
     told = ", ".join(f"{name} {slope:+.2f}" for name, slope in slopes.items())
     print(f"memory, MB per 10 min: {told} (under {MOST_MB_PER_10_MIN:g}): {yes(not grew)}")
+    for why, count in fleet.lost_why.most_common(5):
+        print(f"{count} lost: {why}")
     print(f"{len(minutes)} drains, {lost} lost, {dry} times dry: {yes(not lost and not dry)}")
     return 0 if not (grew or lost or dry) else 1

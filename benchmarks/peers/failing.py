@@ -55,7 +55,7 @@ class Seen:
     answers: int = 0
     worst_s: float = 0.0  # from when an observation was due to its answer
     dry: int = 0  # answers that came after the plan before had ended
-    ended: dict[str, int] = field(default_factory=dict)  # observations without an answer, by how
+    ended: dict[str, int] = field(default_factory=dict)  # observations without an answer, by why
     asked: dict[str, int] = field(default_factory=dict)  # robots that ask each server now
 
 
@@ -94,7 +94,7 @@ class Robots:
                     reply = await model.get_reply(timeout_ms=None)
                     if reply is not None and reply.status is Status.OK:
                         break
-                    how = str(reply.status) if reply is not None else "none"
+                    how = f"{reply.status}: {reply.error}" if reply is not None else "none"
                     self._seen.ended[how] = self._seen.ended.get(how, 0) + 1
                 now = time.monotonic()
                 self._seen.answers += 1

@@ -32,8 +32,9 @@ def as_values(answer: Guarded[Any]) -> Mapping[str, Any]:
     """
     if answer is None:
         raise UsageError("the model returned None: return a dict or an array")
-    if type(answer) is not dict and not isinstance(answer, Mapping):
-        answer = {ACTIONS: answer}
+    if type(answer) is not dict:
+        mapping = isinstance(answer, Mapping)
+        answer = flattened(answer, "answer") if mapping else {ACTIONS: answer}
     values: dict[str, Any] = {}
     for key, value in answer.items():
         if type(key) is not str:

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import UsageError
 
 MOST_NESTED = 8
+MOST_VALUES = 10_000  # a mapping of a user's own class may have no end
 NESTED_TYPES = (dict, list, tuple)
 
 
@@ -22,7 +23,7 @@ def flattened(values: Mapping[Any, Any], what: str, *, texts: bool = True) -> di
     """Values without nested ones: their keys are joined by dots, texts in lists are numbered.
 
     texts: whether lists of texts are taken apart, too. UsageError where two values would have the
-    same key, or one is nested without an end; `what` they are, for its words.
+    same key, or there is no end of them or of their nesting; `what` they are, for its words.
     """
     found: dict[str, Any] = {}
     _flatten(values, "", 0, found, what, texts)
@@ -40,6 +41,8 @@ def _flatten(
     if depth > MOST_NESTED:
         raise UsageError(f"the {what} is nested more than {MOST_NESTED} times")
     for key, value in values.items():
+        if len(found) == MOST_VALUES:
+            raise UsageError(f"the {what} has more than {MOST_VALUES} values")
         name = f"{prefix}{key}"
         if texts and is_texts(value):
             value = dict(enumerate(value))

@@ -6,13 +6,20 @@ number: they run in the server's process, in one of their own or in a replica of
 
 from __future__ import annotations
 
+import asyncio
+import builtins
+import gc
 import itertools
+import locale
+import logging
 import os
+import random
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -106,6 +113,115 @@ def _cycle(obs: Any) -> Any:
     return answer
 
 
+class Endless(Mapping[str, Any]):
+    """A mapping whose items have no end."""
+
+    def __getitem__(self, key: str) -> Any:
+        return 1.0
+
+    def __iter__(self) -> Any:
+        return (f"k{number}" for number in itertools.count())
+
+    def __len__(self) -> int:
+        raise Mute
+
+
+class OddArray(np.ndarray):
+    """An array that does not say what it is."""
+
+    @property
+    def dtype(self) -> Any:  # type: ignore[override]
+        raise Bare("no dtype")
+
+    def __array_finalize__(self, of: Any) -> None:
+        raise Mute
+
+
+class Undying:
+    """Cannot be collected without a fault."""
+
+    def __del__(self) -> None:
+        raise Bare("not yet")
+
+
+class Awaited:
+    """An awaitable that yields what no event loop knows."""
+
+    def __await__(self) -> Any:
+        yield "nonsense"
+
+
+async def _exit_later(obs: Any) -> Any:
+    await asyncio.sleep(0)
+    raise SystemExit("bye")
+
+
+async def _hang_later(obs: Any) -> Any:
+    await asyncio.sleep(HANG_S)
+
+
+def _loop(obs: Any) -> Any:
+    error = ValueError("caused by itself")
+    error.__cause__ = error
+    raise error
+
+
+def _group(obs: Any) -> Any:
+    kind = getattr(builtins, "BaseExceptionGroup", None)  # which Python 3.10 has not
+    raise kind("several", [Mute(), Bare()]) if kind else Mute()
+
+
+def _note(obs: Any) -> Any:
+    error = ValueError("with notes")
+    error.__notes__ = [Mute(), 3]  # type: ignore[attr-defined]
+    raise error from Mute()
+
+
+def _die(obs: Any) -> Any:
+    Undying()
+    cycle: list[Any] = [Undying()]
+    cycle.append(cycle)
+    return good(obs)
+
+
+_kept: dict[str, Any] = {}
+
+
+def _keep(obs: Any) -> Any:
+    """Write later into what was given and what was returned."""
+    answer = good(obs)
+
+    def change() -> None:
+        _kept["answer"]["x"][:] = 7.0
+        _kept["given"].clear()
+
+    _kept.update(given=obs, answer=answer)
+    threading.Timer(0.001, change).start()
+    return answer
+
+
+def _clear(obs: Any) -> Any:
+    answer = good(obs)
+    obs.clear()
+    return answer
+
+
+def _surroundings(obs: Any) -> Any:
+    """Change what all code of the process shares, and what no one may rely on."""
+    os.chdir("/")
+    os.environ.clear()
+    locale.setlocale(locale.LC_ALL, "C")
+    warnings.simplefilter("error")
+    np.seterr(all="raise")
+    gc.disable()
+    logging.disable(logging.CRITICAL)
+    random.seed(0)
+    sys.path.clear()
+    sys.excepthook = threading.excepthook = odd  # type: ignore[assignment]
+    sys.stdout = sys.stderr = None  # type: ignore[assignment]
+    return good(obs)
+
+
 def good(obs: Any) -> dict[str, Any]:
     """What the model should return: what it was given."""
     return {"x": np.array(obs["x"])}
@@ -146,14 +262,35 @@ SLIPS: dict[str, Callable[[Any], Any]] = {
     "prints": _print,
     "forks": _fork,
     "hangs": _hang,
+    "raises what it is the cause of": _loop,
+    "raises a group": _group,
+    "raises with odd notes and cause": _note,
+    "returns a mapping without an end": lambda obs: Endless(),
+    "returns it within": lambda obs: {"x": Endless()},
+    "returns an array that lies": lambda obs: {"x": np.zeros(3).view(OddArray)},
+    "returns a coroutine that exits": _exit_later,
+    "returns a coroutine that hangs": _hang_later,
+    "returns nonsense to be awaited": lambda obs: Awaited(),
+    "is collected with a fault": _die,
+    "changes later what it was given and returned": _keep,
+    "clears what it was given": _clear,
+    "changes its surroundings": _surroundings,
     "writes where it may not": _write,
     "starts threads that fail": _thread,
 }
-# Not in the server's own process: they end the one they happen in.
+# Not in the server's own process: they end, or spoil, the one they happen in.
 ENDING: dict[str, Callable[[Any], Any]] = {
     "exits at once": lambda obs: os._exit(3),
     "is killed": lambda obs: os.kill(os.getpid(), signal.SIGKILL),
     "aborts": lambda obs: os.abort(),
+    "exits on a thread": lambda obs: threading.Thread(target=os._exit, args=(4,)).start(),
+    "closes the standard streams": lambda obs: os.closerange(0, 3),
+    "closes whatever is open": lambda obs: os.closerange(3, 256),
+    "leaves no depth to recurse": lambda obs: sys.setrecursionlimit(40),
+    "lets no thread take turns": lambda obs: sys.setswitchinterval(60.0),
+    "takes the signals": lambda obs: signal.pthread_sigmask(
+        signal.SIG_BLOCK, signal.valid_signals()
+    ),
 }
 ALL = {**SLIPS, **ENDING}
 NAMES = list(ALL)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import text_of, touchable
+from ...errors import first_cause, text_of
 from . import descendants, shipped
 
 # Read by Ray when it is imported. Serve's router runs on our loop; replies may be large; and no
@@ -71,7 +71,7 @@ def _join_running(ray: Any, address: str) -> None:
         try:
             ray.init(address=address, **_QUIETLY)
         except ConnectionError as error:
-            if "InvalidAuthToken" not in text_of(_first_cause(error)) or not _may_present_token(
+            if "InvalidAuthToken" not in text_of(first_cause(error)) or not _may_present_token(
                 address
             ):
                 raise
@@ -79,7 +79,7 @@ def _join_running(ray: Any, address: str) -> None:
             ray.init(address=address, **_QUIETLY)
     except Exception as error:
         ray.shutdown()
-        cause = _first_cause(error)
+        cause = first_cause(error)
         reason = first_line(cause) or type(cause).__name__
         raise Unreachable(f"no Ray cluster at {address!r}: {reason}") from error
 
@@ -173,14 +173,6 @@ def _may_present_token(address: str) -> bool:
     os.environ["RAY_AUTH_MODE"] = "token"
     importlib.import_module("ray._raylet").Config.initialize("")  # read the environment again
     return True
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """What matters: Ray wraps it."""
-    error = touchable(error)
-    while error.__cause__ is not None:
-        error = touchable(error.__cause__)
-    return error
 
 
 def first_line(error: BaseException) -> str:

@@ -96,6 +96,12 @@ def test_a_model_that_fails_when_it_is_asked_what_it_has_is_no_model(attribute: 
         LocalDispatcher({"policy": odd_one})
 
 
+def test_an_error_that_is_its_own_cause_is_told() -> None:
+    error = raised(ValueError("again"))
+    error.__cause__ = error
+    assert "again" in describe(error) and Path(__file__).name in last_frames(error)
+
+
 def test_a_place_is_told_of_a_models_error_and_not_of_this_packages_own() -> None:
     error = raised(ValueError("no"))
     assert place_of(error).startswith("test_failing_models.py:")
