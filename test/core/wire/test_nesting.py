@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from inferential_core import Connection, LocalDispatcher, Server, UsageError
 from inferential_core.models.form import ModelForm
 from inferential_core.wire.nesting import flattened, nested
+from robustness.slips.mistakes import Endless
 
 names = st.text("abc", min_size=1, max_size=3)
 leaves = st.one_of(st.integers(), st.text(max_size=3), st.lists(st.text(max_size=3), min_size=1))
@@ -71,3 +72,9 @@ def test_a_policy_gets_a_nested_observation_over_a_socket() -> None:
         assert math.isclose(reply.result["actions"].mean(), 1.0)
     finally:
         server.stop()
+
+
+def test_a_mapping_whose_items_have_no_end_is_refused() -> None:
+    for values in (Endless(), {"within": Endless()}):
+        with pytest.raises(UsageError, match="the answer has more than 10000 values"):
+            flattened(values, "answer")
