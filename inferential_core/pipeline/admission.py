@@ -27,6 +27,7 @@ from .drain import Drain
 from .operators import Operators
 from .outcome import Outcomes
 from .places import Places
+from .sessions import Sessions
 
 if TYPE_CHECKING:
     from ..config.schema import ClientEntry, InferentialConfig
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 _IN_LOCK_STEP = 3  # observations in a row that came right after an answer
 _LONGEST_MS = 3.6e6  # that a robot's plan, or its patience, lasts
-
-
 # Of who came by a door and states no budget: it stands still until it is answered.
 _DRY_BUDGET_MS = 200.0
 
@@ -61,6 +60,7 @@ class Admission:
         self._authorization = authorization
         self.drain = Drain(outcomes, clients, models)
         self.operators = Operators(outcomes)
+        self._sessions = Sessions(clients, models, self.drain, recorder, throttled)
         self.configure(config)
 
     def configure(self, config: InferentialConfig) -> None:
@@ -116,9 +116,9 @@ class Admission:
         client = self._clients.heard(client_id, identity, now)
         client.type, client.door, client.moves_on = said.type, door, message.moves_on
         if message.session != client.session and message.session:
-            self._on_new_session(client, message.session, pending, now)
+            self._sessions.on_new(client, message.session, pending, now)
         if message.moves != client.moves:
-            self._on_return(client, message.moves)
+            self._sessions.on_return(client, message.moves)
         entry = self._entry(client_id, message.model_id) if self._known else None
         request = self._request(message, client, now, size, entry, grant.priority)
         try:
@@ -156,7 +156,7 @@ class Admission:
     def _on_no_observation(self, message: Any, identity: bytes, key: str, now: float) -> None:
         """A message that wants something else."""
         if message.farewell:
-            self._on_farewell(message, identity)
+            self._sessions.on_farewell(message, identity)
         elif message.ping:
             self.drain.pong(message, identity, now)
         else:
@@ -316,45 +316,6 @@ class Admission:
         client = self._clients.heard(f"refused: {name}", identity, now)
         request = self._request(message, client, now, 0, None, 0)
         self._outcomes.settle(request, Status.REJECTED, refusal)
-
-    def _on_farewell(self, message: Any, identity: bytes) -> None:
-        """A connection ends; nothing happens unless it is the one that speaks for this client.
-
-        That it is tells the random number of its session, which nobody else knows.
-        """
-        client = self._clients.by_id.get(message.client.id)
-        if client is None or not message.session:
-            return
-        if (client.session, client.identity) == (message.session, identity):
-            self._clients.leave(client)
-            for model in self._models.values():
-                model.placement.begin_anew(client.id)
-
-    def _on_return(self, client: Client, moves: int) -> None:
-        """It was with another server: what this one remembers of its episodes is out of date."""
-        client.moves = moves
-        client.epochs.clear()
-        for model in self._models.values():
-            model.placement.begin_anew(client.id)
-        if self.drain.begun:
-            self.drain.notify(client)
-
-    def _on_new_session(self, client: Client, session: int, pending: Pending, now: float) -> None:
-        """Somebody else speaks under this id: a rebooted robot, or a second one that took it."""
-        if client.session:
-            client.takeovers.note(client.session, session, now)
-            self._recorder.count("client_takeovers", now, {"client": client.id})
-            self._throttled.log(
-                now,
-                f"client {client.id!r} was taken over by a new connection",
-                kind="a client was taken over",
-                fields={"client": client.id},
-            )
-            pending.remove_client(client.id, "another connection took this id over")
-            client.epochs.clear()
-            for model in self._models.values():
-                model.placement.begin_anew(client.id)
-        client.session = session
 
 
 def unknown_model(model_id: str, models: Iterable[str]) -> str:

@@ -209,7 +209,6 @@ class ClientRegistry:
         client.connected = client.announced = False
         client.left = True
         client.session = 0
-        client.epochs.clear()
         client.places.clear()
         self._left[client.id] = client
 
