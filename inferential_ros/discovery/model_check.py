@@ -79,7 +79,7 @@ def check_value(key: ObservationKey, value: Any, specification: Mapping[str, Any
     For what a contract leaves open: what it tells by itself is what `check_model` compares.
     """
     shape = getattr(value, "shape", None)
-    wanted = specification.get("observation", {}).get(key.name, {}).get("shape")
+    wanted = _taken(key, specification.get("observation", {}).get(key.name, {}))
     told = key.form.shape
     if shape is None or wanted is None or (told is not None and None not in told):
         return
@@ -138,7 +138,7 @@ def _of_key(key: ObservationKey, entry: Mapping[str, Any]) -> Iterator[ContractE
     if form.dtype is not None and names and form.dtype not in names:
         where = key.path if TEXT in (form.dtype, *names) else f"{key.path}.dtype"
         yield ContractError(where, f"{form.dtype}, the model takes {' or '.join(names)}")
-    shape = entry.get("shape")
+    shape = _taken(key, entry)
     if shape is None:
         return
     told = form.shape
@@ -148,6 +148,17 @@ def _of_key(key: ObservationKey, entry: Mapping[str, Any]) -> Iterator[ContractE
         told = (*history, *form.sides, *channels)
     if told is not None and (problem := _misfit(told, shape)):
         yield ContractError(key.path, problem)
+
+
+def _taken(key: ObservationKey, entry: Mapping[str, Any]) -> Sequence[int | None] | None:
+    """The shape that the server takes for the model, None: any. It brings compressed images to
+    the size that the model asks for, and no others.
+    """
+    shape, size = entry.get("shape"), entry.get("resize")
+    if size is None:
+        return shape
+    channels = (3,) if shape is None else shape[2:]
+    return (None, None, *channels) if key.form.compressed else (*size, *channels)
 
 
 def _misfit(ours: Sequence[int | None], theirs: Sequence[int | None]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from inferential_core import LocalDispatcher, Server
 from inferential_core.models.specification import compile_specification
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
-from inferential_ros.discovery.model_check import check_model, fetch_specification
+from inferential_ros.discovery.model_check import check_model, check_value, fetch_specification
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_file import located, parse_yaml
 
@@ -144,6 +145,23 @@ def test_the_sides_of_an_image_are_compared_although_only_the_messages_tell_its_
     for wrong in ([2, 5, 3], [4, 4], [3, 2, 4]):
         with pytest.raises(ContractError, match="the model takes"):
             check_model(parse_contract(parse_yaml(text)), with_entry("camera", shape=wrong))
+
+
+@pytest.mark.parametrize("declared", [{"shape": [8, 8, 3]}, {"shape": None}])
+def test_compressed_images_of_any_size_fit_a_model_that_has_the_server_resize_them(
+    declared: dict[str, Any],
+) -> None:
+    specification = with_entry("camera", **declared, resize=[8, 8], filter="bilinear")
+    sent = CONTRACT.replace("filter: nearest}", "filter: nearest}\n      send: jpeg")
+    check_model(parse_contract(parse_yaml(sent)), specification)
+    with pytest.raises(ContractError, match=r"shape \[2, 4, 3\], the model takes \[8, 8, 3\]"):
+        check_model(contract(), specification)
+    for text, fits in ((sent, True), (CONTRACT, False)):
+        open_size = text.replace("      resize: {width: 4, height: 2, filter: nearest}\n", "")
+        camera = parse_contract(parse_yaml(open_size)).observation[1]
+        value = np.zeros((6, 6, 3), np.uint8)
+        with nullcontext() if fits else pytest.raises(ContractError, match="the model takes"):
+            check_value(camera, value, specification)
 
 
 class Policy:
