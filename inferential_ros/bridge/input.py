@@ -12,7 +12,7 @@ from typing import Any
 from inferential_ros.bridge.history import Samples, Stack
 from inferential_ros.bridge.transforms import TransformBuffer
 from inferential_ros.contract.schema import ObservationKey, Transform
-from inferential_ros.convert.collecting import Collected, collector_of
+from inferential_ros.convert.collecting import Collected, collector_of, is_sample
 from inferential_ros.convert.registry import InputError
 from inferential_ros.convert.video import Picture
 
@@ -58,7 +58,7 @@ class Input:
         self.received += 1
         if self._collector is not None:
             sample = self._collector.add(message, stamp_ns)
-            if sample is None or (type(sample) is Collected and sample.missing):
+            if not is_sample(sample):
                 if sample is not None or self.partial is None:
                     self.partial = message if sample is None else sample
                 return False

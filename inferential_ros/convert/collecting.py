@@ -101,6 +101,11 @@ class Collector:
         self._parts = ()
 
 
+def is_sample(found: Any) -> bool:
+    """Whether what a collector made of a message is all that its key needs."""
+    return found is not None and not (type(found) is Collected and found.missing)
+
+
 def collector_of(decode: Any) -> Any:
     """A collector for a decoder that finds its elements by name, or what the decoder itself makes
     (`decode.collector`); None for any other.

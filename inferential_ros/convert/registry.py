@@ -49,6 +49,10 @@ class InputError(Exception):
         self.path = path
 
 
+class NotYet(InputError):
+    """A message that fits, of which a value can be made only once a later one has come."""
+
+
 @dataclass(frozen=True)
 class Form:
     """What a decoder returns, as far as the contract alone tells: None where it does not.

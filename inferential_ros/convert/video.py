@@ -16,7 +16,7 @@ import numpy as np
 
 from inferential_ros.convert.h264 import FrameNumbers
 from inferential_ros.convert.image_shaping import read_shaping
-from inferential_ros.convert.registry import Decode, InputError, formed, input_converter
+from inferential_ros.convert.registry import Decode, InputError, NotYet, formed, input_converter
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_values import Section
 
@@ -146,7 +146,7 @@ def video_decoder(section: Section, read: Callable[[Any, int], Packet]) -> Decod
                 read(sample, 0)
             except ValueError as error:
                 raise InputError(path, str(error)) from None
-            raise InputError(path, "no picture yet: the next key frame of the video is awaited")
+            raise NotYet(path, "no picture yet: the next key frame of the video is awaited")
         array: np.ndarray = sample.frame.to_ndarray(format="rgb24")
         box = shaping.box(*array.shape[:2])
         return shaping.shape(array[box.slices] if box else array, "rgb8")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import rclpy
@@ -19,8 +20,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from inferential_ros.contract.schema import Contract, ObservationKey, Output
-from inferential_ros.convert.collecting import Collected, collector_of
-from inferential_ros.convert.registry import InputError
+from inferential_ros.convert.collecting import collector_of, is_sample
+from inferential_ros.convert.registry import InputError, NotYet
 from inferential_ros.discovery.graph import (
     absence,
     check_input_type,
@@ -34,6 +35,10 @@ from inferential_ros.qos import qos_profile
 
 SPIN_S = 0.05
 DISCOVERY_S = 1.0  # in which a second publisher of a topic is heard of, if there is one
+
+
+class Awaited(ContractError):
+    """Nothing is known to be wrong: a later message tells."""
 
 
 class Partial(NamedTuple):
@@ -130,7 +135,8 @@ class _Look:
             return True
         part = self.partial.get(key.name)
         if part is not None and not _may_be_completed(self._node, key, part):
-            check_sample(key, part.sample)
+            with suppress(Awaited):
+                check_sample(key, part.sample)
         return False
 
     def _taken(self, output: Output) -> bool:
@@ -141,6 +147,8 @@ class _Look:
         try:
             if part is not None:
                 check_sample(key, part.sample)
+        except Awaited as error:
+            return error.problem
         except ContractError as error:
             return f"{error} (another publisher may have it)"
         return absence(self._node, key)
@@ -154,7 +162,7 @@ def _storing(
 
     def store(message: Any) -> None:
         sample = message if collector is None else collector.add(message, 0)
-        if type(sample) is Collected and not sample.missing or sample is message:
+        if is_sample(sample):
             samples.setdefault(key.name, sample)
         elif sample is not None or key.name not in partial:
             since_s = partial[key.name].since_s if key.name in partial else time.monotonic()
@@ -173,12 +181,15 @@ def _may_be_completed(node: Node, key: ObservationKey, partial: Partial) -> bool
 def check_sample(
     key: ObservationKey, sample: Any, specification: Mapping[str, Any] | None = None
 ) -> None:
-    """ContractError if the message is not one the contract fits, or not one for the model."""
+    """ContractError if the message is not one the contract fits, or not one for the model;
+    Awaited if that is found out with a later one.
+    """
     if key.decode is None:
         return  # of the tree of frames, which takes what comes
     try:
         value = copy.copy(key.decode)(sample)  # a copy: another thread may be decoding with it
     except InputError as error:
         problem = str(error).removeprefix(f"{error.path}: ")
-        raise ContractError(error.path, problem) from None
+        kind = Awaited if isinstance(error, NotYet) else ContractError
+        raise kind(error.path, problem) from None
     check_value(key, value, specification or {})

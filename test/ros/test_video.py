@@ -13,6 +13,7 @@ pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are m
 pytest.importorskip("av", reason="PyAV is not installed: pip install av")
 
 import av
+import rclpy
 from sensor_msgs.msg import Image
 
 from inferential_ros.bridge.inputs import Input, Inputs, NotNow
@@ -20,6 +21,7 @@ from inferential_ros.contract.loading import parse_contract
 from inferential_ros.convert.h264 import units
 from inferential_ros.convert.registry import InputError, input_type
 from inferential_ros.convert.video import VideoStream, packet_of_image
+from inferential_ros.discovery import live
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_values import Section
 
@@ -173,6 +175,46 @@ def test_a_key_of_a_contract_reads_a_video():
     assert abs(np.median(values["camera"]) - (40 + 3 * 39)) < 3
     item: Input = inputs.topics[0]
     assert item.report() == {"losses": "0", "decoding_delay_s": "0.000"}
+
+
+@pytest.fixture
+def told_live(monkeypatch, tmp_path):
+    """What `check_live` tells of a contract's topics while these packets are published."""
+    monkeypatch.setattr(live, "DISCOVERY_S", 0.0)  # a packet without a picture counts at once
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("camera", context=context)
+    publisher = node.create_publisher(Image, "c", 10)
+
+    def tell(packets):
+        left = list(enumerate(packets))
+
+        def publish() -> bool:
+            if publisher.get_subscription_count():
+                index, data = left.pop(0)
+                publisher.publish(message(data, index))
+            return not left
+
+        return live.check_live(node, contract(), 60.0, publish)
+
+    yield tell
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_a_video_whose_next_key_frame_is_awaited_is_no_mistake_of_the_contract(told_live):
+    without = encoded(*STREAMS["h264"])[1:10]
+    (camera, output) = told_live(without)
+    assert camera == (
+        "observation.keys.camera: not checked: no picture yet: the next key frame of the video"
+        " is awaited"
+    )
+    assert output.startswith("action.outputs[0]: nobody subscribes")
+
+
+def test_a_video_is_looked_at_as_soon_as_it_shows_a_picture(told_live):
+    (output,) = told_live(encoded(*STREAMS["h264"])[1:])
+    assert output.startswith("action.outputs[0]: nobody subscribes")
 
 
 def test_an_image_that_is_no_video_is_named_when_it_comes():
