@@ -1,6 +1,6 @@
 """The robot's side: imports nothing beyond pyzmq, protobuf and numpy.
 
-`session` and `handle` are the whole logic without I/O, `link` the socket, `base` what the two
+`session` and `handle` are the whole logic without I/O, `socket` the socket, `base` what the two
 faces that users see have in common: `connection` blocks, `aio` is for asyncio.
 """
 

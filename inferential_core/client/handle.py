@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any
 
 from ..errors import UsageError
 from ..wire.tensors import MessageWriter
@@ -14,6 +17,8 @@ from .reply import AwaitedReply
 # What becomes of an episode when its robot has to go to another server: that one begins it anew,
 # or the robot stays, and stops, until the next episode.
 RESTART, REFUSE = "restart", "refuse"
+
+_UNSAID = float("nan")  # an object that no caller has
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class ModelSession:
         self.epoch = 0
         self.answered = False  # in this epoch
         # What the message of the writer says: as it was asked last, and of the server's clock.
-        self.urgency = math.nan
+        self.urgency = _UNSAID
         self.steps_remaining: int | None = None
         self.priority: int | None = None
         self.clock_offset_ns: int | None = None
@@ -79,3 +84,41 @@ class ModelSession:
     def stays(self) -> bool:
         """Whether its episode must not go on at another server."""
         return self.answered and self.options.stateful_failover == REFUSE
+
+    def say(self, urgency: float, steps_remaining: int | None, priority: int | None) -> None:
+        """Have the observations to come say this; UsageError names what is out of range."""
+        said = _clipped(urgency)
+        message, self.urgency = self.writer.message, _UNSAID  # should this fail half-way
+        message.urgency = said
+        if steps_remaining is None:
+            message.ClearField("steps_remaining")
+        else:
+            message.steps_remaining = _count("steps_remaining", steps_remaining)
+        tier = self.options.priority if priority is None else priority
+        if tier is None:
+            message.ClearField("priority")
+        else:
+            message.priority = _count("priority", tier)
+        self.urgency, self.steps_remaining, self.priority = said, steps_remaining, priority
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, (int, Integral)) and 0 <= int(value) < 1 << 32:
+        return int(value)
+    raise UsageError(f"{name} must be a whole number from 0, not {value!r}")
+
+
+def _clipped(given: Any) -> float:
+    if type(given) is float and 0.0 <= given <= 1.0:
+        return given
+    if not isinstance(given, Real):
+        raise UsageError(
+            f"urgency is a number from 0.0 to 1.0, not {type(given).__name__};"
+            " what is observed is given by name: observe(joints=...)"
+        )
+    urgency = float(given)
+    if math.isnan(urgency):
+        raise UsageError("urgency must be from 0.0 to 1.0, not NaN")
+    if not 0.0 <= urgency <= 1.0:
+        warnings.warn(f"urgency {urgency} is clipped to 0.0 .. 1.0", stacklevel=6)
+    return min(1.0, max(0.0, urgency))

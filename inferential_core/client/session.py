@@ -11,11 +11,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import warnings
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,7 +112,7 @@ class ClientSession:
             or steps_remaining is not handle.steps_remaining
             or priority is not handle.priority
         ):
-            _say(handle, urgency, steps_remaining, priority)
+            handle.say(urgency, steps_remaining, priority)
         message = handle.writer.message
         message.timestamp_ns = self._clock.wall_ns()
         message.request_id = request_id
@@ -347,44 +345,3 @@ def checked_client_id(client_id: str | int) -> str:
     if text[0] == "\0":
         raise UsageError("client_id must not begin with a zero byte")
     return text
-
-
-def _say(
-    handle: ModelSession, urgency: float, steps_remaining: int | None, priority: int | None
-) -> None:
-    """Have the observations of a handle say this from now on."""
-    said = _clipped(urgency)
-    message, handle.urgency = handle.writer.message, math.nan  # should this fail half-way
-    message.urgency = said
-    if steps_remaining is None:
-        message.ClearField("steps_remaining")
-    else:
-        message.steps_remaining = _count("steps_remaining", steps_remaining)
-    tier = handle.options.priority if priority is None else priority
-    if tier is None:
-        message.ClearField("priority")
-    else:
-        message.priority = _count("priority", tier)
-    handle.urgency, handle.steps_remaining, handle.priority = said, steps_remaining, priority
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, (int, Integral)) and 0 <= int(value) < 1 << 32:
-        return int(value)
-    raise UsageError(f"{name} must be a whole number from 0, not {value!r}")
-
-
-def _clipped(given: Any) -> float:
-    if type(given) is float and 0.0 <= given <= 1.0:
-        return given
-    if not isinstance(given, Real):
-        raise UsageError(
-            f"urgency is a number from 0.0 to 1.0, not {type(given).__name__};"
-            " what is observed is given by name: observe(joints=...)"
-        )
-    urgency = float(given)
-    if math.isnan(urgency):
-        raise UsageError("urgency must be from 0.0 to 1.0, not NaN")
-    if not 0.0 <= urgency <= 1.0:
-        warnings.warn(f"urgency {urgency} is clipped to 0.0 .. 1.0", stacklevel=6)
-    return min(1.0, max(0.0, urgency))

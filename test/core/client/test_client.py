@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import warnings
 
@@ -380,6 +381,7 @@ def test_urgency_beyond_its_range_is_clipped_with_a_warning(server, connection):
     ("options", "name"),
     [
         ({"urgency": float("nan")}, "urgency"),
+        ({"urgency": math.nan}, "urgency"),
         ({"steps_remaining": -1}, "steps_remaining"),
         ({"priority": -1}, "priority"),
         ({"priority": 1.5}, "priority"),
@@ -390,6 +392,20 @@ def test_urgency_beyond_its_range_is_clipped_with_a_warning(server, connection):
 def test_arguments_out_of_range_are_named(connection, options, name):
     with pytest.raises(UsageError, match=name):
         connection.model("policy").observe(**options)
+
+
+def test_what_was_refused_is_not_said_by_the_next_observation(server, connection):
+    model = connection.model("policy", priority=2)
+    model.observe(urgency=0.5, steps_remaining=7, priority=1)
+    with pytest.raises(UsageError):
+        model.observe(urgency=0.9, steps_remaining=-1)
+    model.observe(urgency=0.5)
+    model.observe()
+    model.observe()
+    told = [server.receive()[1] for _ in range(4)]
+    assert [each.urgency for each in told] == [0.5, 0.5, 0.0, 0.0]
+    assert [each.HasField("steps_remaining") for each in told] == [True, False, False, False]
+    assert [each.priority for each in told] == [1, 2, 2, 2]
 
 
 @pytest.mark.parametrize(("given", "expected"), [(7, "7"), ("arm-1", "arm-1")])
