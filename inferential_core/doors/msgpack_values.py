@@ -40,6 +40,7 @@ _TOO_MANY = f"the message has more than {_MOST_ITEMS} items"
 _MOST_IN_A_LIST = 4096
 _MOST_IN_A_MAP = 256
 _MOST_DEPTH = 16
+_MSGPACK_NUMPY_KEYS = (b"data", b"type", b"shape", b"kind")
 _OPENPI_KEYS, _OPENPI_TEXT_KEYS = (b"data", b"dtype", b"shape"), ("data", "dtype", "shape")
 _NPY_HEADER = re.compile(
     rb"\{'descr': '([<|][a-z]\d)', 'fortran_order': (False|True), 'shape': \(([\d, ]*)\), \} *\n"
@@ -65,6 +66,7 @@ class Unpacked:
         self.codec: Codec | None = None
         self._limits = limits
         self._items = 0
+        self._nested = 0  # maps and lists that are no arrays
         try:
             self.value = msgpack.unpackb(
                 data,
@@ -80,12 +82,14 @@ class Unpacked:
             # of msgpack: ExtraData, FormatError, StackError, a key that is no text, a wrong length
             told = str(error) or type(error).__name__
             raise RejectedError(f"the message is no MessagePack: {told}") from None
-        _check_depth(self.value, _MOST_DEPTH)
+        if self._nested > _MOST_DEPTH:  # fewer of them cannot be nested more deeply
+            _check_depth(self.value, _MOST_DEPTH)
 
     def _list(self, items: list[Any]) -> list[Any]:
         self._items += 1 + len(items)
         if self._items > _MOST_ITEMS:
             raise RejectedError(_TOO_MANY)
+        self._nested += 1
         return items
 
     def _map(self, items: dict[Any, Any]) -> Any:
@@ -97,6 +101,7 @@ class Unpacked:
                 if key in _MARKERS:
                     self.codec, read = _READERS[key]
                     return read(items, self._limits)
+        self._nested += 1
         if _TEXT.issuperset(map(type, items)):
             return items
         return {
@@ -208,11 +213,11 @@ def _npy_array(items: Mapping[Any, Any], limits: Limits) -> np.ndarray:
 
 
 def _msgpack_numpy(items: Mapping[Any, Any], limits: Limits) -> Any:
-    data, dtype = _field(items, b"data", "data"), _field(items, b"type", "type")
-    if _field(items, b"kind", "kind") not in (None, b"", ""):
+    data, dtype, shape, kind = map(items.get, _MSGPACK_NUMPY_KEYS)
+    if kind not in (None, b"", ""):
         raise RejectedError("an array of objects or of records: plain numbers are read")
     if items[b"nd"] is True:
-        return _array(data, dtype, _field(items, b"shape", "shape"), limits)
+        return _array(data, dtype, shape, limits)
     found = _DTYPES.get(_text(dtype))
     if found is None or not isinstance(data, bytes) or len(data) != found.itemsize:
         raise RejectedError("a number of NumPy whose bytes are none")

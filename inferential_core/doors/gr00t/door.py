@@ -128,7 +128,7 @@ class Gr00tDoor(AttendedDoor):
     def _on_message(self, identity: bytes, frames: list[Any], peer: str) -> None:
         between = frames[:-2]  # of proxies, and of sockets that number their requests
         framed = len(frames) > 1 and not len(frames[-2])
-        if not framed or not all(0 < len(each) <= _LONGEST_NAME for each in between):
+        if not framed or any(not 0 < len(each) <= _LONGEST_NAME for each in between):
             self.reception.refuse("no message of the protocol")
             if len(frames) > 1:  # who sends an empty frame in front expects one in the answer
                 self._answer((identity,), requests.error("a request is one frame of MessagePack"))

@@ -33,7 +33,7 @@ GET_ACTION = "get_action"
 _TOLD = ("steps_remaining", "control_period_ms", "latency_budget_ms", "epoch", "urgency")
 _WHOLE = ("steps_remaining", "epoch")
 _MOST_TOLD = 1e9
-_ACTION = "action."
+_ACTION, _LANGUAGE = "action.", "language."
 _MOST_ROBOTS = 256  # in one request
 
 
@@ -62,7 +62,9 @@ class Request:
         if any(each.keys() != names for each in answers):
             raise RejectedError("the model answered with other actions for each robot")
         joined = answers[0]
-        if self.batched:
+        if self.batched and len(answers) == 1:
+            joined = {name: value[np.newaxis] for name, value in joined.items()}
+        elif self.batched:
             try:
                 joined = {name: np.stack([each[name] for each in answers]) for name in names}
             except ValueError:
@@ -106,22 +108,23 @@ def _read_observations(request: Request, data: dict[str, Any]) -> None:
     request.listed = said is not data
     request.prefixed = not any(isinstance(said.get(kind), dict) for kind in ("video", "state"))
     values = {name: value for name, value in _flat(said).items() if value is not None}
-    sizes = {len(value) for name, value in values.items() if _has_robots(name, value)}
+    each_robots = {name for name, value in values.items() if _has_robots(name, value)}
+    sizes = {len(values[name]) for name in each_robots}
     if len(sizes) > 1:
         raise RejectedError(f"an observation of several robots has as many of each, not {sizes}")
     request.batched = bool(sizes)
     count = sizes.pop() if sizes else 1
     if not 1 <= count <= _MOST_ROBOTS:
         raise RejectedError(f"{count} robots in one request: 1 to {_MOST_ROBOTS} can be")
-    request.observations = [
-        flat(
-            {
-                name: _of_robot(name, value, robot) if request.batched else value
-                for name, value in values.items()
-            }
-        )
-        for robot in range(count)
-    ]
+    if not request.batched:
+        request.observations = [flat(values)]
+        return
+    for robot in range(count):
+        observation = {
+            name: value[robot] if name in each_robots or _is_list_of(value, robot) else value
+            for name, value in values.items()
+        }
+        request.observations.append(flat(observation))
 
 
 def _read_options(request: Request, options: Any) -> dict[str, Any]:
@@ -153,10 +156,12 @@ def _number(name: str, value: Any) -> float:
 
 def _flat(said: Mapping[str, Any]) -> dict[str, Any]:
     """Keys as N1.5 has them; a text of `language` is known by its own name if that has dots."""
-    return {
-        name.removeprefix("language.") if "." in name.removeprefix("language.") else name: value
-        for name, value in flat(said, texts=False).items()
-    }
+    values = flat(said, texts=False)
+    for name in [name for name in values if name.startswith(_LANGUAGE)]:
+        own_name = name.removeprefix(_LANGUAGE)
+        if "." in own_name:
+            values[own_name] = values.pop(name)
+    return values
 
 
 def _has_robots(name: str, value: Any) -> bool:
@@ -164,13 +169,9 @@ def _has_robots(name: str, value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == (5 if name.startswith("video.") else 3)
 
 
-def _of_robot(name: str, value: Any, robot: int) -> Any:
-    """One robot's part of a value that has one for each; other values are everybody's."""
-    if _has_robots(name, value):
-        return value[robot]
-    if isinstance(value, list) and robot < len(value):
-        return value[robot]
-    return value
+def _is_list_of(value: Any, robot: int) -> bool:
+    """Whether a value is a list that has an item for this robot; others are everybody's."""
+    return type(value) is list and robot < len(value)
 
 
 def modality_config(found: Mapping[str, Any]) -> dict[str, Any]:
