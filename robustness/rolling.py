@@ -43,7 +43,8 @@ def main(arguments: list[str]) -> int:
                 memory.setdefault(name, []).append(rss_mb(pid))
             sizes = ", ".join(f"{name} {each[-1]:.1f} MB" for name, each in memory.items())
             print(
-                f"{minutes[-1]:6.1f} min: worst answer {cost['worst_s']:.3f} s, {lost} lost,"
+                f"{minutes[-1]:6.1f} min: worst answer {cost['worst_s']:.3f} s (while none ended"
+                f" {cost['calm_s']:.3f} s), {lost} lost,"
                 f" {dry} times without actions; {sizes}",
                 flush=True,
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shlex
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 import rclpy
 from bridge_rig import CONTRACT, GOOD, Rig
 from inferential.msg import BridgeStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
@@ -169,3 +173,48 @@ def test_a_move_is_told_once(
         bridge.stop()
     told = [line for line in bridge.text().splitlines() if "goes from" in line]
     assert len(told) == 1 and "[WARN]" in told[0], told
+
+
+def test_lifecycle_requests_at_any_moment_while_servers_come_and_go(
+    make_rig: Callable[..., Rig], second: Second
+) -> None:
+    """In an order of chance, most of which do not fit the state: the bridge works afterwards."""
+    chance = random.Random(21)
+    rig = make_rig(server_seen_at=lambda first: f"{first},{second.server.address}")
+    rig.run()
+    rig.until(BridgeStatus.STATE_EXECUTING)
+
+    def request(transition: int) -> None:
+        question = ChangeState.Request(transition=Transition(id=transition))
+        rig.graph.call(ChangeState, "/r/inference_bridge/change_state", question)
+
+    asked = [
+        Transition.TRANSITION_CONFIGURE,
+        Transition.TRANSITION_ACTIVATE,
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_CLEANUP,
+    ]
+    running = {each.address: each for each in (rig.server, second.server)}
+    with ExitStack() as stack:
+
+        def serve(address: str) -> Server:
+            dispatcher = LocalDispatcher({"policy": lambda obs: {"actions": GOOD}})
+            return stack.enter_context(Server(bind=address, dispatcher=dispatcher))
+
+        for turn in range(40):
+            address = chance.choice(list(running))
+            if not running[address].running:
+                running[address] = serve(address)
+            elif turn % 4 == 0:
+                running[address].drain(0.1)
+                running[address].stop()
+            request(chance.choice(asked))
+        for address, server in running.items():
+            if not server.running:
+                serve(address)
+        request(Transition.TRANSITION_DEACTIVATE)
+        request(Transition.TRANSITION_CLEANUP)  # whichever of them fits: it is unconfigured then
+        rig.change(Transition.TRANSITION_CONFIGURE)
+        rig.change(Transition.TRANSITION_ACTIVATE)
+        rig.until(BridgeStatus.STATE_EXECUTING, rig.status.mark())
+        rig.expect([0.5], [2.0])
