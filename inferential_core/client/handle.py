@@ -18,6 +18,7 @@ from .reply import AwaitedReply
 # or the robot stays, and stops, until the next episode.
 RESTART, REFUSE = "restart", "refuse"
 
+MOST = (1 << 32) - 1  # of steps that are left, and of tiers
 _UNSAID = float("nan")  # an object that no caller has
 
 
@@ -85,25 +86,22 @@ class ModelSession:
         """Whether its episode must not go on at another server."""
         return self.answered and self.options.stateful_failover == REFUSE
 
-    def say(self, urgency: float, steps_remaining: int | None, priority: int | None) -> None:
+    def say(self, urgency: float, priority: int | None) -> None:
         """Have the observations to come say this; UsageError names what is out of range."""
         said = _clipped(urgency)
         message, self.urgency = self.writer.message, _UNSAID  # should this fail half-way
         message.urgency = said
-        if steps_remaining is None:
-            message.ClearField("steps_remaining")
-        else:
-            message.steps_remaining = _count("steps_remaining", steps_remaining)
         tier = self.options.priority if priority is None else priority
         if tier is None:
             message.ClearField("priority")
         else:
-            message.priority = _count("priority", tier)
-        self.urgency, self.steps_remaining, self.priority = said, steps_remaining, priority
+            message.priority = counted("priority", tier)
+        self.urgency, self.priority = said, priority
 
 
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, (int, Integral)) and 0 <= int(value) < 1 << 32:
+def counted(name: str, value: Any) -> int:
+    """`value` as the message takes it; UsageError where it is no count."""
+    if isinstance(value, Integral) and 0 <= int(value) <= MOST:
         return int(value)
     raise UsageError(f"{name} must be a whole number from 0, not {value!r}")
 

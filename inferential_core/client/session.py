@@ -31,7 +31,7 @@ from ..wire.messages import (
 )
 from ..wire.nesting import NESTED_TYPES, flattened
 from .clocksync import ClockOffset
-from .handle import ModelOptions, ModelSession
+from .handle import MOST, ModelOptions, ModelSession, counted
 from .reply import AwaitedReply, Reply
 
 # How long the answer may take that an interrupt may have cost.
@@ -106,14 +106,18 @@ class ClientSession:
         """
         now = self._clock.now()
         request_id = self.newest_id + 1
-        # The same objects say the same: most robots give none of them, or no others.
-        if (
-            urgency is not handle.urgency
-            or steps_remaining is not handle.steps_remaining
-            or priority is not handle.priority
-        ):
-            handle.say(urgency, steps_remaining, priority)
         message = handle.writer.message
+        # The same objects say the same: most robots give none of them, or no others.
+        if urgency is not handle.urgency or priority is not handle.priority:
+            handle.say(urgency, priority)
+        if steps_remaining is not handle.steps_remaining:
+            if steps_remaining is None:
+                message.ClearField("steps_remaining")
+            else:
+                good = type(steps_remaining) is int and 0 <= steps_remaining <= MOST
+                steps = steps_remaining if good else counted("steps_remaining", steps_remaining)
+                message.steps_remaining = steps
+            handle.steps_remaining = steps_remaining
         message.timestamp_ns = self._clock.wall_ns()
         message.request_id = request_id
         message.client_send_ns = int(now * 1e9)
