@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Generator, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 _WARMING_UP = InferenceContext("warm-up", 0, 0, True, math.inf)
 _ANYBODY = InferenceContext("", 0, 0, True, math.inf)
+_INPUTS = attrgetter("inputs")
 
 # What calls return most, known without the expensive question whether it can be awaited.
 _FINISHED = frozenset((dict, list, np.ndarray))
@@ -63,11 +65,12 @@ class ModelCaller:
         self._asks_who = form.takes_context or form.stateful
         self._local = threading.local()  # .loop: of this thread
 
-    def contexts(self, requests: Sequence[InferenceRequest]) -> list[InferenceContext]:
-        """Who sent these requests; one stands for all where the model does not ask."""
+    def answer(self, requests: Sequence[InferenceRequest]) -> list[Result]:
+        """As `call`, of requests on their way through the server."""
+        contexts = [_ANYBODY] * len(requests)
         if self._asks_who:
-            return [*map(InferenceContext.of, requests)]
-        return [_ANYBODY] * len(requests)
+            contexts = [*map(InferenceContext.of, requests)]
+        return self._run(self._interface.infer([*map(_INPUTS, requests)], contexts))
 
     def call(self, inputs: Sequence[Inputs], contexts: Sequence[InferenceContext]) -> list[Result]:
         """Results in the order of `inputs`."""

@@ -160,7 +160,7 @@ class Replies:
         self._run = uuid.uuid4().hex[:8]  # so that ids of two runs do not meet in a log
         self._count = 0
         self.draining = False  # the server is about to end, as each reply tells
-        self._writers: dict[str, MessageWriter] = {}  # of models that served something
+        self._writers: dict[str, MessageWriter] = {}  # of models that answered something
 
     def frames(
         self,
@@ -171,35 +171,43 @@ class Replies:
         call: Call | None,
         now: float,
     ) -> list[Buffer]:
-        """Frames of the reply that ends `request`; WireError if `values` cannot be sent."""
+        """Frames of the reply that ends `request`; WireError if `values` cannot be sent.
+
+        call: that made an answer of it, which then is OK.
+        """
         self._count += 1
         received = request.received_at
         served = request.dispatched_at
-        # Whatever a client calls a model is not worth remembering, unless it served something.
-        writer = self._writers.get(request.model_id) if call is not None else None
-        if writer is None:
+        if call is None:
             writer = response_writer(request.model_id)
-            if call is not None:
-                self._writers[request.model_id] = writer
-        message = writer.message
-        message.client.id = request.client_id
-        message.response_id = f"{self._run}-{self._count}"
-        message.timestamp_ns = self._clock.wall_ns()
-        message.request_id = request.request_id
-        message.status = STATUS_TO_WIRE[status]
-        message.error = error
-        message.epoch = request.epoch
-        message.draining = self.draining
-        message.queue_ms = 1000 * ((served if served == served else now) - received)  # NaN: never
-        message.server_receive_ns = int(received * 1e9)
-        message.server_send_ns = int(now * 1e9)
-        message.client_send_ns = request.client_send_ns
-        if call is not None:
+            message = writer.message
+            message.status = STATUS_TO_WIRE[status]
+            message.error = error
+            message.queue_ms = 1000 * ((served if served == served else now) - received)
+        else:
+            writer = self._writers.get(request.model_id) or self._remembered(request.model_id)
+            message = writer.message
+            message.queue_ms = 1000 * (served - received)
             message.model_version = call.version
             message.requery_after_steps = request.requery_after_steps
             message.batch_size = call.batch_size
             message.inference_latency_ms = 1000 * call.seconds
             message.valid_for_ms = call.valid_for_ms
+        message.client.id = request.client_id
+        message.response_id = f"{self._run}-{self._count}"
+        message.timestamp_ns = self._clock.wall_ns()
+        message.request_id = request.request_id
+        message.epoch = request.epoch
+        message.draining = self.draining
+        message.server_receive_ns = int(received * 1e9)
+        message.server_send_ns = int(now * 1e9)
+        message.client_send_ns = request.client_send_ns
         return writer.frames(
             values, one_frame_each=request.accepts_frames, uint16=request.accepts_uint16
         )
+
+    def _remembered(self, model_id: str) -> MessageWriter:
+        """For the answers of a model: another name that clients ask for is not worth a place."""
+        writer = self._writers[model_id] = response_writer(model_id)
+        writer.message.status = STATUS_TO_WIRE[Status.OK]
+        return writer

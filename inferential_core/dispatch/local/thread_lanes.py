@@ -14,7 +14,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from operator import attrgetter
 
 from ...errors import ConfigError, ModelUnavailable, describe, touchable
 from ...models.caller import ModelCaller
@@ -26,8 +25,6 @@ Item = Batch | Callable[[], None] | None  # to answer, to call, or the end
 Inbox = queue.SimpleQueue[Item]
 
 _log = logging.getLogger(__name__)
-
-_INPUTS = attrgetter("inputs")
 
 MOST_HANGING = 8  # threads left to themselves; then the model is given no more
 
@@ -186,14 +183,11 @@ class Lane:
             self._begun = begun
             self.due = begun + (_LONGEST_LEADING_S if self._leads else self.timeout_s)
         run.watchdog.began(self.due)
-        requests = batch.requests
-        caller, inputs = run.caller, [*map(_INPUTS, requests)]
-        results = caller.call(inputs, caller.contexts(requests))
+        results = run.caller.answer(batch.requests)
         if self._forks != forks.count:  # the model forked, and this is the child: not a server
             os._exit(0)
         duration = time.monotonic() - begun
         self._usual_s += _NEWEST * (duration - self._usual_s)
-        del inputs
         if self._claim_batch() is None:
             return False
         run.on_done(Completion(batch, results, duration))
