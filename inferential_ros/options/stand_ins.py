@@ -1,19 +1,23 @@
-"""Message types for a machine without ROS, such as a server's: with the same fields, no more.
+"""Message types for a machine that lacks the real ones: with the same fields, no more.
 
-Contracts are checked and recordings replayed with them where `rclpy` is not installed, by what
-the PyPI package `rosbags` knows of the standard messages. A bridge never sees one.
+Contracts are checked and recordings replayed with them where `rclpy` is not installed, such as on
+a server, by what the PyPI package `rosbags` knows of the standard messages. A recording that is
+replayed brings the definitions of its own types, which need be installed nowhere. A bridge never
+sees a stand-in.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from inferential_core.errors import UsageError
 
+_recorded: dict[str, Any] = {}  # of the recording that is replayed: definitions of rosbags
 PLAIN = {"float64": "double", "float32": "float", "bool": "boolean"}
 
 
@@ -34,9 +38,18 @@ class StandIn:
         return cls.fields
 
 
+def learn(definitions: Mapping[str, Any]) -> None:
+    """Know the types of a recording, too: definitions of rosbags by name of the type."""
+    _recorded.update(definitions)
+    _made.cache_clear()
+
+
 def stand_in(type_name: str) -> type[StandIn] | None:
-    """The stand-in of `package/msg/Name`; None where ROS is installed, or nothing is known."""
-    if importlib.util.find_spec("rclpy") is not None:
+    """The stand-in of `package/msg/Name`; None where nothing is known of it.
+
+    Where ROS is installed, only types of a recording have one.
+    """
+    if type_name not in _recorded and importlib.util.find_spec("rclpy") is not None:
         return None
     return _made(type_name)
 
@@ -46,7 +59,10 @@ def how_to_know_types() -> str:
     if importlib.util.find_spec("rclpy") is not None:
         return "source the workspace that has it"
     if importlib.util.find_spec("rosbags") is not None:
-        return "without ROS 2 only the types of its common interfaces are known"
+        return (
+            "without ROS 2 only the types of its common interfaces, and those that a recording"
+            " brings when it is replayed, are known"
+        )
     raise UsageError(
         "no message type is known here: without ROS 2, pip install 'inferential[bags]' brings the"
         " common ones"
@@ -59,7 +75,7 @@ def _made(type_name: str) -> type[StandIn] | None:
         from rosbags.typesys import Stores, get_typestore
     except ImportError:
         return None
-    known = get_typestore(Stores.ROS2_JAZZY).fielddefs
+    known = {**get_typestore(Stores.ROS2_JAZZY).fielddefs, **_recorded}
     if type_name not in known:
         return None
     _, described = known[type_name]

@@ -46,6 +46,7 @@ class Bag:
         self._storages = storages
         self._per_message = listing.per_message
         self.types: dict[str, str] = {}
+        self.definitions: dict[str, Any] = {}  # that it brings, of rosbags, by name of the type
         self.unreadable: dict[str, str] = {}  # topic -> why none of its messages can be read
         self._notes = listing.notes
         self._misfits: dict[str, _Misfits] = {}  # by topic
@@ -116,6 +117,8 @@ class Bag:
                         f"{channel.topic} was recorded as {known} and as {channel.type}: only the"
                         " former is read"
                     )
+        for decoders in made.values():
+            self.definitions.update(decoders.definitions)
         for topic in self.types.keys() & self.unreadable.keys():
             self._notes.append(self.unreadable.pop(topic))  # some of its messages can be read
 
@@ -177,8 +180,8 @@ def open_bag(path: str | Path) -> Iterator[Bag]:
 def topics_of(path: str | Path, note: Callable[[str], None] = lambda sentence: None) -> list[Seen]:
     """The topics of a recording, as `inferential contract new` looks at them.
 
-    Nothing in a recording says who listened: what is called a command counts as one. What
-    cannot be read is told to `note`.
+    Nothing in a recording says who listened: what is called a command, and what is a trajectory
+    of joints, counts as one. What cannot be read is told to `note`.
     """
     with open_bag(path) as bag:
         heard = {topic: Heard(type_name) for topic, type_name in bag.types.items()}
@@ -193,7 +196,9 @@ def topics_of(path: str | Path, note: Callable[[str], None] = lambda sentence: N
                 topic=topic,
                 type=type_name,
                 publishers=0 if type_name == JOINTS and "command" in topic else 1,
-                subscribers=int("command" in topic or "cmd" in topic),
+                subscribers=int(
+                    "command" in topic or "cmd" in topic or type_name.endswith("/JointTrajectory")
+                ),
                 sample=heard[topic].sample,
                 left_out=heard[topic].left_out,
                 rate_hz=(bag.count(topic) - 1) / bag.duration_s if bag.duration_s else 0.0,

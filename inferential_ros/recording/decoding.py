@@ -47,6 +47,7 @@ class Decoders:
         self._known = _store_of(distribution)
         self._installed = Definitions()
         self._made: dict[tuple[str, str, str], Decode | BagError] = {}
+        self.definitions: dict[str, Any] = {}  # that channels brought, by name of the type
 
     def of(self, channel: Channel) -> Decode:
         """BagError says why the channel cannot be read."""
@@ -107,6 +108,7 @@ class Decoders:
         if channel.type not in store.fielddefs:
             raise BagError(f"the recording's definition of {channel.type} is of something else")
         self._complete(store, {channel.type})
+        self.definitions.update(store.fielddefs)
         return store
 
     def _complete(self, store: Typestore, names: set[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from inferential_ros.contract.loading import load_contract, parse_contract
 from inferential_ros.contract.schema import Contract
+from inferential_ros.options import stand_ins
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_file import parse_yaml, read_yaml
 from inferential_ros.recording.bag import Bag
@@ -63,7 +64,7 @@ def attach_contract(writer: BagWriter, path: Path) -> None:
 
 
 def contract_for(bag: Bag, path: str, namespace: str) -> Contract:
-    """The contract in a file, or in the recording for ''.
+    """The contract in a file, or in the recording for ''; its types may be only recorded ones.
 
     Limits that are the robot's own are those of the URDF that was recorded. BagError where the
     recording lacks what is needed, ContractError where the contract is wrong.
@@ -72,6 +73,7 @@ def contract_for(bag: Bag, path: str, namespace: str) -> Contract:
     def load(description: str | None) -> Contract:
         return load_contract(path, description) if path else _brought(bag, description)
 
+    stand_ins.learn(bag.definitions)
     contract = load(None)
     if not contract.awaits_urdf:
         return contract

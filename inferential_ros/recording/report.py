@@ -196,6 +196,8 @@ class Report:
         ]
 
     def _beside_commands(self) -> list[str]:
+        if not self.difference and self.unanswered:
+            return [f"all {self.unanswered} recorded commands came before any action"]
         if not self.difference:
             return [
                 "there are no recorded commands to compare with (name their topic with --commands)"

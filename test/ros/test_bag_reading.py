@@ -120,6 +120,18 @@ def test_a_contract_from_a_recording_has_the_joints_of_all_nodes_on_a_topic(
     assert "joints: [a, b, gripper]" in capsys.readouterr().out
 
 
+def test_a_contract_from_a_recording_takes_a_trajectory_for_a_command(
+    tmp_path: Path, capsys: Any
+) -> None:
+    path = tmp_path / "bag.mcap"
+    with Mcap(path) as mcap:
+        mcap.channel("/joint_states", STATE)
+        mcap.channel("/arm_controller/joint_trajectory", "trajectory_msgs/msg/JointTrajectory")
+        mcap.write("/joint_states", START_NS, state(START_NS, 0.1, 0.2))
+    assert main(["contract", "new", "--bag", str(path)]) == 0
+    assert "    - topic: arm_controller/joint_trajectory" in capsys.readouterr().out
+
+
 @real_bags
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_real_recordings_with_service_events_give_their_topics(storage: str) -> None:

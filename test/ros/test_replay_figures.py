@@ -122,6 +122,24 @@ def test_what_is_refused_on_the_robots_side_is_no_plan(
     assert "times: observation.keys.state" in out
 
 
+def test_commands_that_no_action_comes_before_are_told_as_that(
+    model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path, capsys: Any
+) -> None:
+    model.answer = np.full((10, 2), np.nan)
+    array = "std_msgs/msg/Float64MultiArray"
+    layout = JAZZY.types["std_msgs/msg/MultiArrayLayout"]([], 0)
+    command = bytes(JAZZY.serialize_cdr(JAZZY.types[array](layout, np.zeros(2)), array))
+    with Mcap(tmp_path / "bag.mcap") as mcap:
+        mcap.channel("/joint_states", STATE)
+        mcap.channel("/cmd", array)
+        for index in range(4):
+            time_ns = START_NS + index * STEP_NS
+            mcap.write("/joint_states", time_ns, state(time_ns, 0.1, 0.2))
+            mcap.write("/cmd", time_ns + 1, command)
+    replay(tmp_path / "bag.mcap", "--lockstep")
+    assert "all 4 recorded commands came before any action\n" in capsys.readouterr().out
+
+
 def test_a_plan_that_is_refused_is_not_counted_as_one(
     model: Recorder, replay: Callable[..., tuple[int, Any]], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed
 pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
 
 from bags import JAZZY, START_NS, STATE, STEP_NS, Mcap, header, state
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from inferential_core import LocalDispatcher, Server
 from inferential_ros.convert.fields import resolve
@@ -136,6 +137,65 @@ def test_frames_are_replayed_also_where_none_of_them_is_static(tmp_path: Path) -
         server.stop()
     assert done.returncode == 0, done.stdout + done.stderr
     assert seen == [index / 8 for index in range(5)]
+
+
+OWN = "my_hand_msgs/msg/Gripper"
+OWN_DEFINITION = f"""float32 width
+float64[2] fingers
+my_hand_msgs/Pad[] pads
+{"=" * 80}
+MSG: my_hand_msgs/Pad
+string name
+float32[4] taxels
+"""
+OF_A_HAND = """
+model: {id: policy}
+observation:
+  trigger: {on: hand}
+  keys:
+    hand:
+      topic: hand
+      type: my_hand_msgs/msg/Gripper
+      select: [width, "fingers[1]", "pads[name=left].taxels[1:3]"]
+      stamp: receive
+action:
+  names: [a]
+  rate_hz: 50
+  outputs: [{topic: cmd, type: std_msgs/msg/Float64MultiArray, kind: position}]
+"""
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_types_that_only_the_recording_knows_are_replayed(installed: bool, tmp_path: Path) -> None:
+    """Without ROS, and with ROS where the workspace of those types is not sourced."""
+    contract, bag, seen = tmp_path / "hand.yaml", tmp_path / "hand.mcap", []
+    contract.write_text(OF_A_HAND)
+    store = get_typestore(Stores.EMPTY)
+    store.register(get_types_from_msg(OWN_DEFINITION, OWN))
+    pad, gripper = store.types["my_hand_msgs/msg/Pad"], store.types[OWN]
+    with Mcap(bag) as mcap:
+        mcap.channel("/hand", OWN, OWN_DEFINITION.encode())
+        for index in range(3):
+            pads = [pad(name, np.arange(4, dtype="f4") + index) for name in ("right", "left")]
+            message = gripper(index / 8, np.array([0.25, 0.5]), pads)
+            mcap.write(
+                "/hand", START_NS + index * STEP_NS, bytes(store.serialize_cdr(message, OWN))
+            )
+
+    def policy(obs: dict[str, Any]) -> dict[str, Any]:
+        seen.append(obs["hand"].tolist())
+        return {"actions": np.zeros((10, 1))}
+
+    present = "import sys; from inferential_core.cli import main; sys.exit(main(sys.argv[1:]))"
+    server = Server("tcp://127.0.0.1:*", dispatcher=LocalDispatcher({"policy": policy}))
+    server.start()
+    try:
+        options = ["--contract", str(contract), "--server", server.address, "--lockstep"]
+        done = command("replay", str(bag), *options, absent=present if installed else ABSENT)
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert seen == [[index / 8, 0.5, 1.0 + index, 2.0 + index] for index in range(3)]
 
 
 def test_a_stand_in_has_the_fields_of_the_real_type() -> None:
