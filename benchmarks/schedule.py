@@ -74,6 +74,11 @@ def main(arguments: list[str]) -> int:
     )
     if options.trace:
         runs = _runs(options.loop or "closed", options.contestant or ["default+hints"], options)
+        if not runs:
+            raise SystemExit(
+                "--trace: no contestant that was named runs in that loop with that workload"
+                " (robots with +hints only run in a closed loop, W10 only with --robots)"
+            )
         print(f"{trace.write(runs[0], options.trace)} decisions of {runs[0]}")
         return 0
     if options.replay:

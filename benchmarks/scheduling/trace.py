@@ -24,9 +24,15 @@ def write(run: Run, path: Path) -> int:
 
 
 def replay(path: Path) -> str:
-    """Play the run of a file again; what it did otherwise than then, empty if nothing."""
-    first, *then = path.read_text().splitlines()
-    run = Run(**json.loads(first))
+    """Play the run of a file again; what it did otherwise than then, empty if nothing.
+
+    SystemExit says why a file cannot be played.
+    """
+    try:
+        first, *then = path.read_text().splitlines()
+        run = Run(**json.loads(first))
+    except (OSError, ValueError, TypeError) as error:
+        raise SystemExit(f"--replay: {path} is no trace that --trace wrote: {error}") from None
     for number, (old, new) in enumerate(zip_longest(then, _decisions(run)), 2):
         if old != new:
             return f"line {number} was {old}, and now is {new}"

@@ -6,9 +6,12 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # behind the packages under test
 
+from benchmarks import schedule  # noqa: E402
 from benchmarks.scheduling import trace  # noqa: E402
 from benchmarks.scheduling.campaign import Run  # noqa: E402
 
@@ -34,3 +37,18 @@ def test_the_first_decision_that_differs_is_told(tmp_path: Path) -> None:
     lines[9] = lines[9].replace("robot-", "machine-")
     path.write_text("\n".join(lines[:20]))
     assert trace.replay(path).startswith("line 10 was ")
+
+
+@pytest.mark.parametrize("text", [None, "", '{"loop": "closed"', '{"loop": "closed"}\n', "[1]\n"])
+def test_what_is_no_trace_is_told_as_that(text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit, match="trace.jsonl is no trace that --trace wrote"):
+        trace.replay(path)
+
+
+def test_a_run_that_does_not_exist_is_not_traced(tmp_path: Path) -> None:
+    arguments = ["--trace", str(tmp_path / "trace.jsonl"), "--workload", "W10"]
+    with pytest.raises(SystemExit, match="no contestant that was named runs"):
+        schedule.main(arguments)
