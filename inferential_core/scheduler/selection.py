@@ -218,12 +218,19 @@ def _is_assumed(client: ClientQueue) -> bool:
 
 
 def _stands_since(client: ClientQueue) -> float:
-    """Since when its robot has stood still, as it says; inf where it does not say so."""
+    """Since when its robot has stood still, or from when it will; inf where that is not known.
+
+    It says so, or it sends no newer observation, and runs dry while this one waits.
+    """
     head = client.head
     assert head is not None
-    if head.steps_remaining == 0 and not crossed(client):
-        return max(head.received_at, client.served_at, client.throttled_until)
-    return math.inf
+    dry_at = math.inf
+    if head.steps_remaining == 0:
+        if not crossed(client):
+            dry_at = head.received_at
+    elif head.runs_dry_at < math.inf and not head.supersede:  # False where unknown
+        dry_at = head.runs_dry_at
+    return max(dry_at, client.served_at, client.throttled_until)
 
 
 def _tier_then_since(client: ClientQueue) -> tuple[int, float]:

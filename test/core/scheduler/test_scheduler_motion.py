@@ -168,6 +168,32 @@ def test_a_fleet_that_asks_for_no_more_than_the_model_can_answer_is_not_overload
     assert not state.asks_too_much
 
 
+def test_a_robot_that_stands_for_long_shows_that_its_fleet_is_overloaded_all_the_same() -> None:
+    state = FleetState()
+    for now in (1.0, 2.0):
+        state.count(lambda _: [Demand(9.0, 1.0)], [0.0, 0.1], 1, now)  # of 10 that are answered
+        state.note_standing(1.4)
+        assert not state.overloaded
+        state.note_standing(1.6)
+        assert state.overloaded
+        for _ in range(100):
+            state.note(False)
+        assert not state.overloaded
+
+
+@pytest.mark.parametrize(("stood_s", "overloaded"), [(1.4, False), (1.6, True)])
+def test_a_robot_that_does_not_refresh_stands_from_when_its_actions_end(
+    stood_s: float, overloaded: bool
+) -> None:
+    fleet = Fleet()
+    fleet.meet("a", "b", supersede=False)
+    fleet.ask("a", 10, supersede=False)
+    fleet.now += 10 * PERIOD_S + stood_s
+    fleet.ask("b", 10, supersede=False)
+    fleet.pick()
+    assert fleet.state.overloaded is overloaded
+
+
 def test_what_a_robot_asks_for_does_not_shrink_while_it_stands_still() -> None:
     fleet = Fleet()
     for _ in range(20):
