@@ -17,6 +17,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from ..clock import Clock
+from ..process.users_code import Foreign, Guarded
 from ..request import Call, InferenceRequest
 from ..status import Status
 
@@ -51,7 +52,7 @@ NO_TRACING = Tracing()
 class SpanTracing(Tracing):
     """Turns requests that ended into spans; at most `most_per_s`, the rest counts as `lost`."""
 
-    def __init__(self, tracer: Any, clock: Clock, most_per_s: float) -> None:
+    def __init__(self, tracer: Foreign[Any], clock: Clock, most_per_s: float) -> None:
         self.lost = 0
         self._tracer = tracer
         self._clock = clock
@@ -91,11 +92,11 @@ class SpanTracing(Tracing):
     def _trace(self, ended: _Ended) -> None:
         try:
             make_spans(self._tracer, self._clock.wall_ns() - int(1e9 * self._clock.now()), ended)
-        except Exception:  # an exporter of the user's: its fault is not ours
+        except BaseException:  # an exporter of the user's: its fault is not ours
             self.lost += 1
 
 
-def make_spans(tracer: Any, wall_offset_ns: int, ended: _Ended) -> None:
+def make_spans(tracer: Guarded[Any], wall_offset_ns: int, ended: _Ended) -> None:
     """The spans of one request; wall_offset_ns: wall clock - monotonic clock."""
     from opentelemetry import trace
 

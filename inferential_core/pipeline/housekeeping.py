@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from ..decoding.ahead import NoDecoding
 from ..dispatch.base import Dispatcher
+from ..errors import touchable
 from ..log.throttled import Fields, ThrottledLog
 from ..metrics.recorder import Recorder
 from ..scheduler.batching import BatchScheduler
@@ -67,7 +68,7 @@ class Housekeeping:
             headroom = scheduler.headroom(model.id, now, model.latency)
             most = model.most_in_one_call(scheduler.max_batch_size)
             self._recorder.record_model(model, headroom, most, now)
-            self._forget_clients(model)
+            self._forget_clients(model, now)
         self.idle = not self._clients.active()
         self.next_at = math.inf if self.idle else now + _PERIOD_S
 
@@ -94,14 +95,19 @@ class Housekeeping:
                 level=logging.ERROR,
             )
 
-    def _forget_clients(self, model: ModelRecord) -> None:
+    def _forget_clients(self, model: ModelRecord, now: float) -> None:
         """Have a stateful model forget the clients that left."""
         for client_id in model.placement.clients():
             client = self._clients.by_id.get(client_id)
             if client is None or not (client.connected or client.open):
                 lane = model.placement.forget(client_id)
-                if lane is not None:
+                if lane is None:
+                    continue
+                try:
                     self._dispatcher.forget(model.id, client_id, lane)
+                except BaseException as error:  # of the user's; what is left harms nobody else
+                    told = f"the dispatcher cannot have model {model.id!r} forget a client"
+                    self._throttled.log(now, told, touchable(error))
 
 
 def _log_clients(changes: Changes) -> None:

@@ -12,16 +12,17 @@ tests: the event loop calls it, one thread at a time. Every observation ends in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
 from ..decoding.ahead import NoDecoding
-from ..dispatch.base import Batch, Completion, Dispatcher
-from ..errors import RejectedError
+from ..dispatch.base import Batch, Completion, Dispatcher, ModelInfo
+from ..errors import RejectedError, touchable
 from ..log.throttled import ThrottledLog
 from ..metrics.recorder import Recorder
+from ..models.answers import as_exception
 from ..request import InferenceRequest
 from ..scheduler.batching import BatchScheduler
 from ..security.authorization import Authorization
@@ -76,6 +77,8 @@ class Pipeline:
         self._holds: dict[str, float] = {}  # model -> when to ask its scheduler again
         self._in_flight: dict[Batch, ModelRecord] = {}
         self._chosen: list[Batch] = []  # in flight, but not handed over yet
+        # What becomes of a batch that could not be handed over; the loop has it wait for a turn.
+        self.undelivered: Callable[[Completion], None] = self.on_completion
         self._outcomes = Outcomes(transport, self.clients, clock, recorder, throttled)
         self.ledger = self._outcomes.ledger
         self.recent = self._outcomes.recent
@@ -142,7 +145,10 @@ class Pipeline:
         """Hand over what was chosen: apart, and last, as it wakes the threads that go on."""
         if self._chosen:
             for batch in self._chosen:
-                self._dispatcher.submit(batch)
+                try:
+                    self._dispatcher.submit(batch)
+                except BaseException as error:  # a dispatcher of the user's costs its batch only
+                    self.undelivered(Completion.failed(batch, as_exception(error)))
             self._chosen.clear()
 
     def on_completion(self, completion: Completion) -> None:
@@ -265,7 +271,12 @@ class Pipeline:
         What waits for one that went ends here; what it is at is still awaited.
         """
         self._bypass.rejoin_queue()
-        infos = self._dispatcher.models()
+        try:
+            infos: Mapping[str, ModelInfo] = dict(self._dispatcher.models())
+        except BaseException as error:  # one of the user's: its models stay as they were
+            told = "the dispatcher does not say which models it has"
+            _log.error(told, exc_info=touchable(error))
+            return
         for name, info in infos.items():
             known = self.models.get(name)
             if known is not None and known.generation == info.generation:

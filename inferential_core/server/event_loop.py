@@ -48,6 +48,7 @@ class EventLoop:
         self.stopped = threading.Event()
         self.stopping = False
         self.completions: deque[Completion] = deque()  # that nobody has handled yet
+        pipeline.undelivered = self.completions.append
         self.leadership = LeaderFollowers(self)
         self._clock = clock
         self._lock = threading.Lock()  # of the pipeline and the socket

@@ -225,10 +225,12 @@ class Server:
                 return
             self._reloading.close()
             self._ran.loop.stop()
-            self._dispatcher.close()
-            self._ran.tracing.close()
-            self._serving = False
-            self._callbacks.close()
+            try:
+                self._dispatcher.close()
+            finally:
+                self._ran.tracing.close()
+                self._serving = False
+                self._callbacks.close()
 
     async def _start_off_loop(self, until: asyncio.Future[None] | None = None) -> None:
         """Start, but give that up when `until` ends or this is cancelled."""

@@ -114,6 +114,31 @@ def test_a_strategy_made_of_the_default_one_is_asked_about_everybody():
         house.complete(duration=1e-5)
 
 
+class Refuses(BaseException):
+    """Is no Exception, and has no text."""
+
+    def __str__(self):
+        raise SystemExit
+
+
+def refuse(*_):
+    raise Refuses
+
+
+def test_a_dispatcher_of_the_users_that_raises_costs_its_batch_and_nothing_else(monkeypatch):
+    house = House(scheduling={"max_retries": 0})
+    peer = house.client("a")
+    with monkeypatch.context() as patched:
+        patched.setattr(house.dispatcher, "submit", refuse)
+        house.observe(peer)
+        patched.setattr(house.dispatcher, "models", refuse)
+        house.pipeline.update_models()
+    assert status_of(reply(peer)) is Status.ERROR
+    house.observe(peer)
+    house.complete()
+    assert status_of(reply(peer)) is Status.OK
+
+
 class Fails(BatchScheduler):
     """A user's strategy with a mistake in it."""
 

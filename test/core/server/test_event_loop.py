@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from inferential_core import Server
-from inferential_core.dispatch.base import Completion, Dispatcher, ModelInfo
+from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
+from inferential_core.dispatch.base import Batch, Completion, Dispatcher, ModelInfo
 from inferential_core.transport.memory import MemoryTransport
 from inferential_core.wire.messages import ObservationHeader, encode_observation, parse_response
 
@@ -140,3 +140,42 @@ def test_what_a_model_says_after_the_end_is_not_heard(house):
     late.join(SOON_S)
     assert not late.is_alive()
     assert server.status()["dropped"] == 1 and server.status()["ok"] == 0
+
+
+class Refusing(LocalDispatcher):
+    """A user's: it fails at every other batch, at forgetting and at its end."""
+
+    def __init__(self) -> None:
+        super().__init__({"policy": lambda obs: {"x": obs["x"]}})
+        self.asked = 0
+
+    def submit(self, batch: Batch) -> None:
+        self.asked += 1
+        if self.asked % 2:
+            raise SystemExit("bye")
+        super().submit(batch)
+
+    def close(self) -> None:
+        super().close()
+        raise ValueError("not yet")
+
+
+def test_a_dispatcher_of_the_users_that_raises_ends_no_server() -> None:
+    config = InferentialConfig(scheduling={"max_retries": 0})
+    server = Server("tcp://127.0.0.1:0", config=config, dispatcher=Refusing())
+    server.start()
+    with Connection(server.address) as robot:
+        model = robot.model("policy", latency_budget_ms=5000)
+        told = []
+        for _ in range(4):
+            model.observe(x=np.zeros(1))
+            reply = model.get_reply(timeout_ms=20_000)
+            assert reply is not None
+            told.append((reply.status, reply.error))
+    assert [status for status, _ in told] == [Status.ERROR, Status.OK] * 2
+    assert "SystemExit: bye" in told[0][1]
+    assert server.failure is None
+    with pytest.raises(ValueError, match="not yet"):
+        server.stop()
+    assert not server.running
+    server.stop()
