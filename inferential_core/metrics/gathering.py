@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
+from itertools import chain, compress
 from operator import attrgetter
 from typing import TypeVar
 
@@ -93,7 +93,7 @@ class Gathering:
         requests, outcomes, seconds, times = zip(*ended)
         labels = _each(self._labels_of_outcome, outcomes)
         self._outcomes.extend(times, labels, np.ones((len(ended), 1)))
-        facts = np.array([*map(_FACTS, requests)], float)
+        facts = np.fromiter(chain.from_iterable(map(_FACTS, requests)), float).reshape(-1, 6)
         admitted = facts[:, 0] >= 0.0
         if admitted.any():
             self._measure_admitted(
@@ -118,12 +118,12 @@ class Gathering:
         hits = np.where(answered, ended_at <= deadline, math.nan)
         runway = np.where(answered, runs_dry - ended_at, math.nan)
         whose = [*map(_WHOSE, requests)]
-        labels = {each: self._store.labels.of_client(*each) for each in set(whose)}
+        labels = self._store.labels.of_clients(whose)
         wait_ms, staleness_ms, passed_ms, call_ms, runway_ms = 1000.0 * np.array(
             [wait, staleness, passed, call_s, runway]
         )
         row = [payload, wait_ms, staleness_ms, passed_ms, call_ms, hits, runway_ms]
-        self._requests.extend(ended_at, _each(labels, whose), np.array(row).T)
+        self._requests.extend(ended_at, labels, np.array(row).T)
         for model, of_model in _places([*map(_MODEL, requests)]).items():
             histograms = self._histograms.of(model)
             histograms.queue_wait.add(wait[of_model])
@@ -143,8 +143,10 @@ def _each(labels: Mapping[K, LabelSet], keys: Iterable[K]) -> list[LabelSet]:
     return [*map(labels.__getitem__, keys)]
 
 
-def _places(keys: Sequence[K]) -> dict[K, np.ndarray]:
-    """key -> where it stands, (n,) bool."""
+def _places(keys: Sequence[K]) -> dict[K, np.ndarray | slice]:
+    """key -> where it stands: everywhere, or (n,) bool."""
+    if keys.count(keys[0]) == len(keys):  # as nearly always: there is one model
+        return {keys[0]: slice(None)}
     array = np.empty(len(keys), object)
     array[:] = keys
     return {key: array == key for key in set(keys)}

@@ -73,6 +73,12 @@ class LabelTable:
             key, {"client": client, "model": model}
         )
 
+    def of_clients(self, whose: Sequence[tuple[str, str]]) -> list[LabelSet]:
+        """As `of_client`, for many clients and models at once."""
+        found = [*map(self._generations[0].get, whose)]
+        known = [each for each in found if each]
+        return known if len(known) == len(whose) else [self.of_client(*each) for each in whose]
+
     def matching(self, wanted: Labels) -> list[int]:
         """Numbers of the sets that include `wanted`."""
         want = wanted.items()
