@@ -28,6 +28,7 @@ class Handshake:
 
     def __init__(self) -> None:
         self.whole = False
+        self._begun = False
         self.path = self.model = self.client_id = self.token = ""
         self.rest = b""
         self._reader = StreamReader()
@@ -38,9 +39,10 @@ class Handshake:
 
     def read(self, data: bytes) -> bool:
         """Whether the request is whole with these bytes; ValueError where it is none."""
-        self._reader.feed_data(data)
-        if not self._reader.buffer[:1].isalpha():
+        if not (self._begun or data[:1].isalpha()):
             raise ValueError("no HTTP")  # such as TLS, whose client waits for us to speak
+        self._begun = True
+        self._reader.feed_data(data)
         try:
             next(self._parser)
         except StopIteration as parsed:

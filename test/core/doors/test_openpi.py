@@ -445,11 +445,15 @@ def test_a_request_that_cannot_be_understood_is_answered_so_and_counted(request_
         assert server.doors()[0]["errors"] == {"no message of the protocol": 1}
 
 
-def test_a_client_may_ask_before_it_has_read_anything():
+@pytest.mark.parametrize("piece", [1, 1 << 20])
+def test_a_client_may_ask_before_it_has_read_anything(piece):
     with serve({"pi0": echo}, "openpi") as server:
         with socket.create_connection(("127.0.0.1", port(server)), 20) as hasty:
+            hasty.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             question = Frame(Opcode.BINARY, msgpack.packb({"state": 7})).serialize(mask=True)
-            hasty.sendall(b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n" + question)
+            sent = b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n" + question
+            for begin in range(0, len(sent), piece):
+                hasty.sendall(sent[begin : begin + piece])
             hasty.settimeout(20)
             heard = b""
             while b"actions" not in heard:

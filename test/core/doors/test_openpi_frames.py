@@ -8,6 +8,7 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 
 from inferential_core.doors.openpi.frames import MOST_FRAGMENTS, FrameReader, frame, message
+from inferential_core.doors.openpi.handshake import Handshake
 
 LIMIT = 200_000
 
@@ -25,6 +26,17 @@ def read(reader, stream, size):
         while reader.more:
             found += reader.read(b"")
     return found
+
+
+@pytest.mark.parametrize("size", [1, 2, 16, 18, 1000])
+def test_a_request_is_read_however_its_bytes_are_cut(size):
+    request = b"GET /pi0?client=arm HTTP/1.1\r\nAuthorization: Api-Key abc\r\n\r\n"
+    handshake = Handshake()
+    pieces = [request[at : at + size] for at in range(0, len(request), size)]
+    assert not any(map(handshake.read, pieces[:-1]))
+    assert handshake.read(pieces[-1] + b"more")
+    assert (handshake.model, handshake.client_id, handshake.token) == ("pi0", "arm", "abc")
+    assert handshake.rest == b"more"
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000, 1 << 20])
