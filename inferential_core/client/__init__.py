@@ -1,7 +1,8 @@
 """The robot's side: imports nothing beyond pyzmq, protobuf and numpy.
 
-`session` and `handle` are the whole logic without I/O, `socket` the socket, `base` what the two
-faces that users see have in common: `connection` blocks, `aio` is for asyncio.
+`session` and `handle` are the whole logic without I/O, `socket` the socket. What the two faces
+that users see have in common is in `base` and `base_model`: `connection` blocks, `aio` is for
+asyncio.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ import math
 import time
 from typing import Any
 
-from .base import AT_ONCE, BaseConnection, BaseModel, ServerLink, T, Waiting, deadline
+from .base import BaseConnection, Owner, ServerLink
+from .base_model import AT_ONCE, BaseModel, T, Waiting, deadline
 from .handle import ModelSession
-from .lifetime import Owner
 from .reply import Reply
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import AT_ONCE, BaseConnection, BaseModel, T, Waiting, deadline
+from .base import BaseConnection
+from .base_model import AT_ONCE, BaseModel, T, Waiting, deadline
 from .handle import ModelSession
 from .reply import Reply
 

@@ -8,7 +8,6 @@ that a late reply finds nothing.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import weakref
@@ -317,17 +316,6 @@ class ClientSession:
 
 def _unheard(notice: Any) -> None:
     """Nobody listens to notices: there is no other server to go to."""
-
-
-def specification_in(model_id: str, ended: AwaitedReply) -> dict[str, Any]:
-    """The specification that the reply tells; UsageError with the reason if it tells none."""
-    if ended.result is None:
-        raise UsageError(f"the server gave no specification of {model_id!r}: {ended.error}")
-    try:
-        specification: dict[str, Any] = json.loads(ended.result["specification"])
-    except (KeyError, ValueError):
-        raise UsageError(f"the server knows no specifications, so none of {model_id!r}") from None
-    return specification
 
 
 def _compressed(values: dict[str, Any], encodings: Mapping[str, str]) -> dict[str, Any]:
