@@ -31,6 +31,8 @@ def as_array(key: str, value: Any) -> np.ndarray:
     except Exception as error:
         raise WireError(f"{key!r}: {type(value).__name__} is no array: {text_of(error)}") from None
     if array.dtype == object:
+        if isinstance(value, int):
+            raise WireError(f"{key!r}: this whole number is more than an int64 can hold")
         raise WireError(f"{key!r}: {type(value).__name__} is no array, number or string")
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))

@@ -120,6 +120,8 @@ def test_received_arrays_are_views_into_the_frame():
 def test_what_cannot_be_sent_is_named(value):
     with pytest.raises(WireError, match="'odd'"):
         encode_observation(HEADER, {"odd": value})
+    with pytest.raises(WireError, match="'odd': this whole number is more than an int64"):
+        encode_observation(HEADER, {"odd": 10**30})
 
 
 @pytest.mark.parametrize(
