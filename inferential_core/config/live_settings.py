@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from ..errors import UsageError
+from .network import bind_problem
 from .schema import InferentialConfig
 from .section import Section
 
@@ -20,6 +22,8 @@ class Settings:
     """
 
     def __init__(self, config: InferentialConfig, bind: str | None = None) -> None:
+        if bind is not None and (problem := bind_problem(bind)):
+            raise UsageError(f"bind {bind!r} {problem}")
         self._bind = bind
         self.given = config
         self._wanted = self._bound(config)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
 
 from ..wire.limits import Limits
 from .section import Section, setting
 
 _GIB = 1024**3
+
+
+def bind_problem(bind: Any) -> str:
+    """What is wrong with an address to listen on, or ''."""
+    if isinstance(bind, str) and "://" in bind:
+        return ""
+    return "is no address: write tcp://host:port, such as tcp://127.0.0.1:5555"
 
 
 class TransportConfig(Section):
@@ -20,6 +29,14 @@ class TransportConfig(Section):
         " tcp://127.0.0.1:5555",
         min_length=1,
     )
+
+    @field_validator("bind")
+    @classmethod
+    def _is_address(cls, bind: str) -> str:
+        if problem := bind_problem(bind):
+            raise ValueError(f"{bind!r} {problem}")
+        return bind
+
     recv_hwm: int = setting(
         1000, "incoming messages that are buffered for each client", ge=1, le=10_000_000
     )

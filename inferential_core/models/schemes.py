@@ -85,7 +85,7 @@ def suggested(scheme: str) -> str:
     if of_file:
         return f"; did you mean the checkpoint of a framework, {of_file}:{scheme}?"
     known = [*SCHEMES, *(each.name for each in entry_points(group=GROUP))]
-    near = get_close_matches(scheme, known, n=1) if scheme.isidentifier() else []
+    near = get_close_matches(scheme, known, n=1, cutoff=0.7) if scheme.isidentifier() else []
     return f"; did you mean the checkpoint of a framework, {near[0]}:SOURCE?" if near else ""
 
 

@@ -64,6 +64,9 @@ def options_by_id(
     if not _is(Mapping, models):
         kind = type(models).__name__
         raise UsageError(f"models must be given by their ids, as {{'policy': policy}}, not {kind}")
+    for model_id in models:
+        if not isinstance(model_id, str) or not model_id:
+            raise UsageError(f"the id of a model is a text that is not empty, not {model_id!r}")
     for name, option in (("lanes", lanes), ("max_batch", max_batch), ("timeout_s", timeout_s)):
         check_ids(name, option if isinstance(option, Mapping) else (), models)
     chosen = (process,) if isinstance(process, str) else process

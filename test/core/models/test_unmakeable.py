@@ -92,8 +92,9 @@ def test_a_mistake_of_syntax_is_told_with_one_place_and_that_is_its_own(folder: 
 def test_a_mistyped_kind_of_checkpoint_is_told(folder: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean the checkpoint .* lerobot:SOURCE"):
         load_models(["arm=lerobt:ck"])
-    with pytest.raises(ConfigError, match="packages$"):
-        load_models(["arm=my_policy:Policy"])
+    for target in ("my_policy:Policy", "nope:Policy"):
+        with pytest.raises(ConfigError, match="packages$"):
+            load_models([f"arm={target}"])
     for target in ("ck/policy.onnx", "ck/policy.onnx:Policy"):
         with pytest.raises(ConfigError, match=r"did you mean .* onnx:ck/policy\.onnx\?$"):
             load_models([f"arm={target}"])

@@ -550,3 +550,17 @@ def test_a_custom_scheduler_of_the_published_form_works_unchanged():
                 assert policy.get_result(LONG_MS)["actions"][0] == index
                 assert other.get_result(LONG_MS)["actions"][0] == -index
             assert_balanced(server)
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:5555", "", 5555])
+def test_an_address_that_is_none_is_refused_before_anything_else(bind):
+    with pytest.raises(UsageError, match=f"bind {bind!r} is no address: write tcp://host:port"):
+        Server(bind)
+    with pytest.raises(ValueError, match=r"transport\.bind\n"):
+        InferentialConfig.model_validate({"transport": {"bind": bind}})
+
+
+@pytest.mark.parametrize("model_id", [3, ""])
+def test_the_id_of_a_model_is_a_text(model_id):
+    with pytest.raises(UsageError, match=f"a text that is not empty, not {model_id!r}"):
+        LocalDispatcher({model_id: echo})
