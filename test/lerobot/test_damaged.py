@@ -65,3 +65,15 @@ def test_a_checkpoint_without_statistics_is_told_of(folder: Path) -> None:
     state, action = warnings(folder)
     assert "no statistics of observation.state (mode MEAN_STD), which is not normalized" in state
     assert "no statistics of action (mode MEAN_STD), which is not made the robot's" in action
+
+
+def test_an_adapter_beside_whole_weights_changes_nothing_and_is_told_of(folder: Path) -> None:
+    before = load_model(f"lerobot:{folder}").of_zeros()
+    weights = {
+        name: tensor * 0 for name, tensor in load_file(folder / "model.safetensors").items()
+    }
+    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    (told,) = warnings(folder)
+    assert "adapter_model.safetensors, an adapter of PEFT, lies beside the weights" in told
+    assert (load_model(f"lerobot:{folder}").of_zeros() == before).all()
