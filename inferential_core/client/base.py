@@ -81,9 +81,9 @@ class BaseConnection(ABC, Generic[M]):
             attempts to connect.
         heartbeat_ms: silence, in ms, after which TCP probes the connection.
         key: path of this client's NAME.key_secret, if the server demands a key; by default
-            $INFERENTIAL_KEY.
+            $INFERENTIAL_KEY, and '' is none, whatever the environment says.
         server_key: path of the server's public key, or that key itself; by default
-            $INFERENTIAL_SERVER_KEY.
+            $INFERENTIAL_SERVER_KEY, and '' likewise.
         clock: for tests.
 
     Raises UsageError or ConfigError if one of these cannot be used.
@@ -226,13 +226,7 @@ class BaseConnection(ABC, Generic[M]):
 def _keys(
     key: str | os.PathLike[str] | None, server_key: str | os.PathLike[str] | None
 ) -> ClientKeys | None:
-    """None without a look at what reads keys: most connections have none, and start sooner.
-
-    UsageError for an empty path, which would mean no encryption.
-    """
-    for name, file in {"key": key, "server_key": server_key}.items():
-        if file == "":  # such as of a shell variable that is not set
-            raise UsageError(f"{name!r} names no file; name one or omit it")
+    """None without a look at what reads keys: most connections have none, and start sooner."""
     if not (key or server_key or any(name in os.environ for name in VARIABLES)):
         return None
     from ..security.client import client_keys

@@ -308,12 +308,6 @@ def test_a_list_that_cannot_be_used_says_why(given: object, told: str) -> None:
         Connection(given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["key", "server_key"])
-def test_an_empty_path_of_a_key_is_refused_as_it_would_mean_no_encryption(name: str) -> None:
-    with pytest.raises(UsageError, match=f"'{name}' names no file"):
-        Connection("tcp://a:1", **{name: ""})  # type: ignore[arg-type]
-
-
 def test_without_an_address_the_environment_names_the_servers(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
