@@ -71,7 +71,9 @@ def test_what_has_not_arrived_whole_is_held():
     assert reader.held == 1500
 
 
-@pytest.mark.parametrize("reason", [b"", Close(1000, "that is all").serialize()])
+@pytest.mark.parametrize(
+    "reason", [b"", Close(1000, "that is all").serialize()], ids=["no reason", "a reason"]
+)
 def test_who_says_goodbye_is_answered_and_not_heard_any_more(reason):
     reader = FrameReader(LIMIT)
     assert reader.read(sent(b"a") + sent(reason, Opcode.CLOSE) + sent(b"b")) == [b"a"]
@@ -80,22 +82,22 @@ def test_who_says_goodbye_is_answered_and_not_heard_any_more(reason):
     assert reader.read(sent(b"c")) == []
 
 
-@pytest.mark.parametrize(
-    "stream",
-    [
-        sent(b"x", mask=False),
-        b"\xc2\x80\0\0\0\0",  # a reserved bit, as compression sets it
-        sent(b"x", Opcode.CONT),
-        sent(b"x", fin=False) + sent(b"y"),
-        sent(b"x", Opcode.TEXT, fin=False) + sent(b"y", Opcode.TEXT),
-        b"\x83\x80\0\0\0\0",  # an opcode that is none
-        b"\x89\xfe\x01\x00\0\0\0\0",  # a ping of 256 bytes
-        b"\x09\x80\0\0\0\0",  # a ping in fragments
-        b"\x88\x81\0\0\0\0x",  # a goodbye of half a code
-        b"\x88\x82\0\0\0\0\x03\xed",  # with the code 1005, which is never sent
-        b"\x88\x83\0\0\0\0\x03\xe8\xff",  # whose words are no text
-    ],
-)
+BROKEN = {
+    "without a mask": sent(b"x", mask=False),
+    "a reserved bit, as compression sets it": b"\xc2\x80\0\0\0\0",
+    "a continuation of nothing": sent(b"x", Opcode.CONT),
+    "a message within another": sent(b"x", fin=False) + sent(b"y"),
+    "a text within a text": sent(b"x", Opcode.TEXT, fin=False) + sent(b"y", Opcode.TEXT),
+    "an opcode that is none": b"\x83\x80\0\0\0\0",
+    "a ping of 256 bytes": b"\x89\xfe\x01\x00\0\0\0\0",
+    "a ping in fragments": b"\x09\x80\0\0\0\0",
+    "a goodbye of half a code": b"\x88\x81\0\0\0\0x",
+    "a goodbye with the code 1005": b"\x88\x82\0\0\0\0\x03\xed",  # which is never sent
+    "a goodbye whose words are no text": b"\x88\x83\0\0\0\0\x03\xe8\xff",
+}
+
+
+@pytest.mark.parametrize("stream", BROKEN.values(), ids=BROKEN)
 def test_what_breaks_the_protocol_ends_the_connection(stream):
     reader = FrameReader(LIMIT)
     assert reader.read(stream) == []

@@ -47,7 +47,8 @@ def test_percentiles_are_those_of_numpy(values: list[float]) -> None:
     stats = store.get_stats("latency")
     assert stats is not None
     expected = np.percentile(values, (50, 95, 99))
-    np.testing.assert_allclose((stats.p50, stats.p95, stats.p99), expected)
+    # Between numbers that are almost 0 both round, each in its own way.
+    np.testing.assert_allclose((stats.p50, stats.p95, stats.p99), expected, atol=1e-300)
     assert stats.avg == pytest.approx(np.mean(values))
 
 
