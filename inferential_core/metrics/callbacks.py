@@ -33,6 +33,7 @@ class CallbackRunner:
         self.lost = 0
         self._callbacks: list[Foreign[Callback]] = []
         self._run: _Run | None = None
+        self._beginning = threading.Lock()
         self._complained: set[tuple[str, str]] = set()
 
     def add(self, callback: Callback) -> None:
@@ -40,13 +41,10 @@ class CallbackRunner:
         self._callbacks.append(callback)
 
     def publish(self, name: str, value: float, labels: Labels) -> None:
-        """From one thread, the server's."""
+        """From any thread."""
         if not self._callbacks:
             return
-        run = self._run
-        if run is None:
-            # A new one: one that hung when it was closed goes on with what was its own.
-            run = self._run = _Run(self._call)
+        run = self._run or self._begun()
         if len(run.waiting) >= self.BACKLOG:
             self.lost += 1
             return
@@ -54,6 +52,12 @@ class CallbackRunner:
         if run.asleep:
             run.asleep = False
             run.wake_up.set()
+
+    def _begun(self) -> _Run:
+        # A new one: one that hung when it was closed goes on with what was its own.
+        with self._beginning:
+            run = self._run = self._run or _Run(self._call)
+            return run
 
     def close(self, timeout: float = 1.0) -> None:
         """Let the callbacks finish what is published, but no longer than `timeout` seconds.

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..clock import Clock, SystemClock
 from .statistics import Stats, stats_by, stats_of
-from .table import NO_LABELS, Audience, Labels, LabelTable, Table
+from .table import GATHERED, NO_LABELS, Audience, Labels, LabelTable, Table
 
 DEFAULT_WINDOW_S = 300.0
 
@@ -60,10 +60,17 @@ class MetricsStore:
         with self._taking_in:
             self._source()
 
-    def listen(self, listener: Callable[[str, float, Labels], None] | None) -> None:
-        """Who hears every measurement from now on, on the thread that takes it."""
+    def listen(
+        self, listener: Callable[[str, float, Labels], None] | None, later: bool = False
+    ) -> None:
+        """Who hears every measurement from now on, on the thread that takes it.
+
+        later: it costs the server less if those of requests and batches are told many at a time:
+        when enough have come together, when somebody asks (then on that thread), and once a
+        second.
+        """
         self.take_in()
-        self.audience.listen(listener)
+        self.audience.listen(listener, GATHERED if later or listener is None else 1)
 
     def resize(self, ring_buffer_size: int) -> None:
         """Keep so many points of each metric from now on; while nobody records."""
@@ -124,7 +131,7 @@ class MetricsStore:
         table = self._table_of.get(name)
         if table is None:
             return np.empty(0, np.int64), np.empty(0)
-        if self.audience.listener is None:  # else the thread that gathers takes it in at once
+        if self.audience.patience > 1:  # else the thread that gathers takes it in at once
             self.take_in()
         times, numbers, values = table.column(name)
         chosen = times >= since

@@ -113,17 +113,17 @@ GATHERED = 128
 
 
 class Audience:
-    """Who hears every measurement as it is taken; nobody by default."""
+    """Who hears every measurement, and how soon; nobody by default."""
 
     __slots__ = ("listener", "patience")
 
     def __init__(self) -> None:
-        self.listen(None)
+        self.listen(None, GATHERED)
 
-    def listen(self, listener: Listener | None) -> None:
-        """Who hears them from now on."""
+    def listen(self, listener: Listener | None, patience: int) -> None:
+        """Who hears them from now on, and how many may be gathered before."""
         self.listener = listener
-        self.patience = GATHERED if listener is None else 1  # rows that may be gathered
+        self.patience = patience
 
 
 class Table:

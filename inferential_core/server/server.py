@@ -230,6 +230,7 @@ class Server:
             finally:
                 self._ran.tracing.close()
                 self._serving = False
+                self._metrics.take_in()
                 self._callbacks.close()
 
     async def _start_off_loop(self, until: asyncio.Future[None] | None = None) -> None:
@@ -313,9 +314,12 @@ class Server:
         return self._metrics
 
     def on_metric(self, callback: Callback) -> Callback:
-        """Decorator: `callback(name, value, labels)` for every measurement, on another thread."""
+        """Decorator: `callback(name, value, labels)` for every measurement, on another thread.
+
+        It hears of each within about a second.
+        """
         self._callbacks.add(callback)
-        self._metrics.listen(self._callbacks.publish)
+        self._metrics.listen(self._callbacks.publish, later=True)
         return callback
 
     def status(self) -> dict[str, Any]:

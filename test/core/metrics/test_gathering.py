@@ -116,6 +116,26 @@ def test_a_listener_hears_only_what_is_measured_from_then_on_and_that_at_once() 
     assert heard == ["outcomes", "payload_size_bytes"]
 
 
+def test_a_listener_that_may_hear_later_hears_the_same_many_at_a_time() -> None:
+    clock = FakeClock()
+    at_once, later = MetricsStore(clock=clock), MetricsStore(clock=clock)
+    heard: list[list[tuple[object, ...]]] = [[], []]
+    at_once.listen(lambda *measurement: heard[0].append(measurement))
+    later.listen(lambda *measurement: heard[1].append(measurement), later=True)
+    few, all_of_them = 20, 300
+    recorder, patient = Recorder(at_once), Recorder(later)
+    serve(patient, few)
+    assert not heard[1]
+    later.get_latest("outcomes")
+    assert heard[1]
+    serve(patient, all_of_them - few)
+    serve(recorder, few)
+    serve(recorder, all_of_them - few)
+    assert len(heard[1]) > all_of_them  # nobody asked, but enough had come together
+    later.take_in()
+    assert sorted(map(repr, heard[1])) == sorted(map(repr, heard[0]))
+
+
 def test_what_a_recorder_gathered_is_kept_when_another_one_takes_its_place() -> None:
     store = MetricsStore(clock=FakeClock())
     for _ in range(2):

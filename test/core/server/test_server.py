@@ -195,6 +195,18 @@ def test_callbacks_on_metrics_hear_everything_and_harm_nothing():
         assert "e2e_latency_ms" in server.metrics.snapshot()
 
 
+def test_callbacks_on_metrics_have_heard_of_every_observation_when_the_server_has_stopped():
+    heard = []
+    with serve({"policy": echo}) as server:
+        server.on_metric(lambda name, value, labels: heard.append(name))
+        with Connection(server.address) as connection:
+            model = connection.model("policy")
+            for _ in range(10):
+                model.observe(x=np.zeros(1))
+                assert model.get_result(LONG_MS) is not None
+    assert heard.count("e2e_latency_ms") == heard.count("outcomes") == 10
+
+
 def test_the_strategy_changes_while_traffic_flows():
     with serve({"policy": echo}) as server, Connection(server.address) as connection:
         model = connection.model("policy")
