@@ -132,6 +132,7 @@ class ZmqRouter(Transport):
         except zmq.Again:
             self._unsure = False
             return None
+        self._unsure = True
         if self._tells:
             return identity, *self._frames.receive_from(self._tells)
         return identity, self._frames.receive()

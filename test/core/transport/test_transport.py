@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 
 import pytest
@@ -112,6 +113,25 @@ def test_a_descriptor_that_tells_of_no_message_brings_none_and_hides_none():
         pair.client(b"robot").send([b"", b"state"])
         identity, frames = receive(pair.transport)
         assert (identity, [bytes(frame) for frame in frames]) == (b"robot", [b"", b"state"])
+    finally:
+        pair.close()
+
+
+def test_a_message_behind_one_that_was_received_at_once_is_told_too():
+    pair = ZmqPair()
+    try:
+        robot = pair.client(b"robot")
+        robot.send([b"", b"first"])
+        receive(pair.transport)
+        pair.transport.noticed()
+        assert not pair.transport.unattended()  # its descriptor was readable for nothing
+        robot.send([b"", b"second"])
+        assert select.select([pair.transport.fileno()], [], [], LONG_S)[0]
+        assert pair.transport.receive() is not None
+        assert not pair.transport.unattended()
+        robot.send([b"", b"third"])
+        assert select.select([pair.transport.fileno()], [], [], LONG_S)[0]
+        assert bytes(receive(pair.transport)[1][1]) == b"third"
     finally:
         pair.close()
 
