@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from inferential_ros.contract.key_sources import topic_key
 from inferential_ros.convert.imu import ESTIMATES, estimates_of
-from inferential_ros.convert.registry import InputError
+from inferential_ros.convert.registry import InputError, NotYet
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_values import Section
 
@@ -130,6 +130,8 @@ def refusal(seen: SeenTopic, topic: str, options: dict[str, Any]) -> str:
         empty = seen.type == IMAGE and not len(seen.sample.data) if seen.sample else True
         if not empty and key.decode is not None:
             key.decode(seen.sample)
+    except NotYet:  # such as of a video between two key frames
+        return ""
     except (ContractError, InputError) as error:
         return " ".join(str(error).split())
     return ""

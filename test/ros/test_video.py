@@ -17,6 +17,7 @@ import rclpy
 from sensor_msgs.msg import Image
 
 from inferential_ros.bridge.inputs import Input, Inputs, NotNow
+from inferential_ros.contract.draft_keys import drafted_key, refusal
 from inferential_ros.contract.loading import parse_contract
 from inferential_ros.convert.h264 import units
 from inferential_ros.convert.registry import InputError, input_type
@@ -210,6 +211,12 @@ def test_a_video_whose_next_key_frame_is_awaited_is_no_mistake_of_the_contract(t
         " is awaited"
     )
     assert output.startswith("action.outputs[0]: nobody subscribes")
+
+
+def test_a_drafted_contract_takes_a_video_that_is_between_two_key_frames():
+    frame = message(encoded("libx264", FAST, count=3)[1], 1)
+    seen = SimpleNamespace(type="sensor_msgs/msg/Image", sample=frame)
+    assert refusal(seen, "camera", drafted_key(seen)) == ""
 
 
 def test_a_video_is_looked_at_as_soon_as_it_shows_a_picture(told_live):
