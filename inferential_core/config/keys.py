@@ -61,6 +61,8 @@ def at(keys: Sequence[Any]) -> Schema | None:
     for key in keys:
         inner = node.get("items") if isinstance(key, int) else node.get("properties", {}).get(key)
         if inner is None:
+            inner = node.get("additionalProperties")  # of a mapping from names that people choose
+        if not isinstance(inner, dict):
             return None
         node = _resolved(inner)
     return node

@@ -70,7 +70,7 @@ def explained(error: ValidationError, within: Keys = ()) -> Iterator[tuple[Keys,
     for item in error.errors():
         at = (*within, *item["loc"])
         while at and keys.at(at) is None and item["type"] != "missing":
-            at = at[:-1]  # which of several types was tried, or a key of a free mapping
+            at = at[:-1]  # which of several types was tried, or "[key]" for a key that is wrong
         if at not in seen:
             seen.add(at)
             yield at, _why(at, item)
@@ -79,6 +79,8 @@ def explained(error: ValidationError, within: Keys = ()) -> Iterator[tuple[Keys,
 def _why(at: Keys, item: Any) -> str:
     if item["type"] == "value_error":
         return str(item["msg"]).removeprefix("Value error, ")
+    if item["loc"][-1:] == ("[key]",):
+        return "this key is not a text: put it in quotes"
     node = keys.at(at)
     may_be = keys.allowed(node) if node else ""
     if item["type"] == "missing":

@@ -182,6 +182,21 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         ("r.yaml", "ray: &it\n  deployment: *it", ":1: ray.deployment: holds itself"),
         ("s.yaml", "ray: !!python/object:os.system {}", ":1:6: this is no YAML: could not deter"),
         ("t.yaml", "clients: {accept_unknown: perhaps}", "'perhaps' is not true or false"),
+        (
+            "u.yaml",
+            "dispatch:\n  models:\n    pi0: {target: 'a:b'}",
+            ":3: dispatch.models.pi0: {'target': 'a:b'} is not a text",
+        ),
+        (
+            "v.yaml",
+            "lease:\n  models:\n    pi0: -1",
+            ":3: lease.models.pi0: -1 is not a number above 0, at most 3600000",
+        ),
+        (
+            "w.yaml",
+            "dispatch:\n  models:\n    7: a:b",
+            ":3: dispatch.models.7: this key is not a text: put it in quotes",
+        ),
     ],
 )
 def test_a_mistake_in_a_file_is_told_with_line_key_value_and_what_is_allowed(
