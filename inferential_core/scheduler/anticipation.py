@@ -12,14 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_LONGEST = 0.5  # of L(1), that a model waits for robots that are about to ask
+LONGEST = 0.5  # of L(1), that a model waits for robots that are about to ask
 _GATHERING = 1.5  # times what one batch for all saves, that it waits for images at most
 _QUICK = 0.25  # of L(1), within which a client asks again that is waited for
 _NEWEST = 0.2  # weight of the newest pause of a client in its average
 _SURE = 3  # pauses that have been seen before one is predicted
 _LONGER = 4.0  # times its usual pause, and error, as which a pause counts that is longer still
-_MARGIN = 3.0  # average errors that a client may come later than it usually does
-_TIMER_S = 0.0005  # and by which the server's timers may be early
+MARGIN = 3.0  # average errors that a client may come later than it usually does
+TIMER_S = 0.0005  # and by which the server's timers may be early
 
 
 @dataclass(eq=False, slots=True)
@@ -43,14 +43,14 @@ class Pause:
             self.mean_s = passed
             return
         # Between two episodes a client pauses once for long, and is as quick as ever after that.
-        later = min(passed, _LONGER * (mean + error + _TIMER_S)) - mean
+        later = min(passed, _LONGER * (mean + error + TIMER_S)) - mean
         self.mean_s = mean + _NEWEST * later
         self.error_s = error + _NEWEST * (abs(later) - error)
 
     @property
     def latest_s(self) -> float:
         """How long after its answer it will have asked again."""
-        return self.mean_s + _MARGIN * self.error_s + _TIMER_S
+        return self.mean_s + MARGIN * self.error_s + TIMER_S
 
 
 class Wait(NamedTuple):
@@ -58,6 +58,7 @@ class Wait(NamedTuple):
 
     until: float  # monotonic s
     more: int  # observations that are expected by then
+    whom: str = "are about to ask"
 
 
 @dataclass(eq=False, slots=True)
@@ -121,7 +122,7 @@ class Anticipation:
         if 0.0 < decoding_s and everybody * decoding_s >= saved:
             return None
         gathered = since + _GATHERING * saved
-        soon = self._expected(now, since + _LONGEST * seconds[1])
+        soon = self._expected(now, since + LONGEST * seconds[1])
         times = sorted([*soon, *(at for at in coming if at <= gathered)])
         best, least = None, 0.0
         for more, at in enumerate(times[:room], 1):

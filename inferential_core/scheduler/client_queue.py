@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass, field
 
 from ..request import InferenceRequest
-from .anticipation import Pause
+from .anticipation import MARGIN, TIMER_S, Pause
 
 _SLOW = 0.1  # weight of the newest value in the slow averages of a client
+_CADENCE = 5  # intervals of a client that are seen before its next observation is predicted
 _JITTERS = 2.0  # average errors of the time on the network, by which a deadline is brought forward
 
 
@@ -24,6 +25,8 @@ class ClientQueue:
     throttled_until: float = -math.inf  # until then it has had more than its cadence asks for
     arrived_at: float = -math.inf
     interval: float = math.nan  # s between arrivals, slow average
+    intervals: int = 0  # that were seen
+    interval_error_s: float = 0.0  # how far newer ones are from that on average
     uplink_s: float = math.nan  # one way on the network, slow average
     uplink_jitter_s: float = 0.0  # how far newer ones are from that on average
     answers: int = 0  # with actions
@@ -61,6 +64,13 @@ class ClientQueue:
         return min(self.budget_s, left_s)
 
     @property
+    def scatter_s(self) -> float:
+        """By how much its next observation may come later than its cadence says; inf: unknown."""
+        if self.intervals < _CADENCE:
+            return math.inf
+        return MARGIN * self.interval_error_s + TIMER_S
+
+    @property
     def since(self) -> float:
         """Since when it has had nothing although it waits."""
         assert self.head is not None
@@ -72,7 +82,12 @@ class ClientQueue:
         passed = received - self.arrived_at
         if passed < math.inf:
             usual = self.interval
-            self.interval = usual + _SLOW * (passed - usual) if usual == usual else passed
+            self.intervals += 1
+            if usual == usual:
+                self.interval = usual + _SLOW * (passed - usual)
+                self.interval_error_s += _SLOW * (abs(passed - usual) - self.interval_error_s)
+            else:
+                self.interval = passed
         self.arrived_at = received
         runs_dry = request.deadline == request.runs_dry_at
         self.budget_s = math.inf if runs_dry else request.deadline - received

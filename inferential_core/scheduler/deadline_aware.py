@@ -25,6 +25,7 @@ from .scoring import NoScoring, Scoring
 from .selection import CALM_S, Selection
 from .starvation_guard import StarvationGuard
 from .utility import Utility
+from .waiting import wait_on_purpose
 
 if TYPE_CHECKING:
     from ..config.schema import SchedulingConfig
@@ -169,34 +170,18 @@ class DeadlineAware(BatchScheduler):
         now: float,
         allowed: Allowed | None,
     ) -> bool:
-        """Whether the model had better wait for robots that are about to ask, and for images."""
+        """Whether the model had better wait for others, so that they share a batch."""
         anticipation, timing = queue.anticipation, queue.timing
-        coming: list[float] = []
-        ready = len(waiting)
-        if allowed is not None:
-            coming = [each.ready_at for each in waiting if each not in allowed]
-            ready -= len(coming)
-        if not (anticipation.soon or coming):
+        if timing.harmless or timing.pace != 1.0 or self._scoring.decides:
             anticipation.ends(now)
             return False
-        wait = None
-        # Of those that it may not be given now it is known when it may, if that is for images.
-        undecided = not self._scoring.decides and (not coming or min(coming) > 0.0)
-        if (
-            undecided
-            and timing.pace == 1.0
-            and not timing.harmless
-            and not any(each.runs_dry_at > now for each in waiting)  # who moves gains nothing
-        ):
-            deadlines = (each.deadline for each in waiting if not each.deadline_is_assumed)
-            decoding_s = sum(each.decoding_s for each in waiting) / len(waiting)
-            wait = anticipation.wait(ready, deadlines, now, timing.seconds, coming, decoding_s)
+        wait = wait_on_purpose(queue, waiting, now, allowed)
         if wait is None:
             anticipation.ends(now)
             return False
         anticipation.begins(wait, now)
         queue.hold_until = wait.until
-        queue.reason = f"waits for {wait.more} more that are about to ask"
+        queue.reason = f"waits for {wait.more} more that {wait.whom}"
         return True
 
     def hold_until(self, model_id: str) -> float:
