@@ -7,6 +7,7 @@ pipeline that serves all others: limits, rights, deadlines, batches, accounts, p
     door          what a door is: the interface to implement
     attended      a door without a thread: whoever listens for messages attends it
     reception     what a door hands its clients' questions to: `Reception`, `Visit`
+    told          what a client may tell beyond its protocol: when it runs dry, how urgent it is
     reply         how such a question ended
     entrance      the transport that has our own clients' socket and all doors behind it
     credentials   tokens of clients, and how long failed ones have to wait

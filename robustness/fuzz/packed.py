@@ -64,7 +64,7 @@ def gr00t_requests() -> list[Any]:
             "state.arm": array(STATE[None]),
             "annotation.human.task_description": ["pick"],
         }
-        options = {"steps_remaining": 3, "note": "x"}
+        options = {"steps_remaining": 3, "control_period_ms": 20.0, "note": "x"}
         made += [
             {"endpoint": "get_action", "data": {"observation": several, "options": options}},
             {"endpoint": "get_action", "data": flat, "api_token": "x"},

@@ -25,14 +25,13 @@ import numpy as np
 
 from ...errors import RejectedError
 from ...wire.limits import Limits
+from .. import told as words
 from ..msgpack_values import Codec, Unpacked, flat, packed
 from ..reply import Reply
 
 PICKLED = b"PK\x03\x04"  # begins what GR00T N1 sends: torch.save, which is never loaded here
 GET_ACTION = "get_action"
-_TOLD = ("steps_remaining", "control_period_ms", "latency_budget_ms", "epoch", "urgency")
-_WHOLE = ("steps_remaining", "epoch")
-_MOST_TOLD = 1e9
+_OPTIONS = "options."  # begins the keys by which options reach the model
 _ACTION, _LANGUAGE = "action.", "language."
 _MOST_ROBOTS = 256  # in one request
 
@@ -131,27 +130,19 @@ def _read_options(request: Request, options: Any) -> dict[str, Any]:
     """What the options tell of the robot; the others, which go to the model as `options.NAME`."""
     if not isinstance(options, dict):
         raise RejectedError("options must be a map")
-    others = {}
+    told, others = {}, {}
     for name, value in options.items():
         if name == "client_id":
             request.client_id = _text(value)
         elif name == "model":
             request.model = _text(value)
-        elif name in _TOLD:
-            request.told[name] = _number(name, value)
+        elif name in words.WORDS:
+            told[name] = value
         elif value is not None:
-            others[f"options.{name}"] = value
+            words.refuse_misspelt(str(name), ("client_id", "model", *words.WORDS), _OPTIONS)
+            others[f"{_OPTIONS}{name}"] = value
+    request.told = words.read(told, _OPTIONS)
     return others
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise RejectedError(f"options: {name} must be a number") from None
-    if not 0.0 <= number <= _MOST_TOLD:
-        raise RejectedError(f"options: {name} must be from 0 to {_MOST_TOLD:g}, not {number}")
-    return int(number) if name in _WHOLE else number
 
 
 def _flat(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -240,7 +240,9 @@ class OpenpiConnection:
             refuse = partial(self._turn_away, HTTPStatus.UNAUTHORIZED, f"{error}\n")
             self._door.later(self, delay, refuse)
             return
-        self._conversation = Conversation(self._reception, self._visit, asked.model, self._say)
+        self._conversation = Conversation(
+            self._reception, self._visit, asked.model, asked.mistake, self._say
+        )
         self._frames = FrameReader(self._reception.limits.max_message_bytes)
         self._write(response)
         self._greet()

@@ -18,7 +18,9 @@ _PATIENCE_S = 60.0  # with a full queue: the client waits without a limit
 class Conversation:
     """Of one client, from its handshake on.
 
-    model: as its path names it. say: sends it a message, unless it has left.
+    model: as its address names it. mistake: what is wrong with that address, which each question
+    is answered with, as its client shows no words of a refused handshake. say: sends it a message,
+    unless it has left.
     """
 
     def __init__(
@@ -26,11 +28,13 @@ class Conversation:
         reception: Reception,
         visit: Visit,
         model: str,
+        mistake: str,
         say: Callable[[bytes | str], None],
     ) -> None:
         self._reception = reception
         self._visit = visit
         self._model = model
+        self._mistake = mistake
         self._say = say
         self._asked: Question | None = None  # that has no answer yet
         self._begun = 0.0
@@ -67,6 +71,8 @@ class Conversation:
             self._say((asked or Question()).refused(f"REJECTED: {text_of(error)}"))
 
     def _ask(self, asked: Question) -> None:
+        if self._mistake:
+            raise RejectedError(self._mistake)
         if asked.reset or asked.session != self._session:
             self._session = asked.session
             self._visit.reset()

@@ -12,7 +12,6 @@ starVLA/starVLA@0ed0aad.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from ...errors import RejectedError
+from ...suggestion import nearest
 from ...wire.nesting import nested
+from .. import told as words
 from ..msgpack_values import Codec, Unpacked, flat, packed
 from ..reply import Reply
 
 RESERVED = "inferential/"  # begins the keys by which a client may tell more than the protocol has
-_TOLD = ("steps_remaining", "control_period_ms", "latency_budget_ms", "epoch", "urgency")
-_WHOLE = ("steps_remaining", "epoch")
+_ENDPOINTS = ("infer", "reset")  # of roboarena
 
 
 @dataclass
@@ -102,7 +102,11 @@ def question(unpacked: Unpacked) -> Question:
         raise RejectedError(f"an observation is a map of keys to values, not {_kind(said)}")
     if "examples" in said or ("type" in said and {"request_id", "payload"} & said.keys()):
         return _of_starvla(said, codec)
-    if "endpoint" in said and _word(said["endpoint"]) in ("infer", "reset"):
+    if endpoint := _word(said.get("endpoint")):
+        if endpoint not in _ENDPOINTS:
+            raise RejectedError(
+                f"endpoint {endpoint[:64]!r} is unknown: {nearest(endpoint[:64], _ENDPOINTS)}"
+            )
         said = dict(said)
         reset, session = said.pop("endpoint") == "reset", said.pop("session_id", "")
         told = _told(said)
@@ -149,21 +153,12 @@ def _told(said: dict[str, Any]) -> dict[str, Any]:
     """The reserved keys, taken out of an observation; RejectedError names one that is wrong."""
     told = {}
     for key in [key for key in said if key.startswith(RESERVED)]:
-        name, value = key.removeprefix(RESERVED), said.pop(key)
-        if name not in _TOLD:
-            known = ", ".join(RESERVED + each for each in _TOLD)
+        word = key.removeprefix(RESERVED)
+        if word not in words.WORDS:
+            known = ", ".join(RESERVED + each for each in words.WORDS)
             raise RejectedError(f"{key!r} is no key that the server knows: {known}")
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise RejectedError(f"{key!r} must be a number, not {_kind(value)}") from None
-        if not 0.0 <= number < math.inf or number > _MOST_TOLD:
-            raise RejectedError(f"{key!r} must be from 0 to {_MOST_TOLD}, not {number}")
-        told[name] = int(number) if name in _WHOLE else number
-    return told
-
-
-_MOST_TOLD = 1_000_000_000
+        told[word] = said.pop(key)
+    return words.read(told, RESERVED)
 
 
 def _actions(reply: Reply) -> np.ndarray:

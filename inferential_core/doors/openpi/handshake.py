@@ -11,8 +11,10 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
 from ...errors import text_of
+from ...suggestion import nearest
 
 _REALTIME = "v1/realtime/robot/openpi"  # the path of other servers that speak openpi's protocol
+_QUERY = ("client", "model")  # what may stand behind the ? of an address
 
 _silent = logging.getLogger(f"{__name__}.websockets")  # strangers fill no log
 _silent.propagate = False
@@ -23,13 +25,13 @@ class Handshake:
     """What one client asks for before it speaks WebSocket.
 
     whole: whether the request has arrived. model, client_id, token: what it names of them, else
-    empty. rest: what came behind it.
+    empty. mistake: what is wrong with its address, else empty. rest: what came behind it.
     """
 
     def __init__(self) -> None:
         self.whole = False
         self._begun = False
-        self.path = self.model = self.client_id = self.token = ""
+        self.path = self.model = self.client_id = self.token = self.mistake = ""
         self.rest = b""
         self._reader = StreamReader()
         self._request: Request | None = None
@@ -62,10 +64,22 @@ class Handshake:
     def _understand(self, request: Request) -> None:
         self._request = request
         url = urlsplit(request.path)
-        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        query = {
+            name: values[-1]
+            for name, values in parse_qs(url.query, keep_blank_values=True).items()
+        }
         self.path = url.path
         named = unquote(url.path).strip("/")
-        self.model = query.get("model", "") if named in ("", _REALTIME) else named
+        in_query = query.get("model", "")
+        self.model = in_query if named in ("", _REALTIME) else named
+        if unknown := [name for name in query if name not in _QUERY]:
+            told = nearest(unknown[0][:64], _QUERY)
+            self.mistake = f"the address has an unknown key {unknown[0][:64]!r}: {told}"
+        elif in_query not in ("", self.model):
+            self.mistake = (
+                f"the path of the address names the model {named[:64]!r}, and ?model= names"
+                f" {in_query[:64]!r}: name one"
+            )
         self.client_id = query.get("client", "")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme in ("Api-Key", "Bearer"):

@@ -115,6 +115,23 @@ def test_options_tell_the_runway_the_name_and_the_model():
     assert 900 < runway <= 1000
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"steps_remaining": 4}, "'options.steps_remaining' needs 'options.control_period_ms'"),
+        ({"step_remaining": 4}, "'options.step_remaining' is misspelt: did you mean 'steps_rem"),
+        ({"Model": "gr00t"}, "'options.Model' is misspelt: did you mean 'model'?"),
+        ({"epoch": "4"}, "'options.epoch' must be a number, not str"),
+    ],
+)
+def test_an_option_that_would_be_lost_is_refused(options, told):
+    model = Batching()
+    with serve({"gr00t": model}, "gr00t") as server, Gr00tClient(server) as client:
+        assert told in client.act(nested(), options)["error"]
+        assert client.act(nested(), {"steps_remaining": 0, "mode": 1})[0].keys() == {"arm"}
+    assert model.seen[0]["options.mode"] == 1
+
+
 def test_a_reset_begins_an_episode():
     epochs = []
 

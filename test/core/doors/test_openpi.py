@@ -244,6 +244,9 @@ AN_ARRAY = {b"__ndarray__": True, b"data": bytes(2), b"dtype": "|u1", b"shape": 
         (msgpack.packb({"a": {"b": 1}, "a.b": 2}), "two values for 'a.b'"),
         ("a text", "no MessagePack"),
         (msgpack.packb({"endpoint": AN_ARRAY, "a": None}), "'a': NoneType is no array"),
+        (msgpack.packb({"endpoint": "rest", "a": 1}), "'rest' is unknown: did you mean 'reset'?"),
+        (msgpack.packb({"inferential/epoch": "4"}), "must be a number, not str"),
+        (msgpack.packb({"inferential/steps_remaining": 4, "a": 1}), "control_period_ms' above 0"),
         (msgpack.packb({"type": AN_ARRAY, "request_id": 1}), "without examples"),
     ],
 )
@@ -272,6 +275,22 @@ def test_an_unknown_model_is_told_when_it_is_asked():
         with OpenpiClient(f"{address(server)}/pi") as client:
             told = client.infer({"state": np.float32([1])})
     assert told == "REJECTED: model 'pi' is unknown: did you mean 'pi0'?"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/?Model=b", "the address has an unknown key 'Model': did you mean 'model'?"),
+        ("/?modle=", "the address has an unknown key 'modle': did you mean 'model'?"),
+        ("/?clint=arm", "the address has an unknown key 'clint': did you mean 'client'?"),
+        ("/a?model=b", "the path of the address names the model 'a', and ?model= names 'b': name"),
+    ],
+)
+def test_an_address_with_a_mistake_is_told_in_words_and_no_model_is_asked(path, told):
+    with serve({"a": echo, "b": echo}, {"kind": "openpi", "model": "a"}) as server:
+        with OpenpiClient(f"{address(server)}{path}") as client:
+            assert client.infer({"state": np.float32([1])}).startswith(f"REJECTED: {told}")
+        assert server.status()["received"] == 0
 
 
 def test_a_second_question_before_the_answer_is_refused(gate):
