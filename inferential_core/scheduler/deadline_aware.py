@@ -72,7 +72,8 @@ class DeadlineAware(BatchScheduler):
         rule = Rule(own.strict_tiers, 1.0 + own.priority_weight)
         self._selection = Selection(self._utility, self._guard, rule)
         self._select = self._selection.adaptively if adaptive else self._selection.protecting
-        if own.cadence_weight == 0:
+        self._by_deadline = own.cadence_weight > 0
+        if not self._by_deadline:
             self._select = self._selection.by_worth
         elif own.mode == "fair":
             self._select = self._selection.fairly
@@ -175,7 +176,7 @@ class DeadlineAware(BatchScheduler):
         if timing.harmless or timing.pace != 1.0 or self._scoring.decides:
             anticipation.ends(now)
             return False
-        wait = wait_on_purpose(queue, waiting, now, allowed)
+        wait = wait_on_purpose(queue, waiting, now, allowed, self._by_deadline)
         if wait is None:
             anticipation.ends(now)
             return False

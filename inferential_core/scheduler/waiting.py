@@ -16,8 +16,12 @@ def wait_on_purpose(
     waiting: Collection[InferenceRequest],
     now: float,
     allowed: Allowed | None,
+    by_deadline: bool,
 ) -> Wait | None:
-    """Wait for robots that are about to ask, for images, or for robots that keep their cadence."""
+    """Wait for robots that are about to ask, for images, or for robots that keep their cadence.
+
+    by_deadline: whether batches are chosen by deadlines; a cadence says nothing else.
+    """
     seconds = queue.timing.seconds
     anticipation = queue.anticipation
     coming: list[float] = []
@@ -38,7 +42,12 @@ def wait_on_purpose(
         deadlines = (each.deadline for each in waiting if not each.deadline_is_assumed)
         decoding_s = sum(each.decoding_s for each in waiting) / len(waiting)
         wait = anticipation.wait(ready, deadlines, now, seconds, coming, decoding_s)
-    if wait is None and not coming and not any(each.deadline_is_assumed for each in waiting):
+    if (
+        wait is None
+        and by_deadline
+        and not coming
+        and not any(each.deadline_is_assumed for each in waiting)
+    ):
         deadlines = (each.deadline for each in waiting)
         clients, since = queue.clients.values(), anticipation.waits_since
         wait = wait_for_cadence(deadlines, clients, now, seconds, since)

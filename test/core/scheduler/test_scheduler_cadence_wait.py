@@ -30,11 +30,15 @@ class Cadenced:
         b_ms: float = 80.0,
         stated: bool = True,
         lag_s: float = 0.005,
+        **options: float,
     ) -> None:
         self.latency = LatencyModel()
         self.latency.assume(dict(enumerate(SECONDS[1:], 1)))
         self.latency.learn(1, 9.0)  # the warm-up
-        self.scheduler = DeadlineAware(SchedulingConfig(request_ttl_ms=math.inf), FakeClock())
+        config = SchedulingConfig.model_validate(
+            {"request_ttl_ms": math.inf, "deadline_aware": options}
+        )
+        self.scheduler = DeadlineAware(config, FakeClock())
         self.budgets_ms = {"a": a_ms, "b": b_ms, "like b": b_ms}
         self.phases_s = {"a": 0.0, "b": lag_s, "like b": lag_s}
         self.stated = stated
@@ -120,6 +124,13 @@ def test_nobody_is_waited_for_longer_than_half_a_call() -> None:
 
 def test_nobody_is_waited_for_where_deadlines_are_assumed() -> None:
     fleet = Cadenced(stated=False)
+    for number in range(12):
+        fleet.turn(number, a=0.0, b=0.0)
+    assert not fleet.reasons
+
+
+def test_nobody_is_waited_for_where_deadlines_are_switched_off() -> None:
+    fleet = Cadenced(cadence_weight=0)
     for number in range(12):
         fleet.turn(number, a=0.0, b=0.0)
     assert not fleet.reasons
