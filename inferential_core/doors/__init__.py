@@ -11,6 +11,7 @@ pipeline that serves all others: limits, rights, deadlines, batches, accounts, p
     reply         how such a question ended
     entrance      the transport that has our own clients' socket and all doors behind it
     credentials   tokens of clients, and how long failed ones have to wait
+    certificate   what encrypts a door that has one
     opening       makes the doors of a configuration
     msgpack_values  arrays and texts in MessagePack, as openpi and GR00T pack them
     openpi, gr00t   the doors themselves

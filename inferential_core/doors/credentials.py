@@ -47,17 +47,15 @@ class Credentials:
         self._identity = identity
         self._failed: dict[str, tuple[int, float]] = {}  # peer -> failures in a row, the last
         self._lock = threading.Lock()
-        if keyring is not None and identity and self._named(identity) is None:
-            raise ConfigError(
-                f"doors.identity {identity!r}: nobody is called that in {keyring.path}"
-            )
+        if keyring is not None:
+            check_identity(keyring, identity)
 
     def admit(self, token: str, peer: str) -> Pass:
         """What a client with this token may do; RejectedError says why it may nothing."""
         if self._keyring is None:
             return Pass()
         if not token and self._identity:
-            found = self._named(self._identity)
+            found = _named(self._keyring, self._identity)
             why = "no such identity"
         elif not token:
             found, why = None, "no token"
@@ -91,7 +89,13 @@ class Credentials:
                 self._failed.clear()
             self._failed[peer] = (failures + 1, now)
 
-    def _named(self, name: str) -> Identity | None:
-        assert self._keyring is not None
-        rights = self._keyring.rights.values()
-        return next((identity for identity in rights if identity.name == name), None)
+
+def check_identity(keyring: Keyring, identity: str) -> None:
+    """ConfigError where a door names an identity, and there is none of that name."""
+    if identity and _named(keyring, identity) is None:
+        raise ConfigError(f"doors.identity {identity!r}: nobody is called that in {keyring.path}")
+
+
+def _named(keyring: Keyring, name: str) -> Identity | None:
+    rights = keyring.rights.values()
+    return next((identity for identity in rights if identity.name == name), None)

@@ -59,8 +59,11 @@ class Door(ABC):
         where = f"door {self.kind!r}: {self.settings.bind}"
         if error.errno != errno.EADDRINUSE:
             return ConfigError(f"{where}: {os.strerror(error.errno or 0)}")
-        ours = self.reception.own_address.rpartition(":")[2] == str(port)
-        who = "this server's own clients connect" if ours else "another program listens"
+        ours = self.reception.own_places().items()
+        who = next(
+            (who for address, who in ours if address.rpartition(":")[2] == str(port)),
+            "another program listens",
+        )
         return ConfigError(
             f"{where} is taken: {who} there. Give the door another port (bind:"
             f" {host}:{port + 1}) and tell it to the client, which has an option for its port"

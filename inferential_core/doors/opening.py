@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from ..config.doors import DoorConfig, split_address
 from ..config.schema import InferentialConfig
@@ -14,6 +15,7 @@ from ..security.exposure import is_loopback
 from ..security.server_side import ServerSecurity
 from ..suggestion import nearest
 from ..transport.base import Transport
+from .certificate import context_of
 from .credentials import Credentials
 from .door import Door
 from .entrance import Entrance
@@ -49,12 +51,11 @@ def with_doors(
     entrance = Entrance(socket)
     try:
         for settings in config.doors:
-            cls = door_class(settings.kind)
-            check_exposure(settings, cls, config)
+            cls = checked_class(settings, config)
             reception = Reception(
                 settings,
                 cls.kind,
-                own_address=socket.address,
+                own_places=partial(_own_places, socket, entrance),
                 limits=config.limits.as_limits(),
                 models=models,
                 credentials=Credentials(
@@ -74,6 +75,20 @@ def with_doors(
         raise
     entrance.start()
     return entrance, entrance.doors
+
+
+def _own_places(socket: Transport, entrance: Entrance) -> dict[str, str]:
+    """Where this server listens so far, and who comes there."""
+    doors = {door.address: "another door of this server listens" for door in entrance.doors}
+    return {**doors, socket.address: "this server's own clients connect"}
+
+
+def checked_class(settings: DoorConfig, config: InferentialConfig) -> type[Door]:
+    """The class of a door; ConfigError where its settings cannot be, but for who it lets in."""
+    cls = door_class(settings.kind)
+    check_exposure(settings, cls, config)
+    context_of(settings)
+    return cls
 
 
 def door_class(kind: str) -> type[Door]:

@@ -46,8 +46,9 @@ OnReply = Callable[[Reply], None]
 class Reception:
     """Where a door leads.
 
-    own_address: that of the server's own clients. limits: of one observation. models: those that
-    are served now. deliver: puts a message into the server's inbox. count: records a metric.
+    own_places: the addresses where this server listens already, and who comes there. limits: of
+    one observation. models: those that are served now. deliver: puts a message into the server's
+    inbox. count: records a metric.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Reception:
         settings: DoorConfig,
         kind: str,
         *,
-        own_address: str,
+        own_places: Callable[[], Mapping[str, str]],
         limits: Limits,
         models: Callable[[], Mapping[str, ModelInfo]],
         credentials: Credentials,
@@ -66,7 +67,7 @@ class Reception:
     ) -> None:
         self.settings = settings
         self.kind = kind
-        self.own_address = own_address
+        self.own_places = own_places
         self.limits = limits
         self.models = models
         self.credentials = credentials

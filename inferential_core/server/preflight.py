@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from itertools import combinations
 
 from ..config.doors import split_address
 from ..config.schema import InferentialConfig
 from ..doors import opening
+from ..doors.credentials import check_identity
 from ..errors import ConfigError
 from ..scheduler.base import create_scheduler
 from ..security.exposure import check_exposure
@@ -18,6 +20,7 @@ from ..web.address import AUTO, OFF, parsed
 from ..web.service import check_reach
 from ..web.token import load_token
 
+_ALL = {"0.0.0.0", "::"}  # every interface
 Place = tuple[str, str, int]  # to listen on: as it is written, host and port
 
 
@@ -31,17 +34,17 @@ def check_settings(config: InferentialConfig) -> list[Place]:
     """As `check`, but for what else listens on this machine; what is to be listened on."""
     check_exposure(config)
     create_scheduler(config.scheduling)
-    if config.security.keys:
-        Keyring(config.security.keys)
+    keyring = Keyring(config.security.keys) if config.security.keys else None
     if config.http.bind not in ("", OFF) and config.http.token_file:
         load_token(config.http.token_file)
     for door in config.doors:
-        opening.check_exposure(door, opening.door_class(door.kind), config)
+        opening.checked_class(door, config)
+        if keyring is not None:
+            check_identity(keyring, door.identity)
     places = list(_places(config))
-    of: dict[tuple[str, int], str] = {}
-    for bind, host, port in places:
-        if port and (other := of.setdefault((host, port), bind)) != bind:
-            raise ConfigError(f"{bind}: {other} is the same address; give each a port of its own")
+    for (bind, host, port), (other, other_host, other_port) in combinations(places, 2):
+        if port and port == other_port and (host == other_host or _ALL & {host, other_host}):
+            raise ConfigError(f"{other}: {bind} is the same address; give each a port of its own")
     return places
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 import select
 import socket
-import ssl
 import time
 from collections.abc import Callable
 
 from ...config.doors import split_address
-from ...errors import ConfigError
 from ..attended import AttendedDoor
+from ..certificate import context_of
 from .connection import MOST_CONNECTIONS, OpenpiConnection
 from .stream import Stream
 
@@ -32,7 +31,7 @@ class OpenpiDoor(AttendedDoor):
 
     def open(self) -> None:
         host, port = split_address(self.settings.bind)
-        self._context = self._certificate()
+        self._context = context_of(self.settings)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._listener = socket.create_server((host, port), family=family, backlog=1024)
@@ -151,16 +150,3 @@ class OpenpiDoor(AttendedDoor):
     def call_off(self, connection: OpenpiConnection) -> None:
         """Call nothing later for this connection."""
         self._timers.pop(connection, None)
-
-    def _certificate(self) -> ssl.SSLContext | None:
-        files = self.settings.certificate, self.settings.certificate_key
-        if not files[0]:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(files[0], files[1] or None)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"door {self.kind!r}: certificate {files[0]!r}: {error.strerror or error}"
-            ) from None
-        return context

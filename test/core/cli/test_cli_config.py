@@ -24,6 +24,7 @@ import yaml
 import inferential_core
 from inferential_core import Connection, InferentialConfig, Status
 from inferential_core import cli as command
+from inferential_core.security.keyfiles import make_keys
 
 SOON_S = 30.0  # a bound, not a duration
 ROOT = Path(inferential_core.__file__).parent.parent
@@ -116,6 +117,23 @@ def test_check_counts_what_is_set(file: Path, capsys: pytest.CaptureFixture[str]
         ("transport: {bind: 'tcp://0.0.0.0:5555'}\n", "there are no keys: make some"),
         ("http: {bind: '127.0.0.1:5580', token_file: nothere}\n", "http.token_file nothere: "),
         ("doors: [{kind: openpy, bind: '127.0.0.1:8000'}]\n", "did you mean 'openpi'?"),
+        (
+            "doors: [{kind: openpi, bind: ':8000'}, {kind: gr00t, bind: '*:8000'}]\n"
+            "security: {allow_insecure: true}\n",
+            "door 'gr00t': bind '*:8000': door 'openpi': bind ':8000' is the same address",
+        ),
+        (
+            "doors: [{kind: openpi, bind: ':8000'}, {kind: openpi, bind: ':8000'}]\n",
+            "is the same address; give each a port of its own",
+        ),
+        (
+            "doors: [{kind: openpi, bind: ':0', certificate: server.yaml}]\n",
+            "door 'openpi': certificate 'server.yaml' holds no certificate in PEM",
+        ),
+        (
+            "doors: [{kind: openpi, bind: ':0', certificate: no.pem}]\n",
+            "door 'openpi': certificate 'no.pem': No such file or directory",
+        ),
     ],
 )
 def test_check_says_what_is_wrong_and_where_and_exits_1(
@@ -124,6 +142,16 @@ def test_check_says_what_is_wrong_and_where_and_exits_1(
     file.write_text(text)
     assert command.main(["config", "check", "server.yaml"]) == 1
     assert told in capsys.readouterr().err
+
+
+def test_check_misses_the_identity_of_a_door(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_keys(file.parent, "server")
+    (file.parent / "authorized.yaml").write_text("{}")
+    file.write_text("security: {keys: .}\ndoors: [{kind: openpi, bind: ':0', identity: nobody}]\n")
+    assert command.main(["config", "check", "server.yaml"]) == 1
+    assert "doors.identity 'nobody': nobody is called that in" in capsys.readouterr().err
 
 
 def test_check_imports_the_strategies_of_the_user(

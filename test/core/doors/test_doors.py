@@ -178,6 +178,13 @@ def test_a_port_that_is_taken_is_told_with_the_way_out():
         server.start()
 
 
+def test_a_port_that_another_door_of_the_server_has_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        door = {"kind": "openpi", "bind": f"127.0.0.1:{free.getsockname()[1]}"}
+    with pytest.raises(ConfigError, match="taken: another door of this server listens there"):
+        serve({"policy": double}, door, door).start()
+
+
 def test_a_server_whose_door_cannot_open_gives_its_other_ports_back():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = f"127.0.0.1:{taken.getsockname()[1]}"
