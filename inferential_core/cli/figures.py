@@ -131,6 +131,13 @@ def settings(status: Status) -> str:
     return told
 
 
+def door(door: Status) -> str:
+    """Who is there by a door, and what was refused at it."""
+    told = f"clients: {door['clients']}"
+    refused = ", ".join(f"{count} {reason}" for reason, count in door["errors"].items())
+    return f"{told}; refused: {refused}" if refused else told
+
+
 def security(status: Status) -> str:
     """Who is served, and who was refused."""
     found = status["security"]

@@ -40,6 +40,8 @@ def _lines(status: figures.Status, troubles: list[str]) -> list[str]:
         f"who is served: {figures.security(status)}",
         f"settings: {figures.settings(status)}",
     ]
+    for door in status["doors"]:
+        lines.append(f"door {door['kind']} at {door['address']}: {figures.door(door)}")
     for model in status["models"]:
         lines.append(
             f"model {model['id']}: room for robots: {figures.room(model)}, in use"

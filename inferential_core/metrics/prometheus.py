@@ -7,6 +7,7 @@ agree with `Server.status()` and among each other; nothing here runs when a requ
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -135,6 +136,7 @@ class ServerCollector:
             self._shown.most = self._server.config.metrics.prometheus_clients
             clients, others = self._shown.choose(status["clients"])
         yield from _of_server(status)
+        yield from _of_doors(status["doors"])
         yield from _of_models(status["models"])
         yield from _of_clients(clients, others if len(clients) < len(status["clients"]) else {})
         yield from _histograms(histograms)
@@ -173,6 +175,21 @@ def _of_server(status: Status) -> Iterator[Metric]:
         for state in ("connected", "overdue")
     ]
     yield _family("gauge", "clients", "clients that are so", counts)
+
+
+def _of_doors(doors: Sequence[Status]) -> Iterator[Metric]:
+    """Of all doors of a kind together."""
+    clients: Counter[str] = Counter()
+    errors: Counter[tuple[str, str]] = Counter()
+    for door in doors:
+        clients[door["kind"]] += door["clients"]
+        for reason, count in door["errors"].items():
+            errors[door["kind"], reason] += count
+    here = [({"door": kind}, count) for kind, count in clients.items()]
+    yield _family("gauge", "door_clients", "clients that are there by a door", here)
+    refused = [({"door": kind, "reason": why}, count) for (kind, why), count in errors.items()]
+    meaning = "what clients of a door sent that is no message of its protocol, by reason"
+    yield _family("counter", "door_errors", meaning, refused)
 
 
 def _of_models(models: Sequence[Status]) -> Iterator[Metric]:

@@ -14,7 +14,8 @@ from doors_rig import JsonLinesClient, address, serve, wait_for
 from house import House
 
 from inferential_core import ConfigError, Connection
-from inferential_core.cli import top
+from inferential_core.cli import main, top
+from inferential_core.metrics.prometheus import exposition
 from inferential_core.security.keyfiles import make_keys
 from inferential_core.web.view import Fleet
 from inferential_core.wire.messages import ObservationHeader, encode_observation
@@ -131,6 +132,21 @@ def test_the_model_is_the_one_named_else_that_of_the_door_else_the_only_one(door
         assert expected in answer["refused"]
     else:
         assert answer["actions"] == expected
+
+
+def test_what_doors_refuse_is_in_prometheus_and_in_the_words_of_status(capsys):
+    with serve({"policy": double}, OUTSIDE, OUTSIDE, http={"bind": "127.0.0.1:0"}) as server:
+        with JsonLinesClient(server, 0) as first, JsonLinesClient(server, 1) as second:
+            first.ask(state=[1])
+            for client in (first, second):
+                client.ask(state=[1], model="polic")
+            wait_for(lambda: sum(each["clients"] for each in server.doors()) == 0)
+            lines = exposition(server).decode().splitlines()
+            main(["status", "--server", server.page])
+    assert 'inferential_door_errors_total{door="json lines",reason="refused"} 2.0' in lines
+    assert 'inferential_door_clients{door="json lines"} 0.0' in lines
+    told = capsys.readouterr().out
+    assert f"door json lines at {address(server)}: clients: 0; refused: 1 refused" in told
 
 
 def test_clients_of_doors_and_of_the_socket_share_a_batch(gate):
