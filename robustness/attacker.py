@@ -6,6 +6,7 @@ reconnect  connects, sends one observation and leaves, 200 times a second, under
 large      the largest messages that are legal, as many as 1 Gbit/s carries
 leeches    eight clients that ask for 100 KB at 25 Hz, with no room for answers, and read none
 openpi     2,000 broken messages a second at that door, answers read
+gr00t      the same at that door
 lerobot    the largest observations that are legal at that door, as many as 1 Gbit/s carries
 
 For a door the address is that of the door.
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 import zmq
@@ -31,7 +33,7 @@ from inferential_core.wire.messages import ObservationHeader, encode_observation
 LARGEST = DEFAULT_LIMITS.max_message_bytes - 1024  # leaves room for the envelope
 PER_S = 1e9 / 8 / LARGEST
 RATES_HZ = {"flood": 5000.0, "mute": 500.0, "reconnect": 200.0, "large": PER_S}
-DOOR_RATES_HZ = {"openpi": 2000.0, "lerobot": PER_S}
+DOOR_RATES_HZ = {"openpi": 2000.0, "gr00t": 2000.0, "lerobot": PER_S}
 LEECHES, LEECH_HZ = 8, 25.0
 NO_ROOM = {"RCVHWM": 1, "RCVBUF": 4096}
 
@@ -103,7 +105,7 @@ class DoorAttacker:
 
     def __init__(self, kind: str, address: str) -> None:
         self.done = 0
-        self._act, self._close = (_at_openpi if kind == "openpi" else _at_lerobot)(address)
+        self._act, self._close = _AT[kind](address)
         self._period_s = 1.0 / DOOR_RATES_HZ[kind]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -146,6 +148,22 @@ def _at_openpi(address: str) -> Acts:
     return act, stack.close
 
 
+def _at_gr00t(address: str) -> Acts:
+    from robustness.fuzz.packed import broken, gr00t_requests
+
+    chance = random.Random(1)
+    messages = [broken(chance.choice(gr00t_requests()), chance) for _ in range(500)]
+    context = zmq.Context()
+    client = context.socket(zmq.REQ)
+    client.connect(address)
+
+    def act() -> None:
+        client.send(chance.choice(messages))
+        client.recv()
+
+    return act, partial(context.destroy, linger=0)
+
+
 def _at_lerobot(address: str) -> Acts:
     from benchmarks.peers import lerobot_robot
 
@@ -154,6 +172,9 @@ def _at_lerobot(address: str) -> Acts:
     image = np.zeros((LARGEST // 3 // 1000 - 1, 1000, 3), np.uint8)
     message = lerobot_robot.observation(front=image)
     return lambda: client.send(message), client.close
+
+
+_AT = {"openpi": _at_openpi, "gr00t": _at_gr00t, "lerobot": _at_lerobot}
 
 
 def main(kind: str) -> None:

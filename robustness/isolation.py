@@ -27,7 +27,7 @@ from benchmarks.options import parse, yes
 from benchmarks.processes import Program
 
 ATTACKER = Path(__file__).with_name("attacker.py")
-DOORS = ("openpi", "lerobot")
+DOORS = ("openpi", "gr00t", "lerobot")
 KINDS = ("flood", "mute", "reconnect", "large", *DOORS)
 RATE_HZ = 10.0
 SETTLE_S = 5.0

@@ -49,6 +49,9 @@ class DoorConfig(Section):
 
 def split_address(bind: str) -> tuple[str, int]:
     """Host and port of HOST:PORT, [IPv6]:PORT or :PORT (of loopback); * is every interface."""
+    if "://" in bind:
+        scheme = bind.partition("://")[0]
+        raise ValueError(f"{bind!r}: write HOST:PORT, without {scheme}://")
     host, colon, port = bind.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535 or "/" in host:
         raise ValueError(f"{bind!r} is no address: write HOST:PORT, such as 127.0.0.1:8000")
@@ -59,7 +62,7 @@ def split_address(bind: str) -> tuple[str, int]:
 def parse_door(text: str) -> DoorConfig:
     """A door of KIND=HOST:PORT or KIND=HOST:PORT/MODEL; ConfigError says what is wrong."""
     kind, _, rest = text.partition("=")
-    bind, _, model = rest.partition("/")
+    bind, _, model = (rest, "", "") if "://" in rest else rest.partition("/")
     if not kind or not bind:
         raise ConfigError(
             f"door {text!r}: write KIND=HOST:PORT or KIND=HOST:PORT/MODEL, such as"

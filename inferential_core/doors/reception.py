@@ -6,6 +6,7 @@ knows the difference. Any thread may call what is here.
 
 from __future__ import annotations
 
+import operator
 import secrets
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ..config.doors import DoorConfig
 from ..dispatch.base import ModelInfo
-from ..errors import RejectedError
+from ..errors import RejectedError, UsageError
 from ..status import Status
 from ..suggestion import nearest
 from ..wire.images import Buffer
@@ -36,6 +37,7 @@ Deliver = Callable[[bytes, list[Buffer], str, str], None]  # identity, frames, k
 # No client of the socket has an identity that it could guess: these hold eight random bytes.
 PREFIX = b"\0door"
 _MOST_PEERS = 10_000
+_MOST_WHOLE = 2**32 - 1  # of a uint32 on the wire
 _numbering = threading.Lock()  # doors count their clients together
 _COPIED_BELOW = 256 * 1024  # as the socket does: a model may use its arrays again
 
@@ -142,10 +144,22 @@ class Reception:
             self.here -= 1
 
 
+def _whole(name: str, value: int) -> int:
+    """UsageError where the wire cannot tell it."""
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        whole = -1
+    if not 0 <= whole <= _MOST_WHOLE:
+        raise UsageError(f"{name} is a whole number from 0 to {_MOST_WHOLE}, not {value!r}")
+    return whole
+
+
 class _Question(NamedTuple):
     on_reply: OnReply
     frames: list[Buffer]
-    asked_until: float  # once more, if it expires; monotonic s
+    asked_at: float  # for the first time; monotonic s
+    patience_s: float  # for so long it is asked once more, if it expires
 
 
 class Visit:
@@ -197,7 +211,8 @@ class Visit:
         """Ask a model; `on_reply` hears once how it ended, unless the visit ends before.
 
         values: arrays, numbers, texts and EncodedImage by key; arrays are not copied.
-        RejectedError names a key that cannot be sent, or says that too much waits.
+        RejectedError names a key that cannot be sent, or says that too much waits; UsageError is
+        for steps_remaining and epoch that are no whole numbers from 0 on.
         steps_remaining: actions the robot still has; None where the protocol does not tell: the
         client asks when it has none, and is late only against its latency budget, by default that
         of the door. describe: asks for the specification, which comes as JSON under
@@ -214,7 +229,7 @@ class Visit:
             message = self._writer.message
             message.model_id = model_id
             message.request_id = number = self._asked + 1
-            message.epoch = self.epoch if epoch is None else epoch
+            message.epoch = self.epoch if epoch is None else _whole("epoch", epoch)
             message.urgency = urgency
             message.supersede = supersede
             message.describe_model = describe
@@ -224,14 +239,14 @@ class Visit:
                 message.ClearField("steps_remaining")
                 budget = budget or self._reception.settings.latency_budget_ms
             else:  # when its actions run out is told, and counts
-                message.steps_remaining = steps_remaining
+                message.steps_remaining = _whole("steps_remaining", steps_remaining)
             message.latency_budget_ms = budget or 0.0
             try:
                 frames = self._writer.frames(values, one_frame_each=True, uint16=True)
             except ValueError as error:  # WireError, and what protobuf cannot hold
                 raise RejectedError(str(error)) from None
             self._asked = number
-            self._waiting[number] = _Question(on_reply, frames, time.monotonic() + patience_s)
+            self._waiting[number] = _Question(on_reply, frames, time.monotonic(), patience_s)
             self._deliver(frames)
 
     def ask_together(
@@ -279,9 +294,12 @@ class Visit:
         question = self._waiting.get(message.request_id)
         if question is None:
             return False
-        if status_of(message) is Status.EXPIRED and time.monotonic() < question.asked_until:
-            self._deliver(question.frames)
-            return True
+        if question.patience_s and status_of(message) is Status.EXPIRED:
+            waited_s = time.monotonic() - question.asked_at
+            if waited_s < question.patience_s:
+                self._deliver(question.frames)
+                return True
+            message.error = f"waited {waited_s:.0f} s in the queue, where it expired each time"
         self._waiting.pop(message.request_id, None)
         if memoryview in map(type, frames):
             frames = [bytes(frame) if len(frame) < _COPIED_BELOW else frame for frame in frames]

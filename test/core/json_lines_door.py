@@ -14,7 +14,7 @@ import threading
 
 import numpy as np
 
-from inferential_core import Status, WireError
+from inferential_core import Status
 from inferential_core.doors import Door
 
 
@@ -71,7 +71,7 @@ class _Client(socketserver.StreamRequestHandler):
                 if reply.status is Status.OK:
                     answer = {"actions": reply.values()["actions"].tolist()}
                 self._say(answer)
-        except WireError as error:
+        except (ValueError, LookupError, TypeError) as error:  # refused, or no line of ours
             reception.refuse("refused")
             self._say({"refused": str(error)})
         finally:

@@ -127,6 +127,10 @@ def test_check_counts_what_is_set(file: Path, capsys: pytest.CaptureFixture[str]
             "is the same address; give each a port of its own",
         ),
         (
+            "doors: [{kind: openpi, bind: 'ws://127.0.0.1:8000'}]\n",
+            "'ws://127.0.0.1:8000': write HOST:PORT, without ws://",
+        ),
+        (
             "doors: [{kind: openpi, bind: ':0', certificate: server.yaml}]\n",
             "door 'openpi': certificate 'server.yaml' holds no certificate in PEM",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import queue
 import socket
 import threading
 
@@ -147,6 +148,31 @@ def test_what_doors_refuse_is_in_prometheus_and_in_the_words_of_status(capsys):
     assert 'inferential_door_clients{door="json lines"} 0.0' in lines
     told = capsys.readouterr().out
     assert f"door json lines at {address(server)}: clients: 0; refused: 1 refused" in told
+
+
+@pytest.mark.parametrize("said", [{"left": -3}, {"left": 0.5}, {"junk": 1}])
+def test_a_door_outside_the_package_refuses_what_cannot_be_asked(said):
+    with serve({"policy": double}, OUTSIDE) as server, JsonLinesClient(server) as client:
+        refused = client.ask(**{"state": [1], **said} if "left" in said else said)["refused"]
+        assert server.doors()[0]["errors"] == {"refused": 1}
+    assert ("steps_remaining is a whole number from 0" in refused) == ("left" in said)
+
+
+def test_who_waited_through_its_patience_hears_for_how_long(gate):
+    heard = queue.Queue()
+    ttl = {"request_ttl_ms": 20}
+    with serve({"policy": gate(Batching())}, OUTSIDE, scheduling=ttl) as server:
+        reception = server._parts.doors[0].reception
+        first, second = reception.enter("10.0.0.1"), reception.enter("10.0.0.2")
+        first.ask("policy", {"x": np.float32([1])}, lambda reply: None)
+        gate.wait_until_busy()
+        for patience_s in (0.1, 0.0):
+            second.ask("policy", {"x": np.float32([1])}, heard.put, patience_s=patience_s)
+        refusals = [heard.get(timeout=20).refusal for _ in "ab"]
+        gate.open()
+        assert server.status()["expired"] > 2
+    (patient,) = (each for each in refusals if "each time" in each)
+    assert patient == "EXPIRED: waited 0 s in the queue, where it expired each time"
 
 
 def test_clients_of_doors_and_of_the_socket_share_a_batch(gate):
