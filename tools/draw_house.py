@@ -36,7 +36,7 @@ def draw(path: Path) -> Path:
     picture, axis = pyplot.subplots(figsize=(11, 8), layout="constrained")
     for room, below in reduced(graph).items():
         for other in sorted(below):
-            _arrow(axis, places[room], places[other])
+            _arrow(axis, places[room], places[other]).set_gid(arrow_name(room, other))
     numbers = steps_by_room()
     for room, place in places.items():
         _box(axis, room, place, numbers.get(room, []))
@@ -46,6 +46,11 @@ def draw(path: Path) -> Path:
     picture.savefig(path, metadata={"Date": None, "Creator": None}, facecolor="white")
     pyplot.close(picture)
     return path
+
+
+def arrow_name(room: str, other: str) -> str:
+    """The id in the picture of the arrow from a room to one that it imports."""
+    return f"{room}-to-{other}"
 
 
 def folders() -> Graph:
@@ -115,10 +120,10 @@ def _middle(places: Mapping[str, tuple[float, float]], below: set[str]) -> float
     return sum(places[each][0] for each in below) / max(1, len(below))
 
 
-def _arrow(axis: Any, begin: tuple[float, float], end: tuple[float, float]) -> None:
+def _arrow(axis: Any, begin: tuple[float, float], end: tuple[float, float]) -> Any:
     high, low = (begin[0], begin[1] - HEIGHT / 2), (end[0], end[1] + HEIGHT / 2)
     style = {"arrowstyle": "-|>", "color": "#b0b0b0", "lw": 0.9, "shrinkA": 0, "shrinkB": 0}
-    axis.annotate("", low, high, arrowprops=style, zorder=1)
+    return axis.annotate("", low, high, arrowprops=style, zorder=1).arrow_patch
 
 
 def _box(axis: Any, room: str, place: tuple[float, float], steps: list[str]) -> None:

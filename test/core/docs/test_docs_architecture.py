@@ -62,3 +62,13 @@ def test_the_picture_shows_every_room_that_the_table_lists() -> None:
     for room in ranks():
         if rooms.is_folder(room):
             assert f">{room.partition('/')[2]}<" in drawn, f"{room} is not drawn: run make docs"
+
+
+def test_the_picture_shows_the_arrows_that_there_are_and_no_others() -> None:
+    drawn = (ROOT / "docs" / "images" / "house.svg").read_text("utf-8")
+    arrows = {
+        draw_house.arrow_name(room, other)
+        for room, below in draw_house.reduced(draw_house.folders()).items()
+        for other in below
+    }
+    assert set(re.findall(r'id="([\w/]+-to-[\w/]+)"', drawn)) == arrows, "run make docs"
