@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,11 +39,13 @@ def refuse_misspelt(name: str, known: tuple[str, ...], prefix: str) -> None:
 
 def _number(key: str, whole: bool, value: Any) -> float:
     try:
-        number = math.nan if isinstance(value, (str, bytes, bool)) else float(value)
+        number = None if isinstance(value, (str, bytes, bool)) else float(value)
     except (TypeError, ValueError):
-        number = math.nan
-    if math.isnan(number):
-        raise RejectedError(f"{key!r} must be a number, not {type(value).__name__}")
+        number = None
+    if number is None or (whole and not number.is_integer()):
+        what = "a whole number" if whole else "a number"
+        shown = type(value).__name__ if number is None else number
+        raise RejectedError(f"{key!r} must be {what}, not {shown}")
     if not 0.0 <= number <= _MOST:
         raise RejectedError(f"{key!r} must be from 0 to {_MOST}, not {number}")
     return int(number) if whole else number

@@ -64,10 +64,8 @@ class Handshake:
     def _understand(self, request: Request) -> None:
         self._request = request
         url = urlsplit(request.path)
-        query = {
-            name: values[-1]
-            for name, values in parse_qs(url.query, keep_blank_values=True).items()
-        }
+        said = parse_qs(url.query, keep_blank_values=True)
+        query = {name: values[-1] for name, values in said.items()}
         self.path = url.path
         named = unquote(url.path).strip("/")
         in_query = query.get("model", "")
@@ -75,6 +73,8 @@ class Handshake:
         if unknown := [name for name in query if name not in _QUERY]:
             told = nearest(unknown[0][:64], _QUERY)
             self.mistake = f"the address has an unknown key {unknown[0][:64]!r}: {told}"
+        elif twice := [name for name, values in said.items() if len(set(values)) > 1]:
+            self.mistake = f"the address has two values for ?{twice[0]}="
         elif in_query not in ("", self.model):
             self.mistake = (
                 f"the path of the address names the model {named[:64]!r}, and ?model= names"

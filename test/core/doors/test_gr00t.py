@@ -121,7 +121,7 @@ def test_options_tell_the_runway_the_name_and_the_model():
         ({"steps_remaining": 4}, "'options.steps_remaining' needs 'options.control_period_ms'"),
         ({"step_remaining": 4}, "'options.step_remaining' is misspelt: did you mean 'steps_rem"),
         ({"Model": "gr00t"}, "'options.Model' is misspelt: did you mean 'model'?"),
-        ({"epoch": "4"}, "'options.epoch' must be a number, not str"),
+        ({"epoch": "4"}, "'options.epoch' must be a whole number, not str"),
     ],
 )
 def test_an_option_that_would_be_lost_is_refused(options, told):

@@ -245,7 +245,12 @@ AN_ARRAY = {b"__ndarray__": True, b"data": bytes(2), b"dtype": "|u1", b"shape": 
         ("a text", "no MessagePack"),
         (msgpack.packb({"endpoint": AN_ARRAY, "a": None}), "'a': NoneType is no array"),
         (msgpack.packb({"endpoint": "rest", "a": 1}), "'rest' is unknown: did you mean 'reset'?"),
-        (msgpack.packb({"inferential/epoch": "4"}), "must be a number, not str"),
+        (msgpack.packb({"inferential/epoch": "4"}), "must be a whole number, not str"),
+        (msgpack.packb({"inferential/epoch": 0.5}), "must be a whole number, not 0.5"),
+        (
+            msgpack.packb({"inferential/urgency": float("nan")}),
+            "must be from 0 to 1000000000, not",
+        ),
         (msgpack.packb({"inferential/steps_remaining": 4, "a": 1}), "control_period_ms' above 0"),
         (msgpack.packb({"type": AN_ARRAY, "request_id": 1}), "without examples"),
     ],
@@ -283,6 +288,7 @@ def test_an_unknown_model_is_told_when_it_is_asked():
         ("/?Model=b", "the address has an unknown key 'Model': did you mean 'model'?"),
         ("/?modle=", "the address has an unknown key 'modle': did you mean 'model'?"),
         ("/?clint=arm", "the address has an unknown key 'clint': did you mean 'client'?"),
+        ("/?client=arm&client=leg", "the address has two values for ?client="),
         ("/a?model=b", "the path of the address names the model 'a', and ?model= names 'b': name"),
     ],
 )
