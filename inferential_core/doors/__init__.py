@@ -6,7 +6,8 @@ pipeline that serves all others: limits, rights, deadlines, batches, accounts, p
 
     door          what a door is: the interface to implement
     attended      a door without a thread: whoever listens for messages attends it
-    reception     what a door hands its clients' questions to: `Reception`, `Visit`
+    reception     lets the clients of a door in: `Reception`
+    visit         hands on what one of them asks, and the replies: `Visit`
     told          what a client may tell beyond its protocol: when it runs dry, how urgent it is
     reply         how such a question ended
     entrance      the transport that has our own clients' socket and all doors behind it
@@ -19,7 +20,8 @@ pipeline that serves all others: limits, rights, deadlines, batches, accounts, p
 
 from .attended import AttendedDoor
 from .door import Door
-from .reception import Reception, Visit
+from .reception import Reception
 from .reply import Reply
+from .visit import Visit
 
 __all__ = ["AttendedDoor", "Door", "Reception", "Reply", "Visit"]

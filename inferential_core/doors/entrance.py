@@ -11,7 +11,7 @@ from ..transport.base import Message, Transport
 from ..wire.images import Buffer
 from .attended import Attendant, AttendedDoor, attend, next_timer
 from .door import Door
-from .reception import PREFIX, Visit
+from .visit import PREFIX, Visit
 
 
 class Entrance(Transport):

@@ -24,8 +24,8 @@ from ...errors import ConfigError, RejectedError, text_of
 from ...transport.zmq_router import ZmqRouter
 from ..attended import AttendedDoor
 from ..msgpack_values import Codec, packed
-from ..reception import Visit
 from ..reply import Reply, answer_of
+from ..visit import Visit
 from . import requests
 from .requests import Request
 

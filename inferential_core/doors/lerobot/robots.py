@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from urllib.parse import unquote
 
 from ...errors import RejectedError
-from ..reception import Reception, Visit
+from ..reception import Reception
+from ..visit import Visit
 from .session import Session
 
 LOST_AFTER_S = 5.0  # robots ask for answers all the time, for 2 s each time

@@ -12,7 +12,8 @@ from typing import Protocol
 from websockets.frames import CloseCode
 
 from ...errors import RejectedError
-from ..reception import Reception, Visit
+from ..reception import Reception
+from ..visit import Visit
 from .conversation import Conversation
 from .frames import FrameReader, message
 from .handshake import Handshake

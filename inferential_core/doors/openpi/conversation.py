@@ -8,8 +8,9 @@ from functools import partial
 
 from ...errors import RejectedError, text_of
 from ..msgpack_values import Codec, Unpacked, packed
-from ..reception import Reception, Visit
+from ..reception import Reception
 from ..reply import Reply, answer_of
+from ..visit import Visit
 from .dialects import Question, question
 
 _PATIENCE_S = 60.0  # with a full queue: the client waits without a limit
