@@ -196,7 +196,7 @@ class BatchScheduler(Scheduler):
         except BaseException as error:
             if self._trusted or is_ctrl_c(error):
                 raise
-            self._complain("choose", "the longest waiting are served", error)
+            self.complain("choose", "the longest waiting are served", error)
             return self._waiting(model_id, allowed)[:limit]
 
     def _guarded(self, name: str, kind: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -211,12 +211,13 @@ class BatchScheduler(Scheduler):
             except BaseException as error:
                 if is_ctrl_c(error):
                     raise
-                self._complain(name, f"{ours.__name__}.{name} is called instead", error)
+                self.complain(name, f"{ours.__name__}.{name} is called instead", error)
                 return otherwise(self, *given)
 
         return answer
 
-    def _complain(self, method: str, instead: str, error: BaseException) -> None:
+    def complain(self, method: str, instead: str, error: BaseException) -> None:
+        """Log, once a method, that it raised in a user's strategy, and what is done instead."""
         if method not in self._failed:
             self._failed.add(method)
             told = "%s.%s raised: %s where it does, and further errors are not logged"

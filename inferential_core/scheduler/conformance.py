@@ -21,6 +21,7 @@ from ..config.schema import SchedulingConfig
 from ..errors import describe
 from ..request import InferenceRequest
 from .base import Policy, Scheduler
+from .batching import BatchScheduler
 from .user_code import UserThread
 
 T = TypeVar("T")
@@ -44,6 +45,10 @@ class Failure(Exception):
     """A check does not hold; the text says why."""
 
 
+class Hangs(Failure):
+    """A call does not return: each further check would wait for it, too."""
+
+
 def check_scheduler(make: Factory) -> Iterator[Finding]:
     """The findings about a scheduler that `make` constructs, one after the other."""
     yield from _run(make, _SCHEDULER_CHECKS)
@@ -59,6 +64,9 @@ def _run(subject: Any, checks: Mapping[str, Callable[[Any], None]]) -> Iterator[
         try:
             check(subject)
             yield Finding(text, "")
+        except Hangs as failure:
+            yield Finding(text, f"{failure}; the checks after this one are left out")
+            return
         except Failure as failure:
             yield Finding(text, str(failure))
 
@@ -69,7 +77,10 @@ class _Driven:
     def __init__(self, make: Factory) -> None:
         self._thread = UserThread("scheduler under test")
         self.slowest_s = 0.0
+        self._hidden: Failure | None = None  # what a server would log and make good
         self.scheduler: Scheduler = self._call("__init__", lambda: make(SchedulingConfig()))
+        if isinstance(self.scheduler, BatchScheduler):
+            self._unguard(self.scheduler)
 
     def submit(self, *requests: InferenceRequest) -> None:
         for request in requests:
@@ -122,16 +133,51 @@ class _Driven:
     def close(self) -> None:
         self._thread.close()
 
+    def _unguard(self, strategy: BatchScheduler) -> None:
+        """Keep what it does wrong, which its base class hides: a server goes on without it."""
+        form = strategy.form
+
+        def checked(
+            model_id: str, limit: int, *situation: Any, **more: Any
+        ) -> list[InferenceRequest]:
+            batch = form(model_id, limit, *situation, **more)
+            _check_choice(batch, limit, set(strategy.pending.of(model_id)))
+            return batch
+
+        def complain(method: str, instead: str, error: BaseException) -> None:
+            found = error if isinstance(error, Failure) else None
+            self._hidden = found or Failure(f"{method} raised {describe(error)}")
+
+        strategy.form = checked  # type: ignore[method-assign]
+        strategy.complain = complain  # type: ignore[method-assign]
+
     def _call(self, method: str, work: Callable[[], T]) -> T:
         began = monotonic()
         answer = self._thread.begin(work)
         if not answer.ready(HANGS_S):
-            raise Failure(f"{method} did not return within {HANGS_S:.0f} s")
+            raise Hangs(f"{method} did not return within {HANGS_S:.0f} s")
         self.slowest_s = max(self.slowest_s, monotonic() - began)
         try:
-            return answer.get()  # type: ignore[return-value]
+            value = answer.get()
         except BaseException as error:
             raise Failure(f"{method} raised {describe(error)}") from None
+        if self._hidden is not None:
+            raise self._hidden
+        return value  # type: ignore[return-value]
+
+
+def _check_choice(
+    batch: list[InferenceRequest], limit: int, waiting: set[InferenceRequest]
+) -> None:
+    """Failure where `choose` returned what no batch can be made of as it is."""
+    if not isinstance(batch, list):
+        raise Failure(f"choose returned {type(batch).__name__}, and must return a list")
+    if len(batch) > limit:
+        raise Failure(f"choose returned {len(batch)} observations where limit was {limit}")
+    if not all(isinstance(each, InferenceRequest) and each in waiting for each in batch):
+        raise Failure("choose returned something that does not wait for the model")
+    if len(set(batch)) < len(batch):
+        raise Failure("choose returned an observation twice in one batch")
 
 
 _numbers = count(1)
@@ -309,7 +355,7 @@ def _scores(policy: Policy, requests: list[InferenceRequest]) -> float:
     try:
         answer = thread.begin(lambda: [policy(request) for request in requests])
         if not answer.ready(HANGS_S):
-            raise Failure(f"it did not return within {HANGS_S:.0f} s")
+            raise Hangs(f"it did not return within {HANGS_S:.0f} s")
         took = monotonic() - began
         try:
             scores = answer.get() or []

@@ -15,6 +15,7 @@ from inferential_core.errors import UsageError
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler import conformance
 from inferential_core.scheduler.base import Scheduler, scheduler_class
+from inferential_core.scheduler.batching import BatchScheduler
 from inferential_core.scheduler.conformance import check_policy, check_scheduler
 
 STRATEGIES = ("deadline_aware", "batch_optimized", "priority_tiered", "round_robin")
@@ -83,6 +84,44 @@ class Hangs(Plain):
         return super().next_batch()
 
 
+class Chooses(BatchScheduler):
+    """The longest waiting, as documented; each fault is a subclass."""
+
+    def choose(self, waiting: Any, limit: int, now: float, latency: Any) -> Any:
+        return list(waiting[:limit])
+
+
+class ChoosesBeyond(Chooses):
+    def choose(self, waiting: Any, limit: int, now: float, latency: Any) -> Any:
+        return waiting[99999]
+
+
+class ChoosesNumber(Chooses):
+    def choose(self, waiting: Any, limit: int, now: float, latency: Any) -> Any:
+        return 5
+
+
+class ChoosesTwice(Chooses):
+    def choose(self, waiting: Any, limit: int, now: float, latency: Any) -> Any:
+        return [waiting[0]] * min(2, limit)
+
+
+class ChoosesTooMany(Chooses):
+    def choose(self, waiting: Any, limit: int, now: float, latency: Any) -> Any:
+        return list(waiting)
+
+
+class RaisesOnEntry(Chooses):
+    def entered(self, request: InferenceRequest) -> None:
+        raise ValueError("no entry")
+
+
+class Spins(Plain):
+    def next_batch(self) -> list[InferenceRequest]:
+        time.sleep(0.3)
+        return super().next_batch()
+
+
 def problems(make: Callable[[SchedulingConfig], Scheduler]) -> dict[str, str]:
     return {each.check: each.problem for each in check_scheduler(make) if each.problem}
 
@@ -115,6 +154,32 @@ def test_the_five_methods_as_published_pass() -> None:
 )
 def test_a_fault_is_found_by_its_check(make: type[Scheduler], check: str, said: str) -> None:
     assert said in problems(make)[check]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (ChoosesBeyond, "choose raised IndexError"),
+        (ChoosesNumber, "choose returned int, and must return a list"),
+        (ChoosesTwice, "choose returned an observation twice"),
+        (ChoosesTooMany, "choose returned 200 observations where limit was 8"),
+        (RaisesOnEntry, "entered raised ValueError: no entry"),
+    ],
+)
+def test_a_fault_that_a_server_would_make_good_is_found(make: type[Scheduler], said: str) -> None:
+    assert said in problems(make)["each observation is returned once, and none is lost"]
+
+
+def test_a_strategy_that_chooses_as_documented_passes() -> None:
+    assert problems(Chooses) == {}
+
+
+def test_after_a_call_that_hangs_nothing_more_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conformance, "HANGS_S", 0.05)
+    (found,) = check_scheduler(Spins)
+    assert found.problem == (
+        "next_batch did not return within 0 s; the checks after this one are left out"
+    )
 
 
 def test_a_scheduler_that_takes_too_long_or_hangs_is_found(
