@@ -102,7 +102,7 @@ class ZmqRouter(Transport):
         self._waker = Waker()
         self._frames = FrameSocket(self._socket, max_frames)
         self._unsure = True  # whether messages may be there that the descriptor does not tell
-        self._told = False  # whether it is known that one is there, and nobody received it since
+        self._woken = False  # whether the descriptor told, and nobody has received since
         # The descriptor beside the socket, not zmq_poll: another thread may use the socket while
         # this one sleeps.
         self._poll = select.poll()
@@ -118,15 +118,15 @@ class ZmqRouter(Transport):
 
     def unattended(self) -> bool:
         # Receiving one of several messages, and sending, may take the signal of others away.
-        if self._unsure and not self._told:
-            self._unsure = self._told = self._frames.events() & READABLE != 0
+        if self._unsure:
+            self._unsure = self._frames.events() & READABLE != 0
         return self._unsure
 
     def receive(self) -> Message | None:
-        # What the descriptor tells is nearly always a message: to ask first costs as much.
-        if not self.unattended():
+        if self._woken:  # nearly always by a message: to ask first costs as much as to receive
+            self._woken = False
+        elif not self.unattended():
             return None
-        self._told = False
         try:
             identity = self._frames.receive_one()
         except zmq.Again:
@@ -166,7 +166,7 @@ class ZmqRouter(Transport):
 
     def noticed(self) -> None:
         """Its descriptor was readable; also for somebody who does not `wait` here."""
-        self._unsure = self._told = True
+        self._unsure = self._woken = True
 
     def fileno(self) -> int:
         """Readable when something happened, of which `unattended` tells what it was."""
