@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationInfo, field_validator
+
 from .doors import DoorConfig
 from .fleet import (
     AdmissionConfig,
@@ -22,6 +24,8 @@ from .models import (
 from .network import ControlConfig, HttpConfig, LimitsConfig, SecurityConfig, TransportConfig
 from .scheduling import BatchConfig, DeadlineAwareConfig, SchedulingConfig, TieredConfig
 from .section import Section, setting
+
+_FORESEE_NOTHING = ("batch_optimized", "priority_tiered", "round_robin")
 
 
 class InferentialConfig(Section):
@@ -71,6 +75,26 @@ class InferentialConfig(Section):
         ControlConfig(), "who may change the models of a running server"
     )
 
+    @field_validator("admission")
+    @classmethod
+    def _strategy_keeps_it(
+        cls, admission: AdmissionConfig, info: ValidationInfo
+    ) -> AdmissionConfig:
+        if "scheduling" in info.data and (why := not_kept(admission, info.data["scheduling"])):
+            raise ValueError(why)
+        return admission
+
+
+def not_kept(admission: AdmissionConfig, scheduling: SchedulingConfig) -> str:
+    """Why nobody would be refused although `admission.keep` is set; empty: there is no reason."""
+    if admission.keep is None or scheduling.strategy not in _FORESEE_NOTHING:
+        return ""
+    return (
+        f"keep is {admission.keep:g}, but the strategy {scheduling.strategy!r} cannot tell how"
+        " many answers will be in time: set scheduling.strategy to 'deadline_aware', or leave keep"
+        " out"
+    )
+
 
 __all__ = [
     "AdmissionConfig",
@@ -96,4 +120,5 @@ __all__ = [
     "SecurityConfig",
     "TieredConfig",
     "TransportConfig",
+    "not_kept",
 ]

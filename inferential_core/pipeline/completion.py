@@ -13,6 +13,7 @@ from ..dispatch.base import Completion
 from ..errors import ModelUnavailable, RejectedError, describe, text_of
 from ..log.throttled import ThrottledLog, about
 from ..metrics.recorder import Recorder
+from ..process.users_code import shown
 from ..request import Call, InferenceRequest
 from ..scheduler.batching import BatchScheduler
 from ..status import Status
@@ -80,7 +81,7 @@ class CompletionHandler:
             horizon = chunk_length(values)
             said = values.get("trusted_steps")
             if horizon and said is not None:
-                horizon = trusted_steps(said, horizon)
+                horizon = self._trusted_steps(request, said, horizon)
                 lease_ms = 1000.0 * horizon * period_s
                 if not 0.0 < call.valid_for_ms <= lease_ms:
                     call = call._replace(valid_for_ms=lease_ms)
@@ -91,6 +92,20 @@ class CompletionHandler:
         except Exception as error:  # only where a dispatcher did not check them
             reason = f"the result cannot be sent: {text_of(error)}"
             self._outcomes.settle(request, Status.ERROR, reason)
+
+    def _trusted_steps(self, request: InferenceRequest, said: Any, horizon: int) -> int:
+        """What `trusted_steps` says; logs where it is something else than is expected of it."""
+        steps, is_clear = trusted_steps(said, horizon)
+        if not is_clear:
+            about_model = f"model {request.model_id!r} answered with trusted_steps"
+            self._throttled.log(
+                self._clock.now(),
+                f"{about_model}={shown(said)[:60]}, which has to be one whole number from 1 on:"
+                f" {steps} of the {horizon} actions are trusted",
+                kind=about_model,
+                fields=about(request),
+            )
+        return steps
 
     def _failed(
         self,
@@ -148,12 +163,17 @@ def chunk_length(values: Mapping[str, Any]) -> int:
     return 0
 
 
-def trusted_steps(said: Any, horizon: int) -> int:
-    """How many actions of its chunk a model trusts, as its answer says.
+def trusted_steps(said: Any, horizon: int) -> tuple[int, bool]:
+    """How many actions of its chunk a model trusts, as its answer says, and whether it says it
+    clearly: with one whole number from 1 on, which may stand in an array of one.
 
-    One at the least, and `horizon` at the most: what is no number trusts one action only.
+    One at the least, and `horizon` at the most: a fraction is rounded down, and what is no number
+    trusts one action only.
     """
     try:
-        return min(horizon, max(1, int(said)))
+        number = said.item() if hasattr(said, "item") else said
+        steps = 1 if isinstance(number, bool) else int(number)
     except (TypeError, ValueError, OverflowError):
-        return 1
+        return 1, False
+    is_clear = steps >= 1 and steps == number and not isinstance(number, bool)
+    return min(horizon, max(1, steps)), is_clear

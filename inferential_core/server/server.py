@@ -18,12 +18,12 @@ from ..clock import Clock, SystemClock
 from ..config.file_following import Load, NotFollowing, Reloading
 from ..config.live_settings import Settings
 from ..config.loading import load_config
-from ..config.schema import InferentialConfig
+from ..config.schema import InferentialConfig, not_kept
 from ..control.listener import NO_CONTROL, open_control
 from ..control.network import NetworkControl
 from ..dispatch.base import LOADING, REPLACING, UNLOADING, Dispatcher
 from ..dispatch.ray_serve import RayServeDispatcher
-from ..errors import UsageError
+from ..errors import ConfigError, UsageError
 from ..metrics.callbacks import Callback, CallbackRunner
 from ..metrics.histograms import Counts
 from ..metrics.store import MetricsStore
@@ -346,6 +346,8 @@ class Server:
         scheduler, whatever it reads from `config.options`. ConfigError names a wrong one.
         """
         scheduling = with_options(self.config.scheduling, strategy, policy, options)
+        if why := not_kept(self.config.admission, scheduling):
+            raise ConfigError(f"admission: {why}")
         config = self.config.model_copy(update={"scheduling": scheduling})
         scheduler = self._make_scheduler(config)
         if not self._serving:

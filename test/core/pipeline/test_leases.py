@@ -122,6 +122,28 @@ def test_a_model_may_say_how_much_of_its_chunk_can_be_trusted(
     assert trusted(values) == pytest.approx(granted_ms)
 
 
+@pytest.mark.parametrize("said", [np.array([20]), np.array(20), 20, 20.0, 99])
+def test_a_whole_number_that_is_trusted_is_taken_without_a_word(
+    said: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = {"actions": np.zeros((50, 7), np.float32), "trusted_steps": said}
+    assert trusted(values) == pytest.approx(1000.0 if said == 99 else 400.0)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "steps"),
+    [("abc", 1), (float("nan"), 1), (0, 1), (-3, 1), (True, 1), (2.5, 2), (np.array([1, 2]), 1)],
+)
+def test_a_number_of_trusted_steps_that_is_none_is_told_with_what_is_taken_instead(
+    said: Any, steps: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = {"actions": np.zeros((50, 7), np.float32), "trusted_steps": said}
+    assert trusted(values) == pytest.approx(20.0 * steps)
+    assert f"model 'policy' answered with trusted_steps={said!r}" in caplog.text
+    assert f"from 1 on: {steps} of the 50 actions are trusted" in caplog.text
+
+
 def test_of_a_lease_and_what_is_trusted_the_shorter_one_counts() -> None:
     values = {"actions": np.zeros((50, 7), np.float32), "trusted_steps": 10}
     assert trusted(values, lease={"valid_for_ms": 90.0}) == pytest.approx(90.0)

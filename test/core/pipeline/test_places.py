@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from house import House, reply
 
 from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server, Status
+from inferential_core.config.loading import load_config
 from inferential_core.dispatch.base import ModelInfo
+from inferential_core.errors import ConfigError
 from inferential_core.simulation.robots import HINTED
 from inferential_core.simulation.serving import OurServer
 from inferential_core.simulation.simulation import Model, Simulation, fleet_of
@@ -184,3 +187,17 @@ def test_a_real_server_refuses_the_second_of_two_that_ask_without_a_pause(keep: 
         assert ("no place for one more robot" in answer.error) is (keep is not None)
         robot.observe(x=np.zeros(1))
         assert robot.get_reply(5000).status is Status.OK
+
+
+@pytest.mark.parametrize("strategy", ["batch_optimized", "priority_tiered", "round_robin"])
+def test_a_strategy_that_foresees_nothing_is_refused_where_answers_are_to_be_kept_in_time(
+    strategy: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "server.yaml"
+    file.write_text(f"admission: {{keep: 0.9}}\nscheduling: {{strategy: {strategy}}}\n")
+    told = f"keep is 0.9, but the strategy '{strategy}' cannot tell"
+    with pytest.raises(ConfigError, match=f"server.yaml:1: admission: {told}"):
+        load_config(file)
+    server = Server("tcp://127.0.0.1:0", config=InferentialConfig(admission={"keep": 0.9}))
+    with pytest.raises(ConfigError, match=told):
+        server.use_scheduler(strategy)
