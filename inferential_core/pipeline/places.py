@@ -1,6 +1,7 @@
 """Who has a place with which model, where the operator keeps answers in time (`admission`).
 
-A robot gets its place with its first observation, and keeps it until it says goodbye.
+A robot gets its place with its first observation, and keeps it until it says goodbye. What it asks
+for is counted until then, or until it has been silent for a minute.
 """
 
 from __future__ import annotations
@@ -67,7 +68,13 @@ class Places:
         until, why = self._refused.get((model.id, tier), (now, ""))
         if now < until:
             raise RejectedError(why)
-        more = 1 + sum(each.tier <= tier and self._is_absent(each.name, model) for each in known)
+        absent = {each.name: each.tier for each in known if self._is_absent(each.name, model)}
+        more = 1 + sum(each <= tier for each in absent.values())
+        self.scheduler.holders = {
+            name
+            for name, each in self._clients.items()
+            if model.id in each.places and name not in absent
+        }
         share = self.scheduler.share_in_time(model.id, more, tier, now, model.latency)
         if share < keep:  # False for NaN, as nothing is known yet
             told = (

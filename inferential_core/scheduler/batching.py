@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,7 @@ class BatchScheduler(Scheduler):
         self.pending = Pending(config, self.entered, self.left)
         self._chooser: Chooser | None = None  # has `choose` of a user's strategy called
         self.lanes: dict[str, int] = {}  # batches each model works on at once; 1 where not said
+        self.holders: Collection[str] = ()  # who has a place, when `share_in_time` is called
 
     # --- what a strategy says ---
 

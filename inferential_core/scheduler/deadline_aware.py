@@ -238,7 +238,7 @@ class DeadlineAware(BatchScheduler):
         queue = self._queues.get(model_id)
         if queue is None:
             return math.nan
-        demands = [each for each in queue.demands(now) if each.tier <= tier]
+        demands = [each for each in queue.demands(now, self.holders) if each.tier <= tier]
         if latency.fixed != latency.fixed:  # NaN: no call was measured
             demands = [each._replace(rate=math.nan) for each in demands]
         return share_in_time(demands, more, *self._capability(model_id, latency))

@@ -232,12 +232,17 @@ class ModelQueue:
         assert head is not None
         return client if self.serves_lone(client, head, now, self.timing.seconds[1]) else None
 
-    def demands(self, now: float) -> list[Demand]:
-        """What each client that still asks needs; O(clients)."""
+    def demands(self, now: float, holders: Container[str] = ()) -> list[Demand]:
+        """What each client needs that still asks; O(clients).
+
+        holders: clients that are taken to ask again until they are silent for `_FORGET_S`.
+        """
         demands = []
         for client in self.clients.values():
             rate = client.rate
             asks_s = max(_ASKS_S, 3.0 / rate) if rate == rate else _ASKS_S
+            if client.client_id in holders:
+                asks_s = max(_FORGET_S, asks_s)
             if now - client.arrived_at < asks_s:
                 demands.append(Demand(rate, client.window_s, client.tier))
         return demands

@@ -106,6 +106,16 @@ def test_who_says_goodbye_gives_its_place_to_another():
     assert fleet.ask("robot_0") is not None  # it comes after that one
 
 
+def test_robots_that_are_cut_off_find_their_places_free_when_they_come_back():
+    fleet = Fleet()
+    fleet.serve(*names(9))
+    fleet.clock.advance(16.5)
+    assert [status_of(fleet.ask(f"more_{index}")) for index in range(3)] == [Status.REJECTED] * 3
+    fleet.serve(*names(9))
+    fleet.clock.advance(61.0)  # they are gone for good
+    assert fleet.ask("one_more") is None
+
+
 def test_known_clients_have_their_places_reserved():
     fleet = Fleet(known=("arm",))
     fleet.serve(*names(8))
@@ -145,7 +155,7 @@ def test_a_refusal_is_found_out_anew_after_a_moment():
     fleet = Fleet()
     fleet.serve(*names(9))
     assert fleet.ask("one_more") is not None
-    fleet.clock.advance(10.0)  # all others are silent
+    fleet.clock.advance(61.0)  # all others are silent for longer than places are kept
     assert fleet.ask("one_more") is None
 
 
