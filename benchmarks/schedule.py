@@ -79,6 +79,10 @@ def main(arguments: list[str]) -> int:
                 "--trace: no contestant that was named runs in that loop with that workload"
                 " (robots with +hints only run in a closed loop, W10 only with --robots)"
             )
+        if len({(run.workload, run.load, run.contestant) for run in runs}) > 1:
+            raise SystemExit(
+                "--trace writes one run: name one --workload, one --load and one --contestant"
+            )
         print(f"{trace.write(runs[0], options.trace)} decisions of {runs[0]}")
         return 0
     if options.replay:

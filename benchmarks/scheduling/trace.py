@@ -17,9 +17,16 @@ from .campaign import Run, play
 
 
 def write(run: Run, path: Path) -> int:
-    """Play a run and write its decisions; how many there are."""
-    decisions = list(_decisions(run))
-    path.write_text("\n".join([json.dumps(run._asdict()), *decisions]) + "\n")
+    """Play a run and write its decisions; how many there are.
+
+    SystemExit says why the file cannot be written.
+    """
+    try:
+        with path.open("w") as file:
+            decisions = list(_decisions(run))
+            file.write("\n".join([json.dumps(run._asdict()), *decisions]) + "\n")
+    except OSError as error:
+        raise SystemExit(f"--trace: {path} cannot be written: {error.strerror}") from None
     return len(decisions)
 
 

@@ -52,3 +52,11 @@ def test_a_run_that_does_not_exist_is_not_traced(tmp_path: Path) -> None:
     arguments = ["--trace", str(tmp_path / "trace.jsonl"), "--workload", "W10"]
     with pytest.raises(SystemExit, match="no contestant that was named runs"):
         schedule.main(arguments)
+
+
+def test_a_trace_is_of_one_run_and_of_a_file_that_can_be_written(tmp_path: Path) -> None:
+    arguments = ["--trace", str(tmp_path / "trace.jsonl"), "--load", "2", "--workload", "W1"]
+    with pytest.raises(SystemExit, match="name one --workload, one --load and one --contestant"):
+        schedule.main([*arguments, "W2"])
+    with pytest.raises(SystemExit, match="absent/trace.jsonl cannot be written: No such file"):
+        trace.write(RUN, tmp_path / "absent" / "trace.jsonl")
