@@ -13,6 +13,7 @@ import pytest
 from inferential_core.clock import FakeClock
 from inferential_core.metrics import MetricsStore
 from inferential_core.metrics.recorder import Recorder
+from inferential_core.metrics.table import GATHERED
 from inferential_core.request import Call, InferenceRequest
 from inferential_core.status import Status
 from inferential_core.tracking.models import ModelRecord
@@ -122,7 +123,7 @@ def test_a_listener_that_may_hear_later_hears_the_same_many_at_a_time() -> None:
     heard: list[list[tuple[object, ...]]] = [[], []]
     at_once.listen(lambda *measurement: heard[0].append(measurement))
     later.listen(lambda *measurement: heard[1].append(measurement), later=True)
-    few, all_of_them = 20, 300
+    few, all_of_them = 20, 2 * GATHERED + 50
     recorder, patient = Recorder(at_once), Recorder(later)
     serve(patient, few)
     assert not heard[1]
