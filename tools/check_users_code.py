@@ -38,6 +38,7 @@ REASONS = {
     "inferential_core/dispatch/ray_serve/hosted.py Hosted.__init__": SERVE,
     "inferential_core/cli/model_show.py main": "the id of a model is ours",
     "inferential_core/dispatch/ray_serve/replica.py Serving._attempt_synchronous": "by `attempt`",
+    "inferential_core/scheduler/conformance.py _Driven._unguard": COMMAND,
     "inferential_core/scheduler/conformance.py check_policy": COMMAND,
     "inferential_ros/bridge/input.py Input.__post_init__": CONFIGURE,
     "inferential_ros/bridge/input.py Input._absence": THREADS,
