@@ -5,7 +5,6 @@ Filled by `loading.py` from YAML, read by the bridge; docs/contract.md explains 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -139,11 +138,6 @@ class Limits:
 
     lower: tuple[float, ...]
     upper: tuple[float, ...]
-
-    @property
-    def unbounded(self) -> bool:
-        """Whether no column has a bound."""
-        return all(map(math.isinf, (*self.lower, *self.upper)))
 
 
 @dataclass(frozen=True)
