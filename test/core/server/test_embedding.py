@@ -184,6 +184,7 @@ def test_the_event_loop_goes_on_while_a_model_warms_up() -> None:
 def test_a_run_that_is_cancelled_while_a_model_warms_up_leaves_no_server() -> None:
     model = Held()
     server = server_of(model)
+    before = set(threading.enumerate())  # of another test's server, which still stops
 
     async def life() -> None:
         running = asyncio.create_task(server.run())
@@ -193,7 +194,8 @@ def test_a_run_that_is_cancelled_while_a_model_warms_up_leaves_no_server() -> No
             await running
 
     asyncio.run(life())
-    (starting,) = (it for it in threading.enumerate() if it.name == "inferential-start")
+    since = set(threading.enumerate()) - before
+    (starting,) = (it for it in since if it.name == "inferential-start")
     model.warm.set()
     starting.join(LONG_S)
     assert not starting.is_alive() and not server.running
