@@ -180,8 +180,6 @@ def test_a_killed_recorder_leaves_a_simulation_with_its_reset_that_replays(
             for step in range(int(WAIT_S / 0.01)):
                 time = Time(sec=(start_ns + step * 10**7) // 10**9, nanosec=step * 10**7 % 10**9)
                 clock.publish(Clock(clock=time))
-                if step == 0:  # DDS keeps no order of topics: a state before the reset is old
-                    threading.Event().wait(0.1)
                 state = JointState(name=["arm", "gripper"], position=[0.1, 0.2])
                 state.header.stamp = time
                 states.publish(state)
