@@ -60,7 +60,10 @@ COMMANDS = {
         "inferential_ros.cli.record:main",
         "record what a bridge receives and does",
     ),
-    "demo": ("inferential_ros.bringup.demo:main", "show how large a fleet one model can carry"),
+    "demo": (
+        "inferential_ros.bringup.demo_command:main",
+        "show how large a fleet one model can carry",
+    ),
 }
 
 

@@ -18,6 +18,8 @@ _ATTEMPTS = 20  # to read a file that is written again and again
 
 Load = Callable[[Path], InferentialConfig]
 
+_LONGEST = 100  # characters of a change that the log tells
+
 
 class NotFollowing:
     """For a server that follows no file."""
@@ -113,7 +115,6 @@ def _in_words(before: InferentialConfig, after: InferentialConfig) -> list[str]:
     """What changed, long values left out."""
     told = []
     for key in changed(before, after):
-        old, new = map(attrgetter(key), (before, after))
-        short = not isinstance(new, (list, dict))
-        told.append(f"{key}: {old!r} -> {new!r}" if short else key)
+        change = "{!r} -> {!r}".format(*map(attrgetter(key), (before, after)))
+        told.append(f"{key}: {change}" if len(change) <= _LONGEST else key)
     return told

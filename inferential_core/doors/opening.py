@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -20,8 +19,6 @@ from .credentials import Credentials
 from .door import Door
 from .entrance import Entrance
 from .reception import Reception
-
-_log = logging.getLogger(__name__)
 
 # kind -> module, class, and the extra that brings what it needs
 _KINDS = {
@@ -67,9 +64,6 @@ def with_doors(
                 count=count,
             )
             entrance.open(cls(settings, reception))
-            if settings.model and (known := models()) and settings.model not in known:
-                told = nearest(settings.model, known)
-                _log.warning("door %r: model %r is not served: %s", cls.kind, settings.model, told)
     except BaseException:
         entrance.close()
         raise

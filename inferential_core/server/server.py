@@ -18,6 +18,7 @@ from ..clock import Clock, SystemClock
 from ..config.file_following import Load, NotFollowing, Reloading
 from ..config.live_settings import Settings
 from ..config.loading import load_config
+from ..config.model_names import unserved
 from ..config.schema import InferentialConfig, not_kept
 from ..control.listener import NO_CONTROL, open_control
 from ..control.network import NetworkControl
@@ -183,6 +184,7 @@ class Server:
         address = parts.transport.address
         if pipeline.models:
             _log.debug("serving %s on %s", ", ".join(pipeline.models), address)
+            self._warn_of_names(parts)
         else:
             _log.warning(
                 "the server on %s has no model, and answers REJECTED to every observation", address
@@ -422,6 +424,7 @@ class Server:
             if scheduler is not None:
                 parts.pipeline.use_scheduler(scheduler, self.config)
             parts.pipeline.reconfigure(self.config)
+            self._warn_of_names(parts)
             parts.tracing.limit(self.config.metrics.traces_per_s)
             return waits + parts.beyond_the_socket(self.config)
 
@@ -480,6 +483,10 @@ class Server:
             "clients": [report_client(client, now) for client in clients],
         }
         return status, more
+
+    def _warn_of_names(self, parts: Parts) -> None:
+        for told in unserved(self.config, parts.pipeline.models):
+            _log.warning("%s", told)
 
     def _apply(self, config: InferentialConfig) -> list[str]:
         """Make this the configuration; the keys of it that wait for a restart."""

@@ -251,11 +251,13 @@ def test_a_hangup_makes_a_serving_process_read_its_file_again(
 
     assert ask("stranger") == (Status.OK, "")
     new = TEXT.replace("clients:\n", "clients:\n  accept_unknown: false\n") + "ray: {max_batch: 3}"
+    new += "\nlease: {models: {policy: 90}}"
     file.write_text(new.replace("round_robin", "priority_tiered"))
     serving.process.send_signal(signal.SIGHUP)
     line = serving.wait_for("is applied")
     assert "scheduling.strategy: 'round_robin' -> 'priority_tiered'" in line
     assert "clients.accept_unknown: True -> False" in line
+    assert "lease.models: {} -> {'policy': 90.0}" in line
     assert "ray.max_batch" in serving.wait_for("these changes need a restart")
     assert ask("stranger")[0] is Status.REJECTED
     assert ask("arm") == (Status.OK, "")

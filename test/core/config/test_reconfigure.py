@@ -56,6 +56,34 @@ def ask(server: Server, client: str, size: int = 1) -> Any:
         return model.get_reply(SOON_MS)
 
 
+# --- models that a configuration names ---
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"lease": {"models": {"polcy": 100}}}, "lease.models: model 'polcy'"),
+        ({"clients": {"known": [{"id": "arm", "model": "polcy"}]}}, "clients.known.0.model:"),
+        (
+            {"doors": [{"kind": "openpi", "bind": "127.0.0.1:0", "models": {"pi0": "polcy"}}]},
+            "door 'openpi', models.pi0: model 'polcy'",
+        ),
+    ],
+)
+def test_a_model_that_nobody_serves_is_warned_of_where_it_is_named(sections, told, caplog):
+    with server_with(**sections):
+        assert told in caplog.text
+        assert "is not served: did you mean 'policy'?" in caplog.text
+
+
+def test_a_change_that_names_a_model_which_nobody_serves_is_warned_of(caplog):
+    with server_with() as server:
+        assert "is not served" not in caplog.text
+        server.reconfigure(InferentialConfig(lease={"models": {"policy": 50, "polcy": 100}}))
+    assert "lease.models: model 'polcy' is not served: did you mean 'policy'?" in caplog.text
+    assert caplog.text.count("is not served") == 1
+
+
 # --- Server.reconfigure ---
 
 

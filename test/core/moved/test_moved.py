@@ -49,6 +49,12 @@ def test_a_name_that_moved_out_of_a_module_is_there_and_warns() -> None:
     assert not hasattr(bringup, "robots")
 
 
+def test_no_module_takes_the_place_of_a_name_that_moved() -> None:
+    bringup = importlib.import_module("inferential_ros.bringup")
+    modules = {path.stem for path in Path(bringup.__path__[0]).glob("*.py")}
+    assert modules & bringup._IN_PROCESS_LIST == set()
+
+
 def test_the_warning_names_the_line_that_imports(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import sys\nfrom inferential_core.logs import setup\nassert setup\n")
