@@ -70,7 +70,7 @@ faults: build  ## Ray Serve with replicas, nodes and clusters dying under load, 
 
 endurance: build  ## a hundred lives of a bridge, a robot that walks five times for 20 s: minutes
 	@INFERENTIAL_LIVES=100 INFERENTIAL_GO1_STARTS=5 INFERENTIAL_GO1_SECONDS=20 WORKERS=1 \
-	  tools/test.sh test/ros/test_bridge_lifecycle.py test/ros/test_go1_walks.py $(ARGS)
+	  tools/test.sh test/ros/bridge/test_bridge_lifecycle.py test/ros/system/test_go1_walks.py $(ARGS)
 
 chaos: build  ## faults under load, one after the other (ARGS='--seed 3 --only kill'): minutes
 	@tools/run.sh python -m robustness chaos $(ARGS)

@@ -15,7 +15,7 @@ from pathlib import Path
 def main(folder: str, parts: str, seed: str = "") -> None:
     """Print the paths of the modules on one line."""
     seed = seed or str(datetime.date.today().toordinal())
-    modules = sorted(map(str, Path(folder).glob("test_*.py")))
+    modules = sorted(map(str, Path(folder).rglob("test_*.py")))
     drawn = random.Random(seed).sample(modules, -(-len(modules) // int(parts)))
     print(
         f"{len(drawn)} of {len(modules)} modules: share.py {folder} {parts} {seed}",

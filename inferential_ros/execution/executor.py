@@ -1,6 +1,6 @@
 """Decides what each output gets now: what plans say is due, the declared fallback, or nothing.
 
-No rclpy and no clock in here. Rules, each with a test in test/ros/test_executor*.py:
+No rclpy and no clock in here. Rules, each with a test in test/ros/execution:
 
 - nothing before the first valid plan; nothing of a plan from start + lease on;
 - a plan is refused whole if its shape, a value, its epoch or its order is wrong;

@@ -18,10 +18,10 @@ RUN_BY = {
     "inferential keys new server": "test/core/docs/test_docs_security.py",
     "inferential keys new robot_1 --authorize": "test/core/security/test_keys.py",
     "ros2 launch inferential server.launch.py models:=policy:=my_pkg.policy:Policy"
-    " bind:=tcp://0.0.0.0:5555 keys:=keys": "test/ros/test_keys_ros.py runs both nodes so",
+    " bind:=tcp://0.0.0.0:5555 keys:=keys": "test/ros/system/test_keys_ros.py runs both nodes so",
     "ros2 launch inferential robot.launch.py namespace:=robot_1 contract_file:=robot.yaml"
     " server:=tcp://gpu-box:5555 key_file:=robot_1.key_secret"
-    " server_key_file:=server.key": "test/ros/test_keys_ros.py",
+    " server_key_file:=server.key": "test/ros/system/test_keys_ros.py",
     "inferential serve --config server.yaml": "test/core/cli/test_cli_config.py",
     "inferential top": "test/core/cli/test_cli_fleet.py",
     "inferential status --json": "test/core/cli/test_cli_fleet.py",

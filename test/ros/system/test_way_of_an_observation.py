@@ -19,7 +19,7 @@ pytest.importorskip("pydantic", reason="the server side needs pydantic")
 from bridge_rig import Rig
 from way_tracer import Call, Tracer
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "architecture.md"
 TIMES = 5  # what is not of the way, such as a status that is due, is not in each of so many
 LONG_S = 20.0  # beyond what any wait takes
 MOST_FILES, MOST_FUNCTIONS = 60, 185  # 58 and 163 to 176 when this was written

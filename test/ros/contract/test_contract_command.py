@@ -23,7 +23,7 @@ from inferential_ros.contract.loading import parse_contract
 from inferential_ros.contract.schema import Contract
 from inferential_ros.options.yaml_file import parse_yaml
 
-DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 BAGS = DATA / "g1_inspire_real_bag"
 JOINTS = JointState(name=["a", "b"], position=[0.0, 1.0], velocity=[0.0, 0.0])
 GRIPPER = JointState(name=["gripper"], position=[0.5])

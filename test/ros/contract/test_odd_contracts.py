@@ -25,7 +25,7 @@ from inferential_ros.convert.collecting import Collector
 from inferential_ros.options.errors import ContractError
 from inferential_ros.options.yaml_file import parse_yaml
 
-PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "contract.md").read_text()
 KEYS = [
     parse_yaml(snippet.partition("\n")[2])
     for snippet in re.findall(r"```yaml\n(# observation.keys.*?)```", PAGE, re.DOTALL)

@@ -23,9 +23,9 @@ from inferential_ros.convert.fields import resolve
 from inferential_ros.options import stand_ins
 from inferential_ros.options.stand_ins import _made
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TREE = "tf2_msgs/msg/TFMessage"
-DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 BAG = DATA / "g1_inspire_real_bag" / "episode_000029_mcap"
 # What a ROS installation brings, made absent: nothing of it can be imported.
 ABSENT = """

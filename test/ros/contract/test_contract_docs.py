@@ -18,7 +18,7 @@ from inferential_ros.convert.image import RAW
 from inferential_ros.convert.registry import ANY
 from inferential_ros.options.yaml_file import parse_yaml
 
-PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "contract.md").read_text()
 SNIPPETS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 BASE = parse_yaml("""
 model: {id: policy}
@@ -75,7 +75,7 @@ def test_every_type_and_encoding_that_is_converted_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", sorted((Path(__file__).parents[2] / "inferential_ros").glob("con*/*.py")), ids=str
+    "module", sorted((Path(__file__).parents[3] / "inferential_ros").glob("con*/*.py")), ids=str
 )
 def test_every_key_that_is_read_is_explained(module: Path) -> None:
     for key in re.findall(r"section\.get\(\s*\"(\w+)\"", module.read_text()):

@@ -105,7 +105,7 @@ def test_the_servers_may_be_given_as_a_list(make_rig: Callable[..., Rig], second
 
 
 def test_the_command_lines_of_the_documentation_name_both_servers() -> None:
-    text = (Path(__file__).parents[2] / "docs/failover.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs/failover.md").read_text(encoding="utf-8")
     [row] = [line for line in text.splitlines() if line.startswith("| bridge node |")]
     lines = re.findall("`(.*?)`", row)
     assert len(lines) == 2

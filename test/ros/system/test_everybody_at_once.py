@@ -27,7 +27,7 @@ pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are m
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 grpc = pytest.importorskip("grpc", reason="the LeRobot door needs grpcio")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path += [str(ROOT), str(ROOT / "test" / "core")]
 
 from doors_rig import Gr00tClient, OpenpiClient, serve  # noqa: E402

@@ -18,7 +18,7 @@ from inferential_ros.contract.loading import load_contract
 from inferential_ros.options.yaml_file import read_yaml
 from inferential_ros.server_node import ServerNode
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def declared(graph: Any, kind: type[Node]) -> Node:

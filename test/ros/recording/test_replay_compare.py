@@ -33,7 +33,7 @@ from inferential_core.cli import main
 from inferential_ros.recording import counterparts
 from inferential_ros.recording.verdicts import compare
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CHUNK = "inferential/msg/ActionChunk"
 H = 5
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2]))  # behind the packages under test
+sys.path.append(str(Path(__file__).parents[3]))  # behind the packages under test
 
 pytest.importorskip("inferential.msg", reason="ROS 2 or the built messages are missing")
 pytest.importorskip("pydantic", reason="the server side needs pydantic")

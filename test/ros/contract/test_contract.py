@@ -287,7 +287,7 @@ def test_a_topic_that_is_published_and_observed_is_warned_of() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "config").rglob("contracts/*.yaml")), ids=str
+    "path", sorted((Path(__file__).parents[3] / "config").rglob("contracts/*.yaml")), ids=str
 )
 def test_contracts_that_come_with_the_package_load(path: Path) -> None:
     assert load_contract(path).warnings == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inferential_ros.contract.loading import load_contract
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_contract_of_the_readme_loads(tmp_path):

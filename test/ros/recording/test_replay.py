@@ -26,7 +26,7 @@ from inferential_ros.options.yaml_file import parse_yaml
 from inferential_ros.recording.bag import open_bag
 from inferential_ros.recording.commands import Difference, named_values
 
-DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 BAGS = DATA / "g1_inspire_real_bag"
 real_bag = pytest.mark.skipif(
     not BAGS.is_dir(), reason=f"no recording at {BAGS} (set INFERENTIAL_TEST_DATA)"

@@ -289,7 +289,7 @@ def test_a_model_beside_whoever_starts_the_node_is_found_and_its_error_is_told_w
     (tmp_path / "beside.py").write_text(
         "def make():\n    raise FileNotFoundError('weights.pt is not there')\n"
     )
-    script = Path(__file__).parents[2] / "scripts" / "server_node"
+    script = Path(__file__).parents[3] / "scripts" / "server_node"
     given = [f"bind:={address}", 'models:=["policy:=beside:make"]', "dispatcher:=local"]
     command = [sys.executable, str(script), "--ros-args"]
     command += [word for rule in given for word in ("-p", rule)]

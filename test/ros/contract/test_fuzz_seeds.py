@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2]))  # behind the packages under test
+sys.path.append(str(Path(__file__).parents[3]))  # behind the packages under test
 
 pytest.importorskip("pydantic", reason="the server side needs pydantic")
 pytest.importorskip("sensor_msgs.msg", reason="ROS 2 is not installed here")
@@ -20,7 +20,7 @@ from inferential_ros.contract.loading import parse_contract
 from inferential_ros.options.yaml_file import parse_yaml
 from robustness.fuzz.targets import contract
 
-FOUND = Path(__file__).parents[1] / "fuzz_seeds" / "contract"
+FOUND = Path(__file__).parents[2] / "fuzz_seeds" / "contract"
 MUTATIONS = 300
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-PROFILE = Path(__file__).parents[2] / "config" / "fastdds_images.xml"
+PROFILE = Path(__file__).parents[3] / "config" / "fastdds_images.xml"
 
 
 def test_with_room_in_shared_memory_no_best_effort_image_is_lost(

@@ -32,7 +32,7 @@ from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 BAG = DATA / "g1_inspire_real_bag" / "episode_000029_mcap"
 CAMERA = "/cam_high/image_raw/compressed"
 ROBOTS = ("robot_1", "robot_2")

@@ -21,8 +21,8 @@ pytest.importorskip("mujoco", reason="the robot is simulated by mujoco")
 pytest.importorskip("onnx", reason="the policy needs onnx and onnxruntime")
 pytest.importorskip("onnxruntime", reason="the policy needs onnx and onnxruntime")
 
-ROOT = Path(__file__).resolve().parents[2]
-SUPPORT = Path(__file__).parent / "support"
+ROOT = Path(__file__).resolve().parents[3]
+SUPPORT = Path(__file__).parents[1] / "support"
 DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", ROOT.parent / "shared" / "data"))
 GO1 = DATA / "playground_go1"
 STARTS = int(os.environ.get("INFERENTIAL_GO1_STARTS", "1"))

@@ -36,7 +36,7 @@ from mcap.writer import CompressionType
 from inferential_core.cli import main
 from inferential_ros.recording.bag import BagError, open_bag, topics_of
 
-DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("INFERENTIAL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 ROSBAG2 = DATA / "rosbag2_bags"
 real_bags = pytest.mark.skipif(
     not ROSBAG2.is_dir(), reason=f"no recordings at {ROSBAG2} (set INFERENTIAL_TEST_DATA)"
@@ -369,7 +369,7 @@ os._exit(9)
 
 
 def test_what_a_killed_recorder_left_in_its_write_ahead_log_is_read(tmp_path: Path) -> None:
-    support = str(Path(__file__).parent / "support")
+    support = str(Path(__file__).parents[1] / "support")
     line = [sys.executable, "-c", KILLED, str(tmp_path / "bag.db3"), support]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     subprocess.run(line, env=environment, timeout=60, check=False)

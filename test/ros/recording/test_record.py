@@ -35,7 +35,7 @@ from inferential_ros.recording.recorder import Recorder
 from inferential_ros.recording.writing import FLUSH_S, BagWriter
 
 WAIT_S = 20.0
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def stamp_ns(message: Any) -> int:

@@ -18,7 +18,7 @@ from unitree_hg.msg import LowCmd, LowState
 
 from inferential_ros.options.errors import ContractError
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "examples"))
 import unitree_low_cmd
 
 ARM = """
