@@ -42,18 +42,15 @@ def as_values(answer: Guarded[Any]) -> Mapping[str, Any]:
         if isinstance(value, np.ndarray):
             # Copied, because the model may reuse its buffers before these have left the machine.
             values[key] = as_array(key, value).copy()
-        elif _is_carried_as_it_is(value):
-            values[key] = value
+        elif isinstance(value, str):
+            values[key] = str.__str__(value)  # of a class of its own, such as numpy's or an enum
+        elif type(value).__name__ == EncodedImage.__name__:
+            values[key] = value  # by name: on Ray this package's classes may be there twice
         elif isinstance(value, Mapping):
             return as_values(flattened(answer, "answer"))
         else:
             values[key] = as_array(key, value).copy()
     return values
-
-
-def _is_carried_as_it_is(value: Guarded[Any]) -> bool:
-    # By name: in a replica of Ray's, this package's classes may be there twice.
-    return isinstance(value, str) or type(value).__name__ == EncodedImage.__name__
 
 
 def as_result(answer: Foreign[Any]) -> Result:

@@ -6,6 +6,7 @@ Loaded on a thread, in a process of its own and in a replica of Ray's; see `test
 from __future__ import annotations
 
 import asyncio
+import enum
 import sys
 import time
 from typing import Any
@@ -22,6 +23,10 @@ SPECIFICATION = {"action_names": ("left", "right"), "horizon": 2}
 
 class Unusual(BaseException):
     """Not an Exception."""
+
+
+class Phase(str, enum.Enum):
+    GRASP = "grasp"
 
 
 class Mute(Exception):
@@ -61,6 +66,8 @@ def answer(obs: dict[str, Any], context: InferenceContext) -> Any:
         return {"picture": encode("picture", np.full((4, 6, 3), 200, np.uint8), "png")}
     if do == "parts":
         return {"action": {"arm": np.ones((2, 3)), "hand": {"left": [0.5]}}, "note": "x"}
+    if do == "texts":
+        return {"numpy": np.str_("grasp"), "enum": Phase.GRASP, "number": np.float64(1.5)}
     if do == "tensors":
         return {
             "grad": torch.tensor([1.0, 2.0], requires_grad=True),

@@ -162,6 +162,7 @@ class _Lane:
         self.batch: Batch | None = None
         self.due = math.inf
         self.timeout_s = lanes.timeout_s
+        self._lock = threading.Lock()  # so that no batch loses its time limit to the one before
         self._lanes = lanes
         self._watchdog = Watchdog()
         self._begun = 0.0
@@ -173,17 +174,18 @@ class _Lane:
         self.child.launch(self._done, self._event)
 
     def submit(self, batch: Batch) -> None:
-        self.batch = batch
-        self._begun = time.monotonic()
-        self.due = self._begun + self.timeout_s
+        with self._lock:
+            self.batch = batch
+            self._begun = time.monotonic()
+            self.due = self._begun + self.timeout_s
         self.child.submit(batch)
         self._watchdog.began(self.due)
 
     def overdue(self) -> None:
-        batch = self.batch
-        if time.monotonic() < self.due:
-            return  # that was done, and this is another one
-        self.due = math.inf
+        with self._lock:
+            if time.monotonic() < self.due:
+                return  # that was done, and this is another one
+            batch, self.due = self.batch, math.inf
         reason = f"no answer within {self.timeout_s:g} s: the call was given up"
         if batch is not None and self.child.cancel(batch, ModelUnavailable(reason)):
             _log.error("%s: %s, its process is replaced", self.child.name, reason)

@@ -73,15 +73,16 @@ class Lane:
                 self.due = self._begun + self.timeout_s
                 self._resign()
                 return
-        batch = self._claim_batch()
-        if batch is None:
-            return
-        with self._lock:
+            batch, self._batch, self.due = self._batch, None, math.inf
+            if batch is None and not self._away:
+                return
             self._ended = True  # if it is promoted after this, it resigns at once
-        reason = f"no answer within {self.timeout_s:g} s: the call was given up"
+        what = "no answer" if batch is not None else "it has not forgotten a client"
+        reason = f"{what} within {self.timeout_s:g} s: the call was given up"
         _log.error("model %r: %s, its thread is replaced", self._name, reason)
         self._run.replace(self)
-        self._run.on_done(Completion.failed(batch, ModelUnavailable(reason), self.timeout_s))
+        if batch is not None:
+            self._run.on_done(Completion.failed(batch, ModelUnavailable(reason), self.timeout_s))
 
     def _work(self) -> None:
         run, caller = self._run, self._run.caller
@@ -89,9 +90,7 @@ class Lane:
         try:
             self._prepare()
             while (item := self._next(inbox)) is not None:
-                if not isinstance(item, Batch):
-                    self._run_aside(item)
-                elif not self._answer(item):
+                if not (self._answer(item) if isinstance(item, Batch) else self._run_aside(item)):
                     run.came_back()
                     return
                 item = None  # an idle lane must not keep what it observed last in memory
@@ -109,7 +108,10 @@ class Lane:
         _log.error(
             "model %r: a thread failed, and is replaced", self._name, exc_info=touchable(error)
         )
-        self._run.replace(self)
+        with self._lock:
+            replaced, self._ended = self._ended, True
+        if not replaced:
+            self._run.replace(self)
         self._run.came_back()  # it hangs nowhere
         batch = self._claim_batch()
         if batch is not None:
@@ -145,16 +147,25 @@ class Lane:
             self._leads = False
             self._run.leadership.resign()
 
-    def _run_aside(self, work: Callable[[], None]) -> None:
-        """Something that may take its time, but for what only wakes this thread."""
-        if work is not _nothing:
+    def _run_aside(self, work: Callable[[], None]) -> bool:
+        """Something that may take its time, but for what only wakes this thread.
+
+        False if it took too long: another thread has this one's place.
+        """
+        if work is _nothing:
+            return True
+        with self._lock:
+            self._away = True
+            self._resign()
+            self.due = time.monotonic() + self.timeout_s
+        self._run.watchdog.began(self.due)
+        try:
+            work()
+        finally:
             with self._lock:
-                self._away = True
-                self._resign()
-            try:
-                work()
-            finally:
                 self._away = False
+                self.due = math.inf
+        return not self._ended
 
     def _prepare(self) -> None:
         run = self._run
@@ -229,6 +240,7 @@ class Run:
         count = info.lanes
         self.inboxes = [Inbox() for _ in range(count if info.stateful else 1)]
         self._lock = threading.Lock()
+        self._dismissed = False
         self._lanes = [Lane(self, index) for index in range(count)]
 
     def inbox(self, lane: int) -> Inbox:
@@ -237,10 +249,13 @@ class Run:
 
     def dismiss(self) -> list[threading.Thread]:
         """Tell all lanes to end after what they are at; returns their threads."""
-        for lane in self._lanes:
+        with self._lock:
+            self._dismissed = True
+            lanes = list(self._lanes)
+        for lane in lanes:
             self.watchdog.unwatch(lane)
             self.inbox(lane.index).put(None)
-        return [lane.thread for lane in self._lanes]
+        return [lane.thread for lane in lanes]
 
     def retire(self) -> None:
         """Tell all lanes to end after what they are at, and wait for that.
@@ -260,7 +275,8 @@ class Run:
         """Put a new lane in the place of one whose call hangs."""
         with self._lock:
             self.hanging += 1
-            self._lanes[lane.index] = Lane(self, lane.index)
+            if not self._dismissed:
+                self._lanes[lane.index] = Lane(self, lane.index)
         self.watchdog.unwatch(lane)
 
     def came_back(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -23,6 +24,8 @@ from . import blocks
 from .frames import Frame, pack, unpack
 from .lending import Lending, Piece, copied_bytes
 
+_log = logging.getLogger(__name__)
+
 _READ_AT_ONCE = 1 << 16
 _DESCRIPTORS_AT_ONCE = 8
 _BY_SENDER = 1 << 19  # bytes: more are copied and written by the channel's own thread
@@ -30,6 +33,9 @@ _BY_SENDER = 1 << 19  # bytes: more are copied and written by the channel's own 
 
 class Channel:
     """One end. EOFError from `receive` says that the other one is gone; `send` then does nothing.
+
+    Where something that was taken in cannot be sent, the other one is taken to be gone as well:
+    whoever waits there waits for it.
 
     Buffers received are read-only and stay valid for as long as anything refers to them.
     """
@@ -42,6 +48,7 @@ class Channel:
         self._backlog: deque[Frame | tuple[Any, Sequence[Piece]]] = deque()
         self._writer: threading.Thread | None = None
         self._closed = False
+        self._broken = False  # nothing can be sent any more
         self._pool = blocks.Pool()
         self._mapped = blocks.Mapped()
         self._lending = Lending()
@@ -54,7 +61,7 @@ class Channel:
         """Send plain data (what marshal takes) and buffers; leave the buffers alone afterwards."""
         small = copied_bytes(buffers) <= _BY_SENDER
         with self._lock:
-            if self._closed:
+            if self._closed or self._broken:
                 return
             if small and not self._backlog:
                 frame = self._pack(head, buffers)
@@ -65,6 +72,7 @@ class Channel:
                     self._backlog.append(frame)
                 except OSError:
                     frame.forget()
+                    self._break()
                     return
             else:
                 self._backlog.append((head, buffers))
@@ -89,11 +97,21 @@ class Channel:
                     self._backlog[0] = frame  # whoever closes the channel lets go of it
                 frame.write(self._socket, 0)
             except (OSError, IndexError):  # the other end is gone, or this one was closed
+                self._break()
+                return
+            except Exception:
+                _log.exception("a message to a child process, or of one, could not be sent")
+                self._break()
                 return
             del item, frame
             with self._lock:
                 if self._backlog:
                     self._backlog.popleft()
+
+    def _break(self) -> None:
+        self._broken = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes whoever reads, at either end
 
     def _pack(self, head: Any, buffers: Sequence[Piece]) -> Frame:
         return pack(head, buffers, self._pool, self._mapped, self._lending)

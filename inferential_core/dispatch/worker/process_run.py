@@ -115,12 +115,10 @@ class ProcessRun:
         if not number:
             return False
         try:
-            head, buffers = jobs.pack_batch(number, batch)
+            self.send(*jobs.pack_batch(number, batch))
         except Exception as error:
             if self._in_flight.remove(batch):
                 self._callbacks.refuse(batch, error)
-        else:
-            self.send(head, buffers)
         return True
 
     def withdraw(self, batch: Batch) -> bool:

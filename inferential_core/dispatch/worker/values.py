@@ -59,8 +59,10 @@ def pack(values: Mapping[str, Any], buffers: list[Piece]) -> dict[str, Any]:
             resizing = value.resizing and tuple(value.resizing)
             described[key] = (_IMAGE, (value.encoding, resizing), value.shape, len(buffers))
             buffers.append(value.data)
-        elif isinstance(value, _PLAIN):
+        elif type(value) in _PLAIN:  # marshal takes no others, or as other things
             described[key] = value
+        elif isinstance(value, str):
+            described[key] = str.__str__(value)
         else:  # a number of numpy, a list of numbers
             described[key] = pack({key: as_array(key, value)}, buffers)[key]
     return described

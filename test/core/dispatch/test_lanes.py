@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from inferential_core import ConfigError, UsageError
 from inferential_core.dispatch import Batch, Completion, LocalDispatcher
+from inferential_core.dispatch.local.process_lanes import _Lane
 from inferential_core.dispatch.local.thread_lanes import MOST_HANGING
 from inferential_core.dispatch.watchdog import Watchdog
 from inferential_core.errors import ModelUnavailable
@@ -196,6 +198,34 @@ def test_a_model_that_hangs_again_and_again_does_not_eat_threads_without_end(
         pass  # until they are back
 
 
+class Clinging(Hanging):
+    """Hangs when it is to forget somebody, until released."""
+
+    stateful = True
+
+    def reset(self, client_id: str) -> None:
+        if client_id == "gone":
+            self.hangs.set()
+            self.release.wait(SOON_S)
+
+
+def test_a_model_that_hangs_as_it_forgets_a_client_goes_on_for_the_others(
+    site: Callable[..., Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Clinging()
+    here = site(model, timeout_s=SHORT_S)
+    try:
+        here.ask("gone")
+        here.dispatcher.forget("policy", "gone", 0)
+        assert model.hangs.wait(SOON_S)
+        threads = [here.ask("robot")["thread"] for _ in range(3)]
+        assert "'policy': it has not forgotten a client within 0.05 s" in caplog.text
+    finally:
+        model.release.set()
+    assert here.ask("robot")["thread"] == threads[0]
+    assert here.done.empty()
+
+
 def test_only_what_takes_too_long_is_overdue() -> None:
     class Work:
         timeout_s = SHORT_S
@@ -279,6 +309,40 @@ def test_a_call_that_hangs_in_a_process_ends_it_and_another_one_takes_its_place(
         assert isinstance(result, ModelUnavailable)  # until the new one is there
     assert result["pid"] != first
     assert "its process is replaced" in caplog.text
+
+
+def test_a_batch_keeps_its_time_limit_while_the_one_before_is_found_overdue() -> None:
+    class Child:
+        up, name = True, "model 'policy'"
+
+        def submit(self, batch: Batch) -> None:
+            pass
+
+        def cancel(self, batch: Batch, error: Exception) -> bool:
+            return False  # it ended at this very moment
+
+    class Lanes:
+        timeout_s = 1.0
+
+        def done(self, lane: Any, completion: Completion) -> None:
+            lane.submit(after)
+
+    class Due(float):
+        """A time at whose comparison with now the batch ends, and another one begins."""
+
+        def __gt__(self, now: float) -> bool:
+            ends.start()
+            ends.join(0.1)  # it has to wait for the comparison to be over
+            return False
+
+    before, after = Batch("policy", []), Batch("policy", [])
+    lane: Any = _Lane(Lanes(), Child())  # type: ignore[arg-type]
+    ends = threading.Thread(target=lane._done, args=(Completion(before, [], 0.1),))
+    lane.submit(before)
+    lane.due = Due(0.0)
+    lane.overdue()
+    ends.join(SOON_S)
+    assert (lane.batch, lane.due < math.inf) == (after, True)
 
 
 def test_a_process_that_dies_costs_its_own_batch_only(site: Callable[..., Site]) -> None:

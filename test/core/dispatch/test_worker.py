@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import select
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -20,6 +22,7 @@ import pytest
 from inferential_core import ConfigError, EncodedImage, UsageError
 from inferential_core.dispatch import Batch, Completion
 from inferential_core.dispatch.worker import Restarts, WorkerProcess
+from inferential_core.dispatch.worker.channel import Channel
 from inferential_core.errors import ModelUnavailable, RejectedError
 from inferential_core.request import InferenceRequest
 
@@ -264,6 +267,33 @@ def test_shared_memory_is_used_again_and_no_descriptor_stays_open(
 
 def shared_mappings() -> int:
     return Path("/proc/self/maps").read_text().count("memfd:inferential")
+
+
+@pytest.mark.parametrize("before", [0, 1 << 21])  # bytes, of which the other end reads none yet
+def test_where_something_cannot_be_sent_nobody_waits_for_it_in_vain(before: int) -> None:
+    ours, theirs = map(Channel, socket.socketpair())
+    if before:
+        ours.send("large", [bytes(before)])
+    heard: list[Any] = []
+
+    def hear() -> None:
+        with contextlib.suppress(EOFError):
+            while True:
+                heard.append(theirs.receive()[0])
+
+    try:
+        ours.send(object(), [bytes(1 << 20)])  # which the channel's own thread finds out
+        hearer = threading.Thread(target=hear, daemon=True)
+        hearer.start()
+        hearer.join(SOON_S)
+        assert not hearer.is_alive()
+        assert heard == ["large"] * bool(before)
+        for _ in range(3):
+            ours.send("unheard")
+        assert len(ours._backlog) == 1
+    finally:
+        ours.close()
+        theirs.close()
 
 
 def test_many_batches_are_in_flight_and_end_in_any_order(site: Callable[..., Site]) -> None:

@@ -169,6 +169,12 @@ def test_parts_of_an_answer_have_their_names_joined(site: Site, form: str) -> No
     assert sorted(result) == ["action.arm", "action.hand.left", "note"]
 
 
+def test_texts_and_numbers_of_other_classes_arrive_as_what_they_are(site: Site, form: str) -> None:
+    (result,) = site.ask(form, {"do": "texts"})
+    assert (result["numpy"], result["enum"], float(result["number"])) == ("grasp", "grasp", 1.5)
+    assert type(result["numpy"]) is type(result["enum"]) is str
+
+
 def test_an_answer_that_cannot_be_sent_is_an_error_that_says_why(site: Site, form: str) -> None:
     for do, said in (
         ("none", "UsageError: the model returned None: return a dict or an array"),
