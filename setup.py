@@ -51,7 +51,7 @@ DOORS = ["websockets>=12", "msgpack>=1"]
 LOCAL = ["pydantic>=2", YAML, WATCH, "rich>=12", *WEB, *DOORS, *IMAGES, *JPEG, *BFLOAT16]
 SERVER = ["ray[serve]>=2.40", *LOCAL]
 DEMO = ["mujoco>=3.1", "matplotlib>=3.5", "rich>=12", YAML, *WEB]
-BAGS = ["mcap>=1.5", "rosbags>=0.9.20", "zstandard>=0.18", YAML]
+BAGS = ["lz4>=3.1", "mcap>=1.5", "rosbags>=0.9.20", "zstandard>=0.18", YAML]
 DEV = [
     "grpcio-tools>=1.60",
     "hypothesis>=6",

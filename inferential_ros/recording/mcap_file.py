@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from inferential_ros.recording.mcap_records import (
     MESSAGE,
     PAIR,
     PREFIX,
+    decompressed,
     entries_of,
     is_message,
     records,
@@ -209,7 +211,8 @@ class McapFile:
         try:
             _, content = self._record_at(position)
             chunk = Chunk.read(ReadDataStream(io.BytesIO(content)))
-            stream, size = get_chunk_data_stream(chunk, validate_crc=True)
+            plain = replace(chunk, compression="", data=decompressed(chunk))
+            stream, size = get_chunk_data_stream(plain, validate_crc=True)
             data = stream.read(size)
         except DAMAGE as error:
             self._note(f"the messages in the chunk at byte {position} are left out: {error}")

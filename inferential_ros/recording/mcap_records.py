@@ -6,14 +6,17 @@ The format: https://mcap.dev/spec. What a record holds beside messages is decode
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import lz4.frame
 import numpy as np
 import zstandard
-from mcap.exceptions import McapError
+from mcap.exceptions import McapError, UnsupportedCompressionError
 from mcap.opcode import Opcode
+from mcap.records import Chunk
 
 from inferential_ros.recording.storage import ENTRY, Entry
 
@@ -50,6 +53,28 @@ def records(data: bytes, position: int) -> Iterator[Record]:
             return
         yield Record(opcode, start, length)
         position = start + length
+
+
+def decompressed(chunk: Chunk) -> bytes:
+    """The records of a chunk; one of DAMAGE where they are not as long as the chunk says.
+
+    zstd and lz4 both allow several frames one after the other, as writers with several threads
+    make them (RFC 8878, section 3.1; lz4_Frame_format.md). The readers of the package `mcap` 1.6.0
+    stop after the first one without an error.
+    """
+    if not chunk.compression:
+        return chunk.data
+    packed = io.BytesIO(chunk.data)
+    if chunk.compression == "zstd":
+        frames = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+    elif chunk.compression == "lz4":
+        frames = lz4.frame.open(packed)
+    else:
+        raise UnsupportedCompressionError(chunk.compression)
+    data: bytes = frames.read()
+    if len(data) != chunk.uncompressed_size:
+        raise ValueError(f"it holds {len(data)} bytes, not the {chunk.uncompressed_size} it names")
+    return data
 
 
 def is_message(data: bytes, record: Record, entry: Entry) -> bool:

@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("rosbags.highlevel", reason="rosbags (PyPI) is not installed")
 pytest.importorskip("mcap.writer", reason="mcap (PyPI) is not installed")
 
+import lz4.frame
 import zstandard
 from bags import (
     FLAVOURS,
@@ -171,6 +172,18 @@ def test_zeros_after_a_power_cut_are_no_messages(tmp_path: Path) -> None:
     path.write_bytes(content[: len(content) // 2] + bytes(5000))
     found = positions(path)
     assert found == wanted(len(found)) and len(found) >= 5
+
+
+@pytest.mark.parametrize("module, kind", [(zstandard, "ZSTD"), (lz4.frame, "LZ4")])
+def test_a_chunk_may_be_compressed_in_several_frames(
+    module: Any, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = module.compress
+    monkeypatch.setattr(module, "compress", lambda data: one(data[:1500]) + one(data[1500:]))
+    path = states_in(tmp_path / "bag.mcap", 60, compression=CompressionType[kind])
+    assert positions(path) == wanted(60)
+    with open_bag(path) as bag:
+        assert bag.notes == []
 
 
 @pytest.mark.parametrize("compression", CompressionType)
