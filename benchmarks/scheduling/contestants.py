@@ -129,15 +129,20 @@ PROTECT: dict[str, Any] = {"deadline_aware": {"mode": "protect"}}
 FIVE_TO_ONE: dict[str, Any] = {"options": {"weights": (5.0, 1.0)}}
 STRICT: dict[str, Any] = {"deadline_aware": {"strict_tiers": True}}
 
-# Between the default and strict tiers of W9: how many times more the first tier is worth.
+# Between the default and strict tiers: how many times more a tier is worth than the next one.
 CURVE = [
     Contestant(
-        f"strict x{1 + weight:g}",
+        f"strict x{1 + weight:g}{'+hints' * habits.obeys_hints}",
         "deadline_aware",
         {"deadline_aware": {"strict_tiers": True, "priority_weight": weight}},
-        only="W9",
+        habits=habits,
+        only=workload,
     )
-    for weight in (1.0, 1.2, 1.4)
+    for workload, habits, weights in (
+        ("W9", PLAIN, (1.0, 1.2, 1.4)),
+        ("W7", HINTED, (0.0, 0.2, 0.5)),
+    )
+    for weight in weights
 ]
 
 CONTESTANTS = {

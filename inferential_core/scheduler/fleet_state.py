@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .headroom import Demand, spread_size, usual_rate
+from .headroom import Demand, spread, usual_rate
 
 _NEWEST = 0.02  # weight of the newest observation in the share of those that came dry
 _TOO_MANY = 0.13  # that share, above which the fleet is overloaded
 _FEW_ENOUGH = 0.07  # and below which it no longer is
 _STOOD_S = 0.7  # standing so long, one robot suffices
 _STOOD_LONG_S = 1.5  # and so long where the fleet asks for less than full batches can answer
+_NEARLY = 1.1  # of the model's time, that a fleet asks for which the model nearly carries
 _COUNTED_S = 0.5  # the demand is counted so often
 
 
@@ -30,7 +31,10 @@ class FleetState:
     That share enters high and leaves low, so that what is done about an overload does not end it
     at once: robots that are kept moving tell of fewer dry ones.
 
-    batch_size: of the batches that hints leave time for (`spread_size`); 0 until it is counted.
+    batch_size: of the batches that hints leave time for (`spread`); 0 until it is counted.
+
+    tiers_first: its robots are of several tiers, and the model nearly carries them if they ask as
+    late as they may: then to serve the first tier before all others costs these little.
     """
 
     watched: bool = True
@@ -38,6 +42,7 @@ class FleetState:
     overloaded: bool = False
     asks_too_much: bool = True  # as far as is known
     batch_size: int = 0
+    tiers_first: bool = False
     stood: bool = False  # one robot, for too long, since it was not overloaded last
     _counted_at: float = -math.inf
 
@@ -50,14 +55,15 @@ class FleetState:
     ) -> None:
         """See what robots ask for (`demands` at a time), where batches take `seconds`.
 
-        Twice a second, at the cost of `spread_size`.
+        Twice a second, at the cost of `spread`.
         """
         if now >= self._counted_at + _COUNTED_S:
             self._counted_at = now
             robots = demands(now)
             most = lanes * (len(seconds) - 1) / seconds[-1]
             self.asks_too_much = len(robots) * usual_rate(robots) > most  # False for NaN
-            self.batch_size = spread_size(robots, seconds, lanes)
+            self.batch_size, load = spread(robots, seconds, lanes)
+            self.tiers_first = 0.0 < load <= _NEARLY and len({each.tier for each in robots}) > 1
             self.overloaded = self.overloaded and (self.asks_too_much or self.stood)
 
     def note(self, dry: bool) -> None:

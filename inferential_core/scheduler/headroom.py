@@ -27,6 +27,7 @@ class Demand(NamedTuple):
     rate: float  # observations per second; NaN: it is new, and nobody knows
     window_s: float  # from the arrival of one to its deadline; inf where unknown
     tier: int = 1
+    follows_hints: bool = True  # it asks later where it is told to
 
 
 def headroom(demands: Sequence[Demand], seconds: Sequence[float], lanes: int = 1) -> float:
@@ -58,8 +59,15 @@ def share_in_time(
     return min(1.0, _capacity(windows, seconds, lanes) / asked)
 
 
-def spread_size(demands: Sequence[Demand], seconds: Sequence[float], lanes: int = 1) -> int:
-    """The size of the batches that robots are asked to leave time for.
+class Spread(NamedTuple):
+    """What becomes of a fleet that asks as late as it may."""
+
+    size: int  # of the batches that robots are asked to leave time for
+    load: float  # share of the model's time that it then asks for
+
+
+def spread(demands: Sequence[Demand], seconds: Sequence[float], lanes: int = 1) -> Spread:
+    """The size of the batches that robots are asked to leave time for, and the load with them.
 
     A robot that waits for the batch at hand and then for its own can ask as late as 2 L(b) before
     it is dry: the smaller the batches are, the later, and so the more seldom. But smaller batches
@@ -69,14 +77,19 @@ def spread_size(demands: Sequence[Demand], seconds: Sequence[float], lanes: int 
     """
     known = [each for each in demands if each.rate < math.inf]
     interval_s = np.array([1.0 / each.rate for each in known])
-    window_s = np.array([each.window_s if each.window_s < math.inf else 0.0 for each in known])
+    window_s = np.array(
+        [
+            each.window_s if each.follows_hints and each.window_s < math.inf else 0.0
+            for each in known
+        ]
+    )
     largest = len(seconds) - 1
-    best, least = largest, math.inf
+    best = Spread(largest, math.inf)
     for size in range(largest, 0, -max(1, largest // 16)):
         late_s = np.maximum(0.0, window_s - 2.0 * seconds[size])
         load = float(np.sum(1.0 / (interval_s + late_s))) * seconds[size] / (size * lanes)
-        if load < least:
-            best, least = size, load
+        if load < best.load:
+            best = Spread(size, load)
         if load <= _PROMISED:
             break
     return best

@@ -244,7 +244,8 @@ class ModelQueue:
             if client.client_id in holders:
                 asks_s = max(_FORGET_S, asks_s)
             if now - client.arrived_at < asks_s:
-                demands.append(Demand(rate, client.window_s, client.tier))
+                hinted = client.follows_hints
+                demands.append(Demand(rate, client.window_s, client.tier, hinted))
         return demands
 
     def waiting(self) -> int:

@@ -26,6 +26,9 @@ class Rule(NamedTuple):
     tier_weight: float = 11.0
 
 
+BY_TIER = Rule(strict=True, tier_weight=1.0)  # who is served by tier, how many by motion
+
+
 def crossed(client: ClientQueue) -> bool:
     """Whether it said that it was dry before it could know of the answer that was on its way."""
     head = client.head

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from .client_queue import ClientQueue
 from .model_queue import ModelQueue
-from .motion import Rule, crossed, most_moving, without_crossed
+from .motion import BY_TIER, Rule, crossed, most_moving, without_crossed
 from .planning import Candidate, all_in_time, densest, largest_in_time
 from .starvation_guard import StarvationGuard
 from .utility import Utility
@@ -50,7 +50,8 @@ class Selection:
             return self.protecting(queue, now, seconds)
         queue.reason = "overloaded: the most motion"
         overdue = self._guard.overdue(queue, now, seconds)
-        clients = most_moving(queue, overdue, seconds, self._rule)
+        rule = BY_TIER if queue.fleet.tiers_first and not self._rule.strict else self._rule
+        clients = most_moving(queue, overdue, seconds, rule)
         self._guard.pay(queue, seconds, len(clients), len(overdue))
         return clients
 

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from inferential_core.scheduler.headroom import Demand, capacity, headroom, spread_size
+from inferential_core.scheduler.headroom import Demand, capacity, headroom, spread
 from inferential_core.simulation.robots import HINTED, PLAIN, ClosedRobot, Habits
 from inferential_core.simulation.serving import MODEL, OurServer
 from inferential_core.simulation.simulation import Model, Simulation, fleet_of
@@ -68,13 +68,15 @@ def test_hints_leave_time_for_batches_that_can_answer_the_whole_fleet() -> None:
     # W3: chunks of 1 s, asked for after 0.4 s; batches of b take 40 + 33 b ms
     seconds = [0.0, *(0.04 + 0.033 * size for size in range(1, 9))]
     robot = Demand(rate=2.5, window_s=0.59)
-    sizes = [spread_size([robot] * robots, seconds) for robots in (9, 10, 13, 14, 40)]
+    sizes = [spread([robot] * robots, seconds).size for robots in (9, 10, 13, 14, 40)]
     # 9 ask for less than full batches answer. Of 13, batches of 8 answer 23.7 a second and leave
     # no time to ask later than by themselves (32.5 a second), and those of 4 answer 20.9 of the
     # 20.1 that are asked for 0.344 s before a robot is dry. Of 40, no size answers all.
     assert sizes == [8, 7, 4, 3, 3]
-    assert spread_size([robot] * 18, seconds, lanes=2) == 8
-    assert spread_size([Demand(2.5, math.inf)] * 13, seconds) == 8  # they cannot ask later
+    assert spread([robot] * 18, seconds, lanes=2).size == 8
+    assert spread([Demand(2.5, math.inf)] * 13, seconds).size == 8  # they cannot ask later
+    deaf = Demand(2.5, 0.59, follows_hints=False)
+    assert spread([deaf] * 13, seconds).size == 8  # nor do these
 
 
 def test_a_fleet_keeps_moving_whose_robots_have_no_time_for_two_full_batches() -> None:

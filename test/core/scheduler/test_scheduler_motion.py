@@ -97,6 +97,20 @@ def test_one_robot_that_stands_for_long_is_one_too_many() -> None:
     assert state.overloaded
 
 
+@pytest.mark.parametrize(
+    ("robots", "tier", "follows", "first"),
+    [(60, 0, True, True), (80, 0, True, False), (60, 1, True, False), (60, 0, False, False)],
+)
+def test_tiers_come_first_where_a_fleet_of_several_nearly_fits_if_it_asks_late(
+    robots: int, tier: int, follows: bool, first: bool
+) -> None:
+    # Each asks twice a second by itself, and 1.25 times 2 L(8) before it is dry; 80 are answered.
+    asked = [Demand(2.0, 0.5, tier, follows), *[Demand(2.0, 0.5, 1, follows)] * (robots - 1)]
+    state = FleetState()
+    state.count(lambda _: asked, [0.0, *(0.02 + 0.01 * size for size in range(1, 9))], 1, 1.0)
+    assert state.tiers_first is first
+
+
 @pytest.mark.parametrize("mode", ["protect", "fair"])
 def test_in_a_mode_that_was_chosen_no_fleet_is_overloaded(mode: str) -> None:
     fleet = Fleet(mode=mode)
@@ -316,6 +330,18 @@ def test_among_dry_robots_the_more_important_tier_is_first_unless_one_waited_a_s
     fleet.ask("top", 0, priority=0)
     assert fleet.names(limit=2) == "old top"
     assert fleet.names() == "low"
+
+
+def test_where_tiers_come_first_the_first_one_is_served_before_its_robots_are_dry() -> None:
+    fleet = Fleet()
+    fleet.meet("old")
+    fleet.meet("top", priority=0)
+    fleet.overload()
+    fleet.state.tiers_first = True
+    fleet.ask("old", 0)
+    fleet.now += 1.1
+    fleet.ask("top", 25, priority=0)
+    assert fleet.names(limit=1) == "top"
 
 
 def test_strict_tiers_come_before_all_else() -> None:
