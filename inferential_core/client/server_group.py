@@ -199,7 +199,7 @@ class ServerGroup:
         self._ping_at = now + _PING_S
         models = {handle.model_id for handle in self._session.handles}
         for socket, standby in others:
-            if models and socket.link.connected and standby.wants_ping(now):
+            if models and socket.link.connected and standby.wants_ping(now, models):
                 for model in models:
                     socket.send_aside(self._session.ping(model))
         self._better = self._preferred(now)

@@ -103,8 +103,11 @@ class Standby:
             longer = min(_LONGEST_PROBATION_S, 2.0 * self._probation_s)
             self._probation_s = longer if soon else _PROBATION_S
 
-    def wants_ping(self, now: float) -> bool:
-        """Whether to ask it now whether it is well; to be asked once a second."""
+    def wants_ping(self, now: float, models: Collection[str]) -> bool:
+        """Whether to ask it now whether it would take observations of these models, which are all
+        that its client still asks; to be asked once a second.
+        """
+        self._ill.intersection_update(models)
         if not self._answered:
             self._well_since = math.inf
             self._mute += 1

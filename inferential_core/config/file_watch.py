@@ -109,7 +109,10 @@ class FileWatch:
         words = {"changed"}  # it may have changed before it was watched
         while "end" not in words:
             self._watch()
-            self._changed("asked" in words)
+            try:
+                self._changed("asked" in words)
+            except Exception:
+                _log.exception("a change of %s could not be taken over", self._file)
             words = {self._words.get()}
             while not self._words.empty():
                 words.add(self._words.get())

@@ -61,6 +61,7 @@ class Admission:
         self.drain = Drain(outcomes, clients, models)
         self.operators = Operators(outcomes)
         self._sessions = Sessions(clients, models, self.drain, recorder, throttled)
+        self.places = Places(config, clients.by_id)
         self.configure(config)
 
     def configure(self, config: InferentialConfig) -> None:
@@ -72,7 +73,7 @@ class Admission:
         self._limits = limits = config.limits.as_limits()
         self._rates = (limits.max_rate_hz_per_client, limits.max_bytes_per_s_per_client)
         self._has_rates = self._rates != (None, None)
-        self.places = Places(config, self._clients.by_id)
+        self.places.configure(config)
         self._known: dict[str, list[ClientEntry]] = {}
         for entry in config.clients.known:
             self._known.setdefault(str(entry.id), []).append(entry)

@@ -20,13 +20,15 @@ from ..tracking.models import ModelRecord
 _log = logging.getLogger(__name__)
 
 _PERIOD_S = 1.0
+_AT_REST = 0.005  # utilization up to which a model that nobody asks has come to rest
 _NAMED = 10  # clients in one line of the log
 
 
 class Housekeeping:
-    """Sweeps the clients and looks after the models, once a second while clients are there.
+    """Sweeps the clients and looks after the models, once a second while there is something to do.
 
-    next_at: monotonic time of the next run; inf while it is idle, since nobody is there.
+    next_at: monotonic time of the next run; inf while it is idle, since nobody is there and the
+    models have come to rest.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Housekeeping:
             most = model.most_in_one_call(scheduler.max_batch_size)
             self._recorder.record_model(model, headroom, most, now)
             self._forget_clients(model, now)
-        self.idle = not self._clients.active()
+        self.idle = not (self._clients.active() or any(map(_stirs, self._models.values())))
         self.next_at = math.inf if self.idle else now + _PERIOD_S
 
     def _record_images(self, now: float) -> None:
@@ -108,6 +110,15 @@ class Housekeeping:
                 except BaseException as error:  # of the user's; what is left harms nobody else
                     told = f"the dispatcher cannot have model {model.id!r} forget a client"
                     self._throttled.log(now, told, touchable(error))
+
+
+def _stirs(model: ModelRecord) -> bool:
+    """Whether something of a model changes although no client is there."""
+    return (
+        model.in_flight > 0
+        or bool(model.placement.clients())
+        or model.utilization > _AT_REST  # NaN before its first call
+    )
 
 
 def _log_clients(changes: Changes) -> None:

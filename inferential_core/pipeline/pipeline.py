@@ -160,7 +160,7 @@ class Pipeline:
         if model is None:
             return  # settled already: a dispatcher may say it only once
         current = self.models.get(batch.model_id)
-        retries = 0 if current is None else self._max_retries
+        retries = self._max_retries if current is model else 0  # another one may take others
         self._completion.handle(completion, model, self.scheduler, retries)
         if current is not model and current is not None:
             current.inherit(model)  # which was replaced meanwhile
@@ -340,7 +340,6 @@ class Pipeline:
         tracking = config.response_tracking
         self._config = config
         self._admission.configure(config)
-        self._admission.places.scheduler = self.scheduler
         self.clients.configure(
             tracking.cadence_alpha, tracking.disconnect_timeout_s, tracking.overdue_multiplier
         )

@@ -29,6 +29,14 @@ class Known(NamedTuple):
     tier: int
 
 
+class Refusal(NamedTuple):
+    """Why a model has no place for robots of a tier, nor for those of less important ones."""
+
+    tier: int
+    until: float
+    why: str
+
+
 class Places:
     """The places of all models. clients: everybody, by id.
 
@@ -38,14 +46,19 @@ class Places:
     scheduler: BatchScheduler
 
     def __init__(self, config: InferentialConfig, clients: Mapping[str, Client]) -> None:
+        self._clients = clients
+        self._refusals: dict[str, Refusal] = {}  # the newest one, by model
+        self.configure(config)
+
+    def configure(self, config: InferentialConfig) -> None:
+        """Go by another share to keep, and by other known clients, from now on."""
+        self._refusals.clear()
         self.keep = config.admission.keep
         usual = config.clients.defaults.priority
         self._known = [
             Known(str(each.id), each.model, usual if each.priority is None else each.priority)
             for each in config.clients.known
         ]
-        self._clients = clients
-        self._refused: dict[tuple[str, int], tuple[float, str]] = {}  # until when, and why
 
     def admit(
         self, client: Client, request: InferenceRequest, model: ModelRecord, now: float
@@ -65,9 +78,9 @@ class Places:
         known = [each for each in self._known if each.model in (None, model.id)]
         if any(each.name == client.id for each in known):
             return
-        until, why = self._refused.get((model.id, tier), (now, ""))
-        if now < until:
-            raise RejectedError(why)
+        refusal = self._refusals.get(model.id)
+        if refusal is not None and now < refusal.until and refusal.tier <= tier:
+            raise RejectedError(refusal.why)
         absent = {each.name: each.tier for each in known if self._is_absent(each.name, model)}
         more = 1 + sum(each <= tier for each in absent.values())
         self.scheduler.holders = {
@@ -84,7 +97,7 @@ class Places:
                 else "how many it can carry is being found out with those that it has"
             )
             why = f"model {model.id!r} has no place for one more robot: {told}"
-            self._refused[model.id, tier] = now + _REMEMBERED_S, why
+            self._refusals[model.id] = Refusal(tier, now + _REMEMBERED_S, why)
             raise RejectedError(why)
 
     def _is_absent(self, name: str, model: ModelRecord) -> bool:

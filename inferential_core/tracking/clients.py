@@ -248,9 +248,12 @@ class ClientRegistry:
             cadence.pause()
 
     def _make_room(self) -> None:
-        # A tenth at once: a flood of new ids must not search the whole table for each.
+        # A tenth at once: a flood of new ids must not search the whole table for each. Whoever
+        # waits for an answer goes last, as what it is answered is counted for it.
         oldest = heapq.nsmallest(
-            max(1, self._capacity // 10), self.by_id.values(), key=lambda client: client.last_seen
+            max(1, self._capacity // 10),
+            self.by_id.values(),
+            key=lambda client: (client.open > 0, client.last_seen),
         )
         for client in oldest:
             del self.by_id[client.id]

@@ -71,7 +71,8 @@ class Hub:
                 frame = _event("frame", self._make())
             except Exception:
                 _log.exception("the page's data could not be made")
-                self.close()
+                self._producer = None
+                self._publish(b"")  # these streams end, and their viewers come again
                 return
             cost = time.thread_time() - began
             self._publish(frame)

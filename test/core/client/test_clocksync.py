@@ -44,6 +44,14 @@ def test_old_samples_leave_so_that_drift_is_followed():
     assert offset.ns == 10 * MS
 
 
+def test_a_robot_that_asks_seldom_goes_by_what_it_learned_within_a_minute():
+    offset = ClockOffset()
+    round_trip(offset, true_ns=0, up_ns=1, down_ns=1)
+    for at_s in (30, 59, 61):
+        round_trip(offset, true_ns=10 * MS, up_ns=MS, down_ns=MS, at_ns=at_s * 10**9)
+        assert offset.ns == (0 if at_s < 60 else 10 * MS)
+
+
 def test_times_that_contradict_each_other_are_ignored():
     offset = ClockOffset()
     offset.learn(100, 0, 0, 200)  # a published server tells no times

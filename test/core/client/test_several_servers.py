@@ -131,6 +131,22 @@ def test_the_client_goes_back_once_the_first_server_is_well_for_a_while(
         assert (robot.server, robot.moves) == (first.address, 2)
 
 
+def test_a_model_that_the_client_asks_no_more_does_not_keep_it_away(
+    start: Start, soon: None
+) -> None:
+    first, second = start()
+    with connection(first, second) as robot:
+        model, other = robot.model("policy", control_period_ms=PERIOD_MS), robot.model("nowhere")
+        preferred = robot._socket._active
+        assert which(ask(model)) == 1
+        first.end(signal.SIGKILL)
+        until(lambda: which(ask(model, 40)) == 2, "the second one answers")
+        first.start()
+        until(lambda: ask(model, 40) and preferred._ill == {"nowhere"}, "it is asked for both")
+        del other
+        until(lambda: which(ask(model, 40)) == 1, "the first one answers again")
+
+
 def test_only_a_server_that_was_gone_back_to_in_vain_has_to_be_well_for_longer(
     start: Start, soon: None
 ) -> None:

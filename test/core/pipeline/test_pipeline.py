@@ -263,6 +263,18 @@ def test_a_retry_succeeds_where_the_first_try_failed():
     assert status_of(reply(peer)) is Status.OK
 
 
+def test_what_fails_with_a_model_that_was_replaced_meanwhile_is_not_given_to_the_new_one():
+    house = House(scheduling={"max_retries": 1})
+    peer = house.client("a")
+    house.observe(peer, values={"x": np.zeros(2)})
+    takes = {"observation": {"x": {"dtype": "float64", "shape": [3]}}}
+    house.dispatcher.infos["policy"] = ModelInfo("policy", generation=1, specification=takes)
+    house.pipeline.update_models()
+    house.complete(RuntimeError("no"))
+    assert status_of(reply(peer)) is Status.ERROR
+    assert not house.dispatcher.batches
+
+
 def test_what_waits_longer_than_its_time_to_live_expires_and_is_told():
     house = House(scheduling={"request_ttl_ms": 500})
     peer = house.client("a")
@@ -284,6 +296,36 @@ def test_the_timer_for_the_next_expiry_is_known():
 
 def test_an_idle_server_that_nobody_ever_spoke_to_needs_no_timer():
     assert House().pipeline.next_timer() == float("inf")
+
+
+def test_what_a_model_keeps_of_a_client_that_left_before_its_answer_is_forgotten():
+    house = House(ModelInfo("policy", stateful=True))
+    forgotten = []
+    house.dispatcher.forget = lambda *told: forgotten.append(told)
+    peer = house.client("a")
+    house.observe(peer, session=1)
+    peer.send(encode_observation(ObservationHeader("a", "", session=1, farewell=True), {}))
+    house.settle()
+    house.pass_time(1.1)
+    house.complete()
+    house.pass_time(1.1)
+    assert forgotten == [("policy", "a", 0)]
+
+
+def test_a_server_that_everybody_left_comes_to_rest_and_says_so():
+    house = House()
+    peer = house.client("a")
+    for _ in range(3):
+        house.observe(peer, session=1)
+        house.clock.advance(1.0)
+        house.complete(duration=1.0)
+        house.pass_time(0.0)
+    assert house.pipeline.models["policy"].utilization > 0.5
+    peer.send(encode_observation(ObservationHeader("a", "", session=1, farewell=True), {}))
+    for _ in range(100):
+        house.pass_time(1.1)
+    assert house.pipeline.models["policy"].utilization < 0.01
+    assert house.pipeline.next_timer() == float("inf")
 
 
 def test_a_newer_observation_supersedes_the_queued_one_where_the_client_asked():

@@ -159,6 +159,19 @@ def test_a_refusal_is_found_out_anew_after_a_moment():
     assert fleet.ask("one_more") is None
 
 
+def test_a_refusal_is_remembered_once_for_all_less_important_tiers():
+    fleet = Fleet()
+    fleet.serve(*names(9))
+    asked = []
+    scheduler = fleet.pipeline.scheduler
+    share_in_time = scheduler.share_in_time
+    scheduler.share_in_time = lambda *told: asked.append(told) or share_in_time(*told)
+    for tier in (2, *range(2, 50), 1):
+        told = fleet.ask("one_more", priority=tier)
+        assert told is not None and status_of(told) is Status.REJECTED
+    assert [tier for _, _, tier, *_ in asked] == [2, 1]
+
+
 def test_of_a_fleet_that_is_switched_on_at_once_as_many_find_a_place_as_can_be_served():
     workload = Workload("T", "pi0.5-like", (Kind(50, 50, 0.5),), 0.02, 0.01, 8, 0.005, 0.002)
     server = OurServer(workload, "deadline_aware", {}, supersedes=True)

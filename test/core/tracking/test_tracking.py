@@ -379,6 +379,14 @@ def test_a_flood_of_ids_never_takes_more_than_the_capacity_and_pushes_out_the_ol
     assert "robot_0" not in clients.by_id
 
 
+def test_who_waits_for_an_answer_is_not_pushed_out_by_a_flood_of_ids() -> None:
+    clients = registry(capacity=10)
+    clients.heard("robot", b"", 0.0).open += 1
+    for index in range(30):
+        clients.heard(f"other_{index}", b"", 1.0 + index)
+    assert clients.by_id["robot"].open == 1
+
+
 def test_every_outcome_but_ok_counts_as_failed_and_leaves_its_reason() -> None:
     client = Client("robot", b"1", Cadence(0.3))
     client.settle(Status.OK, "")

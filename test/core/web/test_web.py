@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import re
@@ -24,6 +25,7 @@ from inferential_core.log.throttled import ThrottledLog
 from inferential_core.server.status_report import report_client
 from inferential_core.web import service
 from inferential_core.web.address import listen, parsed
+from inferential_core.web.stream import Hub
 
 pytestmark = pytest.mark.skipif(
     find_spec("uvicorn") is None or find_spec("starlette") is None,
@@ -232,6 +234,28 @@ def test_nothing_is_worked_out_while_nobody_watches(
         if not made.wait(1.5):  # three times as long as frames are apart
             break
         assert time.monotonic() < deadline
+
+
+def test_a_frame_that_cannot_be_made_ends_the_streams_of_that_moment_only() -> None:
+    made = iter([ValueError("a mistake"), "2", "3"])
+
+    def make() -> str:
+        frame = next(made)
+        if isinstance(frame, Exception):
+            raise frame
+        return frame
+
+    async def watch() -> list[list[bytes]]:
+        hub = Hub(lambda: "1", make)
+        seen = [[frame async for frame in hub.frames()]]
+        frames = hub.frames()
+        seen.append([await frames.__anext__(), await frames.__anext__()])
+        await frames.aclose()
+        return seen
+
+    first, second = asyncio.run(asyncio.wait_for(watch(), PATIENCE_S))
+    assert (len(first), len(second)) == (1, 2)
+    assert second[1] == b"event: frame\ndata: 2\n\n"
 
 
 def test_a_frame_is_made_once_for_all_viewers(server: Server) -> None:
