@@ -58,9 +58,9 @@ def records(data: bytes, position: int) -> Iterator[Record]:
 def decompressed(chunk: Chunk) -> bytes:
     """The records of a chunk; one of DAMAGE where they are not as long as the chunk says.
 
-    zstd and lz4 both allow several frames one after the other, as writers with several threads
-    make them (RFC 8878, section 3.1; lz4_Frame_format.md). The readers of the package `mcap` 1.6.0
-    stop after the first one without an error.
+    zstd and lz4 both allow several frames one after the other, as parallel compressors such as
+    pzstd make them (RFC 8878, section 3.1; lz4_Frame_format.md). The readers of the package `mcap`
+    1.6.0 stop after the first one without an error.
     """
     if not chunk.compression:
         return chunk.data
