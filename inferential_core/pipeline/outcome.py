@@ -69,13 +69,10 @@ class Outcomes:
         self._recorder.ended(request, status, call, now)
         request.inputs = _NOTHING
         if request.request_id and frames is not None:
-            leaving = [(request, frames)]
+            self._send(request, frames, now)
         else:
-            leaving = self._order.end(request, frames)
-        for each, reply in leaving:
-            if not self._transport.send(each.identity, reply):
-                self.ledger.undelivered += 1
-                self._recorder.count("replies_undelivered", now, self._recorder.labels(each))
+            for each, reply in self._order.end(request, frames):
+                self._send(each, reply, now)
         self.ledger.outcomes[status] += 1
         if not answered:
             self.recent.ended(now, request, status)
@@ -91,6 +88,11 @@ class Outcomes:
                 client.answers_in_time += 1
             else:
                 client.answers_late += 1
+
+    def _send(self, request: InferenceRequest, frames: Frames, now: float) -> None:
+        if not self._transport.send(request.identity, frames):
+            self.ledger.undelivered += 1
+            self._recorder.count("replies_undelivered", now, self._recorder.labels(request))
 
     def tell(self, identity: bytes, frames: Frames) -> None:
         """Send what ends no observation; lost where that client does not read."""

@@ -110,7 +110,8 @@ class Pending:
             victim = self.oldest()
             assert victim is not None  # a full queue is not empty
             self.remove(victim, Status.DROPPED, f"{reason}; this was the oldest in it")
-        self._insert(request)
+        self._append(request)
+        self._entered(request)
         return True
 
     def put_back(self, request: InferenceRequest) -> bool:
@@ -128,7 +129,9 @@ class Pending:
                     self._entered(newer)
                 self.removed.append((request, Status.SUPERSEDED, _SUPERSEDED))
                 return False
-        self._insert(request)
+        self._append(request)
+        self._sort(request)
+        self._entered(request)
         return True
 
     def begin_service(self, requests: Iterable[InferenceRequest]) -> None:
@@ -187,27 +190,28 @@ class Pending:
             request.waiting_since = min(request.waiting_since, old.waiting_since)
             self.remove(old, Status.SUPERSEDED, _SUPERSEDED)
 
-    def _insert(self, request: InferenceRequest) -> None:
+    def _append(self, request: InferenceRequest) -> None:
+        """Put it behind all that wait."""
         waiting = self._by_model.get(request.model_id)
         if waiting is None:
             waiting = self._by_model[request.model_id] = OrderedDict()
+        waiting[request] = None
         key = (request.client_id, request.model_id)
         of_client = self._by_client.get(key)
         if of_client is None:
             self._by_client[key] = {request: None}
-        elif next(reversed(of_client)).received_at <= request.received_at:
+        else:
             of_client[request] = None
-        else:  # it came back
-            ordered = sorted([*of_client, request], key=lambda each: each.received_at)
-            self._by_client[key] = dict.fromkeys(ordered)
-        newest = next(reversed(waiting)).received_at if waiting else -math.inf
-        waiting[request] = None
-        if newest > request.received_at:  # it came back: those that are newer go behind it
-            newer = [each for each in waiting if each.received_at > request.received_at]
-            for each in newer:
-                waiting.move_to_end(each)
         self.size += 1
-        self._entered(request)
+
+    def _sort(self, request: InferenceRequest) -> None:
+        """Put the newest, which came back, before those that are newer than it."""
+        waiting = self._by_model[request.model_id]
+        for each in [each for each in waiting if each.received_at > request.received_at]:
+            waiting.move_to_end(each)
+        key = (request.client_id, request.model_id)
+        ordered = sorted(self._by_client[key], key=lambda each: each.received_at)
+        self._by_client[key] = dict.fromkeys(ordered)
 
     def _discard(self, request: InferenceRequest) -> None:
         self._forget(request)
