@@ -17,7 +17,8 @@ from inferential_core.config.schema import SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.base import register_scheduler
 from inferential_core.scheduler.batching import BatchScheduler
-from inferential_core.tracking.latency import LatencyModel, batch_seconds
+from inferential_core.tracking.latency import LatencyModel
+from inferential_core.tracking.timing import batch_seconds
 
 LOOKAHEAD = "benchmark_lookahead"
 HORIZON_S = 1.0

@@ -62,13 +62,14 @@ def robots(status: Status) -> str:
 
 
 def room(model: Status) -> str:
-    """Whether one more robot fits."""
+    """Whether one more robot fits, as far as is known."""
     spare = model["headroom"]
+    is_least = model["headroom_is_least"]
     if spare is None:
         return "?"
     if spare < 0:
-        return f"{-spare:.0f} too many"
-    return f"{spare:.0f} more" if spare else "full"
+        return f"{'at most ' * is_least}{-spare:.0f} too many"
+    return f"{'at least ' * is_least}{spare:.0f} more" if spare or is_least else "full"
 
 
 def number(value: float | None, form: str = "{:.1f}") -> str:

@@ -169,7 +169,7 @@ CATALOG = (
         "robots",
         ("model",),
         "how many more robots like its present ones the model can carry; negative: how"
-        " many are too many",
+        " many are too many; at least so many, until batches of all sizes were seen or profiled",
     ),
     Metric(
         "model_utilization",

@@ -77,7 +77,8 @@ _MODEL_GAUGES = {
     ),
     "headroom": (
         "model_headroom",
-        "how many more robots like its present ones the model can carry",
+        "how many more robots like its present ones the model can carry; at least so many, until"
+        " batches of all sizes were seen or profiled",
     ),
     "latency_fixed_s": ("model_latency_fixed_seconds", "a of the learned L(b) = a + c*b"),
     "latency_per_observation_s": (

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ..clock import Clock
 from ..request import InferenceRequest
 from ..status import Status
-from ..tracking.latency import LatencyModel, batch_seconds
+from ..tracking.latency import LatencyModel
+from ..tracking.timing import batch_seconds, most_seconds
 from .base import policy_named, register_scheduler
 from .batching import Allowed, BatchScheduler
 from .client_queue import ClientQueue
@@ -244,9 +245,9 @@ class DeadlineAware(BatchScheduler):
         return share_in_time(demands, more, *self._capability(model_id, latency))
 
     def _capability(self, model_id: str, latency: LatencyModel) -> tuple[list[float], int]:
-        """How long batches of 0, 1, ... take, and how many run at once."""
+        """How long batches of 0, 1, ... take at most, and how many run at once."""
         limit = len(self._queues[model_id].timing.seconds) - 1
-        return batch_seconds(latency, limit), self.lanes.get(model_id, 1)
+        return most_seconds(latency, limit), self.lanes.get(model_id, 1)
 
     def reason(self, model_id: str) -> str:
         queue = self._queues.get(model_id)

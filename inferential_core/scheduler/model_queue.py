@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from ..request import InferenceRequest
-from ..tracking.latency import Timing
+from ..tracking.timing import Timing
 from .anticipation import Anticipation
 from .client_queue import ClientQueue
 from .fleet_state import FleetState

@@ -61,6 +61,8 @@ def _model(model: ModelRecord, pipeline: Pipeline, now: float) -> dict[str, Any]
         "change": model.change,
         "circuit": STARTING if model.starting else model.health.circuit(now),
         "headroom": pipeline.scheduler.headroom(model.id, now, model.latency),
+        # larger batches may carry more than what is known by now promises
+        "headroom_is_least": model.latency.largest_batch < most,
         "utilization": model.utilization,
         "batch_efficiency": model.batch_efficiency(most),
     }

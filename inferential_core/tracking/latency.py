@@ -1,5 +1,5 @@
 """How long a model takes for a batch of b: the means of each size and the line L(b) = a + c*b, as
-they are learned while the model runs, and as a scheduler plans with them.
+they are learned while the model runs.
 """
 
 from __future__ import annotations
@@ -7,16 +7,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 NEGLIGIBLE_S = 1e-3  # a batch that is done so soon takes nothing from whoever comes meanwhile
-_MARGIN = 2.0  # standard deviations of its latency that a model is given beyond the mean
-_LEAST_S = 1e-6  # time of a batch while nothing is known
+MARGIN = 2.0  # standard deviations of its latency that a model is given beyond the mean
 # Once so many calls are known, those that take no time are learned from as many at once: that is
 # 16 ms late at the most, and one at a time would cost more than the model.
 _GATHERED_CALLS = 16
-# The line through what was learned is trusted for batches so many times larger than any seen.
-_TRUSTED = 2
+_SEVERAL = 0.1  # squared observations; with less, batches were of one size
 _MEASURED = 2.7  # weight of three batches of one size, whose mean counts alone
 
 
@@ -106,6 +103,7 @@ class LatencyModel:
         self._mean_size = 0.0
         self._mean_seconds = 0.0
         self._size_moment = 0.0  # weighted sum of squares about the mean
+        self._slope_weight = 0.0  # that moment, when batches of several sizes came last
         self._cross_moment = 0.0
         self._seconds_moment = 0.0
         self.deviation = 0.0  # standard deviation around that line, s
@@ -189,6 +187,8 @@ class LatencyModel:
         cross = keep * self._cross_moment + from_mean * beyond
         own = keep * self._seconds_moment + seconds_from_mean * beyond + scatter
         self._size_moment, self._cross_moment, self._seconds_moment = sizes, cross, own
+        if sizes >= _SEVERAL:
+            self._slope_weight = sizes
         slope = self.per_observation
         slope = (cross + self._RIDGE * (slope if slope == slope else 0.0)) / (sizes + self._RIDGE)
         if not slope > 0.0:  # more work never takes less time
@@ -197,7 +197,17 @@ class LatencyModel:
         self.fixed = mean_seconds - slope * mean_size
         unexplained = own - slope * cross
         self.deviation = math.sqrt(unexplained / weight) if unexplained > 0.0 else 0.0
-        self.with_margin = self.fixed + _MARGIN * self.deviation
+        self.with_margin = self.fixed + MARGIN * self.deviation
+
+    @property
+    def steepest(self) -> float:
+        """What each observation more adds at most, s: two standard errors above the line's slope.
+
+        inf: batches of one size only were seen, which say nothing of it.
+        """
+        if not self._slope_weight:
+            return math.inf
+        return self.per_observation + MARGIN * self.deviation / math.sqrt(self._slope_weight)
 
     def predict(self, batch_size: int) -> float:
         """Expected seconds for a batch; 0 while nothing is known."""
@@ -237,52 +247,3 @@ class LatencyModel:
             unknown = 0
             seconds.append(taken)
         return seconds
-
-
-@dataclass(eq=False, slots=True)
-class Timing:
-    """The plan for one model: how long each batch takes, as far as it is known by now."""
-
-    seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])  # of batches of 0, 1, ...
-    pace: float = 1.0  # share of a batch's time after which another one can begin
-    negligible_latency: bool = False  # it was learned that even the largest one takes no time
-    harmless: bool = True  # the same, or nothing is known yet
-    _made_of: tuple[LatencyModel, int, int, int] | None = None
-
-    def refresh(self, latency: LatencyModel, limit: int, lanes: int) -> list[float]:
-        """Seconds of batches of 0, 1, ... `limit` after all that `latency` has learned by now."""
-        made_of = (latency, limit, lanes, latency.updates)
-        if made_of != self._made_of:
-            self._made_of = made_of
-            self.pace = 1.0 / lanes
-            longest = latency.with_margin + limit * latency.per_observation
-            self.negligible_latency = longest <= NEGLIGIBLE_S  # False where nothing is known: NaN
-            self.harmless = self.negligible_latency or longest != longest
-            self.seconds = batch_seconds(latency, limit)
-        return self.seconds
-
-
-def batch_seconds(latency: LatencyModel, limit: int) -> list[float]:
-    """How long batches of 0, 1, ... `limit` take, with a margin of two standard deviations.
-
-    The mean of its size where it was measured, and L(b) = a + c b as far as twice the largest
-    batch that was seen. Beyond, what the largest one took is taken for each so many observations:
-    no model is slower in one call than in several, and whether it is faster is found out by
-    batches that grow, not at the cost of a deadline.
-    """
-    each = latency.per_observation
-    fixed = latency.with_margin
-    largest = latency.largest_batch
-    if fixed != fixed:  # nothing is known
-        return [0.0, *[_LEAST_S] * limit]
-    # written out, as it is done anew after each batch: max(), predict() cost more than all else
-    taken, seconds = fixed, [0.0]
-    trusted = min(limit, _TRUSTED * largest)
-    for _ in range(trusted):
-        taken += each
-        seconds.append(taken if taken > _LEAST_S else _LEAST_S)
-    seconds = latency.with_means(seconds, _MARGIN)
-    if trusted < limit:
-        share = max(each, seconds[largest] / largest)
-        seconds += [max(seconds[-1], size * share) for size in range(trusted + 1, limit + 1)]
-    return seconds

@@ -266,9 +266,11 @@ function makeModel(id) {
 function room(model) {
   if (model.headroom === null) return ["", "", "how many more robots fit is not known yet"];
   const robots = Math.abs(model.headroom), plural = robots === 1 ? "robot" : "robots";
-  if (model.headroom < 0) return [" full", `${robots} ${plural} too many`, ""];
-  if (robots === 0) return [" full", "no room for another robot", ""];
-  return ["", robots > 9999 ? "over 9999 more robots fit" : `${robots} more ${plural} fit`, "like those it serves now"];
+  const unseen = model.headroom_is_least ? "larger batches were not seen yet" : "";
+  if (model.headroom < 0) return [" full", `${unseen && "at most "}${robots} ${plural} too many`, unseen];
+  if (robots === 0) return unseen ? ["", "at least 0 more robots fit", unseen] : [" full", "no room for another robot", ""];
+  if (robots > 9999) return ["", "over 9999 more robots fit", "like those it serves now"];
+  return ["", `${unseen && "at least "}${robots} more ${plural} fit`, unseen || "like those it serves now"];
 }
 
 function showModels(frame) {

@@ -23,6 +23,7 @@ from web_client import ask
 
 from inferential_core import Connection, LocalDispatcher, Reply, Server, Status, UsageError
 from inferential_core import cli as command
+from inferential_core.cli import figures
 from inferential_core.cli.load import Load
 from inferential_core.cli.sample_observation import observation
 from inferential_core.config import InferentialConfig
@@ -86,6 +87,24 @@ def test_status_tells_robots_models_and_the_sum(
     assert "robots: 1 active" in said
     assert "1 received = 1 ok + 0 queued + 0 in flight" in said
     assert "model policy: room for robots: " in said
+
+
+@pytest.mark.parametrize(
+    ("room", "is_least", "told"),
+    [
+        (3.0, False, "3 more"),
+        (3.0, True, "at least 3 more"),
+        (0.0, False, "full"),
+        (0.0, True, "at least 0 more"),
+        (-2.0, False, "2 too many"),
+        (-2.0, True, "at most 2 too many"),
+        (None, True, "?"),
+    ],
+)
+def test_room_that_is_a_lower_bound_is_told_as_such(
+    room: float | None, is_least: bool, told: str
+) -> None:
+    assert figures.room({"headroom": room, "headroom_is_least": is_least}) == told
 
 
 def test_a_robot_that_starves_is_named_and_makes_the_exit_code_3(

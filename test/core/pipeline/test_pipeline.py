@@ -596,7 +596,28 @@ def test_hints_and_room_reach_replies_status_and_metrics():
     assert 25 < max(hints) <= 50
     (model,) = report(house.pipeline, house.clock.now())["models"]
     assert model["headroom"] == -11.0  # 0.9 * 20 a second are those of nine
+    assert not model["headroom_is_least"]
     assert ("model_headroom", -11.0, {"model": "policy"}) in house.records
+
+
+def test_room_is_a_lower_bound_until_batches_of_the_largest_size_were_seen():
+    house = House(ModelInfo("policy", max_batch=2))
+    peers = [house.client(name) for name in "ab"]
+
+    def is_least() -> bool:
+        (model,) = report(house.pipeline, house.clock.now())["models"]
+        return model["headroom_is_least"]
+
+    for peer in peers:
+        house.observe(peer)
+        house.complete(duration=0.05)
+    assert is_least()
+    house.observe(peers[0])
+    for peer in peers:  # while the model is busy with that one
+        house.observe(peer)
+    while house.dispatcher.batches:
+        house.complete(duration=0.05)
+    assert not is_least()
 
 
 def next_reply(peers):

@@ -13,7 +13,8 @@ from inferential_core.clock import FakeClock
 from inferential_core.config.schema import SchedulingConfig
 from inferential_core.request import InferenceRequest
 from inferential_core.scheduler.deadline_aware import DeadlineAware
-from inferential_core.tracking.latency import NEGLIGIBLE_S, LatencyModel, batch_seconds
+from inferential_core.tracking.latency import NEGLIGIBLE_S, LatencyModel
+from inferential_core.tracking.timing import batch_seconds
 
 LIMIT = 16
 

@@ -7,11 +7,13 @@ from random import Random
 
 import pytest
 
-from inferential_core.scheduler.headroom import Demand, capacity, headroom, spread
+from inferential_core.scheduler.headroom import Demand, capacity, headroom, share_in_time, spread
 from inferential_core.simulation.robots import HINTED, PLAIN, ClosedRobot, Habits
 from inferential_core.simulation.serving import MODEL, OurServer
 from inferential_core.simulation.simulation import Model, Simulation, fleet_of
 from inferential_core.simulation.workload import Kind, Workload
+from inferential_core.tracking.latency import LatencyModel
+from inferential_core.tracking.timing import most_seconds
 
 SECONDS = [0.0, *(0.02 + 0.01 * size for size in range(1, 9))]
 PI05 = Workload("T", "pi0.5-like", (Kind(50, 50, 0.5),), 0.02, 0.01, 8, 0.005, 0.002)
@@ -51,6 +53,18 @@ def test_ten_seconds_after_a_change_of_the_fleet_headroom_is_exact_to_one_robot(
         simulation.run(seconds, drain=False)
         room = server.scheduler.headroom(MODEL, seconds, server.model.latency)
         assert robots + room == pytest.approx(36, abs=1)  # 90 % of 80 answers a second
+
+
+@pytest.mark.parametrize(("sizes", "fits"), [((1, 1, 1, 1), False), ((1, 1, 1, 2), True)])
+def test_places_of_known_clients_that_are_away_shut_nobody_out_once_two_sizes_were_seen(
+    sizes: tuple[int, ...], fits: bool
+) -> None:
+    latency = LatencyModel()  # 40 + 4 b ms: 22 observations a second in ones, and 111 in eights
+    for size in (1, *sizes):
+        latency.learn(size, 0.04 + 0.004 * size)
+    two = [Demand(2.5, 0.59)] * 2
+    share = share_in_time(two, 11, most_seconds(latency, 8))  # ten are away, and a stranger comes
+    assert (share >= 0.98) is fits
 
 
 def test_the_tightest_tenth_of_what_is_asked_sets_the_batch() -> None:

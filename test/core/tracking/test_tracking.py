@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from inferential_core.status import SERVER_OUTCOMES, Status
 from inferential_core.tracking.clients import Cadence, Client, ClientRegistry
-from inferential_core.tracking.latency import LatencyModel, Timing, batch_seconds
+from inferential_core.tracking.latency import LatencyModel
 from inferential_core.tracking.ledger import Ledger
 from inferential_core.tracking.models import ModelRecord
+from inferential_core.tracking.timing import Timing, batch_seconds, most_seconds
 
 # --- cadence ---
 
@@ -159,6 +160,30 @@ def test_a_size_between_two_measured_ones_takes_no_less_and_no_more_than_they() 
     assert plan == sorted(plan)
     assert PADDED[1] <= latency.predict(2) <= PADDED[4]
     assert latency.predict(6) == latency.predict(7) == pytest.approx(PADDED[5])
+
+
+def test_a_promise_counts_on_no_more_than_the_sizes_seen_allow() -> None:
+    latency = LatencyModel()
+    for _ in range(10):
+        latency.learn(1, 0.044)
+    promised = [0.0, 0.044, 0.088, 0.132, 0.176]  # one call after the other: nothing else is known
+    assert most_seconds(latency, 4) == pytest.approx(promised)
+    assert batch_seconds(latency, 4)[2] == pytest.approx(0.044)  # tried in the hope of it
+    latency.learn(2, 0.048)
+    assert most_seconds(latency, 4) == pytest.approx([0.0, 0.044, 0.048, 0.052, 0.056], rel=0.05)
+    latency.set_batch_sizes([1, 2, 4])
+    padded = most_seconds(latency, 4)
+    assert padded[3] == padded[4]
+
+
+def test_what_scatters_is_promised_with_the_steepest_slope_that_it_allows() -> None:
+    latency, dice = LatencyModel(), random.Random(4)
+    for _ in range(40):
+        size = dice.randint(1, 2)
+        latency.learn(size, (0.04 + 0.004 * size) * (1 + 0.2 * dice.uniform(-1, 1)))
+    promised = most_seconds(latency, 8)
+    assert 0.004 < latency.steepest < 0.02
+    assert 0.04 + 0.004 * 8 < promised[8] < 4 * promised[2]
 
 
 def test_a_model_that_says_which_sizes_it_pads_to_is_known_after_a_call_of_each() -> None:
