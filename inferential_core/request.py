@@ -40,6 +40,7 @@ class InferenceRequest:
     sent_at: float = math.nan  # the same on our clock, where the offset is known
     accepts_frames: bool = False
     accepts_uint16: bool = False
+    by_value: bool = False  # it came by a door, which is handed the reply without frames
     payload_bytes: int = -1  # as received, encoded; below 0 until it is admitted
     inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     control_period_s: float = 0.0  # time one step of the robot lasts; 0: unknown

@@ -9,7 +9,7 @@ pipeline that serves all others: limits, rights, deadlines, batches, accounts, p
     reception     lets the clients of a door in: `Reception`
     visit         hands on what one of them asks, and the replies: `Visit`
     told          what a client may tell beyond its protocol: when it runs dry, how urgent it is
-    reply         how such a question ended
+    reply         what such a question is answered with, a refusal if one was not served
     entrance      the transport that has our own clients' socket and all doors behind it
     credentials   tokens of clients, and how long failed ones have to wait
     certificate   what encrypts a door that has one
@@ -18,10 +18,10 @@ pipeline that serves all others: limits, rights, deadlines, batches, accounts, p
     openpi, gr00t   the doors themselves
 """
 
+from ..wire.by_value import Reply
 from .attended import AttendedDoor
 from .door import Door
 from .reception import Reception
-from .reply import Reply
 from .visit import Visit
 
 __all__ = ["AttendedDoor", "Door", "Reception", "Reply", "Visit"]

@@ -8,18 +8,18 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from ..transport.base import Message, Transport
+from ..wire.by_value import HandedIn, Reply
 from ..wire.images import Buffer
 from .attended import Attendant, AttendedDoor, attend, next_timer
 from .door import Door
-from .visit import PREFIX, Visit
+from .visit import Visit
 
 
 class Entrance(Transport):
     """Beside the socket of our own clients stand doors, which put messages into an inbox.
 
-    Messages are taken from both in turn, so that neither waits for the other. What is told to a
-    visit goes to its door, everything else to the socket. Doors that are attended are so by
-    whoever waits here, once somebody does.
+    Messages are taken from both in turn, so that neither waits for the other. Doors that are
+    attended are so by whoever waits here, once somebody does.
     """
 
     def __init__(self, socket: Transport) -> None:
@@ -48,9 +48,9 @@ class Entrance(Transport):
             self._attendant = Attendant(self._attended, self._attend)
             self._noticed = True
 
-    def deliver(self, identity: bytes, frames: list[Buffer], key: str, door: str) -> None:
+    def deliver(self, identity: bytes, message: HandedIn, key: str, door: str) -> None:
         """A message of a visit; from any thread."""
-        self._inbox.append((identity, frames, key, door))
+        self._inbox.append((identity, message, key, door))
         if not self._attending:
             self._socket.wake()
 
@@ -85,13 +85,14 @@ class Entrance(Transport):
         return message
 
     def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:
-        if not identity.startswith(PREFIX):
-            return self._socket.send(identity, frames)
+        return self._socket.send(identity, frames)
+
+    def hand_over(self, identity: bytes, reply: Reply) -> bool:
         visit = self.visits.get(identity)
         if visit is None:
             return False
         with self._lock:
-            return visit.replied(frames)
+            return visit.replied(reply)
 
     def wait(self, timeout: float | None) -> None:
         if not self._attended or self._attendant is not None:

@@ -1,7 +1,7 @@
 """One client of a door, from its coming to its going: what it asks, and the replies.
 
-A visit writes the same messages that a connection of our own writes, so that nothing behind it
-knows the difference. Any thread may call what is here.
+A visit says what a connection of our own says, so that nothing behind it knows the difference,
+but hands it over by value. Any thread may call what is here.
 """
 
 from __future__ import annotations
@@ -17,25 +17,18 @@ from typing import Any, NamedTuple, Protocol
 from ..config.doors import DoorConfig
 from ..errors import RejectedError, UsageError
 from ..status import Status
-from ..wire.images import Buffer
+from ..wire.by_value import HandedIn, Reply, carried
 from ..wire.limits import Limits
-from ..wire.messages import (
-    ObservationHeader,
-    encode_observation,
-    observation_writer,
-    parse_response,
-    status_of,
-)
+from ..wire.messages import ObservationHeader, observation_message
 from .credentials import Pass
-from .reply import Reply
 
-Deliver = Callable[[bytes, list[Buffer], str, str], None]  # identity, frames, key and kind of door
+Deliver = Callable[[bytes, HandedIn, str, str], None]  # identity, message, key and kind of door
 OnReply = Callable[[Reply], None]
 
 # No client of the socket has an identity that it could guess: these hold eight random bytes.
 PREFIX = b"\0door"
 _MOST_WHOLE = 2**32 - 1  # of a uint32 on the wire
-_COPIED_BELOW = 256 * 1024  # as the socket does: a model may use its arrays again
+_COPIED_BELOW = 4096  # as for the socket: who asks may use its small arrays again
 
 
 class Host(Protocol):
@@ -64,7 +57,7 @@ def _whole(name: str, value: int) -> int:
 
 class _Question(NamedTuple):
     on_reply: OnReply
-    frames: list[Buffer]
+    observation: HandedIn
     asked_at: float  # for the first time; monotonic s
     patience_s: float  # for so long it is asked once more, if it expires
 
@@ -78,18 +71,15 @@ class Visit:
         self.epoch = 1
         self._reception = reception
         self._key = granted.key
-        self._session = secrets.randbits(63) | 1
         self._lock = threading.Lock()
         self._asked = 0
         self._waiting: dict[int, _Question] = {}
-        self._writer = observation_writer(
+        self._header = observation_message(
             ObservationHeader(
                 client_id,
-                "-",
+                "",
                 client_type=f"via {reception.kind}",
-                session=self._session,
-                accepts_frames=True,
-                accepts_uint16=True,
+                session=secrets.randbits(63) | 1,
             )
         )
         self._closed = False
@@ -133,8 +123,8 @@ class Visit:
                 raise RejectedError("this client has left")
             if len(self._waiting) >= self._reception.limits.max_requests_per_client:
                 raise RejectedError(f"{len(self._waiting)} observations of this client wait")
-            message = self._writer.message
-            message.model_id = model_id
+            message = type(self._header)()
+            message.CopyFrom(self._header)
             message.request_id = number = self._asked + 1
             message.epoch = self.epoch if epoch is None else _whole("epoch", epoch)
             message.urgency = urgency
@@ -143,18 +133,19 @@ class Visit:
             message.control_period_ms = control_period_ms
             budget = latency_budget_ms
             if steps_remaining is None:
-                message.ClearField("steps_remaining")
                 budget = budget or self._reception.settings.latency_budget_ms
             else:  # when its actions run out is told, and counts
                 message.steps_remaining = _whole("steps_remaining", steps_remaining)
             message.latency_budget_ms = budget or 0.0
             try:
-                frames = self._writer.frames(values, one_frame_each=True, uint16=True)
+                message.model_id = model_id
+                inputs, size = carried(values, copied_below=_COPIED_BELOW)
             except ValueError as error:  # WireError, and what protobuf cannot hold
                 raise RejectedError(str(error)) from None
+            observation = HandedIn(message, inputs, size + message.ByteSize())
             self._asked = number
-            self._waiting[number] = _Question(on_reply, frames, time.monotonic(), patience_s)
-            self._deliver(frames)
+            self._waiting[number] = _Question(on_reply, observation, time.monotonic(), patience_s)
+            self._deliver(observation)
 
     def ask_together(
         self,
@@ -190,28 +181,24 @@ class Visit:
             self._closed = True
             self._waiting.clear()
             self._reception.visits.pop(self.identity, None)
-            header = ObservationHeader(self.client_id, "", session=self._session, farewell=True)
-            frames = encode_observation(header, {})
-            self._deliver(frames)
+            self._header.farewell = True
+            self._deliver(HandedIn(self._header, {}, 0))
         self._reception.left()
 
-    def replied(self, frames: Sequence[Buffer]) -> bool:
+    def replied(self, reply: Reply) -> bool:
         """Hand a reply of the server to whom asked; False if nobody waits for it."""
-        message = parse_response(frames)
-        question = self._waiting.get(message.request_id)
+        question = self._waiting.get(reply.request_id)
         if question is None:
             return False
-        if question.patience_s and status_of(message) is Status.EXPIRED:
+        if question.patience_s and reply.status is Status.EXPIRED:
             waited_s = time.monotonic() - question.asked_at
             if waited_s < question.patience_s:
-                self._deliver(question.frames)
+                self._deliver(question.observation)
                 return True
-            message.error = f"waited {waited_s:.0f} s in the queue, where it expired each time"
-        self._waiting.pop(message.request_id, None)
-        if memoryview in map(type, frames):
-            frames = [bytes(frame) if len(frame) < _COPIED_BELOW else frame for frame in frames]
-        question.on_reply(Reply(message, frames))
+            reply.error = f"waited {waited_s:.0f} s in the queue, where it expired each time"
+        self._waiting.pop(reply.request_id, None)
+        question.on_reply(reply)
         return True
 
-    def _deliver(self, frames: list[Buffer]) -> None:
-        self._reception.deliver(self.identity, frames, self._key, self._reception.kind)
+    def _deliver(self, message: HandedIn) -> None:
+        self._reception.deliver(self.identity, message, self._key, self._reception.kind)

@@ -21,6 +21,7 @@ from ..status import Status
 from ..tracking.clients import Client, ClientRegistry
 from ..tracking.models import ModelRecord
 from ..tracking.quota import Quota
+from ..wire.by_value import HandedIn
 from ..wire.images import Buffer
 from ..wire.messages import cut_names, decode_values, parse_observation
 from .drain import Drain
@@ -81,7 +82,7 @@ class Admission:
     def admit(
         self,
         identity: bytes,
-        frames: Sequence[Buffer],
+        came: Sequence[Buffer] | HandedIn,
         key: str,
         pending: Pending,
         now: float,
@@ -89,28 +90,33 @@ class Admission:
     ) -> InferenceRequest | None:
         """The request a message makes; None if there is none, or if it has ended already.
 
-        Never raises, whatever is in it. identity: of the connection it came on. key: the public
+        Never raises, whatever is in it. identity: of the connection it came on. came: its frames,
+        or what a door hands in. key: the public
         key its sender proved to have. pending: what of that client waits, should another
         connection have taken its id over. door: the kind of the door by which it came in.
         """
         # parse
         limits = self._limits
-        try:
-            message = parse_observation(frames, limits)
-        except MalformedError as error:
-            self._on_malformed(error, identity, now)
-            return None
+        if by_value := isinstance(came, HandedIn):
+            message, size, envelope_size = came.message, came.size, came.message.ByteSize()
+        else:
+            try:
+                message = parse_observation(came, limits)
+            except MalformedError as error:
+                self._on_malformed(error, identity, now)
+                return None
+            size, envelope_size = sum(map(len, came)), len(came[1])
         if message.farewell or message.ping or message.control:
             self._on_no_observation(message, identity, key, now)
             return None
-        size, envelope_size, too_long = sum(map(len, frames)), len(frames[1]), ""
-        if envelope_size > limits.max_id_bytes:  # else no name in it can be too long
-            too_long = cut_names(message, limits)
+        # in a shorter envelope no name can be too long
+        too_long = cut_names(message, limits) if envelope_size > limits.max_id_bytes else ""
 
         # authorize
         grant = self._authorization.grant(key, identity, message, size, now)
         if grant.refusal:
-            self._turn_away(message, grant.name, identity, too_long or grant.refusal, now)
+            refusal = too_long or grant.refusal
+            self._turn_away(message, grant.name, identity, refusal, now, by_value)
             return None
         said = message.client
         client_id = said.id or f"anonymous-{identity.hex()}"
@@ -121,12 +127,12 @@ class Admission:
         if message.moves != client.moves:
             self._sessions.on_return(client, message.moves)
         entry = self._entry(client_id, message.model_id) if self._known else None
-        request = self._request(message, client, now, size, entry, grant.priority)
+        request = self._request(message, client, now, size, entry, grant.priority, by_value)
         try:
             if rejection := too_long or grant.rejection or self.drain.refusal:
                 raise RejectedError(rejection)
             self._check_limits(client, request)
-            model = self._take_in(client, request, message, frames)
+            model = self._take_in(client, request, message, came)
         except Exception as error:
             self._reject(request, error, now)
             return None
@@ -171,6 +177,7 @@ class Admission:
         size: int,
         entry: ClientEntry | None,
         most_important: int,
+        by_value: bool,
     ) -> InferenceRequest:
         """The request a message of `size` bytes makes, counted as received; without values and
         deadline.
@@ -216,6 +223,7 @@ class Admission:
             sent_at=sent_at,
             accepts_frames=message.accepts_frames,
             accepts_uint16=message.accepts_uint16,
+            by_value=by_value,
             control_period_s=self._period_s(message, now) if message.control_period_ms else 0.0,
             size=size,
             budget_is_stated=stated,
@@ -264,7 +272,11 @@ class Admission:
                 raise RejectedError(f"a client may send {exceeded}")
 
     def _take_in(
-        self, client: Client, request: InferenceRequest, message: Any, frames: Sequence[Buffer]
+        self,
+        client: Client,
+        request: InferenceRequest,
+        message: Any,
+        came: Sequence[Buffer] | HandedIn,
     ) -> ModelRecord:
         """The model of a request, whose values are read, fit its specification and have a place
         with it; RejectedError where one of these is not so.
@@ -272,7 +284,11 @@ class Admission:
         model = self._models.get(request.model_id)
         if model is None:
             raise RejectedError(unknown_model(request.model_id, self._models))
-        request.inputs = inputs = decode_values(message, frames, self._limits)
+        if isinstance(came, HandedIn):
+            inputs = came.values_within(self._limits)
+        else:
+            inputs = decode_values(message, came, self._limits)
+        request.inputs = inputs
         if not message.describe_model:
             model.takes.check(inputs)
             if model.takes.resizes:
@@ -307,7 +323,13 @@ class Admission:
         self._outcomes.settle(request, Status.REJECTED, text_of(error))
 
     def _turn_away(
-        self, message: Any, name: str, identity: bytes, refusal: str, now: float
+        self,
+        message: Any,
+        name: str,
+        identity: bytes,
+        refusal: str,
+        now: float,
+        by_value: bool,
     ) -> None:
         """End what a key does not let its holder say as the client that it claims to be.
 
@@ -315,7 +337,7 @@ class Admission:
         client it claims to be hears nothing.
         """
         client = self._clients.heard(f"refused: {name}", identity, now)
-        request = self._request(message, client, now, 0, None, 0)
+        request = self._request(message, client, now, 0, None, 0, by_value)
         self._outcomes.settle(request, Status.REJECTED, refusal)
 
 

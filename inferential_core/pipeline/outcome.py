@@ -16,6 +16,7 @@ from ..tracking.clients import ClientRegistry
 from ..tracking.ledger import Ledger
 from ..tracking.recent import Recent
 from ..transport.base import Transport
+from ..wire.by_value import Reply, carried
 from ..wire.images import Buffer
 from ..wire.messages import STATUS_TO_WIRE, response_writer
 from ..wire.tensors import MessageWriter
@@ -23,6 +24,7 @@ from ..wire.tensors import MessageWriter
 Frames = Sequence[Buffer]
 
 _NOTHING: Mapping[str, Any] = {}
+_COPIED_BELOW = 256 * 1024  # as the socket does: a model may use its arrays again
 _METRIC_OF_UNSERVED = {Status.EXPIRED: "requests_expired", Status.DROPPED: "queue_full_drops"}
 
 
@@ -63,16 +65,22 @@ class Outcomes:
         now = self._clock.now()
         answered = status is Status.OK
         frames: Frames | None = None
-        if answered or request.request_id:  # a published client knows results only
+        reply: Reply | None = None
+        if request.by_value:
+            reply = reply_by_value(request, status, error, values or _NOTHING, call, now)
+        elif answered or request.request_id:  # a published client knows results only
             frames = self._replies.frames(request, status, error, values or _NOTHING, call, now)
         # Before the client hears: who has the reply finds it measured, and its next image room.
         self._recorder.ended(request, status, call, now)
         request.inputs = _NOTHING
-        if request.request_id and frames is not None:
+        if reply is not None:
+            if not self._transport.hand_over(request.identity, reply):
+                self._undelivered(request, now)
+        elif request.request_id and frames is not None:
             self._send(request, frames, now)
         else:
-            for each, reply in self._order.end(request, frames):
-                self._send(each, reply, now)
+            for each, earlier in self._order.end(request, frames):
+                self._send(each, earlier, now)
         self.ledger.outcomes[status] += 1
         if not answered:
             self.recent.ended(now, request, status)
@@ -91,8 +99,11 @@ class Outcomes:
 
     def _send(self, request: InferenceRequest, frames: Frames, now: float) -> None:
         if not self._transport.send(request.identity, frames):
-            self.ledger.undelivered += 1
-            self._recorder.count("replies_undelivered", now, self._recorder.labels(request))
+            self._undelivered(request, now)
+
+    def _undelivered(self, request: InferenceRequest, now: float) -> None:
+        self.ledger.undelivered += 1
+        self._recorder.count("replies_undelivered", now, self._recorder.labels(request))
 
     def tell(self, identity: bytes, frames: Frames) -> None:
         """Send what ends no observation; lost where that client does not read."""
@@ -213,3 +224,24 @@ class Replies:
         writer = self._writers[model_id] = response_writer(model_id)
         writer.message.status = STATUS_TO_WIRE[Status.OK]
         return writer
+
+
+def reply_by_value(
+    request: InferenceRequest,
+    status: Status,
+    error: str,
+    values: Mapping[str, Any],
+    call: Call | None,
+    now: float,
+) -> Reply:
+    """The reply to who came by a door; WireError if `values` cannot be sent."""
+    return Reply(
+        request.request_id,
+        status,
+        error,
+        request.epoch,
+        inference_ms=0.0 if call is None else 1000 * call.seconds,
+        total_ms=1000 * (now - request.received_at),
+        requery_after_steps=request.requery_after_steps,
+        carried=carried(values, copied_below=_COPIED_BELOW)[0],
+    )

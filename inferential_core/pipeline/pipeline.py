@@ -31,6 +31,7 @@ from ..tracking.clients import ClientRegistry
 from ..tracking.models import BreakerRule, ModelRecord
 from ..tracking.placement import Eligible
 from ..transport.base import Transport
+from ..wire.by_value import HandedIn
 from ..wire.images import Buffer, EncodedImage
 from .admission import Admission, unknown_model
 from .bypass import Bypass, NoBypass
@@ -106,19 +107,23 @@ class Pipeline:
     # --- the way of an observation ---
 
     def on_message(
-        self, identity: bytes, frames: Sequence[Buffer], key: str = "", door: str = ""
+        self,
+        identity: bytes,
+        came: Sequence[Buffer] | HandedIn,
+        key: str = "",
+        door: str = "",
     ) -> None:
         """Take in one message from a client. Never raises, whatever is in it.
 
-        key: the public key its sender proved to have, where keys are used. door: the kind of the
-        door by which it came in; empty for the socket.
+        came: its frames, or what a door hands in. key: the public key its sender proved to have,
+        where keys are used. door: the kind of the door by which it came in; empty for the socket.
         """
         now = self._clock.now()
         if self._bypass.request is not None:
             self._bypass.rejoin_queue()
         if self._housekeeping.idle:
             self._housekeeping.schedule(now)
-        request = self._admission.admit(identity, frames, key, self._pending, now, door)
+        request = self._admission.admit(identity, came, key, self._pending, now, door)
         if request is None:
             return
         if self._decoding.active and EncodedImage in map(type, request.inputs.values()):

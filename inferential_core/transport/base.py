@@ -8,15 +8,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
+from ..wire.by_value import HandedIn, Reply
 from ..wire.images import Buffer
 
-# identity, frames; where keys are used, the public key that the sender proved to have; where it
-# came in by a door, that door's kind
-Message = (
-    tuple[bytes, list[Buffer]]
-    | tuple[bytes, list[Buffer], str]
-    | tuple[bytes, list[Buffer], str, str]
-)
+# identity, frames; where keys are used, the public key that the sender proved to have
+Framed = tuple[bytes, list[Buffer]] | tuple[bytes, list[Buffer], str]
+# the same without frames where it came in by a door, and that door's kind
+Message = Framed | tuple[bytes, HandedIn, str, str]
 
 
 class Transport(ABC):
@@ -38,6 +36,10 @@ class Transport(ABC):
     @abstractmethod
     def send(self, identity: bytes, frames: Sequence[Buffer]) -> bool:
         """Hand a message over; False if the peer is gone or does not read. Never blocks."""
+
+    def hand_over(self, identity: bytes, reply: Reply) -> bool:
+        """Give a reply to who came by a door; False if it is gone. A socket has no doors."""
+        return False
 
     @abstractmethod
     def wait(self, timeout: float | None) -> None:

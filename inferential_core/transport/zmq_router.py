@@ -13,7 +13,7 @@ import zmq
 from ..errors import ConfigError
 from ..process import fork_guard
 from ..wire.images import Buffer
-from .base import Message, Transport
+from .base import Framed, Transport
 from .malloc import keep_freed_memory
 from .sockets import READABLE, FrameSocket, Waker, port_problem, why_not_bound
 
@@ -122,7 +122,7 @@ class ZmqRouter(Transport):
             self._unsure = self._frames.events() & READABLE != 0
         return self._unsure
 
-    def receive(self) -> Message | None:
+    def receive(self) -> Framed | None:
         if self._woken:  # nearly always by a message: to ask first costs as much as to receive
             self._woken = False
         elif not self.unattended():

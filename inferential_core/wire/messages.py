@@ -50,7 +50,7 @@ class ObservationHeader:
 
 def observation_writer(header: ObservationHeader) -> MessageWriter:
     """For observations that begin with `header`; its `message` is an Observation."""
-    return MessageWriter(_message(header))
+    return MessageWriter(observation_message(header))
 
 
 def encode_observation(
@@ -60,7 +60,8 @@ def encode_observation(
     return observation_writer(header).frames(values, one_frame_each=one_frame_each)
 
 
-def _message(header: ObservationHeader) -> Any:
+def observation_message(header: ObservationHeader) -> Any:
+    """The protobuf Observation that says this, without values."""
     message = pb.Observation(
         client=pb.Client(id=header.client_id, type=header.client_type),
         clock_offset_known=header.clock_offset_ns is not None,
@@ -102,13 +103,23 @@ def decode_values(message: Any, frames: Sequence[Buffer], limits: Limits) -> dic
 
     Arrays are views into the payload frames. RejectedError says which key broke which rule.
     """
-    size = sum(map(len, frames))
-    if size > limits.max_message_bytes:
-        raise RejectedError(f"an observation of {size} bytes, limit {limits.max_message_bytes}")
+    check_size(sum(map(len, frames)), limits)
     values: dict[str, Any] = tensors.unpack(message.tensors, frames[2:], limits)
     if message.metadata:
         _add_strings(values, message.metadata, limits)
     return values
+
+
+def check_size(size: int, limits: Limits) -> None:
+    """RejectedError where an observation has more bytes than it may have."""
+    if size > limits.max_message_bytes:
+        raise RejectedError(f"an observation of {size} bytes, limit {limits.max_message_bytes}")
+
+
+def check_texts(text_bytes: int, limits: Limits) -> None:
+    """RejectedError where the strings of an observation are longer than they may be."""
+    if text_bytes > limits.max_metadata_bytes:
+        raise RejectedError(f"{text_bytes} bytes of strings, limit {limits.max_metadata_bytes}")
 
 
 def cut_names(message: Any, limits: Limits) -> str:
@@ -143,10 +154,7 @@ def _add_strings(values: dict[str, Any], metadata: Mapping[str, str], limits: Li
             raise RejectedError(f"{key!r} is both a tensor and a string")
         metadata_bytes += len(key) + len(text)
         values[key] = text
-    if metadata_bytes > limits.max_metadata_bytes:
-        raise RejectedError(
-            f"{metadata_bytes} bytes of strings, limit {limits.max_metadata_bytes}"
-        )
+    check_texts(metadata_bytes, limits)
 
 
 STATUS_TO_WIRE = {

@@ -28,8 +28,7 @@ def unpack(
 
     RejectedError names the key of the first one that does not fit its bytes or the limits.
     """
-    if len(descriptors) > limits.max_tensors:
-        raise RejectedError(f"{len(descriptors)} tensors, limit {limits.max_tensors}")
+    check_count(len(descriptors), limits)
     values: dict[str, Value] = {}
     for tensor in descriptors[:]:  # a list: protobuf's own iterator takes three times as long
         description = tensor.SerializeToString()
@@ -43,8 +42,7 @@ def unpack(
                 _remember(description, tensor, value)
         else:
             key, index, offset, end, dtype, shape = layout
-            if len(shape) > limits.max_dimensions:
-                raise _too_many_dimensions(key, shape, limits)
+            check_dimensions(key, shape, limits)
             if index >= len(frames) or end > len(frames[index]):
                 raise _beyond(key, frames, index, offset, end)
             value = np.ndarray(shape, dtype, frames[index], offset)
@@ -83,8 +81,32 @@ def _remember(description: bytes, tensor: Any, value: np.ndarray) -> None:
     )
 
 
-def _too_many_dimensions(key: str, shape: tuple[int, ...], limits: Limits) -> RejectedError:
-    return RejectedError(f"{key!r}: {len(shape)} dimensions, limit {limits.max_dimensions}")
+def check_count(count: int, limits: Limits) -> None:
+    """RejectedError where an observation has more tensors than it may have."""
+    if count > limits.max_tensors:
+        raise RejectedError(f"{count} tensors, limit {limits.max_tensors}")
+
+
+def check_dimensions(key: str, shape: Sequence[int], limits: Limits) -> None:
+    """RejectedError where a tensor has more dimensions than it may have."""
+    if len(shape) > limits.max_dimensions:
+        raise RejectedError(f"{key!r}: {len(shape)} dimensions, limit {limits.max_dimensions}")
+
+
+def check_image(key: str, shape: Sequence[int], limits: Limits) -> None:
+    """RejectedError where an image that travels compressed has no shape that it may have."""
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise _no_image(key, shape)
+    if shape[0] * shape[1] > limits.max_image_pixels:
+        raise RejectedError(
+            f"{key!r}: {shape[0]} x {shape[1]} pixels, limit {limits.max_image_pixels}"
+        )
+
+
+def _no_image(key: str, shape: Sequence[int]) -> RejectedError:
+    return RejectedError(
+        f"{key!r}: an image is uint8 or uint16 of H x W or H x W x C, not {list(shape)}"
+    )
 
 
 def _beyond(
@@ -101,8 +123,7 @@ def _unpack_one(key: str, tensor: Any, frames: Sequence[Buffer], limits: Limits)
     offset, length = tensor.byte_offset, tensor.byte_length
     end = offset + length
     shape = tuple(tensor.shape[:])
-    if len(shape) > limits.max_dimensions:
-        raise _too_many_dimensions(key, shape, limits)
+    check_dimensions(key, shape, limits)
     if shape and min(shape) < 0:
         raise RejectedError(f"{key!r}: negative size in shape {list(shape)}")
     index = tensor.frame
@@ -146,14 +167,9 @@ def _unpack_image(
     tensor: Any, shape: tuple[int, ...], data: memoryview, limits: Limits
 ) -> EncodedImage:
     key = tensor.key
-    if len(shape) not in (2, 3) or 0 in shape or tensor.dtype not in (pb.UINT8, pb.UINT16):
-        raise RejectedError(
-            f"{key!r}: an image is uint8 or uint16 of H x W or H x W x C, not {list(shape)}"
-        )
-    if shape[0] * shape[1] > limits.max_image_pixels:
-        raise RejectedError(
-            f"{key!r}: {shape[0]} x {shape[1]} pixels, limit {limits.max_image_pixels}"
-        )
+    if tensor.dtype not in (pb.UINT8, pb.UINT16):
+        raise _no_image(key, shape)
+    check_image(key, shape, limits)
     image = EncodedImage(data, _ENCODING_NAMES[tensor.encoding], shape)
     if tensor.dtype != dtypes.to_wire(image.dtype):
         raise RejectedError(f"{key!r}: the image is {image.dtype}, its descriptor says otherwise")

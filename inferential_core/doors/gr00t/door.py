@@ -22,9 +22,10 @@ import zmq
 from ...config.doors import split_address
 from ...errors import ConfigError, RejectedError, text_of
 from ...transport.zmq_router import ZmqRouter
+from ...wire.by_value import Reply
 from ..attended import AttendedDoor
 from ..msgpack_values import Codec, packed
-from ..reply import Reply, answer_of
+from ..reply import answer_of
 from ..visit import Visit
 from . import requests
 from .requests import Request

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import RejectedError
+from ...wire.by_value import Reply
 from ...wire.limits import Limits
 from .. import told as words
 from ..msgpack_values import Codec, Unpacked, flat, packed
-from ..reply import Reply
 
 PICKLED = b"PK\x03\x04"  # begins what GR00T N1 sends: torch.save, which is never loaded here
 GET_ACTION = "get_action"

@@ -19,8 +19,8 @@ from google.protobuf.message import DecodeError
 from ...errors import RejectedError, UsageError
 from ...models.specification import compile_specification
 from ...status import Status
+from ...wire.by_value import Reply
 from ..reception import Reception
-from ..reply import Reply
 from . import lerobot_async_pb2 as pb
 from .messages import Moment, as_observed, read_observation, read_setup
 from .robots import Robot, Robots

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 from ...errors import RejectedError, text_of
+from ...wire.by_value import Reply
 from ..msgpack_values import Codec, Unpacked, packed
 from ..reception import Reception
-from ..reply import Reply, answer_of
+from ..reply import answer_of
 from ..visit import Visit
 from .dialects import Question, question
 

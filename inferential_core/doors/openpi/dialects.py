@@ -20,10 +20,10 @@ import numpy as np
 
 from ...errors import RejectedError
 from ...suggestion import nearest
+from ...wire.by_value import Reply
 from ...wire.nesting import nested
 from .. import told as words
 from ..msgpack_values import Codec, Unpacked, flat, packed
-from ..reply import Reply
 
 RESERVED = "inferential/"  # begins the keys by which a client may tell more than the protocol has
 _ENDPOINTS = ("infer", "reset")  # of roboarena
