@@ -22,9 +22,9 @@ import time
 
 from ..wire.images import Buffer
 from .link_state import LinkState, State
+from .liveness import Liveness
 from .outbox import Outbox, Unsent
 from .session import ClientSession
-from .silence import Silence
 from .socket import ServerSocket
 from .standby import Standby
 
@@ -54,7 +54,7 @@ class ServerGroup:
         self._meet_by = self._tick_at = now + _MEET_S
         self._ping_at = now
         self._warned = False
-        self._silence = Silence(session)
+        self._liveness = Liveness(session)
         for socket, _ in lines:
             socket.link.trust_nothing()
             socket.one_of_several = True
@@ -146,8 +146,8 @@ class ServerGroup:
         due = min(self._tick_at, self._move_by)
         if not self._socket.link.connected:
             return due
-        silent_at = self._silence.not_before()
-        return min(due, silent_at if now < silent_at else self._silence.due_at())
+        silent_at = self._liveness.not_before()
+        return min(due, silent_at if now < silent_at else self._liveness.due_at())
 
     def _look(self, now: float) -> bool:
         """Move to another server if it is time to; whether that happened."""
@@ -170,10 +170,10 @@ class ServerGroup:
             return not link.connected and self._move(
                 target, _WHY.get(link.state, link.refusal), now
             )
-        if now >= self._silence.due_at():
-            model = self._silence.model_to_ping(now)
+        if now >= self._liveness.due_at():
+            model = self._liveness.model_to_ping(now)
             if not model:
-                self._silence.forget()
+                self._liveness.forget()
                 return self._move(self._next(), "it is silent", now)
             self._socket.send_aside(self._session.ping(model))
         if self._target is None:
@@ -234,7 +234,7 @@ class ServerGroup:
         self._target, self._move_by = None, math.inf
         if target is None:
             return False
-        self._silence.forget()
+        self._liveness.forget()
         self._better = None
         left, socket = self._socket, next(it for it, standby in self._lines if standby is target)
         farewell = self._session.farewell()

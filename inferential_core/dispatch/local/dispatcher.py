@@ -13,7 +13,7 @@ from ...log.waiting import waiting
 from ...process.users_code import Foreign
 from ..base import Batch, Completion, Dispatcher, ModelInfo, OnDone
 from ..watchdog import Watchdog
-from .model_change import LocalChange, Served
+from .model_change import LocalChange, ServedModel
 from .options import Lanes, ModelOptions, options_by_id, options_of
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class LocalDispatcher(Dispatcher):
     ) -> None:
         options = options_by_id(models, lanes, max_batch, process, timeout_s, warm_up)
         # Replaced as a whole where it changes: the server reads it meanwhile.
-        self._served: dict[str, Served] = {
-            model_id: Served.of(model_id, model, options[model_id])
+        self._served: dict[str, ServedModel] = {
+            model_id: ServedModel.of(model_id, model, options[model_id])
             for model_id, model in models.items()
         }
         self._aside: set[Lanes] = set()  # of models that are not served yet, or no more
@@ -136,11 +136,11 @@ class LocalDispatcher(Dispatcher):
 
     # --- for changes ---
 
-    def served(self, model_id: str) -> Served | None:
+    def served(self, model_id: str) -> ServedModel | None:
         """What is served under this id."""
         return self._served.get(model_id)
 
-    def put(self, model_id: str, served: Served | None) -> None:
+    def put(self, model_id: str, served: ServedModel | None) -> None:
         """Serve this under the id from now on; None: nothing."""
         if served is not None:
             self._served = {**self._served, model_id: served}

@@ -20,7 +20,7 @@ _KEPT = ("generation", "expected_s", "expected_deviation_s")  # which its lanes 
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedModel:
     """What stands under a model's id; without lanes nothing that could be asked."""
 
     source: str  # `module:attribute` by which it can be made again; empty where it was an object
@@ -29,29 +29,29 @@ class Served:
     lanes: Lanes | None
 
     @classmethod
-    def of(cls, model_id: str, model: Foreign[Any], options: ModelOptions) -> Served:
+    def of(cls, model_id: str, model: Foreign[Any], options: ModelOptions) -> ServedModel:
         """A model that is not started yet; ConfigError or UsageError says what is wrong."""
         lanes, info = make_lanes(model_id, model, options)
         return cls("", options, info, lanes).named(model if issubclass(type(model), str) else "")
 
-    def named(self, source: str) -> Served:
+    def named(self, source: str) -> ServedModel:
         """The same, which `source` names; its profile is expected to hold."""
         if not source:
             return self
         expected = profile.expected(self.info.id, source)
         return replace(self, source=source, info=replace(self.info, **expected))
 
-    def ready(self) -> Served:
+    def ready(self) -> ServedModel:
         """The same once its lanes, which were started, are; ConfigError says why they are not."""
         assert self.lanes is not None
         kept = {name: getattr(self.info, name) for name in _KEPT}
         return replace(self, info=replace(self.lanes.wait_ready(), **kept))
 
-    def said_to(self, change: str) -> Served:
+    def said_to(self, change: str) -> ServedModel:
         """The same, said to be changed."""
         return replace(self, info=replace(self.info, change=change))
 
-    def hollow(self, unavailable: str, change: str) -> Served:
+    def hollow(self, unavailable: str, change: str) -> ServedModel:
         """The same without its lanes: starting, or where it is not being changed gone."""
         starting = bool(change)
         info = replace(self.info, unavailable=unavailable, change=change, starting=starting)
@@ -61,10 +61,10 @@ class Served:
 class Host(Protocol):
     """What a change needs of its dispatcher."""
 
-    def served(self, model_id: str) -> Served | None:
+    def served(self, model_id: str) -> ServedModel | None:
         """What is served under this id."""
 
-    def put(self, model_id: str, served: Served | None) -> None:
+    def put(self, model_id: str, served: ServedModel | None) -> None:
         """Serve this under the id from now on; None: nothing."""
 
     def begin_lanes(self, lanes: Lanes) -> None:
@@ -93,7 +93,7 @@ class LocalChange(ModelChange):
         self._model = model
         self._options = options
         self._old = host.served(model_id)
-        self._new: Served | None = None
+        self._new: ServedModel | None = None
         self._unload_first = unload_first and self._old is not None and model is not None
         if model is None and self._old is None:
             known = nearest(model_id, host.models())
@@ -103,7 +103,7 @@ class LocalChange(ModelChange):
         old = self._old
         if old is None:
             info = ModelInfo(self._id)
-            new = Served("", self._options, info, None).hollow("it is being loaded", LOADING)
+            new = ServedModel("", self._options, info, None).hollow("it is being loaded", LOADING)
             self._host.put(self._id, new)
         elif self._unload_first:
             told = "it is being replaced, and was unloaded first"
@@ -117,7 +117,7 @@ class LocalChange(ModelChange):
         if self._model is None:
             return
         model, self._model = self._model, ""  # whose memory it would hold otherwise
-        new = Served.of(self._id, model, self._options)
+        new = ServedModel.of(self._id, model, self._options)
         del model
         if self._old is not None:
             generation = self._old.info.generation + 1
@@ -138,7 +138,7 @@ class LocalChange(ModelChange):
             self._host.end_lanes(new.lanes, finish=False)
         self._host.put(self._id, self._restored() if self._unload_first else self._old)
 
-    def _started(self, served: Served) -> Served:
+    def _started(self, served: ServedModel) -> ServedModel:
         """The same once it is ready; nothing is left of one that does not get so far."""
         assert served.lanes is not None
         self._host.begin_lanes(served.lanes)
@@ -158,7 +158,7 @@ class LocalChange(ModelChange):
         del lanes
         free_memory()
 
-    def _restored(self) -> Served:
+    def _restored(self) -> ServedModel:
         """The model that was unloaded first, made again where its name is known."""
         old = self._old
         assert old is not None
@@ -168,7 +168,7 @@ class LocalChange(ModelChange):
             told = "it was unloaded before its successor failed, and was given as an object"
             return old.hollow(told, "")
         try:
-            made = Served.of(self._id, old.source, old.options)
+            made = ServedModel.of(self._id, old.source, old.options)
             info = replace(made.info, generation=old.info.generation + 1)
             return self._started(replace(made, info=info))
         except InferentialError as error:

@@ -20,7 +20,7 @@ _UNKNOWN_RUNWAY_S = 1.0  # where the robot does not tell it
 _NO_PONG_S = 5.0  # for a server that answers no pings
 
 
-class Silence:
+class Liveness:
     """Of one server; times are monotonic, in s."""
 
     def __init__(self, session: ClientSession) -> None:
