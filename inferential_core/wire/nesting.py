@@ -41,15 +41,15 @@ def _flatten(
     if depth > MOST_NESTED:
         raise UsageError(f"the {what} is nested more than {MOST_NESTED} times")
     for key, value in values.items():
-        if len(found) == MOST_VALUES:
-            raise UsageError(f"the {what} has more than {MOST_VALUES} values")
         name = f"{prefix}{key}"
-        if texts and is_texts(value):
-            value = dict(enumerate(value))
         if isinstance(value, Mapping):
             _flatten(value, f"{name}.", depth + 1, found, what, texts)
+        elif texts and isinstance(value, (list, tuple)) and is_texts(value):
+            _flatten(dict(enumerate(value)), f"{name}.", depth + 1, found, what, texts)
         elif name in found:
             raise UsageError(f"the {what} has two values for {name!r}")
+        elif len(found) == MOST_VALUES:
+            raise UsageError(f"the {what} has more than {MOST_VALUES} values")
         else:
             found[name] = value
 

@@ -105,10 +105,18 @@ def _read_observations(request: Request, data: dict[str, Any]) -> None:
         if options is not None:
             said = {**said, **_read_options(request, options)}
     request.listed = said is not data
-    request.prefixed = not any(isinstance(said.get(kind), dict) for kind in ("video", "state"))
-    values = {name: value for name, value in _flat(said).items() if value is not None}
-    each_robots = {name for name, value in values.items() if _has_robots(name, value)}
-    sizes = {len(values[name]) for name in each_robots}
+    nested = isinstance(said.get("video"), dict) or isinstance(said.get("state"), dict)
+    request.prefixed = not nested
+    values: dict[str, Any] = {}
+    robots: dict[str, int] = {}  # how many there are in each array that counts them
+    for name, value in flat(said, texts=False).items():
+        if value is None:
+            continue
+        name = _key(name)
+        values[name] = value
+        if isinstance(value, np.ndarray) and value.ndim == (5 if name.startswith("video.") else 3):
+            robots[name] = len(value)
+    sizes = set(robots.values())
     if len(sizes) > 1:
         raise RejectedError(f"an observation of several robots has as many of each, not {sizes}")
     request.batched = bool(sizes)
@@ -120,7 +128,9 @@ def _read_observations(request: Request, data: dict[str, Any]) -> None:
         return
     for robot in range(count):
         observation = {
-            name: value[robot] if name in each_robots or _is_list_of(value, robot) else value
+            name: value[robot]
+            if name in robots or (type(value) is list and robot < len(value))
+            else value  # which is everybody's
             for name, value in values.items()
         }
         request.observations.append(flat(observation))
@@ -145,24 +155,10 @@ def _read_options(request: Request, options: Any) -> dict[str, Any]:
     return others
 
 
-def _flat(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys as N1.5 has them; a text of `language` is known by its own name if that has dots."""
-    values = flat(said, texts=False)
-    for name in [name for name in values if name.startswith(_LANGUAGE)]:
-        own_name = name.removeprefix(_LANGUAGE)
-        if "." in own_name:
-            values[own_name] = values.pop(name)
-    return values
-
-
-def _has_robots(name: str, value: Any) -> bool:
-    """Whether the first dimension of an array counts robots."""
-    return isinstance(value, np.ndarray) and value.ndim == (5 if name.startswith("video.") else 3)
-
-
-def _is_list_of(value: Any, robot: int) -> bool:
-    """Whether a value is a list that has an item for this robot; others are everybody's."""
-    return type(value) is list and robot < len(value)
+def _key(name: str) -> str:
+    """As N1.5 has it: a text of `language` is known by its own name if that has dots."""
+    own_name = name.removeprefix(_LANGUAGE)
+    return own_name if "." in own_name else name
 
 
 def modality_config(found: Mapping[str, Any]) -> dict[str, Any]:
