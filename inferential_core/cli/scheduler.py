@@ -11,7 +11,9 @@ from typing import Any
 from ..errors import UsageError
 from ..process.users_code import imported, users_code
 from ..scheduler.base import Scheduler
-from ..scheduler.conformance import Finding, check_policy, check_scheduler
+from ..scheduler.conformance import check_scheduler
+from ..scheduler.conformance_calls import Finding
+from ..scheduler.conformance_policy import check_policy
 from ..suggestion import nearest
 
 HOLDS, FAILS = 0, 1

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from inferential_core.cli.scheduler import main
+from inferential_core.clock import SystemClock
 from inferential_core.config.schema import SchedulingConfig
 from inferential_core.errors import UsageError
 from inferential_core.request import InferenceRequest
-from inferential_core.scheduler import conformance
+from inferential_core.scheduler import conformance, conformance_calls
 from inferential_core.scheduler.base import Scheduler, scheduler_class
 from inferential_core.scheduler.batching import BatchScheduler
-from inferential_core.scheduler.conformance import check_policy, check_scheduler
+from inferential_core.scheduler.conformance import check_scheduler
+from inferential_core.scheduler.conformance_policy import check_policy
+from inferential_core.scheduler.standing_time import StandingTime
 
 STRATEGIES = ("deadline_aware", "batch_optimized", "priority_tiered", "round_robin")
 
@@ -79,7 +84,7 @@ class Raises(Plain):
 
 class Hangs(Plain):
     def next_batch(self) -> list[InferenceRequest]:
-        if len(self.waiting) > 500:
+        if len(self.waiting) > 980:
             time.sleep(0.2)
         return super().next_batch()
 
@@ -122,18 +127,77 @@ class Spins(Plain):
         return super().next_batch()
 
 
+class Rates(Plain):
+    """Divides by the time that passed since it was asked last."""
+
+    asked_at = 0.0
+
+    def next_batch(self) -> list[InferenceRequest]:
+        now = time.perf_counter()
+        self.rate, self.asked_at = 1.0 / (now - self.asked_at), now
+        return super().next_batch()
+
+
+class Paces(Plain):
+    """Returns a batch each millisecond, and goes by the clock that it took from `time` by name."""
+
+    asked_at = 0.0
+
+    def next_batch(self) -> list[InferenceRequest]:
+        now = monotonic()
+        if now < self.asked_at + 0.001:
+            return []
+        self.asked_at = now
+        return super().next_batch()
+
+
+class Passes(Plain):
+    """Does not return before time has passed."""
+
+    def next_batch(self) -> list[InferenceRequest]:
+        began = time.monotonic_ns()
+        while time.monotonic_ns() == began:
+            pass
+        return super().next_batch()
+
+
+class Holds(Plain):
+    """Holds everything for half a second."""
+
+    held_since = math.inf
+
+    def next_batch(self) -> list[InferenceRequest]:
+        if not self.waiting:
+            self.held_since = math.inf
+            return []
+        self.held_since = min(self.held_since, time.time())
+        return super().next_batch() if time.time() >= self.held_since + 0.5 else []
+
+
+class ChoosesLater(Chooses):
+    def choose(self, waiting: Any, limit: int, now: float, latency: Any) -> Any:
+        late = now >= waiting[0].received_at + 0.5
+        return list(waiting[:limit]) if late or len(waiting) >= limit else []
+
+
+class HoldsBriefly(Chooses):
+    def choose(self, waiting: Any, limit: int, now: float, latency: Any) -> Any:
+        late = now >= waiting[0].received_at + 0.1
+        return list(waiting[:limit]) if late or len(waiting) >= limit else []
+
+
 def problems(make: Callable[[SchedulingConfig], Scheduler]) -> dict[str, str]:
     return {each.check: each.problem for each in check_scheduler(make) if each.problem}
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conformance, "DRAIN_S", 0.2)
+    monkeypatch.setattr(conformance_calls, "DRAIN_S", 0.2)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_our_strategies_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conformance, "DRAIN_S", 5.0)
+    monkeypatch.setattr(conformance_calls, "DRAIN_S", 5.0)
     assert problems(scheduler_class(name)) == {}
 
 
@@ -170,12 +234,38 @@ def test_a_fault_that_a_server_would_make_good_is_found(make: type[Scheduler], s
     assert said in problems(make)["each observation is returned once, and none is lost"]
 
 
-def test_a_strategy_that_chooses_as_documented_passes() -> None:
-    assert problems(Chooses) == {}
+@pytest.mark.parametrize("make", [Chooses, HoldsBriefly])
+def test_a_strategy_that_chooses_as_documented_passes(make: type[Scheduler]) -> None:
+    assert problems(make) == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (Rates, "next_batch raised ZeroDivisionError"),
+        (Paces, "waited, where the clock stood: it waits for time to pass"),
+        (Passes, "next_batch did not return within"),
+        (Holds, "waited, where the clock stood: it waits for time to pass"),
+    ],
+)
+def test_who_needs_time_to_pass_between_two_choices_is_found(
+    make: type[Scheduler], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conformance_calls, "HANGS_S", 1.0)
+    assert said in problems(make)["hundreds of choices may be made at one moment"]
+
+
+@pytest.mark.parametrize("make", [Holds, ChoosesLater])
+def test_who_holds_what_waits_by_its_own_clock_is_found(make: type[Scheduler]) -> None:
+    said = problems(make)["what waits is not held while the model is free"]
+    assert said == (
+        "next_batch returned none of 3 observations for 250 ms: meanwhile a model would have been"
+        " idle"
+    )
 
 
 def test_after_a_call_that_hangs_nothing_more_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conformance, "HANGS_S", 0.05)
+    monkeypatch.setattr(conformance_calls, "HANGS_S", 0.05)
     (found,) = check_scheduler(Spins)
     assert found.problem == (
         "next_batch did not return within 0 s; the checks after this one are left out"
@@ -186,11 +276,23 @@ def test_a_scheduler_that_takes_too_long_or_hangs_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(conformance, "CALL_S", 0.1)
-    monkeypatch.setattr(conformance, "DRAIN_S", 60.0)
+    monkeypatch.setattr(conformance_calls, "DRAIN_S", 60.0)
     assert "a call took" in problems(Hangs)["a full queue is served in time"]
-    monkeypatch.setattr(conformance, "HANGS_S", 0.1)
+    monkeypatch.setattr(conformance_calls, "HANGS_S", 0.1)
     said = problems(Hangs)["a full queue is served in time"]
     assert said.startswith("next_batch did not return within")
+
+
+def test_clocks_go_on_after_time_stood() -> None:
+    with StandingTime() as standing:
+        standing.given(Paces(SchedulingConfig()))
+        stood = monotonic()
+        assert time.monotonic() == stood == monotonic() == standing.now()
+        wall = time.time()
+        standing.advance(0.5)
+        assert monotonic() == pytest.approx(stood + 0.5)
+        assert time.time() == pytest.approx(wall + 0.5)
+    assert {time.monotonic, monotonic} == {SystemClock.now}
 
 
 def test_policies_are_checked_too() -> None:
