@@ -68,10 +68,12 @@ class Driven:
             self._unguard(self.scheduler)
 
     def submit(self, *requests: InferenceRequest) -> None:
+        """Submit one after the other."""
         for request in requests:
             self._call("submit", partial(self.scheduler.submit, request))
 
     def next_batch(self) -> list[InferenceRequest]:
+        """The next batch; Failure where that is none."""
         batch = self._call("next_batch", lambda: self.scheduler.next_batch())
         if not isinstance(batch, list):
             raise Failure(f"next_batch returned {type(batch).__name__}, and must return a list")
@@ -81,12 +83,15 @@ class Driven:
         return batch
 
     def tick(self) -> None:
+        """As a server does while requests wait."""
         self._call("tick", lambda: self.scheduler.tick())
 
     def status(self) -> Any:
+        """Whatever it tells."""
         return self._call("status", lambda: self.scheduler.status())
 
     def queue_len(self) -> int:
+        """Its number; Failure where that is none."""
         length = self._call("queue_len", lambda: self.scheduler.queue_len())
         if not isinstance(length, int):
             raise Failure(f"queue_len returned {type(length).__name__}, and must return an int")
@@ -116,6 +121,7 @@ class Driven:
         return order
 
     def close(self) -> None:
+        """No more calls."""
         self._thread.close()
 
     def _unguard(self, strategy: BatchScheduler) -> None:
