@@ -91,6 +91,8 @@ class Outcomes:
         client.open_bytes -= request.size
         client.answered_at = now
         client.settle(status, error)
+        if request.first_of_episode and not answered and status is not Status.SUPERSEDED:
+            client.begin_again(request)
         if answered and call is not None:
             if request.in_time(now):
                 client.answers_in_time += 1

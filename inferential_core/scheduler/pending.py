@@ -127,6 +127,7 @@ class Pending:
                     self._left(newer)
                     newer.waiting_since = since
                     self._entered(newer)
+                _take_over_beginning(newer, request)
                 self.removed.append((request, Status.SUPERSEDED, _SUPERSEDED))
                 return False
         self._append(request)
@@ -188,6 +189,7 @@ class Pending:
         for old in list(older):
             # A robot that refreshes its observation must not lose its place in time.
             request.waiting_since = min(request.waiting_since, old.waiting_since)
+            _take_over_beginning(request, old)
             self.remove(old, Status.SUPERSEDED, _SUPERSEDED)
 
     def _append(self, request: InferenceRequest) -> None:
@@ -226,3 +228,9 @@ class Pending:
         else:
             del of_client[request]
         self.size -= 1
+
+
+def _take_over_beginning(newer: InferenceRequest, older: InferenceRequest) -> None:
+    """The newer one begins the episode for its model, if the older one would have begun it."""
+    if older.first_of_episode and newer.epoch == older.epoch:
+        newer.first_of_episode = True

@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..request import InferenceRequest
 from ..status import Status
 from .quota import Quota
 from .silence import Silence
@@ -101,6 +102,11 @@ class Client:
         if passed > silence.least * silence.mean and self.connected:
             return passed > silence.allowed(cadence.interval)
         return False
+
+    def begin_again(self, request: InferenceRequest) -> None:
+        """The first observation of an episode was not served: the next one is its first."""
+        if self.epochs.get(request.model_id) == request.epoch:
+            del self.epochs[request.model_id]
 
     def settle(self, status: Status, error: str) -> None:
         """Count the end of one of its observations."""

@@ -634,6 +634,27 @@ def test_the_first_observation_of_an_episode_is_marked():
     assert marks == [True, False, True, False]
 
 
+def test_the_first_observation_that_is_served_is_marked_where_an_earlier_one_is_not():
+    house = House(scheduling={"max_retries": 0, "request_ttl_ms": 500})
+    robot, other = house.client("a"), house.client("b")
+    house.observe(other)  # which the model is at
+    house.observe(robot, epoch=1)
+    house.observe(robot, epoch=1, supersede=True)  # takes the place of the first
+    house.complete()
+    assert [each.first_of_episode for each in house.complete().requests] == [True]
+    house.observe(other)
+    house.observe(robot, epoch=2)
+    house.pass_time(0.6)  # and it expires
+    house.complete()
+    for _ in range(2):
+        house.observe(robot, epoch=2)
+    house.complete(RuntimeError("no"))  # which may be said to nobody again
+    marks = [each.first_of_episode for each in house.complete().requests]
+    house.observe(robot, epoch=2)
+    marks += [each.first_of_episode for each in house.complete().requests]
+    assert marks == [False, True]
+
+
 def test_a_takeover_drops_what_the_old_connection_still_waits_for():
     house = House()
     peer = house.client("a")

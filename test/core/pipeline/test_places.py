@@ -190,7 +190,7 @@ def test_of_a_fleet_that_is_switched_on_at_once_as_many_find_a_place_as_can_be_s
 @pytest.mark.parametrize("keep", [0.98, None])
 def test_a_real_server_refuses_the_second_of_two_that_ask_without_a_pause(keep: float | None):
     def slow(obs: dict) -> dict:
-        time.sleep(0.02)
+        time.sleep(0.1)  # so that what a busy machine adds does not make room
         return {"actions": np.zeros(1)}
 
     config = InferentialConfig(admission={"keep": keep})
