@@ -48,7 +48,7 @@ def parse_urdf(text: str, path: str) -> Mapping[str, Joint]:
         raise ContractError(path, f"the URDF begins with <{root.tag}>, not with <robot>")
     return {
         joint.get("name", ""): _joint(joint, path)
-        for joint in root.iter("joint")
+        for joint in root.findall("joint")
         if joint.get("type") in MOVING
     }
 

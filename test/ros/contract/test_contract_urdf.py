@@ -55,6 +55,14 @@ def test_positions_are_limited_and_velocities_are_largest_steps() -> None:
     assert not contract(["wheel"], action={"continuous": ["wheel"]}).warnings
 
 
+def test_joints_for_a_simulator_alone_are_none_of_the_robots() -> None:
+    """Gazebo closes loops of links with joints of SDF in an extension."""
+    extension = '<gazebo><joint name="shoulder" type="revolute"><axis/></joint></gazebo></robot>'
+    urdf = URDF.replace("</robot>", extension)
+    output = contract(["shoulder"], urdf=urdf).action.outputs[0]
+    assert (output.limits.lower, output.limits.upper) == ((-1.5,), (2.0,))
+
+
 def test_the_units_of_the_action_are_taken_into_account() -> None:
     output = contract(["shoulder"], {"unit": "deg", "max_step": 0.1}).action.outputs[0]
     assert output.limits.upper == pytest.approx((np.rad2deg(2.0),))
