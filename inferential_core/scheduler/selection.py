@@ -48,9 +48,10 @@ class Selection:
             queue.fleet.note_standing(now - min(map(_stands_since, queue.late)))
         if not queue.fleet.overloaded:
             return self.protecting(queue, now, seconds)
-        queue.reason = "overloaded: the most motion"
+        rule, queue.reason = self._rule, "overloaded: the most motion"
+        if queue.fleet.tiers_first and not rule.strict:
+            rule, queue.reason = BY_TIER, "overloaded, but nearly fits: by tier, the most motion"
         overdue = self._guard.overdue(queue, now, seconds)
-        rule = BY_TIER if queue.fleet.tiers_first and not self._rule.strict else self._rule
         clients = most_moving(queue, overdue, seconds, rule)
         self._guard.pay(queue, seconds, len(clients), len(overdue))
         return clients

@@ -342,6 +342,7 @@ def test_where_tiers_come_first_the_first_one_is_served_before_its_robots_are_dr
     fleet.now += 1.1
     fleet.ask("top", 25, priority=0)
     assert fleet.names(limit=1) == "top"
+    assert fleet.scheduler.reason("policy").startswith("overloaded, but nearly fits: by tier")
 
 
 def test_strict_tiers_come_before_all_else() -> None:
@@ -410,8 +411,10 @@ def test_no_hint_that_was_never_given_is_taken_for_ignored() -> None:
     assert fleet.scheduler._queues["policy"].clients["a"].follows_hints
 
 
-@pytest.mark.parametrize("strict", [False, True])
-def test_in_an_overloaded_fleet_too_nobody_waits_longer_than_the_guard_says(strict: bool) -> None:
+@pytest.mark.parametrize(("strict", "tiers_first"), [(False, False), (False, True), (True, False)])
+def test_in_an_overloaded_fleet_too_nobody_waits_longer_than_the_guard_says(
+    strict: bool, tiers_first: bool
+) -> None:
     fleet = Fleet(starvation_guard_ms=500, guard_share=0.05, strict_tiers=strict)
     rivals = [f"r{index}" for index in range(20)]
     fleet.meet(*rivals, priority=0)
@@ -423,6 +426,7 @@ def test_in_an_overloaded_fleet_too_nobody_waits_longer_than_the_guard_says(stri
     for robot in rivals:
         fleet.ask(robot, 0, priority=0)
     while True:
+        fleet.state.tiers_first = tiers_first
         batch = fleet.pick()
         if modest in batch:
             break
