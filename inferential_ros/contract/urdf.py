@@ -1,7 +1,7 @@
 """Reads the types and limits of a robot's joints from its URDF.
 
 https://wiki.ros.org/urdf/XML/joint: positions in rad or m, velocities in rad/s or m/s, efforts in
-Nm or N. A `continuous` joint has no ends.
+Nm or N. A `continuous` joint has no ends, and an end that is left out of a <limit> is 0.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def parse_urdf(text: str, path: str) -> Mapping[str, Joint]:
 def _joint(joint: ElementTree.Element, path: str) -> Joint:
     limit = joint.find("limit")
     found: dict[str, float | None] = {}
-    for name in ("lower", "upper", "velocity", "effort"):
-        given = None if limit is None else limit.get(name)
+    for name, unsaid in (("lower", "0"), ("upper", "0"), ("velocity", None), ("effort", None)):
+        given = None if limit is None else limit.get(name, unsaid)
         try:
             found[name] = None if given is None else float(given)
         except ValueError:

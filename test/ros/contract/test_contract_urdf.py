@@ -25,6 +25,7 @@ URDF = """
     <limit lower="0" upper="0.4" velocity="0.1" effort="100"/>
   </joint>
   <joint name="wheel" type="continuous"><limit velocity="6.0" effort="5"/></joint>
+  <joint name="finger" type="prismatic"><limit upper="0.04" effort="20"/></joint>
   <joint name="camera" type="fixed"/>
   <joint name="unknown" type="revolute">
     <limit lower="0" upper="0" velocity="0" effort="0"/>
@@ -53,6 +54,11 @@ def test_positions_are_limited_and_velocities_are_largest_steps() -> None:
     assert output.max_step == pytest.approx((0.04, 0.002, 0.12))
     assert "name 'wheel' under action.continuous" in made.warnings[0]
     assert not contract(["wheel"], action={"continuous": ["wheel"]}).warnings
+
+
+def test_an_end_that_the_urdf_leaves_out_is_zero() -> None:
+    output = contract(["finger"]).action.outputs[0]
+    assert (output.limits.lower, output.limits.upper) == ((0.0,), (0.04,))
 
 
 def test_joints_for_a_simulator_alone_are_none_of_the_robots() -> None:
