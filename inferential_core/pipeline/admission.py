@@ -91,9 +91,9 @@ class Admission:
         """The request a message makes; None if there is none, or if it has ended already.
 
         Never raises, whatever is in it. identity: of the connection it came on. came: its frames,
-        or what a door hands in. key: the public
-        key its sender proved to have. pending: what of that client waits, should another
-        connection have taken its id over. door: the kind of the door by which it came in.
+        or what a door hands in. key: the public key its sender proved to have. pending: what of
+        that client waits, should another connection have taken its id over. door: the kind of the
+        door by which it came in.
         """
         # parse
         limits = self._limits
