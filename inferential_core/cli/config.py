@@ -14,6 +14,7 @@ from ..config.loading import Loaded, load
 from ..config.section import Section
 from ..config.yaml_source import Keys, dotted, place
 from ..dispatch.local.options import check_ids
+from ..doors.opening import ignored
 from ..errors import ConfigError, InferentialError
 from ..models.loading import targets
 from ..scheduler.base import create_scheduler
@@ -38,7 +39,10 @@ def main(argv: Sequence[str]) -> int:
     sys.path.insert(0, str(Path.cwd()))
     _check_scheduler(loaded)
     _check_places(loaded)
-    check_settings(command_config(options.file))  # as inferential serve would have them
+    config = command_config(options.file)  # as inferential serve would have it
+    check_settings(config)
+    for told in ignored(config):
+        print(f"warning: {told}", file=sys.stderr)
     lines = list(_lines(loaded.config, (), loaded, changed=True))
     count = sum(bool(origin) for _, origin in lines)
     print(f"{options.file or 'the environment'}: valid; {_differing(count)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -19,6 +20,8 @@ from .credentials import Credentials
 from .door import Door
 from .entrance import Entrance
 from .reception import Reception
+
+_log = logging.getLogger(__name__)
 
 # kind -> module, class, and the extra that brings what it needs
 _KINDS = {
@@ -45,6 +48,8 @@ def with_doors(
     """
     if not config.doors:
         return socket, ()
+    for told in ignored(config):
+        _log.warning("%s", told)
     entrance = Entrance(socket)
     try:
         for settings in config.doors:
@@ -83,6 +88,19 @@ def checked_class(settings: DoorConfig, config: InferentialConfig) -> type[Door]
     check_exposure(settings, cls, config)
     context_of(settings)
     return cls
+
+
+def ignored(config: InferentialConfig) -> list[str]:
+    """A sentence for each setting of a door that changes nothing as the others are."""
+    if config.security.keys:
+        return []
+    return [
+        f"door {door.kind!r}: identity {door.identity!r} grants and forbids nothing, as this"
+        " server has no keys: set security.keys to the folder with authorized.yaml, or leave out"
+        " the identity"
+        for door in config.doors
+        if door.identity
+    ]
 
 
 def door_class(kind: str) -> type[Door]:

@@ -228,7 +228,10 @@ function showSum(frame) {
     term(name, ` ${name.replace("_", " ")}`, whole.format(frame[name]), bad ? "bad" : "");
   }
   const off = frame.received - added.reduce((total, name) => total + frame[name], 0);
-  const apart = frame.malformed ? ` · ${whole.format(frame.malformed)} malformed` : "";
+  const refusals = (frame.doors ?? []).flatMap((door) => Object.values(door.errors));
+  const refused = refusals.reduce((total, count) => total + count, 0);
+  const apart = [[frame.malformed, "malformed"], [refused, "refused at doors"]]
+    .filter(([count]) => count).map(([count, what]) => ` · ${whole.format(count)} ${what}`).join("");
   const told = off ? `✕ ${off} unaccounted for` : `✓ all accounted for`;
   term("verdict", told + apart, "", off ? "verdict bad" : "verdict");
 }

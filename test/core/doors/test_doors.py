@@ -261,6 +261,16 @@ def test_a_door_to_a_model_that_is_not_served_is_warned_of(caplog):
         assert "door 'openpi': model 'polcy' is not served: did you mean 'policy'" in caplog.text
 
 
+def test_an_identity_is_warned_of_where_the_server_has_no_keys(caplog, tmp_path, capsys):
+    told = "door 'openpi': identity 'arm' grants and forbids nothing, as this server has no keys"
+    with serve({"policy": double}, {"kind": "openpi", "identity": "arm"}):
+        assert told in caplog.text
+    file = tmp_path / "server.yaml"
+    file.write_text("doors:\n- {kind: openpi, bind: '127.0.0.1:0', identity: arm}\n")
+    assert main(["config", "check", str(file)]) == 0
+    assert told in capsys.readouterr().err
+
+
 def test_a_door_beyond_loopback_is_open_to_all_only_where_that_is_said():
     door = {"kind": "openpi", "bind": "0.0.0.0:0"}
     with serve({"policy": double}, door, security={"allow_insecure": True}) as server:

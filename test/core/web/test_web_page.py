@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
+from doors_rig import JsonLinesClient, serve
+
 from benchmarks import browser
 from inferential_core import Connection, LocalDispatcher, Server
 from inferential_core.config import InferentialConfig
@@ -133,6 +135,18 @@ def test_a_row_appears_for_each_robot_and_the_sum_is_shown(rig: Rig) -> None:
         rig.page.run(f"{ROWS}.map((row) => row.querySelector('.state').textContent)")
         == ["active"] * 3
     )
+
+
+def test_what_doors_refused_is_told_beside_the_sum(chromium: browser.Browser) -> None:
+    door = {"kind": "json_lines_door:JsonLines"}
+    with serve({"walk": Model()}, door, http={"bind": "127.0.0.1:0"}) as server:
+        with JsonLinesClient(server) as client:
+            assert "unknown" in client.ask(state=[1], model="wakl")["refused"]
+        chromium.go(server.page)
+        chromium.wait_for(
+            "document.querySelector('#sum').textContent.endsWith('for · 1 refused at doors')"
+        )
+        chromium.go("about:blank")
 
 
 def test_a_robot_that_starves_turns_visibly_so_sorts_to_the_top_and_recovers(rig: Rig) -> None:
