@@ -67,7 +67,6 @@ class Anticipation:
 
     soon: dict[str, Pause] = field(default_factory=dict)  # answered, and quick to ask again
     waits_since: float = math.nan
-    waits_for: int = 0  # observations that the model waits for right now
     waited: int = 0  # batches that it waited for
     waited_s: float = 0.0
 
@@ -142,14 +141,13 @@ class Anticipation:
         """The model waits, at first or still."""
         if math.isnan(self.waits_since):
             self.waits_since = now
-        self.waits_for = wait.more
 
     def ends(self, now: float) -> None:
         """The model is given a batch."""
         if self.waits_since == self.waits_since:
             self.waited += 1
             self.waited_s += now - self.waits_since
-            self.waits_since, self.waits_for = math.nan, 0
+            self.waits_since = math.nan
 
     def text(self) -> str:
         """For how many batches it waited, and how long on average."""
