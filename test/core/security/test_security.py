@@ -356,7 +356,7 @@ def test_beyond_loopback_without_keys_only_this_machine_is_served(
                 assert ask(far).status is Status.LOST
                 assert "serves its own machine only" in far.refusal
             reasons = server.status()["security"]["handshakes_by_reason"]
-            assert reasons == {"another machine, and no keys": 1}
+            assert list(reasons) == ["another machine, and no keys"]  # for each time it tried
         assert server.status()["security"]["mode"] == "this machine"
     assert "only this machine is served" in caplog.text
 

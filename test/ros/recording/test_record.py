@@ -206,10 +206,12 @@ def test_a_killed_recorder_leaves_a_simulation_with_its_reset_that_replays(
     finally:
         server.stop()
     report = json.loads(figures.read_text())
-    # Where the robot pauses behind the reset, its next state only begins the episode.
-    unasked = sum(found.values()) - report["outcomes"]["ok"]
-    assert (report["episodes"], report["messages"]) == (2, sum(found.values()))
-    assert unasked in (0, 1)
+    states_recorded = sum(found.values())
+    assert (report["episodes"], report["messages"]) == (2, states_recorded)
+    # Where the robot pauses behind the reset, its next state only begins the episode; on a busy
+    # machine several wait for the clock. Each is told.
+    assert report["outcomes"]["ok"] + report["not_ready"] == states_recorded
+    assert report["outcomes"]["ok"] > states_recorded / 2
     assert report["recorded_model_version"] == "v1"
 
 
