@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class TokenBucket:
     """Time is handed in, monotonic seconds."""
@@ -24,18 +26,29 @@ class TokenBucket:
         return True
 
 
+class NoLimit(TokenBucket):
+    """There is always some left."""
+
+    def __init__(self) -> None:
+        super().__init__(math.inf)
+
+    def spend(self, amount: float, now: float) -> bool:
+        """Whether there is any left: always."""
+        return True
+
+
 class Quota:
     """Observations and bytes a second; None: as many as it likes."""
 
     def __init__(self, rate_hz: float | None, bytes_per_s: float | None) -> None:
         self.limits = (rate_hz, bytes_per_s)
-        self._rate = None if rate_hz is None else TokenBucket(rate_hz)
-        self._volume = None if bytes_per_s is None else TokenBucket(bytes_per_s)
+        self._rate = NoLimit() if rate_hz is None else TokenBucket(rate_hz)
+        self._volume = NoLimit() if bytes_per_s is None else TokenBucket(bytes_per_s)
 
     def exceeded(self, size: int, now: float) -> str:
         """Charge an observation of so many bytes; the limit it is beyond, in words, or ''."""
-        if self._rate is not None and not self._rate.spend(1.0, now):
+        if not self._rate.spend(1.0, now):
             return f"{self._rate.per_s:g} observations a second"
-        if self._volume is not None and not self._volume.spend(size, now):
+        if not self._volume.spend(size, now):
             return f"{self._volume.per_s:g} bytes a second"
         return ""

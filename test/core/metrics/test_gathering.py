@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytest
 
 from inferential_core.clock import FakeClock
 from inferential_core.metrics import MetricsStore
@@ -19,14 +16,6 @@ from inferential_core.status import Status
 from inferential_core.tracking.models import ModelRecord
 
 SOON_S = 10.0  # a bound, not a duration
-
-
-@pytest.fixture
-def hasty_threads() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def serve(recorder: Recorder, count: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -93,15 +92,6 @@ def test_a_snapshot_has_all_metrics_of_the_window() -> None:
         "depth": 2.0,
         "latency": 3.0,
     }
-
-
-@pytest.fixture
-def hasty_threads() -> Iterator[None]:
-    """Threads that change places so often that a race has a chance to show."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def test_reading_while_the_server_records_never_fails(hasty_threads: None) -> None:
