@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
-from ..transport.zmq_router import OPEN_GATE, OpenGate
+from ..transport.zmq_router import OpenGate
 from .authorization import Authorization, KeyAuthorization
 from .exposure import is_local
-from .gate import Gate
+from .gate import Gate, KeyGate
 from .keyring import Keyring
 from .refusals import Record, Refusals
 
@@ -30,10 +32,11 @@ class ServerSecurity:
         self.refusals = Refusals(clock, record)
         self.keyring = Keyring(keys) if (keys := config.security.keys) else None
         self.authorization = Authorization()
-        self._guarded = False
+        # what decides on the peers of a socket: a new one for each
+        self.gate: Callable[[], OpenGate] = OpenGate
         if self.keyring is not None:
             self.mode = KEYS
-            self._guarded = True
+            self.gate = partial(KeyGate, self.keyring, self.refusals)
             self.authorization = KeyAuthorization(self.keyring, self.refusals)
             if not self.keyring.path.exists():
                 _log.warning(
@@ -53,17 +56,13 @@ class ServerSecurity:
             )
         else:
             self.mode = THIS_MACHINE
-            self._guarded = True
+            self.gate = partial(Gate, self.refusals)
             _log.warning(
                 "%s can be reached from other machines, but they are refused, as there are no"
                 " keys: only this machine is served. Set security.keys (inferential keys new), or"
                 " security.allow_insecure to serve anybody: docs/security.md",
                 bind,
             )
-
-    def gate(self) -> OpenGate:
-        """What decides on the peers of a socket: a new one for each."""
-        return Gate(self.keyring, self.refusals) if self._guarded else OPEN_GATE
 
     def report(self) -> dict[str, Any]:
         """For the status."""
