@@ -49,7 +49,7 @@ def _from_mapping(item: Mapping[str, KeyFile]) -> list[ServerAddress]:
     for name in item:
         if name not in ServerAddress._fields:
             known = ", ".join(ServerAddress._fields)
-            raise UsageError(f"server {dict(item)!r}: there is no {name!r}; known: {known}")
+            raise UsageError(f"server {dict(item)!r}: there is no {name!r}; there are {known}")
     address = item.get("address")
     if not isinstance(address, str) or not address:
         raise UsageError(f"server {dict(item)!r}: 'address' is missing: write tcp://host:port")

@@ -348,4 +348,4 @@ def unknown_model(model_id: str, models: Iterable[str]) -> str:
         return f"model {model_id!r} is unknown: this server serves no models"
     close = difflib.get_close_matches(model_id, models, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"model {model_id!r} is unknown: {hint}known: {known}"
+    return f"model {model_id!r} is unknown: {hint}there are {known}"

@@ -104,8 +104,8 @@ class Server:
         Starts the server, unless it is started. The event loop goes on meanwhile, also while
         models warm up and while a hung one is given up. A program that handles SIGTERM itself
         keeps doing so. In one that does not, all its servers drain and stop, on a second SIGTERM
-        at once; then it ends, with the exit
-        code 0: by itself if this was its only task; other tasks are cancelled, as on Ctrl-C.
+        at once; then it ends, with the exit code 0: by itself if this was its only task; other
+        tasks are cancelled, as on Ctrl-C.
         """
         stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -312,7 +312,7 @@ class Server:
 
     @property
     def metrics(self) -> MetricsStore:
-        """`get_stats`, `get_latest`, `snapshot`."""
+        """What was measured: read it with `get_stats`, `get_latest` and `snapshot`."""
         return self._metrics
 
     def on_metric(self, callback: Callback) -> Callback:

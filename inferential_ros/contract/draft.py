@@ -94,7 +94,7 @@ def check_namespace(seen: Iterable[Seen], namespace: str) -> None:
     elif not known:
         hint = "the topics that were seen are in none: leave it out"
     else:
-        hint = suggestion(name, known).replace("known: ", "there are ")
+        hint = suggestion(name, known)
     raise ContractError("--namespace", f"no topic is in the namespace {name!r}; {hint}")
 
 

@@ -88,7 +88,7 @@ def suggestion(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
 def listing(known: Iterable[str]) -> str:
     """The known names, for where a name that is not among them can be no misspelling."""
     names = sorted(known)
-    return "known: " + ", ".join(names) if names else "nothing is known here"
+    return "there are " + ", ".join(names) if names else "nothing is known here"
 
 
 def _has_other_digits(one: str, other: str) -> bool:

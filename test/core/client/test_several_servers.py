@@ -308,7 +308,7 @@ def test_where_both_are_gone_the_first_that_comes_back_is_asked(start: Start) ->
         ("tcp://a:1,tcp://a:1", "named twice"),
         ("", "names no address"),
         ([], "names no address"),
-        ([{"adress": "tcp://a:1"}], "there is no 'adress'; known: address, key, server_key"),
+        ([{"adress": "tcp://a:1"}], "there is no 'adress'; there are address, key, server_key"),
         ([{"key": "x"}], "'address' is missing"),
         ("tcp://a:1?keys=x", "there is no 'keys'"),
         ("tcp://a:1?key=&server_key=", "server 'tcp://a:1': 'key' names no file"),

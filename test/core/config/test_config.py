@@ -66,7 +66,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(
 
 
 def test_an_unknown_key_near_nothing_is_told_with_all_keys() -> None:
-    with pytest.raises(ValidationError, match="unknown key 'zzz': known: enabled, prom"):
+    with pytest.raises(ValidationError, match="unknown key 'zzz': there are enabled, prom"):
         InferentialConfig(metrics={"zzz": 1})
 
 
@@ -150,8 +150,8 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         ("d.yaml", "\nscheduling: [1, 2]", ":2: scheduling: [1, 2] is not a mapping"),
         ("e.yaml", "a: b: c", ":1:5: this is no YAML: mapping values are not allowed here"),
         ("f.yaml", "- a\n- b", ": a mapping of sections is expected, not list"),
-        ("g.yaml", "7: 8", ":1: 7: unknown key: known: admission"),
-        ("h.yaml", "scheduling: {7: 8}", ":1: scheduling.7: unknown key: known: batch"),
+        ("g.yaml", "7: 8", ":1: 7: unknown key: there are admission"),
+        ("h.yaml", "scheduling: {7: 8}", ":1: scheduling.7: unknown key: there are batch"),
         ("i.json", '{"scheduling": ', ":1:16: this is no JSON: Expecting value"),
         ("j.json", "[]", ": a mapping of sections is expected, not list"),
         ("k.json", b"\xff\xfe\x00", ": not a text file"),

@@ -103,7 +103,7 @@ def test_a_model_that_comes_is_served_and_one_that_went_is_unknown(
     assert ask(connection, "front").status is Status.OK
     reply = ask(connection, "left")
     assert reply.status is Status.REJECTED
-    assert "model 'left' is unknown: " in reply.error and "known: front, right" in reply.error
+    assert "model 'left' is unknown: " in reply.error and "there are front, right" in reply.error
 
 
 def test_what_waits_for_a_model_that_went_ends_and_what_it_is_at_is_awaited(

@@ -358,13 +358,13 @@ def test_without_names_every_application_is_a_model(ray_cluster, deploy, serve) 
     robots = serve()
     reply = robots.ask_until(lambda reply: "left" in reply.error, "lefd")
     assert reply.status is Status.REJECTED
-    assert "model 'lefd' is unknown: did you mean 'left'? known: left" in reply.error
+    assert "model 'lefd' is unknown: did you mean 'left'? there are left" in reply.error
     deploy("right", "Batching")
     robots.ready("right")
     robots.ready("left")
     ray_cluster.delete(app="left")
     reply = robots.ask_until(lambda reply: reply.status is Status.REJECTED, "left")
-    assert "known: right" in reply.error
+    assert "there are right" in reply.error
 
 
 # --- what hangs ---

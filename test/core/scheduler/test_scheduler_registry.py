@@ -38,7 +38,7 @@ def test_a_wrong_strategy_is_told_with_the_nearest_name() -> None:
 
 
 def test_a_name_near_nothing_is_told_with_all_names() -> None:
-    with pytest.raises(ConfigError, match="known: .*batch_optimized, .*deadline_aware"):
+    with pytest.raises(ConfigError, match="there are .*batch_optimized, .*deadline_aware"):
         create_scheduler(SchedulingConfig(strategy="zzz"))
 
 

@@ -312,7 +312,7 @@ def test_a_models_specification_is_one_call_away_and_disturbs_nothing():
             assert model.specification(LONG_MS) == Declaring.specification
             assert model.get_result(LONG_MS)["actions"][0] == 7
             assert connection.model("plain").specification(LONG_MS) == {}
-            with pytest.raises(UsageError, match="known: plain, policy"):
+            with pytest.raises(UsageError, match="there are plain, policy"):
                 connection.model("nonsense").specification(LONG_MS)
             assert_balanced(server)
 

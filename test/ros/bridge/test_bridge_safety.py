@@ -212,7 +212,7 @@ def test_joints_that_are_others_all_at_once_are_told_where_the_robot_stops(
     rig.expect([0.5], [2.0])
     mark, report = rig.status.mark(), rig.diagnostics.mark()
     rig.joints.name = ["x", "y"]
-    told = "no joint 'arm' in the message; known: x, y"
+    told = "no joint 'arm' in the message; there are x, y"
     console.lines.wait(lambda m: told in m)
     rig.status.wait(lambda m: told in m.last_error, mark)
     rig.diagnostics.wait(lambda m: any(told in s.message for s in m.status), report)

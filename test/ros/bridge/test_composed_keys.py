@@ -91,7 +91,7 @@ def test_other_joints_than_before_are_named_once_the_newest_sample_is_too_old() 
     target = two_publishers()
     feed(target, "joints", joints(0, j1=0.1, j2=0.2, g=0.5), 0)
     feed(target, "joints", joints(150, x=1.0), 150)
-    old = r"0.200 s old; what came since does not fit: .*no joint 'j1' in the message; known: x"
+    old = r"0.200 s old; what came since does not fit: .*no joint 'j1' in the message; there are x"
     with pytest.raises(NotNow, match=old):
         observe(target, 200)
     feed(target, "joints", joints(210, j1=0.3, j2=0.4, g=0.6), 210)

@@ -105,7 +105,7 @@ WRONG = [
         "observation.keys.camera.type",
         "sensor_msgs/msg/CompressedVideo",
         "observation.keys.camera.type",
-        "known: BatteryState, CameraInfo",
+        "there are BatteryState, CameraInfo",
     ),
     ("observation.trigger.runway", 1.5, "observation.trigger.runway", "between 0 and 1"),
     (

@@ -141,7 +141,7 @@ def test_check_compares_with_the_robot_and_tells_all_that_is_wrong(
     server.start()
     robot = ["contract", "check", str(path), "--robot", "--namespace", "/r", "--wait", "20"]
     wrong = [
-        f"{path}:5: observation.keys.state.joints[1]: no joint 'c' in the message; known: a, b",
+        f"{path}:5: observation.keys.state.joints[1]: no joint 'c' in the message; there are a, b",
         f"{path}:6: observation.keys.camera: shape [4, 6, 3], the model takes [224, 224, 3]",
     ]
     try:

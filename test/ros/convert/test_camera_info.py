@@ -125,5 +125,5 @@ def test_only_keys_that_can_be_followed_are_offered() -> None:
     matrix = {"topic": "info", "type": INFO}
     others = {"state": joints, "task": {"text": "pour"}, "front": front, "video": video}
     for wrong in ("state", "task", "matrix", "nothing"):
-        with pytest.raises(ContractError, match="matrix.follows: .*; known: front, video$"):
+        with pytest.raises(ContractError, match="matrix.follows: .*; there are front, video$"):
             contract(**others, matrix={**matrix, "follows": wrong})

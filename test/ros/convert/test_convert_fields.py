@@ -239,7 +239,7 @@ def test_joints_are_converted_by_name_positions_with_the_offset_efforts_not_at_a
         ({"scale": {"c": 1.0}}, "key.scale.c: 'c' is not named here"),
         ({"scale": 0}, "key.scale: must not be 0"),
         ({"unit": "degrees"}, "key.unit: unknown value 'degrees'; did you mean 'deg'"),
-        ({"unit": "grad"}, "key.unit: unknown value 'grad'; known: cm, deg, m, mm, rad"),
+        ({"unit": "grad"}, "key.unit: unknown value 'grad'; there are cm, deg, m, mm, rad"),
         ({"offset": {"a": "x"}}, "key.offset.a: expected a number"),
     ],
 )

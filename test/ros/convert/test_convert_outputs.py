@@ -139,7 +139,7 @@ def test_an_action_chunk_of_one_step_says_what_is_executed() -> None:
             "set.linear.y",
             "does not fit",
         ),
-        ("type: geometry_msgs/msg/Twist, kind: position", "kind", "known: twist"),
+        ("type: geometry_msgs/msg/Twist, kind: position", "kind", "there are twist"),
         ("type: sensor_msgs/msg/JointState, joints: [x]", "joints", "1 joints for 7 actions"),
         ("type: sensor_msgs/msg/JointState, select: [7]", "select[0]", "no column 7"),
         ("type: sensor_msgs/msg/JointState, select: '0:9'", "select", "goes beyond"),

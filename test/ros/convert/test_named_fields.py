@@ -73,7 +73,9 @@ def test_a_text_that_a_message_does_not_have_is_named() -> None:
     kind = "diagnostic_msgs/msg/DiagnosticArray"
     arm = messages.DiagnosticArray(status=[messages.DiagnosticStatus(name="arm", message="hot")])
     assert decoder(kind, select=["status[name=arm].message"])(arm) == "hot"
-    with pytest.raises(InputError, match=r"nothing in the message is \[name=hand\]; known: arm"):
+    with pytest.raises(
+        InputError, match=r"nothing in the message is \[name=hand\]; there are arm"
+    ):
         decoder(kind, select=["status[name=hand].message"])(arm)
     with pytest.raises(InputError, match=r"'status\[1\].message': the message is too short"):
         decoder(kind, select=["status[1].message"])(arm)
@@ -104,7 +106,7 @@ def test_the_numbers_of_a_trajectorys_points_are_found_by_the_names_beside_the_p
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("position[names=a]", "'position' has no names 'names'; known: name"),
+        ("position[names=a]", "'position' has no names 'names'; there are name"),
         ("position[]", "is no index, no slice and no name=value"),
         ("position[a]", "is no index, no slice and no name=value"),
         ("position[name=a", "is no field name"),
