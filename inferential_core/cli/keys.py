@@ -55,13 +55,20 @@ def _new(options: argparse.Namespace) -> None:
 
 
 def _authorize(options: argparse.Namespace) -> None:
-    from ..security.rights_file import is_known
+    from ..security.rights_file import entry_of
 
     folder, name, public_key = options.folder, options.name, options.public_key
-    if public_key is None:
-        file = folder / (name + PUBLIC)
-        public_key = file if file.exists() or not is_known(folder, name) else None
-    _tell(_let_in(folder, name, public_key, _rights(options)))
+    before = entry_of(folder, name) or {}
+    file = folder / (name + PUBLIC)
+    if public_key is None and not before.get("key") and (file.exists() or not before):
+        public_key = file
+    identity = _let_in(folder, name, public_key, _rights(options))
+    _tell(identity)
+    if before.get("revoked"):
+        print(f"{name} was revoked, and is let in again")
+    # Who has a key keeps it: the one in the file may be an older one, and stolen.
+    if public_key is None and file.exists() and read_public(file).decode("ascii") != identity.key:
+        print(f"{file} holds another key, which is not let in: --public-key {file} would do so")
 
 
 def _let_in(

@@ -37,10 +37,10 @@ def authorize(
         return _authorize(path, name, public_key, rights)
 
 
-def is_known(folder: Path, name: str) -> bool:
-    """Whether there is an identity of this name."""
+def entry_of(folder: Path, name: str) -> Mapping[str, Any] | None:
+    """What the file says of an identity; None where there is none of this name."""
     path = folder / AUTHORIZED
-    return path.exists() and name in read_entries(read_text(path), path)
+    return read_entries(read_text(path), path).get(name) if path.exists() else None
 
 
 def _authorize(

@@ -243,6 +243,22 @@ assert not {"asyncio", "zmq.auth"} & set(sys.modules)
 # --- rights ---
 
 
+def test_a_right_that_is_changed_lets_no_older_key_in_again(
+    keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere, path = Keys(tmp_path / "elsewhere").folder, keys.folder / "authorized.yaml"
+    keys.run("authorize", "robot_1", "--public-key", str(elsewhere / "robot_1.key"))
+    new = {each.name: each.key for each in read_rights(path).values()}["robot_1"]
+    keys.run("authorize", "robot_1", "--rate", "60")
+    (one,) = (each for each in read_rights(path).values() if each.name == "robot_1")
+    assert (one.key, one.rate_hz) == (new, 60.0)
+    assert "robot_1.key holds another key, which is not let in" in capsys.readouterr().out
+    keys.run("revoke", "robot_1")
+    keys.run("authorize", "robot_1", "--public-key", str(keys.folder / "robot_1.key"))
+    assert new not in path.read_text()
+    assert "robot_1 was revoked, and is let in again" in capsys.readouterr().out
+
+
 def test_commands_change_one_entry_and_leave_what_people_wrote(keys: Keys) -> None:
     path = keys.folder / "authorized.yaml"
     path.write_text("# ours\n" + path.read_text().replace("robot_2:", "# the new arm\nrobot_2:"))
