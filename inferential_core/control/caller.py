@@ -26,11 +26,18 @@ def find(address: str = "") -> Path:
     """
     if "," in address:
         raise UsageError(f"--server {address}: name one server, as this command takes only one")
-    found = {path: about for path in place.sockets() if (about := _about(path)) is not None}
-    meant = [path for path, about in found.items() if address in ("", about["address"])]
-    if len(meant) == 1:
-        return meant[0]
-    known = ", ".join(sorted(about["address"] for about in found.values()))
+    found: dict[Path, str] = {}  # address, "" of one that does not say it
+    for path in place.sockets():
+        if (known := _address(path)) is not None:
+            found[path] = known
+            if known and known == address:
+                return path
+    if len(found) == 1 and not address and all(found.values()):
+        return next(iter(found))
+    mute = [path.stem.partition("-")[0] for path, known in found.items() if not known]
+    every = sorted(filter(None, found.values()))
+    every += [f"one that does not answer, of the process {pid}" for pid in mute]
+    known = ", ".join(every)
     if not found:
         raise CannotControl(
             "no server of this user runs on this machine. Start one with inferential serve; one"
@@ -41,11 +48,23 @@ def find(address: str = "") -> Path:
         if not address.startswith(("tcp://", "ipc://")):
             known = f"write the address that robots connect to, such as tcp://HOST:PORT; {known}"
         raise CannotControl(f"no server of this user is at {address}; {known}")
+    if len(found) == 1:
+        raise CannotControl(f"the only server here is {known}")
     raise CannotControl(f"several servers run here, name one with --server: {known}")
 
 
 def call(path: Path, request: Mapping[str, Any]) -> Any:
     """What comes of a request; CannotControl where nothing does, with the server's reason."""
+    try:
+        return _ask(path, request)
+    except TimeoutError:
+        why = f"the server has not answered for {_PATIENCE_S:g} s, as one that hangs"
+        raise CannotControl(why) from None
+    except (FileNotFoundError, ConnectionError):
+        raise CannotControl("the server ended before it was done") from None
+
+
+def _ask(path: Path, request: Mapping[str, Any]) -> Any:
     with _connected(path) as stream:
         stream.write(json.dumps(request).encode() + b"\n")
         stream.flush()
@@ -67,13 +86,16 @@ def _connected(path: Path) -> Any:
             yield stream
 
 
-def _about(path: Path) -> dict[str, Any] | None:
-    """What the server behind a socket says of itself; None where there is none any more."""
+def _address(path: Path) -> str | None:
+    """Where the server behind a socket is reached; '' where it does not answer, None where there
+    is none any more.
+    """
     try:
-        about: dict[str, Any] = call(path, {"do": "about"})
-        return about
+        return str(_ask(path, {"do": "about"})["address"])
     except ConnectionRefusedError:  # its process ended without a word
         path.unlink(missing_ok=True)
+    except TimeoutError:
+        return ""
     except (OSError, ValueError, CannotControl, ConfigError):
         pass
     return None

@@ -153,6 +153,28 @@ def test_mistakes_are_told(capsys: Any) -> None:
         assert "did you mean 'arm'" in text
 
 
+def test_a_server_that_hangs_is_there_all_the_same(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller, "_PATIENCE_S", 0.2)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hanging:
+        hanging.bind(str(place.socket_of(123, 9)))
+        hanging.listen()  # and never answers, as one that is stopped
+        mute = "one that does not answer, of the process 123"
+        assert f"the only server here is {mute}" in said(capsys, "unload", "arm")[1]
+        with pytest.raises(caller.CannotControl, match="has not answered for 0.2 s"):
+            caller.call(place.socket_of(123, 9), {"do": "drain"})
+        with serving() as server:
+            code, text = said(capsys, "unload", "arm")
+            assert code == 1 and f"name one with --server: {server.address}, {mute}" in text
+            assert version(server) == "1"
+            code, text = said(capsys, "unload", "arm", "--server", "tcp://127.0.0.1:1")
+            assert code == 1 and f"there is {server.address}, {mute}" in text
+            assert said(capsys, "unload", "arm", "--server", server.address)[0] == 0
+    with pytest.raises(caller.CannotControl, match="ended before it was done"):
+        caller.call(place.socket_of(124, 9), {"do": "drain"})
+
+
 def test_a_server_that_was_told_so_listens_to_no_command(own_folder: Path) -> None:
     for setting in ("", "off"):
         with serving(setting):
