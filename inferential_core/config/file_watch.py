@@ -28,6 +28,8 @@ _SETTLED_S = 0.05  # a file that is being written has settled once it stayed as 
 _LOOKS = 20
 _MOST_WAYS = 40  # that links lead: some lead in circles
 _PATIENCE_S = 1.0  # with a model or a scheduler of the user's that takes long to make
+# Which logs an event that comes while it is stopped as an error (watchdog 7.1.0).
+logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)
 _READING = frozenset({"opened", "closed_no_write"})  # events that change nothing
 
 

@@ -47,6 +47,6 @@ def assemble(
     dispatcher, where = choose(config, models=models, local=local, **dispatch)
     server = Server(config=config, dispatcher=dispatcher)
     if config_file:
-        server.follow(config_file, lambda file: command_config(file, **told))
+        server.follow(config_file, lambda file: preflight.checked(command_config(file, **told)))
     empty = isinstance(dispatcher, LocalDispatcher) and not dispatcher.models()
     return Assembled(server, dispatcher, where, empty)

@@ -9,9 +9,10 @@ from itertools import combinations
 
 from ..config.doors import split_address
 from ..config.schema import InferentialConfig
+from ..dispatch.local.options import check_ids
 from ..doors import opening
 from ..doors.credentials import check_identity
-from ..errors import ConfigError
+from ..errors import ConfigError, UsageError
 from ..scheduler.base import create_scheduler
 from ..security.exposure import check_exposure
 from ..security.keyring import Keyring
@@ -46,6 +47,18 @@ def check_settings(config: InferentialConfig) -> list[Place]:
         if port and port == other_port and (host == other_host or _ALL & {host, other_host}):
             raise ConfigError(f"{other}: {bind} is the same address; give each a port of its own")
     return places
+
+
+def checked(config: InferentialConfig) -> InferentialConfig:
+    """The settings, which a running server may take over; ConfigError as for one that starts."""
+    check_settings(config)
+    if models := config.dispatch.models:  # else its dispatcher has some of its own
+        for option, value in config.local.model_dump(exclude_unset=True).items():
+            try:
+                check_ids(option, value if isinstance(value, (dict, list)) else (), models)
+            except UsageError as error:
+                raise ConfigError(f"local: {error}") from None
+    return config
 
 
 def _places(config: InferentialConfig) -> Iterator[Place]:

@@ -14,6 +14,7 @@ import pytest
 from inferential_core import Connection, InferentialConfig, LocalDispatcher, Server
 from inferential_core.config import command_config
 from inferential_core.dispatch.factory import choose
+from inferential_core.server import preflight
 from inferential_core.server.model_wishes import wishes
 
 pytest.importorskip("watchdog")
@@ -52,7 +53,7 @@ def server(file: Path) -> Iterator[Server]:
     told = {"bind": "tcp://127.0.0.1:0", "http": "off"}
     config = command_config(file, **told)
     server = Server(config=config, dispatcher=choose(config, dispatcher="local").dispatcher)
-    server.follow(file, lambda file: command_config(file, **told))
+    server.follow(file, lambda file: preflight.checked(command_config(file, **told)))
     with server:
         yield server
 
@@ -135,3 +136,20 @@ def test_models_that_a_command_line_names_win_over_the_file(file: Path) -> None:
     assert before.dispatch.models == {"arm": "yaml_models:Two"} == after.dispatch.models
     dispatcher = LocalDispatcher({"arm": lambda obs: obs})
     assert list(wishes(before, after, dispatcher)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("local: {lanes: {arn: 2}}", "local: lanes for 'arn', which is none of ['arm']"),
+        ("local: {process: [arn]}", "local: process for 'arn', which is none of ['arm']"),
+        ("security: {keys: nowhere}", "nowhere"),
+    ],
+)
+def test_what_a_server_would_not_start_with_is_not_applied_either(
+    server: Server, file: Path, line: str, told: str
+) -> None:
+    file.write_text(f"dispatch: {{models: {{arm: 'yaml_models:One'}}}}\n{line}\n")
+    wait_until(lambda: server.status()["config"]["refused"])
+    assert told in server.status()["config"]["refused"]
+    assert version(server, "leg") == "1"
