@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import ConfigError, InferentialError, UsageError
 from . import place
 
+_EVERY_INTERFACE = ("0.0.0.0", "*", "[::]")
 _PATIENCE_S = 10.0  # a server says about once a second that it is at it
 
 
@@ -30,7 +31,7 @@ def find(address: str = "") -> Path:
     for path in place.sockets():
         if (known := _address(path)) is not None:
             found[path] = known
-            if known and known == address:
+            if known and address and _is_at(address, known):
                 return path
     if len(found) == 1 and not address and all(found.values()):
         return next(iter(found))
@@ -41,7 +42,8 @@ def find(address: str = "") -> Path:
     if not found:
         raise CannotControl(
             "no server of this user runs on this machine. Start one with inferential serve; one"
-            " that a Python program starts needs InferentialConfig(control={'socket': 'auto'})"
+            " that a Python program starts needs InferentialConfig(control={'socket': 'auto'})."
+            f" This looked in {place.folder()}, by $XDG_RUNTIME_DIR: a service may have another"
         )
     if address:
         known = f"there is {known}"
@@ -51,6 +53,18 @@ def find(address: str = "") -> Path:
     if len(found) == 1:
         raise CannotControl(f"the only server here is {known}")
     raise CannotControl(f"several servers run here, name one with --server: {known}")
+
+
+def _is_at(address: str, bound: str) -> bool:
+    """Whether robots that connect to `address` on this machine reach the server bound there."""
+    kind, _, place = bound.partition("://")
+    if "://" not in address:
+        address = f"tcp://{address}"
+    address = address.replace("://localhost:", "://127.0.0.1:")
+    host, _, port = place.rpartition(":")
+    if kind == "tcp" and host in _EVERY_INTERFACE:
+        return address.rpartition(":")[2] == port and address.startswith("tcp://")
+    return address == bound
 
 
 def call(path: Path, request: Mapping[str, Any]) -> Any:

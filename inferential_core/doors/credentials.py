@@ -16,6 +16,7 @@ from ..security.refusals import HANDSHAKE, Refusals
 from ..security.rights import TOKEN, Identity, digest_of
 
 _FIRST_S, _MOST_S = 0.5, 8.0  # a failed credential waits so long, and longer each time
+_DOUBLED = 10  # times at most, which is more than the longest wait
 _FORGOTTEN_S = 60.0
 _MOST_PEERS = 10_000
 
@@ -77,7 +78,7 @@ class Credentials:
         """Seconds before a client at this address, which failed, may hear that it did."""
         with self._lock:
             failures, _ = self._failed.get(peer, (0, 0.0))
-        return min(_MOST_S, _FIRST_S * 2.0 ** (failures - 1)) if failures else 0.0
+        return min(_MOST_S, _FIRST_S * 2.0 ** min(failures - 1, _DOUBLED)) if failures else 0.0
 
     def _note_failure(self, peer: str) -> None:
         now = self._now()

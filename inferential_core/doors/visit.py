@@ -158,6 +158,8 @@ class Visit:
 
         told: as for `ask`. RejectedError, and `on_replies` hears nothing, where one is refused.
         """
+        if len(observations) > 1:
+            self._check(observations)
         replies: dict[int, Reply] = {}
 
         def on_reply(number: int, reply: Reply) -> None:
@@ -167,6 +169,19 @@ class Visit:
 
         for number, values in enumerate(observations):
             self.ask(model_id, values, partial(on_reply, number), **told)
+
+    def _check(self, observations: Sequence[Mapping[str, Any]]) -> None:
+        """RejectedError if one of these would be refused, so that all are asked for or none."""
+        waiting, most = len(self._waiting), self._reception.limits.max_requests_per_client
+        if waiting + len(observations) > most:
+            raise RejectedError(
+                f"{len(observations)} observations beside {waiting} that wait, limit {most}"
+            )
+        for values in observations:
+            try:
+                carried(values, copied_below=0)
+            except ValueError as error:
+                raise RejectedError(str(error)) from None
 
     def reset(self) -> None:
         """A new episode begins with the next question."""

@@ -206,10 +206,18 @@ class Gr00tDoor(AttendedDoor):
         except RejectedError:
             delay_s = self.reception.credentials.delay(peer)
             refused = requests.error(_UNAUTHORIZED)
-            self._act_later(delay_s, partial(self._answer, client.way, refused))
+            if len(self._later) >= _MOST_CLIENTS:  # so many wait that one more need not
+                delay_s = 0.0
+            client.request = request  # what it asks meanwhile is refused at once
+            self._act_later(delay_s, partial(self._answer_refused, client, request, refused))
             return False
         client.token, client.name = request.token, name
         return True
+
+    def _answer_refused(self, client: _Client, request: Request, refused: bytes) -> None:
+        if client.request is request:
+            client.request = None
+            self._answer(client.way, refused)
 
     def _serve(self, client: _Client, request: Request) -> None:
         visit = client.visit

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import socket
 import threading
 from concurrent.futures import Future
@@ -20,6 +21,8 @@ from ...config.doors import split_address
 from ...errors import ConfigError, text_of
 from ..door import Door
 from .service import Service
+
+_log = logging.getLogger(__name__)
 
 _PART_BYTES = 4 * 1024 * 1024  # of one message, as LeRobot's clients have it
 _GRACE_S = 0.2  # for what was answered
@@ -101,6 +104,9 @@ class LerobotDoor(Door):
         while not self._closing.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), _TIDY_S)
-            service.robots.tidy()
+            try:
+                service.robots.tidy()
+            except Exception:  # a fault of ours, but it must not end the door
+                _log.exception("the robots of a LeRobot door could not be tidied up")
         await server.stop(_GRACE_S)
         service.robots.close()

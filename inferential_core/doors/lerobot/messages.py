@@ -21,6 +21,7 @@ from .pickled import Record, read
 
 _IMAGES = "observation.images."
 _MOST_STEPS = 2**31 - 1  # timesteps and lengths of chunks
+_MOST_SIDE = 65_535  # of an image
 _MOST_TEXT = 255  # characters of a name
 
 
@@ -114,7 +115,7 @@ def _blank(shape: Any) -> np.ndarray | None:
     """An image of zeros, which takes no memory; None for depth, whose dtype nobody announces."""
     if type(shape) is not tuple or len(shape) != 3 or shape[2] != 3:
         return None
-    if any(type(size) is not int or not 0 <= size <= _MOST_STEPS for size in shape):
+    if any(type(size) is not int or not 0 <= size <= _MOST_SIDE for size in shape):
         return None
     return np.broadcast_to(np.uint8(0), shape)
 

@@ -79,7 +79,10 @@ class Service:
 
         It waits until that has started, as it does while LeRobot's own server loads one.
         """
-        robot = self.robots.found(context.peer()) or self.robots.arrived(context.peer())
+        try:
+            robot = self.robots.found(context.peer()) or self.robots.arrived(context.peer())
+        except RejectedError as error:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
         try:
             setup = read_setup(pb.PolicySetup.FromString(request).data)
         except (RejectedError, DecodeError) as error:

@@ -6,6 +6,7 @@ alive whatever the models do.
 
 from __future__ import annotations
 
+import errno
 import math
 import select
 import socket
@@ -20,6 +21,8 @@ from .stream import Stream
 
 _GOODBYE_S = 1.0  # for clients to take what was sent when the server stops
 _PROBED_S = 15  # a link is probed after so long, and dead after three probes
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_PAUSE_S = 0.5  # in which nobody is let in, where descriptors or memory ran out
 _AT_ONCE = 16  # connections that are attended before others get their turn
 
 
@@ -56,14 +59,14 @@ class OpenpiDoor(AttendedDoor):
         self._more: set[OpenpiConnection] = set()  # with bytes that epoll does not tell of
         self._epoll = select.epoll()
         self._epoll.register(self._listener, select.EPOLLIN)
+        self._listens_at = math.inf  # when it listens again; inf: it does
 
     @property
     def address(self) -> str:
         return self._address
 
     def close(self) -> None:
-        self._epoll.unregister(self._listener)
-        self._listener.close()
+        self._listener.close()  # which takes it out of the epoll as well
         for connection in list(self._connections.values()):
             connection.server_stops()
         until = time.monotonic() + _GOODBYE_S
@@ -84,8 +87,8 @@ class OpenpiDoor(AttendedDoor):
 
     def next_timer(self) -> float:
         if not self._timers:
-            return math.inf
-        return min(when for when, _ in self._timers.values())
+            return self._listens_at
+        return min(self._listens_at, *(when for when, _ in self._timers.values()))
 
     def attend(self) -> None:
         more, self._more = self._more, set()
@@ -97,6 +100,9 @@ class OpenpiDoor(AttendedDoor):
                 connection_ready.ready(events)
             elif descriptor == self._listener.fileno():
                 self._accept()
+        if self._listens_at < math.inf and self._listens_at <= time.monotonic():
+            self._epoll.register(self._listener, select.EPOLLIN)
+            self._listens_at = math.inf
         if self._timers:
             now = time.monotonic()
             for connection, (when, act) in list(self._timers.items()):
@@ -107,7 +113,11 @@ class OpenpiDoor(AttendedDoor):
         for _ in range(_AT_ONCE):
             try:
                 connected, peer = self._listener.accept()
-            except OSError:  # nobody, gone again already, or too many descriptors are open
+            except OSError as error:  # nobody is there, or it has gone again already
+                if error.errno in _EXHAUSTED:  # it would be told again and again
+                    self.reception.refuse("too many descriptors")
+                    self._epoll.unregister(self._listener)
+                    self._listens_at = time.monotonic() + _PAUSE_S
                 return
             connected.setblocking(False)
             if len(self._connections) > MOST_CONNECTIONS:  # it does not even hear why

@@ -153,6 +153,24 @@ def test_mistakes_are_told(capsys: Any) -> None:
         assert "did you mean 'arm'" in text
 
 
+@pytest.mark.parametrize(
+    ("address", "bound", "found"),
+    [
+        ("tcp://127.0.0.1:5555", "tcp://127.0.0.1:5555", True),
+        ("localhost:5555", "tcp://127.0.0.1:5555", True),
+        ("tcp://gpu-box:5555", "tcp://0.0.0.0:5555", True),
+        ("127.0.0.1:5556", "tcp://0.0.0.0:5555", False),
+        ("tcp://127.0.0.1:5555", "tcp://10.0.0.2:5555", False),
+        ("ipc:///run/x", "ipc:///run/x", True),
+        ("nonsense", "tcp://0.0.0.0:5555", False),
+    ],
+)
+def test_a_server_is_found_by_what_robots_connect_to(
+    address: str, bound: str, found: bool
+) -> None:
+    assert caller._is_at(address, bound) is found
+
+
 def test_a_server_that_hangs_is_there_all_the_same(
     capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
