@@ -36,6 +36,7 @@ from inferential_ros.execution.executor import PlanRefused, PlanTooLate
 from inferential_ros.execution.plan import Plan
 from inferential_ros.keys import NO_KEYS, KeyFiles
 
+AHEAD_S = 0.1  # that a plan begins later than it came, from where on it is told
 SETTLE_S = 0.5  # beyond the time that the fallback takes, for ticks that are late
 
 
@@ -296,6 +297,7 @@ class BridgeCore:
             self._fail("plan", f"plan refused: {error}")
             return
         self.statistics.last_error = ""  # what failed before is over
+        self._tell_ahead((plan.start_ns - now_ns) / 1e9)
         if self._jumps.watching:
             for column, step in self._jumps.found(plan):
                 self._tell_jump(column, step)
@@ -323,6 +325,11 @@ class BridgeCore:
                 " than two answers a chunk the robot may run out of actions; longer chunks, a"
                 " faster model or fewer robots a server help",
             )
+
+    def _tell_ahead(self, seconds: float) -> None:
+        if seconds > AHEAD_S:
+            told = f"samples are stamped {seconds:.2f} s ahead of this robot's clock"
+            self._fail("ahead", f"{told}, and plans begin as much later")
 
     def _tell_jump(self, column: int, step: float) -> None:
         name = self._contract.action.names[column]

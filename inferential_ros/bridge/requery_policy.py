@@ -88,14 +88,19 @@ class RequeryPolicy:
         it asks again, once, and the newer one takes the older one's place in the server's queue.
         What the model works on already is not replaced: the fresh one would wait behind it. So a
         robot whose chunks are short asks with every sample instead.
+
+        Nothing is asked while a plan is yet to begin, as where samples are stamped ahead of the
+        robot's clock.
         """
         if self._executor.open_loop:
             return not in_flight and not self._executor.runway_ns(now_ns)
+        newest = self._executor.newest
+        if newest is not None and now_ns < newest.start_ns:
+            return False  # its turn comes, and each newer one would take it away
         if not in_flight or self._supersede == ALWAYS:
             return True
         if self._supersede == WHEN_DRY and self.short_of_actions:
             return True
-        newest = self._executor.newest
         ran_dry = newest is not None and self._asked_ns < newest.end_ns <= now_ns
         return self._supersede == WHEN_DRY and ran_dry
 

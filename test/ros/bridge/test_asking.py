@@ -58,6 +58,15 @@ def test_a_robot_asks_when_the_threshold_is_reached() -> None:
     assert robot.low(0, 99, 100, 300) == [False, False, True, True]
 
 
+@pytest.mark.parametrize("supersede", ["", ", supersede: true"])
+def test_nothing_is_asked_while_a_plan_is_yet_to_begin(supersede: str) -> None:
+    robot = Robot(model=supersede)
+    ahead = Plan(np.zeros((10, 1)), NOW + 300 * MS, 20 * MS, request_id=1)
+    robot.asking.planned(robot.executor.accept(ahead, NOW), 0)
+    assert [robot.may(0, ms) for ms in (0, 299, 300, 700)] == [False, False, True, True]
+    assert robot.executor.tick(NOW + 300 * MS).source.value == "plan"
+
+
 def test_the_server_may_move_that_moment_either_way() -> None:
     robot = Robot()
     robot.plan(0, hint=8)
