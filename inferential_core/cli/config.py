@@ -84,8 +84,7 @@ def _check_places(loaded: Loaded) -> None:
     for name, target in models.items():
         checks.append((("dispatch", "models", name), partial(targets, [f"{name}:={target}"])))
     if models:  # else a command line names them
-        for option, value in config.local.model_dump(exclude_unset=True).items():
-            ids = value if isinstance(value, (dict, list)) else ()
+        for option, ids in config.local.by_id():
             checks.append((("local", option), partial(check_ids, option, ids, models)))
     wrong = []
     for at, check in checks:

@@ -63,13 +63,14 @@ def robots(status: Status) -> str:
 
 def room(model: Status) -> str:
     """Whether one more robot fits, as far as is known."""
-    spare = model["headroom"]
-    is_least = model["headroom_is_least"]
+    spare, is_least = model["headroom"], model["headroom_is_least"]
     if spare is None:
         return "?"
     if spare < 0:
-        return f"{'at most ' * is_least}{-spare:.0f} too many"
-    return f"{'at least ' * is_least}{spare:.0f} more" if spare or is_least else "full"
+        return f"{'at most ' if is_least else ''}{-spare:.0f} too many"
+    if is_least:
+        return f"at least {spare:.0f} more"
+    return f"{spare:.0f} more" if spare else "full"
 
 
 def number(value: float | None, form: str = "{:.1f}") -> str:

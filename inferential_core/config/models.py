@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -86,6 +87,12 @@ class LocalConfig(Section):
     warm_up: bool = setting(
         True, "whether models make a first call before the server accepts observations"
     )
+
+    def by_id(self) -> Iterator[tuple[str, Collection[str]]]:
+        """The options that are given for single models, each with these models' ids."""
+        for option, value in self.model_dump(exclude_unset=True).items():
+            if isinstance(value, (dict, list)):
+                yield option, value
 
 
 class ImagesConfig(Section):

@@ -57,11 +57,11 @@ def find(address: str = "") -> Path:
 
 def _is_at(address: str, bound: str) -> bool:
     """Whether robots that connect to `address` on this machine reach the server bound there."""
-    kind, _, place = bound.partition("://")
+    kind, _, reached_at = bound.partition("://")
     if "://" not in address:
         address = f"tcp://{address}"
     address = address.replace("://localhost:", "://127.0.0.1:")
-    host, _, port = place.rpartition(":")
+    host, _, port = reached_at.rpartition(":")
     if kind == "tcp" and host in _EVERY_INTERFACE:
         return address.rpartition(":")[2] == port and address.startswith("tcp://")
     return address == bound

@@ -62,7 +62,7 @@ class Admission:
         self.drain = Drain(outcomes, clients, models)
         self.operators = Operators(outcomes)
         self._sessions = Sessions(clients, models, self.drain, recorder, throttled)
-        self.places = Places(config, clients.by_id)
+        self.places = Places(clients.by_id)
         self.configure(config)
 
     def configure(self, config: InferentialConfig) -> None:

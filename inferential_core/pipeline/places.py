@@ -40,15 +40,15 @@ class Refusal(NamedTuple):
 class Places:
     """The places of all models. clients: everybody, by id.
 
-    `scheduler` has to be set to whoever knows what the robots ask for that have a place.
+    `configure` comes before all else, and `scheduler` has to be set to whoever knows what the
+    robots ask for that have a place.
     """
 
     scheduler: BatchScheduler
 
-    def __init__(self, config: InferentialConfig, clients: Mapping[str, Client]) -> None:
+    def __init__(self, clients: Mapping[str, Client]) -> None:
         self._clients = clients
         self._refusals: dict[str, Refusal] = {}  # the newest one, by model
-        self.configure(config)
 
     def configure(self, config: InferentialConfig) -> None:
         """Go by another share to keep, and by other known clients, from now on."""

@@ -130,8 +130,11 @@ class Pending:
                 _take_over_beginning(newer, request)
                 self.removed.append((request, Status.SUPERSEDED, _SUPERSEDED))
                 return False
+        waiting = self._by_model.get(request.model_id)
+        newest = next(reversed(waiting)).received_at if waiting else -math.inf
         self._append(request)
-        self._sort(request)
+        if newest > request.received_at:
+            self._sort(request)
         self._entered(request)
         return True
 

@@ -53,9 +53,9 @@ def checked(config: InferentialConfig) -> InferentialConfig:
     """The settings, which a running server may take over; ConfigError as for one that starts."""
     check_settings(config)
     if models := config.dispatch.models:  # else its dispatcher has some of its own
-        for option, value in config.local.model_dump(exclude_unset=True).items():
+        for option, ids in config.local.by_id():
             try:
-                check_ids(option, value if isinstance(value, (dict, list)) else (), models)
+                check_ids(option, ids, models)
             except UsageError as error:
                 raise ConfigError(f"local: {error}") from None
     return config
